@@ -1,0 +1,107 @@
+package notifier
+
+import (
+	"errors"
+	"math"
+	"time"
+)
+
+// How long an event's deliveries are tried (DESIGN.md section 3).
+const (
+	IncidentLife = 4 * 24 * time.Hour
+	ResolvedLife = 24 * time.Hour // from the resolution on
+	ConfirmLife  = 7 * 24 * time.Hour
+	DigestLife   = 24 * time.Hour
+	NoticeLife   = 4 * 24 * time.Hour
+)
+
+const (
+	firstRetry = time.Minute
+	lastRetry  = 4 * time.Hour
+)
+
+// EmailBackoff is the pause after the n-th charged try (n from 1): from one
+// minute to four hours, doubling, with a jitter of 20 % either way. dice is a
+// random number in [0,1).
+func EmailBackoff(n int, dice float64) time.Duration {
+	if n < 1 {
+		n = 1
+	}
+	d := float64(firstRetry) * math.Pow(2, float64(min(n-1, 20)))
+	d = math.Min(d, float64(lastRetry))
+	return time.Duration(d * (0.8 + 0.4*dice))
+}
+
+// relayPause is when a delivery that met a relay in trouble is due again. The
+// relay's own breaker decides when it is really asked.
+const relayPause = 15 * time.Second
+
+// holdPause is when a delivery that met a domain's or our own trouble is tried again.
+const holdPause = 15 * time.Minute
+
+// Decide settles one try of d at the time at: err is what the sender returned
+// (nil when it was taken), expires the end of the event's life, dice a random
+// number in [0,1). It is the only place where a delivery's fate is decided.
+func Decide(d Delivery, err error, receipt Receipt, at, expires time.Time, dice float64) Settlement {
+	s := Settlement{ID: d.ID, At: at, Receipt: receipt}
+	if err == nil {
+		s.State, s.Tried = Sent, true
+		return s
+	}
+	if errors.Is(err, ErrNotStarted) {
+		s.State, s.DueAt = Pending, d.DueAt
+		return s
+	}
+	var se *SendError
+	if !errors.As(err, &se) {
+		// A fault of the program (a template, a bug): not the reader's.
+		se = &SendError{Fault: FaultOurs, Stage: "render", Err: err}
+	}
+	if s.Receipt == (Receipt{}) {
+		s.Receipt = se.Receipt
+	}
+	if s.Receipt.Reply == "" {
+		s.Receipt.Reply = Clip(se.Error())
+	}
+	s.Tried = se.Stage != "render"
+	wait := time.Duration(0)
+	switch se.Fault {
+	case FaultRecipient:
+		s.Charged = true
+		if se.Permanent {
+			s.State = Failed
+			return s
+		}
+		s.State, wait = Pending, EmailBackoff(d.Attempts+1, dice)
+	case FaultRelay:
+		s.State, wait = Pending, time.Duration(float64(relayPause)*(0.8+0.4*dice))
+	case FaultDomain, FaultOurs:
+		s.State, wait = Held, time.Duration(float64(holdPause)*(0.8+0.4*dice))
+	}
+	if se.RetryAfter > wait {
+		wait = min(se.RetryAfter, lastRetry)
+	}
+	s.DueAt = at.Add(wait)
+	if !expires.IsZero() && s.DueAt.After(expires) {
+		s.State, s.DueAt = Expired, time.Time{}
+	}
+	return s
+}
+
+// Clip cuts a peer's words to 500 bytes on one line without control characters
+// or broken UTF-8, fit for a database column and a page.
+func Clip(reply string) string {
+	out := make([]rune, 0, min(len(reply), 500))
+	size := 0
+	for _, r := range reply {
+		if r < 0x20 || r == 0x7f || r == '\ufffd' {
+			r = ' '
+		}
+		size += len(string(r))
+		if size > 500 {
+			break
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}

@@ -1,0 +1,162 @@
+package notifier
+
+import (
+	"fmt"
+	"time"
+)
+
+// EventType says what happened, in the spelling webhooks use.
+type EventType string
+
+// Every type of event that the outbox carries.
+const (
+	IncidentCreated   EventType = "incident.created"
+	IncidentUpdated   EventType = "incident.updated"
+	IncidentResolved  EventType = "incident.resolved"
+	IncidentCorrected EventType = "incident.corrected"
+	IncidentRetracted EventType = "incident.retracted"
+
+	MaintenanceScheduled EventType = "maintenance.scheduled"
+	MaintenanceStarted   EventType = "maintenance.started"
+	MaintenanceExtended  EventType = "maintenance.extended"
+	MaintenanceCompleted EventType = "maintenance.completed"
+
+	PostPublished EventType = "post.published"
+
+	// SubscriberConfirm asks one pending subscriber to confirm; it is no
+	// announcement and reaches nobody else.
+	SubscriberConfirm EventType = "subscriber.confirm"
+)
+
+// Closing reports whether the event ends what readers were told of, so that it
+// goes to everyone who was told, whatever their filters say by now (I4).
+func (t EventType) Closing() bool {
+	return t == IncidentResolved || t == MaintenanceCompleted || t == IncidentRetracted
+}
+
+// Lane orders work. A smaller number goes first.
+type Lane int
+
+// The lanes of DESIGN.md I3.
+const (
+	LaneConfirm  Lane = 1 // capped in rate
+	LaneIncident Lane = 2
+	LaneRoutine  Lane = 3 // posts, maintenance
+	LaneDigest   Lane = 4
+	LaneBulk     Lane = 5 // notices
+)
+
+// Lanes lists them, first served first.
+var Lanes = []Lane{LaneConfirm, LaneIncident, LaneRoutine, LaneDigest, LaneBulk}
+
+var laneNames = map[Lane]string{LaneConfirm: "confirm", LaneIncident: "incident", LaneRoutine: "routine", LaneDigest: "digest", LaneBulk: "bulk"}
+
+func (l Lane) String() string {
+	if n, ok := laneNames[l]; ok {
+		return n
+	}
+	return fmt.Sprintf("lane(%d)", int(l))
+}
+
+// MarshalText writes the name.
+func (l Lane) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// ParseLane reads a lane's name.
+func ParseLane(name string) (Lane, error) {
+	for l, n := range laneNames {
+		if n == name {
+			return l, nil
+		}
+	}
+	return 0, Invalidf("lane", "%q is not one of confirm, incident, routine, digest, bulk", name)
+}
+
+// Express reports whether the lane may use each relay's reserved connection.
+func (l Lane) Express() bool { return l <= LaneIncident }
+
+// Event is one happening that readers are told of. It is written in the
+// transaction of what caused it, and its Number is taken under a row lock, so
+// that the order of numbers is the order of commits.
+type Event struct {
+	Number     int64
+	ID         string // opaque, unguessable; part of every Message-ID of the event
+	Type       EventType
+	Lane       Lane
+	Kind       Kind     // filter: what sort it is
+	Severity   Severity // filter: the incident's at that moment
+	Components []string // filter: the incident's at that moment; empty means all
+	IncidentID string
+	UpdateID   string
+	Reader     int64 // the only reader of an event with one (subscriber.confirm); else 0
+	AcceptedAt time.Time
+	ExpiresAt  time.Time // deliveries not sent by then end as expired
+	ExpandedAt time.Time // zero until fan-out is through
+}
+
+// EventState says how far an event has come.
+type EventState string
+
+// States of an event, in the order it passes them.
+const (
+	Expanding  EventState = "expanding"  // deliveries are still being made
+	Delivering EventState = "delivering" // some have not been tried
+	Settling   EventState = "settling"   // everyone was tried once
+	Done       EventState = "done"       // every delivery is final
+)
+
+// Progress is an event's account, kept by those who change deliveries and never
+// found by scanning them.
+type Progress struct {
+	Event       Event
+	Counts      map[DeliveryState]int64 // every state has a key
+	Total       int64
+	Tried       int64
+	FirstSentAt time.Time // zero while there is none
+	P50SentAt   time.Time // from a histogram with steps of 2 %
+	P99SentAt   time.Time
+	LastSentAt  time.Time
+}
+
+// State derives the event's state from its account.
+func (p *Progress) State() EventState {
+	var final int64
+	for s, n := range p.Counts {
+		if s.Final() {
+			final += n
+		}
+	}
+	switch {
+	case p.Event.ExpandedAt.IsZero():
+		return Expanding
+	case final >= p.Total:
+		return Done
+	case p.Tried >= p.Total:
+		return Settling
+	}
+	return Delivering
+}
+
+// Story is everything needed to tell readers of an event: the incident, and its
+// updates that came with this event or before it, oldest first.
+type Story struct {
+	Event    Event
+	Incident Incident // zero for an event without one
+	Previous []Event  // earlier events of the incident, oldest first
+	// Components holds the name of every component the incident names.
+	Components map[string]string
+}
+
+// Missed returns the updates from the event since on up to this one: what a
+// reader who was last told before since has not read. Updates that notified
+// nobody are counted with the event that followed them.
+func (s *Story) Missed(since int64) []Update {
+	var out []Update
+	for _, u := range s.Incident.Updates {
+		if u.Event == 0 || u.Event >= since {
+			out = append(out, u)
+			continue
+		}
+		out = out[:0] // everything up to here was told before since
+	}
+	return out
+}
