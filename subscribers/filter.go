@@ -1,0 +1,76 @@
+package subscribers
+
+import (
+	"slices"
+	"strconv"
+
+	"allclear/notifier"
+)
+
+// Filter is what a subscriber wants to hear of. The zero Filter lets everything through.
+type Filter struct {
+	Components []string          // keys; empty means all
+	Severity   notifier.Severity // lowest severity of incidents; others are not ranked
+	Kinds      []notifier.Kind   // empty means all
+}
+
+// Match is the rule of who gets what. The store says the same in SQL (see
+// store/fanout.go); a property test holds the two equal.
+func (f Filter) Match(e notifier.Event) bool {
+	if len(f.Kinds) > 0 && !slices.Contains(f.Kinds, e.Kind) {
+		return false
+	}
+	if e.Kind == notifier.KindIncident && e.Severity < f.Severity {
+		return false
+	}
+	if len(f.Components) == 0 || len(e.Components) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(f.Components, func(c string) bool { return slices.Contains(e.Components, c) })
+}
+
+// Wants is the cadence's half of the rule: whether an event of this type is sent at once.
+func (c Cadence) Wants(t notifier.EventType) bool {
+	switch c {
+	case Instant:
+		return true
+	case Milestones:
+		switch t {
+		case notifier.IncidentUpdated, notifier.MaintenanceExtended, notifier.IncidentCorrected:
+			return false
+		}
+		return true
+	}
+	return false
+}
+
+// Validate reports the first wrong field as a *notifier.Invalid, and drops repetitions.
+func (f *Filter) Validate() error {
+	for i, c := range f.Components {
+		k := notifier.Component{Key: c}
+		if err := k.Validate(); err != nil {
+			return notifier.Invalidf("components["+strconv.Itoa(i)+"]", "%q is not a component key", c)
+		}
+	}
+	for i, k := range f.Kinds {
+		if !slices.Contains(notifier.Kinds, k) {
+			return notifier.Invalidf("kinds["+strconv.Itoa(i)+"]", "%q is not one of incident, maintenance, post", k)
+		}
+	}
+	if f.Severity < notifier.SeverityNone || f.Severity > notifier.SeverityCritical {
+		return notifier.Invalidf("severity", "is not one of none, minor, major, critical")
+	}
+	f.Components = distinct(f.Components)
+	f.Kinds = distinct(f.Kinds)
+	return nil
+}
+
+func distinct[T ~string](in []T) []T {
+	var out []T
+	for _, v := range in {
+		if !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}

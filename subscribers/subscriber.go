@@ -1,0 +1,144 @@
+package subscribers
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"allclear/notifier"
+)
+
+// Number identifies a subscriber for ever; it is given by the store and is the
+// reader's half of a notifier.DeliveryID. IDs shown outside are its String.
+type Number int64
+
+func (n Number) String() string { return "s" + strconv.FormatInt(int64(n), 10) }
+
+// ParseNumber reads what String writes.
+func ParseNumber(s string) (Number, error) {
+	n, err := strconv.ParseInt(strings.TrimPrefix(s, "s"), 10, 64)
+	if err != nil || n <= 0 || !strings.HasPrefix(s, "s") {
+		return 0, fmt.Errorf("subscriber %q: %w", s, notifier.ErrNotFound)
+	}
+	return Number(n), nil
+}
+
+// State is where a subscription stands.
+type State string
+
+// The states of a subscription.
+const (
+	Pending      State = "pending"      // asked for, not confirmed; gets only the confirmation
+	Active       State = "active"       // gets what its filter lets through
+	Paused       State = "paused"       // wants nothing for now
+	Quarantined  State = "quarantined"  // its address gives trouble
+	Unsubscribed State = "unsubscribed" // left; kept so that an import does not revive it unasked
+)
+
+// States lists every state.
+var States = []State{Pending, Active, Paused, Quarantined, Unsubscribed}
+
+// Cadence is how often a subscriber wants to hear.
+type Cadence string
+
+// The cadences.
+const (
+	Instant    Cadence = "instant"
+	Milestones Cadence = "milestones" // opened, severity raised, resolved
+	Daily      Cadence = "daily"
+	Weekly     Cadence = "weekly"
+	Monthly    Cadence = "monthly"
+)
+
+// Cadences lists every cadence.
+var Cadences = []Cadence{Instant, Milestones, Daily, Weekly, Monthly}
+
+// Subscriber is one address on one channel, and what it wants to hear.
+// (Channel, Address) is unique.
+type Subscriber struct {
+	Number       Number
+	Channel      notifier.Channel
+	Address      string // as ParseAddress returns it
+	State        State
+	Filter       Filter
+	Cadence      Cadence
+	Timezone     string // IANA name; "" is the service's
+	Language     string // BCP 47; "" is the service's
+	CreatedAt    time.Time
+	ConfirmedAt  time.Time
+	Unsubscribed time.Time // when it left
+}
+
+// ConfirmEvent makes the event that asks s to confirm.
+func (s *Subscriber) ConfirmEvent(d notifier.Desk) notifier.Event {
+	now := d.Now.UTC().Truncate(time.Microsecond)
+	return notifier.Event{
+		ID: d.NewID(), Type: notifier.SubscriberConfirm, Lane: notifier.LaneConfirm, Kind: notifier.KindPost,
+		Reader: int64(s.Number), AcceptedAt: now, ExpiresAt: now.Add(notifier.ConfirmLife),
+	}
+}
+
+var language = regexp.MustCompile(`^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$`)
+
+// Validate checks s and puts it in its kept form (address folded, defaults
+// filled in). It reports the first wrong field as a *notifier.Invalid.
+func (s *Subscriber) Validate() error {
+	if s.Channel == "" {
+		s.Channel = notifier.Email
+	}
+	if s.Channel != notifier.Email {
+		return notifier.Invalidf("channel", "%q is not available; this version sends email", s.Channel)
+	}
+	a, err := ParseAddress(s.Address)
+	if err != nil {
+		return err
+	}
+	s.Address = a
+	if s.State == "" {
+		s.State = Pending
+	}
+	if !slices.Contains(States, s.State) {
+		return notifier.Invalidf("state", "%q is not one of pending, active, paused, quarantined, unsubscribed", s.State)
+	}
+	if s.Cadence == "" {
+		s.Cadence = Instant
+	}
+	if !slices.Contains(Cadences, s.Cadence) {
+		return notifier.Invalidf("cadence", "%q is not one of instant, milestones, daily, weekly, monthly", s.Cadence)
+	}
+	if s.Cadence != Instant && s.Cadence != Milestones {
+		return notifier.Invalidf("cadence", "%s digests are not available in this version; use instant or milestones", s.Cadence)
+	}
+	if s.Timezone != "" {
+		if _, err := time.LoadLocation(s.Timezone); err != nil || s.Timezone == "Local" {
+			return notifier.Invalidf("timezone", "%q is no time zone; use a name like Europe/Oslo", s.Timezone)
+		}
+	}
+	if s.Language != "" && (!language.MatchString(s.Language) || len(s.Language) > 35) {
+		return notifier.Invalidf("language", "%q is no language; use a code like en or pt-BR", s.Language)
+	}
+	return s.Filter.Validate()
+}
+
+// Query selects a page of subscribers, by number.
+type Query struct {
+	Channel notifier.Channel // "" is every channel
+	State   State            // "" is every state
+	Address string           // exact, as ParseAddress returns it; "" is every address
+	Cursor  string           // as the previous page returned it; "" begins
+	Limit   int              // 1 to 1000
+}
+
+// Imported is what became of one row of an import.
+type Imported string
+
+// The fates of an imported row.
+const (
+	ImportAdded      Imported = "added"
+	ImportChanged    Imported = "changed"    // an existing subscriber's choices were overwritten, as asked
+	ImportUnchanged  Imported = "unchanged"  // it was there; its choices stand
+	ImportSuppressed Imported = "suppressed" // the address may not be written to; left alone
+)
