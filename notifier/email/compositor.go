@@ -1,0 +1,180 @@
+package email
+
+import (
+	"errors"
+	"fmt"
+	"net/mail"
+	"strings"
+	"sync"
+	"time"
+
+	"allclear/notifier"
+)
+
+// CompositorOptions says how mails are written. From and Now are mandatory.
+type CompositorOptions struct {
+	// From stands in the header of every mail. Its name may be in any script.
+	From mail.Address
+	// Now is the clock of the Date header.
+	Now func() time.Time
+	// Envelope makes a delivery's envelope sender (VERP). Nil: From's address.
+	Envelope func(notifier.DeliveryID) string
+	// ListID names the list for readers' filters (RFC 2919) and must never
+	// change. "" is "status." and From's domain.
+	ListID string
+	// ListName is the name before it. "" is From's.
+	ListName string
+	// Signers sign every mail, each on its own, in this order. None: unsigned.
+	Signers []Key
+	// SignatureLife limits how long a signature is good (x=, RFC 6376 section
+	// 3.5), so that a mail cannot be replayed for ever. 0: no limit. It must
+	// outlast every queue between us and the reader: a week and more.
+	SignatureLife time.Duration
+	// MailtoUnsubscribe makes the mailto: link that stands beside the https one
+	// in List-Unsubscribe. Nil: there is none.
+	MailtoUnsubscribe func(notifier.DeliveryID) string
+	// CacheBytes and CacheEntries bound what is kept of letters. 0: 32 MiB and 2,048.
+	CacheBytes, CacheEntries int
+}
+
+// Compositor turns messages into mails: what readers of a letter share is built
+// once, and only what differs is filled in for each. It is safe for concurrent use.
+type Compositor struct {
+	o        CompositorOptions
+	domain   string // From's, lower case
+	from     string // the From header's value
+	list     string // the List-Id header's value
+	warnings []string
+	kept     *shelf
+	scratch  sync.Pool // *[]byte, unsigned mails on their way through the signers
+}
+
+// NewCompositor checks o and every key once, with a trial signature.
+func NewCompositor(o CompositorOptions) (*Compositor, error) {
+	if o.Now == nil {
+		return nil, errors.New("compositor needs a clock")
+	}
+	if err := refuseAddress(o.From.Address); err != nil {
+		return nil, notifier.Invalidf("from", "%s", err)
+	}
+	if o.ListName == "" {
+		o.ListName = o.From.Name
+	}
+	for field, s := range map[string]string{"from": o.From.Name, "list name": o.ListName} {
+		if err := refuseControls(s); err != nil {
+			return nil, notifier.Invalidf(field, "%s", err)
+		}
+	}
+	c := &Compositor{o: o, kept: newShelf(o.CacheBytes, o.CacheEntries)}
+	c.domain = strings.ToLower(o.From.Address[strings.LastIndexByte(o.From.Address, '@')+1:])
+	c.from = foldAtSpaces("From: " + o.From.String())
+	if o.ListID == "" {
+		o.ListID = "status." + c.domain
+	}
+	if !dotAtom(o.ListID) {
+		return nil, notifier.Invalidf("list id", "%q is not a name like status.example.com", o.ListID)
+	}
+	c.list = "List-Id: <" + o.ListID + ">"
+	if o.ListName != "" {
+		name := (&mail.Address{Name: o.ListName, Address: "x@x"}).String()
+		c.list = foldAtSpaces("List-Id: " + strings.TrimSuffix(name, "<x@x>") + "<" + o.ListID + ">")
+	}
+	c.scratch.New = func() any { b := make([]byte, 0, 32<<10); return &b }
+	if err := c.tryKeys(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Warnings are sentences for the person who starts the service: what will work,
+// but not as well as it could.
+func (c *Compositor) Warnings() []string { return c.warnings }
+
+// Compose writes one reader's mail, signed by every key. A bad recipient is a
+// permanent *notifier.SendError; every other error is a fault of ours.
+func (c *Compositor) Compose(m *notifier.Message) (Envelope, error) {
+	if m.Letter == nil {
+		return Envelope{}, errors.New("compose mail: message without a letter")
+	}
+	if err := refuseAddress(m.To); err != nil {
+		return Envelope{}, &notifier.SendError{Fault: notifier.FaultRecipient, Permanent: true, Enhanced: "5.1.3", Stage: "render", Err: err}
+	}
+	var err error
+	sk := c.kept.find(m.Letter.Key)
+	if sk == nil {
+		sk, err = c.kept.get(m.Letter.Key, func() (*skeleton, error) { return c.build(m.Letter) })
+		if err != nil {
+			return Envelope{}, fmt.Errorf("build skeleton of event %s: %w", notifier.Clip(m.Letter.EventID), err)
+		}
+	}
+	e := Envelope{From: c.o.From.Address, To: m.To}
+	if c.o.Envelope != nil {
+		e.From = c.o.Envelope(m.Delivery)
+		if err := refuseAddress(e.From); err != nil {
+			return Envelope{}, fmt.Errorf("make envelope sender: %w", err)
+		}
+	}
+	in := filling{message: m, at: c.o.Now()}
+	if sk.mailto {
+		if in.mailto = c.o.MailtoUnsubscribe(m.Delivery); !mailtoLink(in.mailto) {
+			return Envelope{}, fmt.Errorf("make unsubscribe address: %q is not a mailto link", in.mailto)
+		}
+	}
+	if len(c.o.Signers) == 0 {
+		e.Data, err = sk.fill(make([]byte, 0, sk.size+len(m.To)+len(in.mailto)), &in)
+	} else {
+		e.Data, err = c.signed(sk, &in)
+	}
+	if err != nil {
+		return Envelope{}, fmt.Errorf("compose mail of event %s: %w", m.Letter.EventID, err)
+	}
+	return e, nil
+}
+
+// signed fills a borrowed buffer and returns the signatures with the mail behind them.
+func (c *Compositor) signed(sk *skeleton, in *filling) ([]byte, error) {
+	buf := c.scratch.Get().(*[]byte)
+	defer c.scratch.Put(buf)
+	text, err := sk.fill((*buf)[:0], in)
+	if err != nil {
+		return nil, err
+	}
+	*buf = text
+	signatures, err := signAll(c.o.Signers, sk.signs, text, c.expiry(in.at))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, len(signatures)+len(text))
+	return append(append(out, signatures...), text...), nil
+}
+
+func (c *Compositor) expiry(at time.Time) time.Time {
+	if c.o.SignatureLife <= 0 {
+		return time.Time{}
+	}
+	return at.Add(c.o.SignatureLife)
+}
+
+// tryKeys signs a sample with each key, so that a bad one stops the start and
+// not the first mail, and warns where DMARC would not count a signature.
+func (c *Compositor) tryKeys() error {
+	sample := []byte("From: " + c.o.From.Address + "\r\n\r\nsample\r\n")
+	aligned := false
+	for _, k := range c.o.Signers {
+		if _, err := signAll([]Key{k}, []string{"From"}, sample, time.Time{}); err != nil {
+			return err
+		}
+		aligned = aligned || alignedDomains(strings.ToLower(k.Domain), c.domain)
+	}
+	if len(c.o.Signers) > 0 && !aligned {
+		c.warnings = append(c.warnings, fmt.Sprintf("no DKIM key belongs to %s, the domain of the From address: signatures will be valid, but DMARC does not count them", c.domain))
+	}
+	return nil
+}
+
+// alignedDomains tells whether a signature of d counts for mail from the domain
+// from under DMARC's relaxed alignment (RFC 7489 section 3.1.1): one is the
+// other, or lies below it.
+func alignedDomains(d, from string) bool {
+	return d == from || strings.HasSuffix(from, "."+d) || strings.HasSuffix(d, "."+from)
+}
