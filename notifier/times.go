@@ -3,47 +3,77 @@ package notifier
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 var (
-	atTag     = regexp.MustCompile(`\{\{\s*at\s+"([^"\n]*)"\s*\}\}`)
-	atBroken  = regexp.MustCompile(`\{\{\s*at\b`)
-	bareClock = regexp.MustCompile(`\b([01]?\d|2[0-3]):[0-5]\d\b( ?(UTC|GMT|Z)\b)?`)
+	atTag    = regexp.MustCompile(`\{\{\s*at\s+"([^"\n]*)"\s*\}\}`)
+	atBroken = regexp.MustCompile(`\{\{\s*at\b`)
+	// instant is a full date and time with its offset: clear to everyone.
+	instant    = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)`)
+	moreDigits = regexp.MustCompile(`^[.:][0-9a-fA-F:]`)
+	// clock is a time of day, or two with a word between them, and the zone behind.
+	clock = regexp.MustCompile(`\b(` + hhmm + `)(?: ?(?:-|–|—|to|and|until) ?` + hhmm + `)?\b( ?(?:UTC|GMT|Z)\b)?`)
 )
+
+const hhmm = `(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?`
 
 // ResolveTimes replaces every {{at "..."}} of a body by {{at "INSTANT"}} with
 // the instant in RFC 3339 UTC, so that a tired writer's "20 minutes ago" stays
 // true for ever. It understands now, -20m, 16:11, 2026-11-23 16:11, each clock
 // time with a zone name behind it or in zone, and RFC 3339. A clock time
-// without a date is the one nearest to now. The warnings name clock times that
-// stand bare: readers elsewhere would misread them. A tag that cannot be read
-// is an *Invalid for body, with its line.
+// without a date is the one nearest to now. One that the change of the clocks
+// left out is refused; of one that came twice the nearer to now is taken, and
+// said so. The warnings also name clock times that stand bare: readers
+// elsewhere would misread them. A tag that cannot be read is an *Invalid for
+// body, with its line.
 func ResolveTimes(body string, now time.Time, zone *time.Location) (string, []string, error) {
 	var bad error
+	var warnings []string
 	out := atTag.ReplaceAllStringFunc(body, func(tag string) string {
 		arg := atTag.FindStringSubmatch(tag)[1]
-		t, err := parseAt(arg, now, zone)
+		t, twice, err := parseAt(arg, now, zone)
+		if y := t.UTC().Year(); err == nil && (y < 1970 || y > 9999) {
+			err = fmt.Errorf("the year %d is not between 1970 and 9999", y)
+		}
 		if err != nil && bad == nil {
 			bad = Invalidf("body", "line %d: {{at %q}}: %s", lineOf(body, tag), arg, err)
+		}
+		if twice {
+			warnings = append(warnings, fmt.Sprintf("%s came twice when the clocks went back; %s UTC was taken", strings.TrimSpace(arg), t.UTC().Format("15:04")))
 		}
 		return `{{at "` + utc(t).Format(time.RFC3339Nano) + `"}}`
 	})
 	if bad != nil {
 		return "", nil, bad
 	}
-	rest := atTag.ReplaceAllString(out, "")
+	rest := atTag.ReplaceAllString(out, " ")
 	if loc := atBroken.FindStringIndex(rest); loc != nil {
 		return "", nil, Invalidf("body", `a time must be written as {{at "16:11"}}, with straight quotes`)
 	}
+	return out, append(warnings, bareClocks(rest)...), nil
+}
+
+// bareClocks warns of the times of day that name no zone, each once. Numbers
+// with colons that are parts of something else (ports, addresses) are none.
+func bareClocks(text string) []string {
 	var warnings []string
-	for _, m := range bareClock.FindAllStringSubmatch(rest, -1) {
-		if m[2] == "" {
-			warnings = append(warnings, fmt.Sprintf(`%s has no time zone; write {{at %q}} so that every reader sees their own time`, m[0], m[0]))
+	text = instant.ReplaceAllString(text, " ")
+	for _, m := range clock.FindAllStringSubmatchIndex(text, -1) {
+		before, _ := utf8.DecodeLastRuneInString(text[:m[0]])
+		part := strings.ContainsRune(".:/+#@", before) || moreDigits.MatchString(text[m[1]:])
+		if zoned := m[4] >= 0; zoned || part {
+			continue
+		}
+		w := fmt.Sprintf(`%s has no time zone; write {{at %q}} so that every reader sees their own time`, text[m[0]:m[1]], text[m[2]:m[3]])
+		if !slices.Contains(warnings, w) {
+			warnings = append(warnings, w)
 		}
 	}
-	return out, warnings, nil
+	return warnings
 }
 
 // PrintTimes replaces every resolved {{at "INSTANT"}} by what print says.
@@ -57,57 +87,93 @@ func PrintTimes(body string, print func(time.Time) string) string {
 	})
 }
 
-func parseAt(arg string, now time.Time, zone *time.Location) (time.Time, error) {
+// parseAt reads what stands in a tag; twice says that the clock showed it two times.
+func parseAt(arg string, now time.Time, zone *time.Location) (t time.Time, twice bool, err error) {
 	s := strings.TrimSpace(arg)
 	if zone == nil {
 		zone = time.UTC
 	}
 	if s == "now" {
-		return now, nil
+		return now, false, nil
 	}
 	if strings.HasPrefix(s, "-") || strings.HasPrefix(s, "+") {
 		d, err := time.ParseDuration(s)
 		if err != nil {
-			return now, fmt.Errorf("write -20m, -1h30m or +2h")
+			return now, false, fmt.Errorf("write -20m, -1h30m or +2h")
 		}
-		return now.Add(d), nil
+		return now.Add(d), false, nil
 	}
 	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-		return t, nil
+		return t, false, nil
 	}
 	words := strings.Fields(s)
 	if n := len(words); n > 1 && !strings.Contains(words[n-1], ":") {
 		z, err := time.LoadLocation(words[n-1])
 		if err != nil || words[n-1] == "Local" {
-			return now, fmt.Errorf("%q is no time zone; write a name like Europe/Oslo", words[n-1])
+			return now, false, fmt.Errorf("%q is no time zone; write a name like Europe/Oslo", words[n-1])
 		}
 		zone, words = z, words[:n-1]
 	}
-	switch text := strings.Join(words, " "); len(words) {
-	case 1:
-		t, err := time.Parse("15:04", text)
-		if err != nil {
-			break
-		}
-		return nearest(t.Hour(), t.Minute(), now.In(zone)), nil
-	case 2:
-		if t, err := time.ParseInLocation("2006-01-02 15:04", text, zone); err == nil {
-			return t, nil
-		}
+	unreadable := fmt.Errorf(`write "now", "-20m", "16:11" or "2026-11-23 16:11 Europe/Oslo"`)
+	if len(words) == 0 || len(words) > 2 {
+		return now, false, unreadable
 	}
-	return now, fmt.Errorf(`write "now", "-20m", "16:11" or "2026-11-23 16:11 Europe/Oslo"`)
+	wall, err := time.Parse("15:04", words[len(words)-1])
+	if err != nil {
+		wall, err = time.Parse("15:04:05", words[len(words)-1])
+	}
+	if err != nil {
+		return now, false, unreadable
+	}
+	y, m, d := now.In(zone).Date()
+	today := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+	days := []time.Time{today.AddDate(0, 0, -1), today, today.AddDate(0, 0, 1)}
+	if len(words) == 2 {
+		day, err := time.Parse(time.DateOnly, words[0])
+		if err != nil {
+			return now, false, unreadable
+		}
+		days = []time.Time{day}
+	}
+	return nearest(days, wall, zone, now)
 }
 
-// nearest is the time of day h:m closest to now, in now's zone.
-func nearest(h, m int, now time.Time) time.Time {
-	var best time.Time
-	for day := -1; day <= 1; day++ {
-		t := time.Date(now.Year(), now.Month(), now.Day()+day, h, m, 0, 0, now.Location())
-		if best.IsZero() || t.Sub(now).Abs() < best.Sub(now).Abs() {
-			best = t
+// nearest is the moment closest to now at which clocks in zone showed the time
+// of day of wall on one of days.
+func nearest(days []time.Time, wall time.Time, zone *time.Location, now time.Time) (best time.Time, twice bool, err error) {
+	for n, d := range days {
+		shown := time.Date(d.Year(), d.Month(), d.Day(), wall.Hour(), wall.Minute(), wall.Second(), 0, time.UTC)
+		when := moments(shown, zone)
+		missing := len(when) == 0
+		if missing {
+			when = []time.Time{time.Date(d.Year(), d.Month(), d.Day(), wall.Hour(), wall.Minute(), wall.Second(), 0, zone)}
+		}
+		for m, t := range when {
+			if (n > 0 || m > 0) && t.Sub(now).Abs() >= best.Sub(now).Abs() {
+				continue
+			}
+			best, twice, err = t, len(when) > 1, nil
+			if missing {
+				err = fmt.Errorf("%s did not exist on %s in %s (the clocks went forward)", shown.Format("15:04"), shown.Format(time.DateOnly), zone)
+			}
 		}
 	}
-	return best
+	return best, twice, err
+}
+
+// moments are the instants at which clocks in zone showed what shown says in
+// UTC: one, two where they were turned back, none where they were turned forward.
+func moments(shown time.Time, zone *time.Location) []time.Time {
+	var out []time.Time
+	for _, around := range []time.Duration{-24 * time.Hour, 0, 24 * time.Hour} {
+		_, offset := shown.Add(around).In(zone).Zone()
+		t := shown.Add(-time.Duration(offset) * time.Second)
+		if _, o := t.In(zone).Zone(); o == offset && !slices.ContainsFunc(out, t.Equal) {
+			out = append(out, t)
+		}
+	}
+	slices.SortFunc(out, time.Time.Compare)
+	return out
 }
 
 func lineOf(body, part string) int {
