@@ -148,15 +148,22 @@ type Story struct {
 
 // Missed returns the updates from the event since on up to this one: what a
 // reader who was last told before since has not read. Updates that notified
-// nobody are counted with the event that followed them.
+// nobody are counted with the event that followed them; those behind this
+// event's own update wait for the next event.
 func (s *Story) Missed(since int64) []Update {
 	var out []Update
 	for _, u := range s.Incident.Updates {
-		if u.Event == 0 || u.Event >= since {
+		switch {
+		case u.Event > s.Event.Number:
+			return out
+		case u.Event == 0 || u.Event >= since:
 			out = append(out, u)
-			continue
+		default:
+			out = out[:0] // everything up to here was told before since
 		}
-		out = out[:0] // everything up to here was told before since
+		if u.ID != "" && u.ID == s.Event.UpdateID {
+			return out
+		}
 	}
 	return out
 }

@@ -1,8 +1,6 @@
 package notifier
 
-import (
-	"time"
-)
+import "time"
 
 // Kind is what sort of announcement an incident is.
 type Kind string
@@ -90,18 +88,6 @@ func Statuses(k Kind) []Status {
 // Final reports whether the status ends an incident or maintenance.
 func (s Status) Final() bool { return s == Resolved || s == Completed }
 
-// Impact is what readers felt, in numbers. Nil fields are unknown.
-type Impact struct {
-	DelayMinMinutes *float64 `json:"delay_min_minutes,omitempty"`
-	DelayMaxMinutes *float64 `json:"delay_max_minutes,omitempty"`
-	ErrorRate       *float64 `json:"error_rate,omitempty"`     // 0 to 1
-	AffectedShare   *float64 `json:"affected_share,omitempty"` // 0 to 1
-	PerSecond       *float64 `json:"per_second,omitempty"`
-}
-
-// IsZero reports whether nothing is known.
-func (i Impact) IsZero() bool { return i == Impact{} }
-
 // PublishState says whether the public may see an incident.
 type PublishState string
 
@@ -145,7 +131,7 @@ type Update struct {
 	At         time.Time // when it happened
 	CreatedAt  time.Time // when it was written down
 	Severity   Severity  // the incident's, from this update on
-	Impact     Impact
+	Impact     Impact    // the figures this update gave; zero when it gave none
 	StartsAt   time.Time
 	EndsAt     time.Time
 	Event      int64 // number of the event it caused; 0 when nobody was notified

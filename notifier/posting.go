@@ -2,15 +2,8 @@ package notifier
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-)
-
-// Limits on what staff write.
-const (
-	maxTitle = 200    // characters
-	maxBody  = 20_000 // characters of Markdown
 )
 
 // Desk is what a posting takes from its surroundings.
@@ -59,6 +52,15 @@ type Correction struct {
 	Impact     *Impact
 }
 
+// text makes a body what is kept: LF line ends, times resolved, checked.
+func (d Desk) text(body string) (string, []string, error) {
+	text, warnings, err := ResolveTimes(strings.ReplaceAll(body, "\r\n", "\n"), d.Now, d.Zone)
+	if err != nil {
+		return "", nil, err
+	}
+	return text, warnings, checkBody(text)
+}
+
 // Posting is what is to be written in one transaction. Event is nil when
 // nobody is notified; its Number is given by the store.
 type Posting struct {
@@ -103,7 +105,7 @@ func Open(a Announcement, d Desk) (Posting, error) {
 		Components: a.Components, Impact: a.Impact, StartsAt: utc(a.StartsAt), EndsAt: utc(a.EndsAt),
 		OpenedAt: utc(a.At), CreatedAt: utc(d.Now), UpdatedAt: utc(d.Now),
 	}
-	return inc.write(a.Body, a.At, a.Quiet, true, d)
+	return inc.write(said{body: a.Body, at: a.At, impact: a.Impact, quiet: a.Quiet, first: true}, d)
 }
 
 // Say turns an update into what is to be written.
@@ -135,34 +137,45 @@ func (i Incident) Say(s Saying, d Desk) (Posting, error) {
 	if s.EndsAt != nil {
 		i.EndsAt = utc(*s.EndsAt)
 	}
+	var impact Impact
 	if s.Impact != nil {
-		i.Impact = i.Impact.merge(*s.Impact)
+		impact = *s.Impact
 	}
+	if err := impact.check(); err != nil { // before merging would hide it
+		return Posting{}, err
+	}
+	i.Impact = i.Impact.merge(impact)
 	if s.At.IsZero() {
 		s.At = d.Now
 	}
 	i.UpdatedAt = utc(d.Now)
-	return i.write(s.Body, s.At, s.Quiet, false, d)
+	return i.write(said{body: s.Body, at: s.At, impact: impact, quiet: s.Quiet}, d)
+}
+
+// said is what write puts into an update.
+type said struct {
+	body   string
+	at     time.Time
+	impact Impact
+	quiet  bool
+	first  bool // it opens the incident
 }
 
 // write makes the update and its event, for an incident that already has its new values.
-func (i Incident) write(body string, at time.Time, quiet, first bool, d Desk) (Posting, error) {
+func (i Incident) write(s said, d Desk) (Posting, error) {
 	if err := i.check(); err != nil {
 		return Posting{}, err
 	}
-	if at.After(d.Now.Add(24 * time.Hour)) {
-		return Posting{}, Invalidf("at", "lies more than a day ahead; use starts_at for what is to come")
-	}
-	text, warnings, err := ResolveTimes(body, d.Now, d.Zone)
-	if err != nil {
+	if err := checkAt(s.at, d.Now); err != nil {
 		return Posting{}, err
 	}
-	if err := checkBody(text); err != nil {
+	text, warnings, err := d.text(s.body)
+	if err != nil {
 		return Posting{}, err
 	}
 	switch {
 	case i.Status.Final() && i.ResolvedAt.IsZero():
-		i.ResolvedAt = utc(at)
+		i.ResolvedAt = utc(s.at)
 		if i.ResolvedAt.Before(i.OpenedAt) {
 			return Posting{}, Invalidf("at", "lies before the incident began (%s)", i.OpenedAt.Format(time.RFC3339))
 		}
@@ -170,12 +183,12 @@ func (i Incident) write(body string, at time.Time, quiet, first bool, d Desk) (P
 		i.ResolvedAt = time.Time{}
 	}
 	u := &Update{
-		ID: d.NewID(), IncidentID: i.ID, Status: i.Status, Body: text, At: utc(at), CreatedAt: utc(d.Now),
-		Severity: i.Severity, Impact: i.Impact, StartsAt: i.StartsAt, EndsAt: i.EndsAt,
+		ID: d.NewID(), IncidentID: i.ID, Status: i.Status, Body: text, At: utc(s.at), CreatedAt: utc(d.Now),
+		Severity: i.Severity, Impact: s.impact, StartsAt: i.StartsAt, EndsAt: i.EndsAt,
 	}
 	p := Posting{Incident: i, Update: u, Warnings: warnings}
-	if !quiet && i.State == Published {
-		p.Event = i.event(i.eventType(first), u.ID, d)
+	if !s.quiet && i.State == Published {
+		p.Event = i.event(i.eventType(s.first), u.ID, d)
 	}
 	return p, nil
 }
@@ -202,18 +215,18 @@ func (i Incident) Retract(reason string, tell bool, d Desk) (Posting, error) {
 	if i.State == Retracted {
 		return Posting{}, Refuse(ErrConflict, "this incident was retracted already")
 	}
-	text, warnings, err := ResolveTimes(reason, d.Now, d.Zone)
+	text, warnings, err := d.text(reason)
 	if err != nil {
-		return Posting{}, err
-	}
-	if err := checkBody(text); err != nil {
 		return Posting{}, err
 	}
 	was := i.State
 	i.State, i.UpdatedAt = Retracted, utc(d.Now)
 	p := Posting{Incident: i, Warnings: warnings}
 	if strings.TrimSpace(text) != "" || tell {
-		p.Update = &Update{ID: d.NewID(), IncidentID: i.ID, Status: i.Status, Body: text, At: utc(d.Now), CreatedAt: utc(d.Now), Severity: i.Severity, Impact: i.Impact}
+		p.Update = &Update{
+			ID: d.NewID(), IncidentID: i.ID, Status: i.Status, Body: text, At: utc(d.Now), CreatedAt: utc(d.Now),
+			Severity: i.Severity, StartsAt: i.StartsAt, EndsAt: i.EndsAt,
+		}
 	}
 	if tell && was == Published {
 		p.Event = i.event(IncidentRetracted, p.Update.ID, d)
@@ -245,26 +258,30 @@ func (i Incident) Correct(c Correction, d Desk) (Posting, error) {
 		i.Impact = *c.Impact
 	}
 	i.UpdatedAt = utc(d.Now)
-	return Posting{Incident: i}, i.check()
+	if err := i.check(); err != nil {
+		return Posting{}, err
+	}
+	return Posting{Incident: i}, nil
 }
 
-// CorrectUpdate changes the text or time of one update and tells nobody.
+// Correct changes the text or time of one update and tells nobody.
 func (u Update) Correct(body *string, at *time.Time, d Desk) (Update, []string, error) {
 	var warnings []string
+	next := u
 	if body != nil {
-		text, w, err := ResolveTimes(*body, d.Now, d.Zone)
+		text, w, err := d.text(*body)
 		if err != nil {
 			return u, nil, err
 		}
-		if err := checkBody(text); err != nil {
-			return u, nil, err
-		}
-		u.Body, warnings = text, w
+		next.Body, warnings = text, w
 	}
 	if at != nil {
-		u.At = utc(*at)
+		if err := checkAt(*at, d.Now); err != nil {
+			return u, nil, err
+		}
+		next.At = utc(*at)
 	}
-	return u, warnings, nil
+	return next, warnings, nil
 }
 
 func (i *Incident) event(t EventType, update string, d Desk) *Event {
@@ -272,7 +289,7 @@ func (i *Incident) event(t EventType, update string, d Desk) *Event {
 	if i.Kind != KindIncident {
 		lane = LaneRoutine
 	}
-	if t.Closing() {
+	if t.Closing() || i.Status.Final() {
 		life = ResolvedLife
 	}
 	return &Event{
@@ -297,7 +314,7 @@ func (i *Incident) eventType(first bool) EventType {
 		return MaintenanceScheduled
 	}
 	switch {
-	case i.Status == Resolved:
+	case i.Status == Resolved && !i.allClear():
 		return IncidentResolved
 	case first:
 		return IncidentCreated
@@ -305,102 +322,15 @@ func (i *Incident) eventType(first bool) EventType {
 	return IncidentUpdated
 }
 
-func (i *Incident) check() error {
-	seen := map[string]bool{}
-	for n, c := range i.Components {
-		field := "components[" + strconv.Itoa(n) + "]"
-		if !componentKey.MatchString(c) {
-			return Invalidf(field, "%q is not a component key", c)
-		}
-		if seen[c] {
-			return Invalidf(field, "%q is named twice", c)
-		}
-		seen[c] = true
+// allClear reports whether readers were told already that it is over, so that
+// an afterword is an update and not a second resolution. A resolution that was
+// kept quiet is still to be told.
+func (i *Incident) allClear() bool {
+	told := false
+	for _, u := range i.Updates {
+		told = u.Status.Final() && (told || u.Event != 0)
 	}
-	if i.Kind != KindMaintenance && (!i.StartsAt.IsZero() || !i.EndsAt.IsZero()) {
-		return Invalidf("starts_at", "only a maintenance has a start and an end; use at")
-	}
-	if i.Kind == KindMaintenance && i.StartsAt.IsZero() {
-		return Invalidf("starts_at", "a maintenance needs a start")
-	}
-	if !i.EndsAt.IsZero() && !i.EndsAt.After(i.StartsAt) {
-		return Invalidf("ends_at", "must lie after starts_at")
-	}
-	return i.Impact.check()
-}
-
-func (i Impact) check() error {
-	for _, f := range []struct {
-		name string
-		v    *float64
-		max  float64
-	}{
-		{"impact.delay_min_minutes", i.DelayMinMinutes, 1e6}, {"impact.delay_max_minutes", i.DelayMaxMinutes, 1e6},
-		{"impact.error_rate", i.ErrorRate, 1}, {"impact.affected_share", i.AffectedShare, 1}, {"impact.per_second", i.PerSecond, 1e12},
-	} {
-		if f.v != nil && !(*f.v >= 0 && *f.v <= f.max) {
-			return Invalidf(f.name, "%v is not between 0 and %v", *f.v, f.max)
-		}
-	}
-	if i.DelayMinMinutes != nil && i.DelayMaxMinutes != nil && *i.DelayMinMinutes > *i.DelayMaxMinutes {
-		return Invalidf("impact.delay_min_minutes", "is more than delay_max_minutes")
-	}
-	return nil
-}
-
-// merge takes the newer figures where there are any, and keeps the widest delay
-// range, so that the all-clear can sum up how bad it was.
-func (i Impact) merge(n Impact) Impact {
-	if n.DelayMinMinutes != nil && (i.DelayMinMinutes == nil || *n.DelayMinMinutes < *i.DelayMinMinutes) {
-		i.DelayMinMinutes = n.DelayMinMinutes
-	}
-	if n.DelayMaxMinutes != nil && (i.DelayMaxMinutes == nil || *n.DelayMaxMinutes > *i.DelayMaxMinutes) {
-		i.DelayMaxMinutes = n.DelayMaxMinutes
-	}
-	if n.ErrorRate != nil {
-		i.ErrorRate = n.ErrorRate
-	}
-	if n.AffectedShare != nil {
-		i.AffectedShare = n.AffectedShare
-	}
-	if n.PerSecond != nil {
-		i.PerSecond = n.PerSecond
-	}
-	return i
-}
-
-func checkTitle(title string) error {
-	if title == "" {
-		return Invalidf("title", "must not be empty")
-	}
-	return line("title", title, maxTitle)
-}
-
-func checkBody(body string) error {
-	if n := len([]rune(body)); n > maxBody {
-		return Invalidf("body", "%d characters; at most %d are allowed", n, maxBody)
-	}
-	for n, l := range strings.Split(strings.ReplaceAll(body, "\r\n", "\n"), "\n") {
-		if err := line("body", strings.ReplaceAll(l, "\t", " "), maxBody); err != nil {
-			return Invalidf("body", "line %d holds a control character or broken UTF-8", n+1)
-		}
-	}
-	return nil
-}
-
-func checkStatus(k Kind, s Status) error {
-	allowed := Statuses(k)
-	if s == "" && len(allowed) == 0 || slices.Contains(allowed, s) {
-		return nil
-	}
-	if len(allowed) == 0 {
-		return Invalidf("status", "a %s has no status", k)
-	}
-	names := make([]string, len(allowed))
-	for i, a := range allowed {
-		names[i] = string(a)
-	}
-	return Invalidf("status", "%q is not one of %s", s, strings.Join(names, ", "))
+	return told
 }
 
 // utc keeps microseconds, which is what both databases keep (I8).

@@ -1,0 +1,87 @@
+package notifier
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func delays(lo, hi *float64) Impact { return Impact{DelayMinMinutes: lo, DelayMaxMinutes: hi} }
+
+func TestTheWidestDelayRangeIsKept(t *testing.T) {
+	for _, c := range []struct {
+		about     string
+		was, said Impact
+		lo, hi    float64 // -1: unknown
+	}{
+		{"nothing known, nothing said", Impact{}, Impact{}, -1, -1},
+		{"the first figures", Impact{}, delays(ptr(5.0), ptr(10.0)), 5, 10},
+		{"nothing new", delays(ptr(5.0), ptr(10.0)), Impact{}, 5, 10},
+		{"it gets worse", delays(ptr(5.0), ptr(10.0)), delays(ptr(20.0), ptr(40.0)), 5, 40},
+		{"it gets better", delays(ptr(5.0), ptr(40.0)), delays(ptr(1.0), ptr(2.0)), 1, 40},
+		{"within what was known", delays(ptr(5.0), ptr(40.0)), delays(ptr(10.0), ptr(20.0)), 5, 40},
+		{"up to 10, then 20 and more", delays(nil, ptr(10.0)), delays(ptr(20.0), nil), 10, 20},
+		{"5 and more, then up to 2", delays(ptr(5.0), nil), delays(nil, ptr(2.0)), 2, 5},
+		{"a range, then 20 and more", delays(ptr(5.0), ptr(10.0)), delays(ptr(20.0), nil), 5, 20},
+		{"only ever up to", delays(nil, ptr(10.0)), delays(nil, ptr(30.0)), -1, 30},
+		{"only ever at least", delays(ptr(10.0), nil), delays(ptr(30.0), nil), 10, -1},
+	} {
+		t.Run(c.about, func(t *testing.T) {
+			got := c.was.merge(c.said)
+			for _, side := range []struct {
+				got  *float64
+				want float64
+			}{{got.DelayMinMinutes, c.lo}, {got.DelayMaxMinutes, c.hi}} {
+				if side.want < 0 && side.got != nil || side.want >= 0 && (side.got == nil || *side.got != side.want) {
+					t.Errorf("got %v, want %v", show(side.got), side.want)
+				}
+			}
+		})
+	}
+}
+
+func TestOfTheOtherFiguresTheLatestCounts(t *testing.T) {
+	was := Impact{ErrorRate: ptr(0.5), AffectedShare: ptr(0.4), PerSecond: ptr(200.0)}
+	got := was.merge(Impact{ErrorRate: ptr(0.1), PerSecond: ptr(300.0)})
+	if *got.ErrorRate != 0.1 || *got.AffectedShare != 0.4 || *got.PerSecond != 300 {
+		t.Errorf("%v %v %v", *got.ErrorRate, *got.AffectedShare, *got.PerSecond)
+	}
+}
+
+// Whatever is said in whatever order, an incident never ends in figures that
+// its own check refuses: that would make it impossible to resolve.
+func TestNoSequenceOfGoodFiguresMakesABadSum(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		figure := rapid.Ptr(rapid.Float64Range(0, 1000), true)
+		var sum Impact
+		for range rapid.IntRange(1, 8).Draw(t, "updates") {
+			said := delays(figure.Draw(t, "min"), figure.Draw(t, "max"))
+			if said.check() != nil {
+				continue
+			}
+			before := sum
+			sum = sum.merge(said)
+			if err := sum.check(); err != nil {
+				t.Fatalf("%v after %+v", err, said)
+			}
+			if again := sum.merge(said); show(again.DelayMinMinutes) != show(sum.DelayMinMinutes) || show(again.DelayMaxMinutes) != show(sum.DelayMaxMinutes) {
+				t.Fatal("saying the same again changes the sum")
+			}
+			if sum.DelayMinMinutes == nil || sum.DelayMaxMinutes == nil {
+				continue
+			}
+			for _, f := range []*float64{said.DelayMinMinutes, said.DelayMaxMinutes, before.DelayMinMinutes, before.DelayMaxMinutes} {
+				if f != nil && (*f < *sum.DelayMinMinutes || *f > *sum.DelayMaxMinutes) {
+					t.Fatalf("%v was said or known, the sum is %v to %v", *f, *sum.DelayMinMinutes, *sum.DelayMaxMinutes)
+				}
+			}
+		}
+	})
+}
+
+func show(f *float64) any {
+	if f == nil {
+		return "unknown"
+	}
+	return *f
+}
