@@ -21,9 +21,11 @@ const (
 // Roles lists them, least first.
 var Roles = []Role{RoleViewer, RolePoster, RoleSender, RoleApprover, RoleAdmin}
 
-// Can reports whether r may do what needs the role least.
+// Can reports whether r may do what needs the role least. A role that does not
+// exist can do nothing, and nobody can do what needs one.
 func (r Role) Can(least Role) bool {
-	return slices.Index(Roles, r) >= slices.Index(Roles, least) && slices.Contains(Roles, r)
+	have, need := slices.Index(Roles, r), slices.Index(Roles, least)
+	return need >= 0 && have >= need
 }
 
 // ParseRole reads a role's name.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"time"
+	"unicode"
 )
 
 // How long an event's deliveries are tried (DESIGN.md section 3).
@@ -20,9 +21,9 @@ const (
 	lastRetry  = 4 * time.Hour
 )
 
-// EmailBackoff is the pause after the n-th charged try (n from 1): from one
-// minute to four hours, doubling, with a jitter of 20 % either way. dice is a
-// random number in [0,1).
+// EmailBackoff is the pause after the n-th charged try (n from 1): doubling
+// from one minute to four hours, then a jitter of 20 % either way, so that what
+// failed together does not come back together. dice is a random number in [0,1).
 func EmailBackoff(n int, dice float64) time.Duration {
 	if n < 1 {
 		n = 1
@@ -75,12 +76,10 @@ func Decide(d Delivery, err error, receipt Receipt, at, expires time.Time, dice 
 		s.State, wait = Pending, EmailBackoff(d.Attempts+1, dice)
 	case FaultRelay:
 		s.State, wait = Pending, time.Duration(float64(relayPause)*(0.8+0.4*dice))
-	case FaultDomain, FaultOurs:
+	default: // FaultDomain, FaultOurs
 		s.State, wait = Held, time.Duration(float64(holdPause)*(0.8+0.4*dice))
 	}
-	if se.RetryAfter > wait {
-		wait = min(se.RetryAfter, lastRetry)
-	}
+	wait = max(wait, min(se.RetryAfter, lastRetry))
 	s.DueAt = at.Add(wait)
 	if !expires.IsZero() && s.DueAt.After(expires) {
 		s.State, s.DueAt = Expired, time.Time{}
@@ -94,7 +93,7 @@ func Clip(reply string) string {
 	out := make([]rune, 0, min(len(reply), 500))
 	size := 0
 	for _, r := range reply {
-		if r < 0x20 || r == 0x7f || r == '\ufffd' {
+		if unicode.IsControl(r) || r == '\ufffd' || r == '\u2028' || r == '\u2029' {
 			r = ' '
 		}
 		size += len(string(r))

@@ -31,15 +31,17 @@ func (id DeliveryID) String() string {
 	return strconv.FormatInt(id.Event(), 10) + "-" + strconv.FormatInt(id.Reader(), 10)
 }
 
-// ParseDeliveryID reads what String writes.
+// ParseDeliveryID reads what String writes, and nothing else: one delivery has
+// one spelling. The error is ErrNotFound.
 func ParseDeliveryID(s string) (DeliveryID, error) {
 	e, r, ok := strings.Cut(s, "-")
 	ev, err1 := strconv.ParseInt(e, 10, 32)
 	rd, err2 := strconv.ParseInt(r, 10, 64)
-	if !ok || err1 != nil || err2 != nil || ev <= 0 || rd <= 0 || rd >= 1<<readerBits {
+	id := MakeDeliveryID(ev, rd)
+	if !ok || err1 != nil || err2 != nil || ev <= 0 || rd <= 0 || rd >= 1<<readerBits || id.String() != s {
 		return 0, fmt.Errorf("delivery %q: %w", s, ErrNotFound)
 	}
-	return MakeDeliveryID(ev, rd), nil
+	return id, nil
 }
 
 // DeliveryState is where a delivery stands.
