@@ -1,0 +1,220 @@
+package subscribers
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"allclear/notifier"
+)
+
+// importBatch is how many rows share a transaction: enough to be quick, few
+// enough that nobody waits for it.
+const importBatch = 500
+
+// maxRowErrors is how many wrong rows a report spells out; the rest is counted.
+const maxRowErrors = 1000
+
+// Importer is what an import writes to.
+type Importer interface {
+	// ImportSubscribers writes a batch in one transaction and tells each row's fate or error.
+	ImportSubscribers(ctx context.Context, batch []Subscriber, overwrite bool) ([]Imported, []error, error)
+	// AddSubscriber adds one, and the event that asks it to confirm.
+	AddSubscriber(ctx context.Context, s Subscriber, confirm func(Subscriber) *notifier.Event) (Subscriber, error)
+	// Atomic runs do in one transaction that its context carries.
+	Atomic(ctx context.Context, do func(ctx context.Context) error) error
+}
+
+// ImportOptions says how a file is brought in.
+type ImportOptions struct {
+	Overwrite bool // replace the choices of those who are there already
+	DryRun    bool // write nothing; the report says what would happen
+	// Confirm makes the event that asks a pending subscriber to confirm;
+	// nil asks nobody.
+	Confirm func(Subscriber) *notifier.Event
+	// Progress is told the lines read so far, now and then; may be nil.
+	Progress func(line int)
+}
+
+// RowError says what is wrong with one line of a file.
+type RowError struct {
+	Line   int    `json:"line"`
+	Field  string `json:"field"` // the column; "" where the line as a whole is wrong
+	Reason string `json:"reason"`
+}
+
+// ImportReport sums an import up. Rows = Added + Changed + Unchanged + Suppressed + Wrong.
+type ImportReport struct {
+	Rows       int `json:"rows"`
+	Added      int `json:"added"`
+	Changed    int `json:"changed"`
+	Unchanged  int `json:"unchanged"`
+	Suppressed int `json:"suppressed"`
+	Wrong      int `json:"wrong"`
+	// Errors holds the first 1,000 wrong rows.
+	Errors []RowError `json:"errors"`
+}
+
+var errDryRun = errors.New("dry run")
+
+// Import brings a file of subscribers in, batch by batch, in memory that does
+// not grow with the file. A wrong row is reported and the others come in. An
+// address that stands in the file twice counts as unchanged (or changed, where
+// overwriting is asked for) the second time. Whoever comes in as pending is
+// asked to confirm. An error means that the file could not be read to its end
+// or the database failed: the report then says what had come in by then, and
+// the same file can be imported again.
+func Import(ctx context.Context, to Importer, file io.Reader, o ImportOptions) (ImportReport, error) {
+	in := &importer{to: to, o: o, report: ImportReport{Errors: []RowError{}}}
+	rows, err := ReadCSV(file)
+	if err != nil {
+		return in.report, err
+	}
+	for {
+		row, err := rows.Next()
+		if err == io.EOF {
+			return in.report, in.flush(ctx)
+		}
+		if err != nil {
+			return in.report, errors.Join(in.flush(ctx), err)
+		}
+		if row.Err != nil {
+			in.report.Rows++
+			in.wrong(row.Line, row.Err)
+			continue
+		}
+		if err := in.add(ctx, row); err != nil {
+			return in.report, err
+		}
+	}
+}
+
+type importer struct {
+	to     Importer
+	o      ImportOptions
+	report ImportReport
+	batch  []Subscriber
+	lines  []int
+}
+
+func (in *importer) add(ctx context.Context, row Row) error {
+	twice := false // a batch holds an address once, whatever the database makes of two
+	for i := range in.batch {
+		twice = twice || in.batch[i].Address == row.Subscriber.Address
+	}
+	if twice || len(in.batch) == importBatch {
+		if err := in.flush(ctx); err != nil {
+			return err
+		}
+	}
+	in.batch, in.lines = append(in.batch, row.Subscriber), append(in.lines, row.Line)
+	return nil
+}
+
+// flush writes the batch. Those who must confirm go one by one, because each
+// brings an event; a look that is rolled back tells who is new.
+func (in *importer) flush(ctx context.Context) error {
+	batch, lines := in.batch, in.lines
+	in.batch, in.lines = nil, nil
+	if len(batch) == 0 {
+		return nil
+	}
+	if in.o.Progress != nil {
+		in.o.Progress(lines[len(lines)-1])
+	}
+	if in.o.DryRun {
+		fates, errs, err := in.look(ctx, batch)
+		if err != nil {
+			return err
+		}
+		in.count(lines, fates, errs)
+		return nil
+	}
+	if in.o.Confirm == nil || !anyPending(batch) {
+		return in.write(ctx, batch, lines)
+	}
+	fates, errs, err := in.look(ctx, batch)
+	if err != nil {
+		return err
+	}
+	var rest []Subscriber
+	var restLines []int
+	for i, s := range batch {
+		if s.State != Pending || errs[i] != nil || fates[i] != ImportAdded {
+			rest, restLines = append(rest, s), append(restLines, lines[i])
+			continue
+		}
+		_, err := in.to.AddSubscriber(ctx, s, in.o.Confirm)
+		if errors.Is(err, notifier.ErrConflict) { // somebody was quicker
+			in.count(lines[i:i+1], []Imported{ImportUnchanged}, []error{nil})
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		in.count(lines[i:i+1], fates[i:i+1], []error{nil})
+	}
+	return in.write(ctx, rest, restLines)
+}
+
+func (in *importer) write(ctx context.Context, batch []Subscriber, lines []int) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	fates, errs, err := in.to.ImportSubscribers(ctx, batch, in.o.Overwrite)
+	if err != nil {
+		return err
+	}
+	in.count(lines, fates, errs)
+	return nil
+}
+
+func (in *importer) look(ctx context.Context, batch []Subscriber) (fates []Imported, errs []error, err error) {
+	err = in.to.Atomic(ctx, func(ctx context.Context) error {
+		var err error
+		if fates, errs, err = in.to.ImportSubscribers(ctx, batch, in.o.Overwrite); err != nil {
+			return err
+		}
+		return errDryRun
+	})
+	if errors.Is(err, errDryRun) {
+		err = nil
+	}
+	return fates, errs, err
+}
+
+func (in *importer) count(lines []int, fates []Imported, errs []error) {
+	in.report.Rows += len(lines)
+	for i, line := range lines {
+		if errs[i] != nil {
+			in.wrong(line, asInvalid(errs[i]))
+			continue
+		}
+		switch fates[i] {
+		case ImportAdded:
+			in.report.Added++
+		case ImportChanged:
+			in.report.Changed++
+		case ImportSuppressed:
+			in.report.Suppressed++
+		default:
+			in.report.Unchanged++
+		}
+	}
+}
+
+func (in *importer) wrong(line int, bad *notifier.Invalid) {
+	in.report.Wrong++
+	if len(in.report.Errors) < maxRowErrors {
+		in.report.Errors = append(in.report.Errors, RowError{Line: line, Field: bad.Field, Reason: bad.Message})
+	}
+}
+
+func anyPending(batch []Subscriber) bool {
+	for i := range batch {
+		if batch[i].State == Pending {
+			return true
+		}
+	}
+	return false
+}
