@@ -20,7 +20,7 @@ func ParseAddress(s string) (string, error) {
 	bad := func(format string, args ...any) (string, error) {
 		return "", notifier.Invalidf("address", format, args...)
 	}
-	s = strings.TrimSpace(s)
+	s = strings.Trim(s, " \t\u00a0") // not line breaks: those are somebody's attempt at something
 	switch {
 	case s == "":
 		return bad("must not be empty")
@@ -35,7 +35,7 @@ func ParseAddress(s string) (string, error) {
 	if at < 0 {
 		return bad("%q has no @", s)
 	}
-	local, domain := s[:at], strings.ToLower(s[at+1:])
+	local, domain := s[:at], lower(s[at+1:])
 	switch {
 	case local == "" || domain == "":
 		return bad("%q needs a name before and a domain behind the @", s)
@@ -70,7 +70,21 @@ func ParseAddress(s string) (string, error) {
 			}
 		}
 	}
+	if last := labels[len(labels)-1]; strings.Trim(last, "0123456789") == "" {
+		return bad("%q: %q is not a domain; numeric addresses are not supported", s, domain)
+	}
 	return local + "@" + domain, nil
+}
+
+// lower folds ASCII only: strings.ToLower would make a K of the Kelvin sign.
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
 }
 
 // Domain is the part of a kept address behind the @.

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"math"
 	"strings"
 	"time"
 
@@ -61,7 +62,9 @@ func (l *Links) Token(p Purpose, n Number, expires time.Time) string {
 	plain[0] = byte(p)
 	binary.BigEndian.PutUint64(plain[1:9], uint64(n))
 	if !expires.IsZero() {
-		binary.BigEndian.PutUint32(plain[9:13], uint32(expires.Unix()/3600))
+		// 0 stands for ever, so an instant before 1970 must not become that.
+		hours := min(max(expires.Unix()/3600, 1), math.MaxUint32)
+		binary.BigEndian.PutUint32(plain[9:13], uint32(hours))
 	}
 	raw := make([]byte, 33)
 	raw[0] = linkVersion
@@ -77,7 +80,7 @@ func (l *Links) Token(p Purpose, n Number, expires time.Time) string {
 // with ErrLinkExpired the number is right.
 func (l *Links) Open(p Purpose, token string, now time.Time) (Number, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(raw) != 33 || raw[0] != linkVersion {
+	if err != nil || len(token) != LinkSize || len(raw) != 33 || raw[0] != linkVersion {
 		return 0, ErrLink
 	}
 	mask := sum(l.pad, raw[1:17])

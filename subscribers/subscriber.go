@@ -20,7 +20,7 @@ func (n Number) String() string { return "s" + strconv.FormatInt(int64(n), 10) }
 // ParseNumber reads what String writes.
 func ParseNumber(s string) (Number, error) {
 	n, err := strconv.ParseInt(strings.TrimPrefix(s, "s"), 10, 64)
-	if err != nil || n <= 0 || !strings.HasPrefix(s, "s") {
+	if err != nil || n <= 0 || Number(n).String() != s {
 		return 0, fmt.Errorf("subscriber %q: %w", s, notifier.ErrNotFound)
 	}
 	return Number(n), nil
@@ -47,7 +47,7 @@ type Cadence string
 // The cadences.
 const (
 	Instant    Cadence = "instant"
-	Milestones Cadence = "milestones" // opened, severity raised, resolved
+	Milestones Cadence = "milestones" // beginnings and ends, nothing in between
 	Daily      Cadence = "daily"
 	Weekly     Cadence = "weekly"
 	Monthly    Cadence = "monthly"
