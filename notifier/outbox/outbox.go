@@ -1,0 +1,257 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"allclear/notifier"
+)
+
+// Lease is how long a claim is good for without a heartbeat.
+const Lease = 60 * time.Second
+
+const (
+	heartbeat   = Lease / 3
+	reapEvery   = 5 * time.Second
+	pollEvery   = time.Second
+	confirmRate = 50 // confirmations a second, so that a sign-up flood cannot crowd out an incident
+)
+
+// Options are what an Outbox is made of. Everything is mandatory unless it says otherwise.
+type Options struct {
+	Channel  notifier.Channel
+	Queue    Queue
+	Leases   Leases
+	Renderer Renderer
+	Sender   notifier.Sender // may offer Readiness too
+	Journal  *Journal
+	Now      func() time.Time
+	Log      *slog.Logger
+
+	// Workers is how many messages of each belt are worked on at once; 0 means
+	// 24. More than twice the sender's connections brings nothing.
+	Workers int
+	// Drain is how long what is in flight may take after Run's context ended; 0 means 15 s.
+	Drain time.Duration
+	// Observe, if set, is told of every settlement. It must not block.
+	Observe func(notifier.Delivery, notifier.Settlement)
+	// Dice gives the jitter of retries, in [0,1); nil means a random one.
+	Dice func() float64
+}
+
+// Outbox sends what is due on one channel.
+type Outbox struct {
+	o        Options
+	express  *belt
+	ordinary *belt
+	gate     *gate
+	settler  *settler
+	confirm  *rate.Limiter
+
+	mu   sync.Mutex
+	held map[notifier.DeliveryID]notifier.Delivery // every claim that is not settled
+}
+
+// New makes an Outbox; Recover, then Run it.
+func New(o Options) *Outbox {
+	if o.Workers == 0 {
+		o.Workers = 24
+	}
+	if o.Drain == 0 {
+		o.Drain = 15 * time.Second
+	}
+	if o.Dice == nil {
+		o.Dice = rand.Float64
+	}
+	b := &Outbox{
+		o:       o,
+		gate:    newGate(o.Now),
+		confirm: rate.NewLimiter(confirmRate, confirmRate),
+		held:    map[notifier.DeliveryID]notifier.Delivery{},
+	}
+	b.express = newBelt(nil)
+	b.ordinary = newBelt(b.express)
+	b.settler = newSettler(o.Queue, o.Journal, o.Log, b.settled)
+	return b
+}
+
+// Recover makes good what earlier processes with this state folder left
+// behind: it settles what their relays acknowledged, then takes their leases
+// back at once (I2). Call it before Run.
+func (b *Outbox) Recover(ctx context.Context) error {
+	for _, left := range b.o.Journal.Left() {
+		batch := make([]notifier.Settlement, 0, len(left.Acks))
+		for _, a := range left.Acks {
+			batch = append(batch, notifier.Settlement{ID: a.ID, State: notifier.Sent, Tried: true, At: a.At, Receipt: a.Receipt, Worker: left.Worker})
+		}
+		for len(batch) > 0 {
+			n := min(len(batch), settleBatch)
+			if err := b.o.Queue.Settle(ctx, batch[:n]); err != nil {
+				return fmt.Errorf("settle %d acknowledgements of worker %s: %w", n, left.Worker, err)
+			}
+			batch = batch[n:]
+		}
+		if err := b.o.Leases.Release(ctx, left.Worker, nil); err != nil {
+			return fmt.Errorf("take back the leases of worker %s: %w", left.Worker, err)
+		}
+		if err := left.Forget(); err != nil {
+			return err
+		}
+		if n := len(left.Acks); n > 0 {
+			b.o.Log.Info("recovered acknowledgements from the journal", "worker", left.Worker, "count", n)
+		}
+	}
+	return nil
+}
+
+// Run claims and sends until ctx ends. Then it drains: no new claim, what
+// waits is given back, what is in flight is finished (for Options.Drain at
+// most) and settled, every lease is released. Its error is that of the drain.
+func (b *Outbox) Run(ctx context.Context) error {
+	// What is in flight outlives ctx, so that a drain can finish it.
+	flying, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var claimers, workers, keepers sync.WaitGroup
+
+	keepers.Go(func() { b.settler.run(flying) })
+	keepers.Go(func() { b.keep(flying) })
+	for _, x := range []*belt{b.express, b.ordinary} {
+		claimers.Go(func() { b.claimLoop(ctx, x) })
+		for range b.o.Workers {
+			workers.Go(func() { b.work(flying, x) })
+		}
+	}
+
+	<-ctx.Done()
+	claimers.Wait()
+	b.express.close()
+	b.ordinary.close()
+	landed := make(chan struct{})
+	go func() { workers.Wait(); close(landed) }()
+	patience := time.NewTimer(b.o.Drain)
+	defer patience.Stop()
+	select {
+	case <-landed:
+	case <-patience.C:
+		b.o.Log.Warn("drain took too long; what is in flight is cut off", "channel", b.o.Channel)
+		stop()
+		<-landed
+	}
+	b.settler.close()
+	stop()
+	keepers.Wait()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	defer cancel()
+	if err := b.settler.rest(last); err != nil {
+		return fmt.Errorf("settle what was in flight: %w", err)
+	}
+	if err := b.o.Leases.Release(last, b.o.Journal.Worker(), nil); err != nil {
+		return fmt.Errorf("release leases: %w", err)
+	}
+	return nil
+}
+
+// Nudge says that there may be something new to claim.
+func (b *Outbox) Nudge() {
+	b.express.nudge()
+	b.ordinary.nudge()
+}
+
+// Pulse takes the answer to a look at the database that was begun at asked.
+// When somebody left or something was paused, or when the last look is so long
+// ago that a lease may have been lost (the process was frozen, the database
+// away), it first asks which claims still stand. Only then may transmissions
+// start again: the gate counts from asked (I5).
+func (b *Outbox) Pulse(ctx context.Context, p notifier.Pulse, asked time.Time) error {
+	old, fresh := b.gate.last()
+	if p.Halts != old.Halts || !fresh {
+		ids := b.claims()
+		if len(ids) > 0 {
+			mine, err := b.o.Leases.Mine(ctx, b.o.Journal.Worker(), ids)
+			if err != nil {
+				return fmt.Errorf("check claims: %w", err)
+			}
+			b.keepOnly(ids, mine)
+		}
+	}
+	b.gate.open(p, asked)
+	if p.Work != old.Work || p.Halts != old.Halts || !fresh {
+		b.Nudge()
+	}
+	return nil
+}
+
+// keep extends leases and reaps those that others let run out.
+func (b *Outbox) keep(ctx context.Context) {
+	beat, reap := time.NewTicker(heartbeat), time.NewTicker(reapEvery)
+	defer beat.Stop()
+	defer reap.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-beat.C:
+			if ids := b.claims(); len(ids) > 0 {
+				if err := b.o.Leases.Extend(ctx, b.o.Journal.Worker(), ids, Lease); err != nil && ctx.Err() == nil {
+					b.o.Log.Warn("extend leases", "channel", b.o.Channel, "error", err)
+				}
+			}
+		case <-reap.C:
+			n, err := b.o.Leases.Reap(ctx)
+			if err != nil && ctx.Err() == nil {
+				b.o.Log.Warn("reap leases", "channel", b.o.Channel, "error", err)
+			}
+			if n > 0 {
+				b.o.Log.Info("took back leases that ended", "channel", b.o.Channel, "count", n)
+				b.Nudge()
+			}
+		}
+	}
+}
+
+func (b *Outbox) claims() []notifier.DeliveryID {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ids := make([]notifier.DeliveryID, 0, len(b.held))
+	for id := range b.held {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// keepOnly forgets those of asked that are not mine any more.
+func (b *Outbox) keepOnly(asked, mine []notifier.DeliveryID) {
+	stand := make(map[notifier.DeliveryID]bool, len(mine))
+	for _, id := range mine {
+		stand[id] = true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range asked {
+		if !stand[id] {
+			delete(b.held, id)
+		}
+	}
+}
+
+// holds reports whether the claim of id still stands, as far as is known here.
+func (b *Outbox) holds(id notifier.DeliveryID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, ok := b.held[id]
+	return ok
+}
+
+func (b *Outbox) settled(s []notifier.Settlement) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, x := range s {
+		delete(b.held, x.ID)
+	}
+}
