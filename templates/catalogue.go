@@ -1,0 +1,250 @@
+package templates
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/feature/plural"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+	"golang.org/x/text/number"
+)
+
+// fallback is the language of readers whose own is not in the catalogue.
+const fallback = "en"
+
+// catalogue is every message in one language. Messages hold named places,
+// "lasted {duration}"; those that count end in .one, .few, .other as CLDR's
+// plural rules for the language ask.
+type catalogue struct {
+	code     string // as in lang=
+	tag      language.Tag
+	messages map[string]string
+	numbers  *message.Printer
+}
+
+var place = regexp.MustCompile(`\{([a-z]+)\}`)
+
+// text fills the places of a message from args, pairs of name and value.
+func (c *catalogue) text(key string, args ...any) (string, error) {
+	m, ok := c.messages[key]
+	if !ok {
+		return "", fmt.Errorf("lang/%s.json has no message %q", c.code, key)
+	}
+	if len(args)%2 != 0 {
+		return "", fmt.Errorf("message %q: a name without a value", key)
+	}
+	if len(args) == 0 && !strings.Contains(m, "{") {
+		return m, nil
+	}
+	var missing error
+	out := place.ReplaceAllStringFunc(m, func(p string) string {
+		for i := 0; i < len(args); i += 2 {
+			if args[i] == p[1:len(p)-1] {
+				return c.value(args[i+1])
+			}
+		}
+		missing = fmt.Errorf("lang/%s.json: message %q wants %s, which it is not given", c.code, key, p)
+		return p
+	})
+	return out, missing
+}
+
+// must is text for keys that checkCatalogue has found; a message that lacks
+// one all the same shows its key rather than nothing.
+func (c *catalogue) must(key string, args ...any) string {
+	s, err := c.text(key, args...)
+	if err != nil {
+		return key
+	}
+	return s
+}
+
+func (c *catalogue) plural(key string, n int) string {
+	if _, ok := c.messages[key+"."+c.form(n)]; ok {
+		return key + "." + c.form(n)
+	}
+	return key + ".other"
+}
+
+func (c *catalogue) form(n int) string {
+	switch plural.Cardinal.MatchPlural(c.tag, n, 0, 0, 0, 0) {
+	case plural.Zero:
+		return "zero"
+	case plural.One:
+		return "one"
+	case plural.Two:
+		return "two"
+	case plural.Few:
+		return "few"
+	case plural.Many:
+		return "many"
+	}
+	return "other"
+}
+
+// count is the message for a number of things; {n} is the number.
+func (c *catalogue) count(key string, n int) string { return c.must(c.plural(key, n), "n", n) }
+
+func (c *catalogue) value(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case int, int64:
+		return c.numbers.Sprint(number.Decimal(v))
+	case float64:
+		return c.numbers.Sprint(number.Decimal(v, number.MaxFractionDigits(1)))
+	}
+	return fmt.Sprint(v)
+}
+
+func (c *catalogue) percent(share float64) string {
+	return c.numbers.Sprint(number.Percent(share, number.MaxFractionDigits(1)))
+}
+
+// list joins names: "a", "a and b", "a, b and c".
+func (c *catalogue) list(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	out := names[0]
+	for i, n := range names[1:] {
+		key := "list.more"
+		if i == len(names)-2 {
+			key = "list.last"
+		}
+		out = c.must(key, "a", out, "b", n)
+	}
+	return out
+}
+
+func (c *catalogue) dir() string { return c.must("language.dir") }
+
+// Words gives a template the reader's language: {{.T "key" "name" value}} is a
+// message, {{.N "key" 3}} one that counts.
+type Words struct{ cat *catalogue }
+
+// T is the message of a key with its places filled. A missing key is an error.
+func (w Words) T(key string, args ...any) (string, error) { return w.cat.text(key, args...) }
+
+// N is the message of a key for n things.
+func (w Words) N(key string, n int) (string, error) { return w.cat.text(w.cat.plural(key, n), "n", n) }
+
+// Lang is the language of the text, for lang=.
+func (w Words) Lang() string { return w.cat.code }
+
+// Dir is ltr or rtl, for dir=.
+func (w Words) Dir() string { return w.cat.dir() }
+
+// languages is every catalogue, and the choice among them.
+type languages struct {
+	all     []*catalogue // the fallback first, because the matcher falls back on its first
+	matcher language.Matcher
+	service *catalogue
+}
+
+func loadLanguages(f *files, service string) (*languages, error) {
+	l := &languages{}
+	var tags []language.Tag
+	base, err := readMessages(f.embedded, "lang/"+fallback+".json")
+	if err != nil {
+		return nil, err
+	}
+	names := f.names("lang/")
+	slices.SortFunc(names, func(a, b string) int {
+		if a == "lang/"+fallback+".json" {
+			return -1
+		}
+		return strings.Compare(a, b)
+	})
+	for _, name := range names {
+		code := strings.TrimSuffix(path.Base(name), ".json")
+		tag, err := language.Parse(code)
+		if err != nil {
+			return nil, fmt.Errorf("templates: %s: %w", name, err)
+		}
+		c := &catalogue{code: code, tag: tag, numbers: message.NewPrinter(tag)}
+		if c.messages, err = readMessages(f.embedded, name); err != nil {
+			return nil, err
+		}
+		// An override may hold only what it changes.
+		if f.overridden(name) {
+			changed, err := readMessages(f.over, name)
+			if err != nil {
+				return nil, err
+			}
+			for k, v := range changed {
+				if _, ok := base[k]; !ok {
+					return nil, fmt.Errorf("templates: %s: there is no message %q", name, k)
+				}
+				c.messages[k] = v
+			}
+		}
+		l.all, tags = append(l.all, c), append(tags, tag)
+	}
+	l.matcher = language.NewMatcher(tags)
+	l.service = l.all[0]
+	if service != "" {
+		c, sure := l.choose(service)
+		if !sure {
+			return nil, fmt.Errorf("templates: language %q is not in the catalogue; there are %s", service, strings.Join(l.codes(), ", "))
+		}
+		l.service = c
+	}
+	return l, nil
+}
+
+// find chooses the catalogue for a language tag or an Accept-Language header:
+// the service's for "", English where nothing fits.
+func (l *languages) find(wanted string) *catalogue {
+	if wanted == "" {
+		return l.service
+	}
+	c, _ := l.choose(wanted)
+	return c
+}
+
+func (l *languages) choose(wanted string) (*catalogue, bool) {
+	tags, _, err := language.ParseAcceptLanguage(wanted)
+	if err != nil || len(tags) == 0 {
+		return l.all[0], false
+	}
+	_, i, sure := l.matcher.Match(tags...)
+	return l.all[i], sure != language.No
+}
+
+func (l *languages) codes() []string {
+	var out []string
+	for _, c := range l.all {
+		out = append(out, c.code)
+	}
+	return out
+}
+
+func readMessages(from fs.FS, name string) (map[string]string, error) {
+	b, err := fs.ReadFile(from, name)
+	if err != nil {
+		return nil, fmt.Errorf("templates: %w", err)
+	}
+	m := map[string]string{}
+	if err := json.Unmarshal(b, &m); err != nil {
+		line := 1
+		var syntax *json.SyntaxError
+		var kind *json.UnmarshalTypeError
+		switch {
+		case errors.As(err, &syntax):
+			line += bytes.Count(b[:min(int(syntax.Offset), len(b))], []byte("\n"))
+		case errors.As(err, &kind):
+			line += bytes.Count(b[:min(int(kind.Offset), len(b))], []byte("\n"))
+		}
+		return nil, fmt.Errorf("templates: %s:%d: %w", name, line, err)
+	}
+	return m, nil
+}

@@ -1,0 +1,110 @@
+package templates
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+//go:embed mail page lang asset
+var embedded embed.FS
+
+// files is the embedded files with those of a folder laid over them, one by one.
+type files struct {
+	embedded fs.FS
+	over     fs.FS // nil where there is none
+	list     []string
+	replaced map[string]bool
+}
+
+func openFiles(over fs.FS) (*files, error) {
+	f := &files{embedded: embedded, over: over, replaced: map[string]bool{}}
+	err := fs.WalkDir(embedded, ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			f.list = append(f.list, name)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("templates: list embedded files: %w", err)
+	}
+	if over == nil {
+		return f, nil
+	}
+	err = fs.WalkDir(over, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return fmt.Errorf("templates: read the folder of overrides: %w", err)
+		case name != "." && strings.HasPrefix(d.Name(), ".") && d.IsDir():
+			return fs.SkipDir
+		case d.IsDir() || strings.HasPrefix(d.Name(), "."):
+			return nil
+		case !slices.Contains(f.list, name):
+			return fmt.Errorf("templates: %s overrides nothing: no embedded file has this name", name)
+		}
+		f.replaced[name] = true
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// names lists the files below a folder.
+func (f *files) names(under string) []string {
+	var out []string
+	for _, n := range f.list {
+		if strings.HasPrefix(n, under) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func (f *files) overridden(name string) bool { return f.replaced[name] }
+
+// read returns a file as it is in use.
+func (f *files) read(name string) (string, error) {
+	from := f.embedded
+	if f.replaced[name] {
+		from = f.over
+	}
+	b, err := fs.ReadFile(from, name)
+	if err != nil {
+		return "", fmt.Errorf("templates: %w", err)
+	}
+	return string(b), nil
+}
+
+// File is one file of the set.
+type File struct {
+	Name       string // such as mail/incident-opened.html
+	Overridden bool   // a file of the folder of overrides is used in its place
+}
+
+// Files lists every file, by name.
+func (s *Set) Files() []File {
+	var out []File
+	for _, n := range s.files.list {
+		out = append(out, File{Name: n, Overridden: s.files.overridden(n)})
+	}
+	return out
+}
+
+// Names lists the names of every file.
+func (s *Set) Names() []string { return slices.Clone(s.files.list) }
+
+// Source is a file as it is in use: the override where there is one.
+func (s *Set) Source(name string) (string, error) { return s.files.read(name) }
+
+// Embedded is a file as it came with the program, to compare an override with.
+func (s *Set) Embedded(name string) (string, error) {
+	b, err := fs.ReadFile(s.files.embedded, name)
+	if err != nil {
+		return "", fmt.Errorf("templates: %w", err)
+	}
+	return string(b), nil
+}

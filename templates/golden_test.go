@@ -1,0 +1,125 @@
+package templates
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"allclear/notifier"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// newSet makes a set as a service would have it.
+func newSet(t testing.TB, change ...func(*Options)) *Set {
+	t.Helper()
+	o := Options{
+		Brand: Brand{Name: "Example Status"}, BaseURL: "https://status.example.com",
+		Now: func() time.Time { return sampleAt(18, 30) },
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(want) != got {
+		t.Errorf("%s differs; look at it and run go test ./templates -update\n%s", file, firstDifference(string(want), got))
+	}
+}
+
+func firstDifference(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range w {
+		if i >= len(g) || w[i] != g[i] {
+			line := "(end)"
+			if i < len(g) {
+				line = g[i]
+			}
+			return "want " + w[i] + "\ngot  " + line
+		}
+	}
+	return "got more lines"
+}
+
+// circumstance is one row of the golden files.
+type circumstance struct {
+	name, view  string
+	since, told int64
+}
+
+func everyCircumstance() []circumstance {
+	var out []circumstance
+	for _, v := range views() {
+		out = append(out, circumstance{v.name, v.name, 7, 6})
+	}
+	return append(out,
+		circumstance{"incident-updated.missed-since", "incident-updated", 5, 4},
+		circumstance{"incident-resolved.missed-since", "incident-resolved", 6, 5},
+		circumstance{"incident-resolved.never-told", "incident-resolved", 5, 0},
+		circumstance{"maintenance-completed.missed-since", "maintenance-completed", 6, 5},
+	)
+}
+
+func TestEveryMailReadsAsTheGoldenFilesSay(t *testing.T) {
+	s := newSet(t)
+	for _, lang := range []string{"en", "de"} {
+		for _, zone := range []string{"UTC", "Asia/Kathmandu"} {
+			for _, c := range everyCircumstance() {
+				v := viewNamed(c.view)
+				l, err := s.letter(sampleStory(v), circumstances{view: v, since: c.since, told: c.told, times: s.Times(lang, zone)}, "golden")
+				if err != nil {
+					t.Fatal(err)
+				}
+				name := c.name + "." + lang + "." + strings.ToLower(filepath.Base(zone))
+				golden(t, name+".txt", "Subject: "+l.Subject+"\n\n"+l.Text)
+				golden(t, name+".html", l.HTML)
+			}
+		}
+	}
+}
+
+func TestEveryPageLooksAsTheGoldenFilesSay(t *testing.T) {
+	s := newSet(t, func(o *Options) { o.Zone = mustZone(t, "Europe/Oslo") })
+	for _, lang := range []string{"en", "de"} {
+		for _, name := range pageNames() {
+			page, err := s.RenderSamplePage(name, lang)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "page-"+name+"."+lang+".html", string(page))
+		}
+	}
+}
+
+func mustZone(t testing.TB, name string) *time.Location {
+	t.Helper()
+	z, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+// story is a sample story for tests that change it.
+func story(view string) notifier.Story { return sampleStory(viewNamed(view)) }

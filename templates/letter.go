@@ -1,0 +1,132 @@
+package templates
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"allclear/notifier"
+)
+
+// markSize is the length of every link token and of the marks that stand for them.
+const markSize = 44
+
+// clipSize is where large providers cut a mail's html off ("message clipped"),
+// less what a transfer encoding and the relays may add.
+const clipSize = 100 * 1024
+
+// fingerprint changes with everything of a story that a letter shows, and with
+// nothing that goes on while it is sent.
+func fingerprint(story notifier.Story) string {
+	e := story.Event
+	h := sha256.New()
+	fmt.Fprintln(h, e.Number, e.ID, e.Type, e.UpdateID)
+	for _, p := range story.Previous {
+		fmt.Fprintln(h, p.Number, p.ID)
+	}
+	if err := json.NewEncoder(h).Encode([]any{story.Incident, story.Components}); err != nil {
+		fmt.Fprintln(h, err, story.Incident.UpdatedAt) // not with these types
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+// mark stands in a letter for a token. It is derived from all the letter shows,
+// so nothing anybody wrote can hold it.
+func mark(purpose, key string) string {
+	sum := sha256.Sum256([]byte("mark " + purpose + " " + key))
+	return ("M" + base64.RawURLEncoding.EncodeToString(sum[:]))[:markSize]
+}
+
+// letter renders what readers in the same circumstances share.
+func (s *Set) letter(story notifier.Story, c circumstances, finger string) (*notifier.Letter, error) {
+	e := story.Event
+	key := fmt.Sprintf("%d.%d.%d.%s.%s.%s.%s", e.Number, c.since, c.told, c.view.name, c.times.cat.code, c.times.zone, finger)
+	l := &notifier.Letter{Key: key, Lane: e.Lane, Type: e.Type, EventID: e.ID, ThreadID: e.IncidentID}
+	for _, p := range story.Previous {
+		if p.Number == c.told {
+			l.PreviousID = p.ID
+		}
+	}
+	token := mark(c.view.name, key)
+	var m Mail
+	var err error
+	switch c.view.name {
+	case "confirm":
+		m = s.blankMail(c)
+		m.Confirm = s.base + "/confirm/" + token
+		l.Blanks = []notifier.Blank{{Mark: token}}
+	case "test":
+		m = s.blankMail(c)
+		m.Began = c.times.Full(e.AcceptedAt)
+	default:
+		l.ListUnsubscribe = s.base + "/unsubscribe/" + token
+		l.Blanks = []notifier.Blank{{Mark: token}}
+		if m, err = s.fitting(story, c, l.ListUnsubscribe); err != nil {
+			return nil, err
+		}
+	}
+	if l.HTML, err = s.execute(m, c.view.file); err != nil {
+		return nil, err
+	}
+	if l.Text, err = plainText(l.HTML); err != nil {
+		return nil, fmt.Errorf("templates: %s: read text: %w", c.view.name, err)
+	}
+	l.Subject = m.Subject
+	return l, nil
+}
+
+// fitting prepares a mail that providers will show whole: where it is too large,
+// older updates are left to the page, then the end of a very long body.
+func (s *Set) fitting(story notifier.Story, c circumstances, leave string) (Mail, error) {
+	n := len(missed(story, c.since))
+	for keep, brief := n, false; ; {
+		m, err := s.mail(story, c, keep, brief)
+		if err != nil {
+			return m, fmt.Errorf("templates: %s: %w", c.view.name, err)
+		}
+		m.Leave = leave
+		html, err := s.execute(m, c.view.file)
+		switch {
+		case err != nil:
+			return m, err
+		case len(html) < clipSize || brief:
+			return m, nil
+		case keep > 1:
+			keep /= 2
+		default:
+			brief = true
+		}
+	}
+}
+
+// Test is the mail that send-test sends. It is for one reader and holds no blanks.
+func (s *Set) Test(language, zone string) (*notifier.Letter, error) {
+	c := circumstances{view: viewNamed("test"), times: s.Times(language, zone)}
+	story := notifier.Story{Event: notifier.Event{Lane: notifier.LaneConfirm, AcceptedAt: s.clock()}}
+	l, err := s.letter(story, c, strconv.FormatInt(story.Event.AcceptedAt.UnixMicro(), 36))
+	if err == nil {
+		l.Key = ""
+	}
+	return l, err
+}
+
+func viewNamed(name string) view {
+	for _, v := range views() {
+		if v.name == name {
+			return v
+		}
+	}
+	return view{}
+}
+
+func viewFor(t notifier.EventType) (view, bool) {
+	for _, v := range views() {
+		if v.on == t && t != "" {
+			return v, true
+		}
+	}
+	return view{}, false
+}

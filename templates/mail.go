@@ -1,0 +1,271 @@
+package templates
+
+import (
+	"html/template"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"allclear/notifier"
+)
+
+// Mail is what the views in mail/ are given. Every text in it is in the
+// reader's language and escaped by the template; times are printed already.
+type Mail struct {
+	Words
+	View    string // such as incident-opened
+	Subject string
+	Preview string // first words, which inboxes show beside the subject
+	Brand   Brand
+	Home    string // address of the public page
+
+	Title    string
+	State    string // in a word: Identified
+	Tone     string // its colour: ok, minor, major, critical, plan, soft
+	Severity string // in a word; "" for none
+	Parts    string // names of the components; "" for all of the service
+
+	Began  string // incidents: when it began
+	Over   string // when it ended; "" while it goes on
+	Lasted string // how long; "" while it goes on
+	Starts string // maintenance: planned start and end; "" where none is given
+	Ends   string
+	Takes  string // how long it is planned to take
+	AsOf   string // when this was so, where no other time here says it
+
+	Impact  []string // sentences
+	Updates []MailUpdate
+	Several string // how many updates since when, in words; "" for one
+	Older   string // a sentence where older updates, or the end of a long one, are left out
+
+	URL     string // this announcement on the public page
+	Leave   string // unsubscribe; "" where leaving makes no sense
+	Confirm string // confirm the subscription; only in that view
+
+	Dark template.CSS // the style sheet of dark mode and narrow screens
+
+	colours map[string]template.CSS
+}
+
+// MailUpdate is one thing that was said.
+type MailUpdate struct {
+	State string // in a word; "" for posts
+	Tone  string
+	At    string
+	Body  template.HTML
+	URL   string
+}
+
+// Colour is a tone's colour on light ground, for a style attribute.
+func (m Mail) Colour(tone string) template.CSS { return m.colours[tone] }
+
+// circumstances are what a mail depends on beside its story.
+type circumstances struct {
+	view  view
+	since int64
+	told  int64
+	times Times
+}
+
+// mail prepares a story for its view. keep is how many of the newest updates
+// are shown (0: all); brief cuts a very long body.
+func (s *Set) mail(story notifier.Story, c circumstances, keep int, brief bool) (Mail, error) {
+	inc, cat, p := story.Incident, c.times.cat, c.times
+	m := s.blankMail(c)
+	updates := missed(story, c.since)
+	newest := notifier.Update{Status: inc.Status, Severity: inc.Severity, Impact: inc.Impact, At: story.Event.AcceptedAt, StartsAt: inc.StartsAt, EndsAt: inc.EndsAt}
+	if n := len(updates); n > 0 {
+		newest = updates[n-1]
+	}
+	m.Title, m.State, m.Severity = inc.Title, cat.status(newest.Status), cat.severity(newest.Severity)
+	m.Tone = tone(inc.Kind, newest.Status, newest.Severity)
+	m.Parts = cat.parts(inc.Components, story.Components)
+	m.URL = s.incidentURL(inc.ID, newest.ID)
+	if story.Event.Type == notifier.IncidentRetracted {
+		m.State, m.Tone, m.Severity = cat.must("state.retracted"), toneSoft, ""
+	}
+	s.mailTimes(&m, story, newest, len(updates) > 1, p)
+	m.Impact = p.impact(newest.Impact, newest.Status.Final())
+	if newest.Status.Final() {
+		m.Severity = ""
+		m.Impact = p.impact(inc.Impact, true) // the worst there was, not the last
+	}
+	if len(updates) > 1 {
+		key := "several.first"
+		if c.told != 0 {
+			key = "several.since"
+		}
+		m.Several = cat.count(key, len(updates))
+	}
+	shown := updates
+	if keep > 0 && len(updates) > keep {
+		shown = updates[len(updates)-keep:]
+		m.Older = cat.count("older", len(updates)-keep)
+	}
+	slices.Reverse(shown)
+	for _, u := range shown {
+		v, err := s.mailUpdate(inc, u, newest, len(updates) > 1, p)
+		if err != nil {
+			return m, err
+		}
+		if brief {
+			if v.Body, err = cut(v.Body, s.styles); err != nil {
+				return m, err
+			}
+			m.Older = cat.must("cut")
+		}
+		m.Updates = append(m.Updates, v)
+	}
+	m.Subject = oneLine(cat.must("subject."+c.view.name, "title", inc.Title, "state", m.State))
+	m.Preview = s.preview(m)
+	return m, nil
+}
+
+// blankMail is a mail with what every view has.
+func (s *Set) blankMail(c circumstances) Mail {
+	cat := c.times.cat
+	return Mail{
+		Words: Words{cat}, View: c.view.name, Brand: s.brand, Home: s.base + "/", colours: s.colours, Tone: toneSoft, Dark: template.CSS(s.dark), //nolint:gosec // the operator's own file
+		Subject: oneLine(cat.must("subject."+c.view.name, "brand", s.brand.Name, "title", "", "state", "")),
+	}
+}
+
+// missed is what the reader has not read, oldest first, on a slice of its own.
+// A correction may be about an update from before; then it is that one.
+func missed(story notifier.Story, since int64) []notifier.Update {
+	if since <= 0 || since > story.Event.Number {
+		since = story.Event.Number
+	}
+	if out := story.Missed(since); len(out) > 0 {
+		return slices.Clone(out)
+	}
+	all := story.Incident.Updates
+	for _, u := range all {
+		if u.ID == story.Event.UpdateID {
+			return []notifier.Update{u}
+		}
+	}
+	return slices.Clone(all[max(0, len(all)-1):])
+}
+
+func (s *Set) mailTimes(m *Mail, story notifier.Story, newest notifier.Update, several bool, p Times) {
+	inc := story.Incident
+	end := inc.ResolvedAt
+	if newest.Status.Final() && end.IsZero() {
+		end = newest.At
+	}
+	if !several {
+		m.AsOf = p.Full(newest.At)
+	}
+	switch inc.Kind {
+	case notifier.KindIncident:
+		if !inc.OpenedAt.IsZero() {
+			m.Began = p.Full(inc.OpenedAt)
+		}
+		if newest.Status.Final() {
+			m.Over, m.Lasted = p.Full(end), p.Duration(end.Sub(inc.OpenedAt))
+		}
+		if newest.At.Equal(inc.OpenedAt) || newest.Status.Final() {
+			m.AsOf = ""
+		}
+	case notifier.KindMaintenance:
+		starts, ends := newest.StartsAt, newest.EndsAt
+		if starts.IsZero() {
+			starts, ends = inc.StartsAt, inc.EndsAt
+		}
+		if !starts.IsZero() {
+			m.Starts = p.Full(starts)
+		}
+		if !ends.IsZero() {
+			m.Ends, m.Takes = p.Full(ends), p.Duration(ends.Sub(starts))
+		}
+		if newest.Status.Final() {
+			began := workBegan(inc, starts)
+			m.Began, m.Over = p.Full(began), p.Full(end)
+			m.Starts, m.Ends, m.Takes, m.AsOf = "", "", "", ""
+			if end.After(began) {
+				m.Lasted = p.Duration(end.Sub(began))
+			}
+		}
+	}
+}
+
+// workBegan is when a maintenance really started: when somebody said so, else as planned.
+func workBegan(inc notifier.Incident, planned time.Time) time.Time {
+	for _, u := range inc.Updates {
+		if u.Status == notifier.InProgress {
+			return u.At
+		}
+	}
+	return planned
+}
+
+func (s *Set) mailUpdate(inc notifier.Incident, u, newest notifier.Update, several bool, p Times) (MailUpdate, error) {
+	at := p.Full(u.At)
+	if several {
+		at = p.Moment(u.At, newest.At)
+	}
+	body, err := s.markdown.html(u.Body, func(t time.Time) string { return p.Moment(t, u.At) }, s.styles)
+	return MailUpdate{
+		State: p.cat.status(u.Status), Tone: tone(inc.Kind, u.Status, u.Severity), At: at,
+		Body: body, URL: s.incidentURL(inc.ID, u.ID),
+	}, err
+}
+
+func (s *Set) incidentURL(id, update string) string {
+	u := s.base + "/incidents/" + url.PathEscape(id)
+	if update != "" {
+		u += "#" + url.PathEscape(update)
+	}
+	return u
+}
+
+// preview is the first words of the mail: how long it lasted, then what was said.
+func (s *Set) preview(m Mail) string {
+	var words []string
+	if m.Lasted != "" {
+		if text, err := m.T("lasted", "duration", m.Lasted); err == nil {
+			words = append(words, text)
+		}
+	}
+	words = append(words, m.Impact...)
+	for _, u := range m.Updates {
+		if text, err := plainText(string(u.Body)); err == nil {
+			words = append(words, text)
+		}
+	}
+	return clip(oneLine(strings.Join(words, " ")), 140)
+}
+
+// cutAt is how much of one very long body a mail shows, in characters.
+const cutAt = 6000
+
+// cut shortens a body to its first characters, as plain paragraphs.
+func cut(body template.HTML, styles map[string]string) (template.HTML, error) {
+	text, err := plainText(string(body))
+	if err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	for _, p := range strings.Split(clip(text, cutAt), "\n\n") {
+		out.WriteString(`<p style="` + template.HTMLEscapeString(styles["p"]) + `">` + template.HTMLEscapeString(p) + "</p>\n")
+	}
+	return template.HTML(out.String()), nil //nolint:gosec // escaped right above
+}
+
+// clip cuts s to at most max characters, at a space where there is one near.
+func clip(s string, max int) string {
+	r := []rune(s)
+	if len(r) <= max {
+		return s
+	}
+	cut := string(r[:max-1])
+	if i := strings.LastIndexAny(cut, " \n"); i > len(cut)*3/4 {
+		cut = cut[:i]
+	}
+	return strings.TrimRight(cut, " \n.,;:") + "…"
+}
+
+// oneLine joins the lines of s.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -1,0 +1,210 @@
+package templates
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"allclear/notifier"
+)
+
+// Home is the public page: what is going on and what was said, newest first.
+type Home struct {
+	Incidents  []notifier.Incident // a page of published ones with their updates, newest first
+	Open       []notifier.Incident // those still going on, where they may not all be in Incidents; nil: look there
+	Components []notifier.Component
+	Followers  int64
+	Older      string // path and query of the next page; "" at the end
+}
+
+// IncidentPage is one announcement with everything said about it.
+type IncidentPage struct {
+	Incident   notifier.Incident // with its updates
+	Components []notifier.Component
+}
+
+// ActionPage is a page with one button or none: confirm, confirmed, unsubscribe,
+// unsubscribed. The button posts to the page's own address.
+type ActionPage struct{}
+
+// MessageKind is what a MessagePage says where it is given no words of its own.
+type MessageKind string
+
+// The kinds of message.
+const (
+	MessageNotFound    MessageKind = "not-found"
+	MessageLinkInvalid MessageKind = "link-invalid"
+	MessageLinkExpired MessageKind = "link-expired"
+	MessageRefused     MessageKind = "refused"
+	MessageUnavailable MessageKind = "unavailable"
+	MessageError       MessageKind = "error"
+)
+
+func messageKinds() []MessageKind {
+	return []MessageKind{MessageNotFound, MessageLinkInvalid, MessageLinkExpired, MessageRefused, MessageUnavailable, MessageError}
+}
+
+// MessagePage says why something did not work and what to do. Words that are
+// given take the place of the kind's.
+type MessagePage struct {
+	Kind     MessageKind // "" is MessageError
+	Title    string
+	Sentence string
+	Advice   string
+}
+
+// Asset is a file that pages load.
+type Asset struct {
+	Path string // below the public address: /assets/allclear.css
+	Type string // media type
+	Hash string // of the body; pages ask for Path?v=Hash, so that answer may be kept for ever
+	Body []byte
+}
+
+// Pages renders the public pages.
+type Pages struct {
+	set   *Set
+	views map[string]*template.Template
+	style Asset
+}
+
+// Pages is the public pages of the set.
+func (s *Set) Pages() *Pages { return s.pages }
+
+func loadPages(s *Set, colour accent) (*Pages, error) {
+	p := &Pages{set: s, views: map[string]*template.Template{}}
+	css, err := s.files.read("asset/allclear.css")
+	if err != nil {
+		return nil, err
+	}
+	if s.brand.Color != "" {
+		css += colour.properties()
+	}
+	sum := sha256.Sum256([]byte(css))
+	p.style = Asset{Path: "/assets/allclear.css", Type: "text/css; charset=utf-8", Hash: hex.EncodeToString(sum[:8]), Body: []byte(css)}
+	shared, err := s.parse(nil, "page/layout.html", "layout", nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range s.files.names("page/partials/") {
+		if _, err := s.parse(shared, name, strings.TrimSuffix(path.Base(name), ".html"), nil); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range pageNames() {
+		own, err := shared.Clone()
+		if err != nil {
+			return nil, trouble(err)
+		}
+		if _, err := s.parse(own, "page/"+name+".html", "content", nil); err != nil {
+			return nil, err
+		}
+		p.views[name] = own
+	}
+	return p, nil
+}
+
+// Style is the style sheet that every page loads.
+func (p *Pages) Style() Asset { return p.style }
+
+// Page writes the page of a name (PageHome and so on) with its data: Home,
+// IncidentPage, ActionPage or MessagePage. lang is a language or the whole
+// Accept-Language header; "" is the service's. Nothing is written on an error.
+func (p *Pages) Page(w io.Writer, name, lang string, data any) error {
+	return p.render(w, name, lang, data, p.set.clock())
+}
+
+// Lang is the language that Page would choose for lang, for Content-Language.
+func (p *Pages) Lang(lang string) string { return p.set.languages.find(lang).code }
+
+// frame is what every page has.
+type frame struct {
+	Words
+	Brand   Brand
+	Title   string
+	Home    string
+	Style   string
+	Private bool // not for search engines
+}
+
+func (p *Pages) render(w io.Writer, name, lang string, data any, now time.Time) error {
+	view := p.views[name]
+	if view == nil {
+		return fmt.Errorf("templates: there is no page %q", name)
+	}
+	model, err := p.model(name, p.set.languages.find(lang), data, now)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if err := view.ExecuteTemplate(&out, "layout", model); err != nil {
+		return trouble(err)
+	}
+	if _, err := out.WriteTo(w); err != nil {
+		return fmt.Errorf("write page %s: %w", name, err)
+	}
+	return nil
+}
+
+func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any, error) {
+	s := p.set
+	f := frame{Words: Words{cat}, Brand: s.brand, Home: s.root + "/", Style: s.root + p.style.Path + "?v=" + p.style.Hash, Title: s.brand.Name, Private: true}
+	times := Times{cat: cat, zone: s.zone}
+	switch data := data.(type) {
+	case Home:
+		f.Private = false
+		return p.home(f, times, data, now)
+	case IncidentPage:
+		a, err := p.article(data.Incident, names(data.Components), times, now)
+		f.Private, f.Title = false, data.Incident.Title+" · "+s.brand.Name
+		return struct {
+			frame
+			Article article
+		}{f, a}, err
+	case ActionPage:
+		if !slices.Contains([]string{PageConfirm, PageConfirmed, PageUnsubscribe, PageUnsubscribed}, name) {
+			break
+		}
+		f.Title = cat.must("page."+name+".title", "brand", s.brand.Name) + " · " + s.brand.Name
+		return f, nil
+	case MessagePage:
+		kind := data.Kind
+		if !slices.Contains(messageKinds(), kind) {
+			kind = MessageError
+		}
+		say := func(given, part string) string {
+			if given != "" {
+				return given
+			}
+			return cat.must("page.message." + string(kind) + "." + part)
+		}
+		f.Title = say(data.Title, "title")
+		return struct {
+			frame
+			Sentence, Advice string
+		}{f, say(data.Sentence, "text"), say(data.Advice, "next")}, nil
+	}
+	return nil, fmt.Errorf("templates: page %s cannot show a %T", name, data)
+}
+
+// try renders every page in every language.
+func (p *Pages) try() error {
+	for _, cat := range p.set.languages.all {
+		for _, name := range pageNames() {
+			if err := p.render(io.Discard, name, cat.code, samplePage(name), sampleAt(18, 30)); err != nil {
+				return err
+			}
+		}
+		if err := p.render(io.Discard, PageHome, cat.code, Home{}, sampleAt(18, 30)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,209 @@
+package templates
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"allclear/notifier"
+)
+
+const (
+	storyLife   = 2 * time.Second // a correction shows in mails at the latest after this
+	keptStories = 256
+	keptLetters = 256
+	workTime    = 10 * time.Second
+	keptReaders = 4096 // pairs of language and zone as they were written
+)
+
+// Renderer makes a message of a delivery. What readers share is kept, so that
+// for most deliveries only the link's token is made. Any number of goroutines may use it.
+type Renderer struct {
+	set    *Set
+	flight singleflight.Group
+
+	mu      sync.Mutex
+	stories lru[int64, tale]
+	letters lru[letterKey, *notifier.Letter]
+	readers lru[[2]string, Times]
+}
+
+// tale is a story as it was a moment ago.
+type tale struct {
+	story  notifier.Story
+	finger string
+	until  time.Time
+}
+
+type letterKey struct {
+	event, since, told int64
+	finger             string
+	times              Times
+}
+
+// Renderer makes one; Options.Stories and Options.Links must be set.
+func (s *Set) Renderer() *Renderer {
+	return &Renderer{
+		set:     s,
+		stories: lru[int64, tale]{max: keptStories},
+		letters: lru[letterKey, *notifier.Letter]{max: keptLetters},
+		readers: lru[[2]string, Times]{max: keptReaders},
+	}
+}
+
+// Render makes the message of d. Errors: notifier.ErrNotStarted when ctx ended;
+// a temporary *notifier.SendError at stage render when the story could not be
+// read just now; otherwise a fault of a view or of the event, which a later try
+// would meet again.
+func (r *Renderer) Render(ctx context.Context, d notifier.Delivery) (*notifier.Message, error) {
+	if d.Channel != notifier.Email {
+		return nil, fmt.Errorf("render delivery %s: no views for channel %q", d.ID, d.Channel)
+	}
+	event := d.ID.Event()
+	t, err := r.tale(ctx, event)
+	if err != nil {
+		return nil, fmt.Errorf("render delivery %s: %w", d.ID, err)
+	}
+	l, err := r.letter(ctx, t, d)
+	if err != nil {
+		return nil, fmt.Errorf("render delivery %s: %w", d.ID, err)
+	}
+	m := &notifier.Message{Delivery: d.ID, Lane: d.Lane, Channel: d.Channel, To: d.Address, Letter: l}
+	switch {
+	case len(l.Blanks) == 0:
+	case l.Type == notifier.SubscriberConfirm:
+		m.Fill = []string{r.set.links.Confirm(d.ID.Reader(), d.AcceptedAt)}
+	default:
+		m.Fill = []string{r.set.links.Unsubscribe(d.ID.Reader())}
+	}
+	for i, v := range m.Fill {
+		if len(v) != len(l.Blanks[i].Mark) {
+			return nil, fmt.Errorf("render delivery %s: a link token of %d characters; it must have %d", d.ID, len(v), markSize)
+		}
+	}
+	return m, nil
+}
+
+// tale finds the story of an event, from the source where the kept one is old.
+func (r *Renderer) tale(ctx context.Context, event int64) (tale, error) {
+	now := r.set.clock()
+	r.mu.Lock()
+	t, ok := r.stories.get(event)
+	r.mu.Unlock()
+	if ok && now.Before(t.until) {
+		return t, nil
+	}
+	v, err := r.once(ctx, "story "+strconv.FormatInt(event, 10), func(ctx context.Context) (any, error) {
+		story, err := r.set.stories.Story(ctx, event)
+		if errors.Is(err, notifier.ErrNotFound) {
+			return nil, fmt.Errorf("find the story: %w", err)
+		}
+		if err != nil {
+			// The store's trouble, not the reader's nor the mail's: soon again.
+			return nil, &notifier.SendError{Fault: notifier.FaultRelay, Stage: "render", Err: fmt.Errorf("find the story: %w", err)}
+		}
+		t := tale{story: story, finger: fingerprint(story), until: now.Add(storyLife)}
+		r.mu.Lock()
+		r.stories.put(event, t)
+		r.mu.Unlock()
+		return t, nil
+	})
+	if err != nil {
+		return tale{}, err
+	}
+	return v.(tale), nil
+}
+
+// letter finds or renders the letter for d.
+func (r *Renderer) letter(ctx context.Context, t tale, d notifier.Delivery) (*notifier.Letter, error) {
+	k := letterKey{event: t.story.Event.Number, since: d.Since, told: d.Told, finger: t.finger}
+	confirm := t.story.Event.Type == notifier.SubscriberConfirm
+	if confirm {
+		// Confirmations differ in their event's id only; they share one rendering.
+		k = letterKey{}
+	} else if k.since <= 0 || k.since > k.event {
+		k.since = k.event
+	}
+	r.mu.Lock()
+	k.times = r.reader(d.Language, d.Zone)
+	l, ok := r.letters.get(k)
+	r.mu.Unlock()
+	if !ok {
+		v, ok := viewFor(t.story.Event.Type)
+		if !ok {
+			return nil, fmt.Errorf("no view for events of type %q", t.story.Event.Type)
+		}
+		name := fmt.Sprintf("letter %d %d %d %s %s %s", k.event, k.since, k.told, k.finger, k.times.cat.code, k.times.zone)
+		made, err := r.once(ctx, name, func(context.Context) (any, error) {
+			l, err := r.set.letter(t.story, circumstances{view: v, since: k.since, told: k.told, times: k.times}, t.finger)
+			if err != nil {
+				return nil, err
+			}
+			r.mu.Lock()
+			r.letters.put(k, l)
+			r.mu.Unlock()
+			return l, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		l = made.(*notifier.Letter)
+	}
+	if confirm {
+		own := *l
+		own.Key, own.EventID, own.Lane = "", t.story.Event.ID, t.story.Event.Lane
+		return &own, nil
+	}
+	return l, nil
+}
+
+// reader remembers which catalogue and zone a reader's words for them mean.
+// The lock is held.
+func (r *Renderer) reader(language, zone string) Times {
+	k := [2]string{language, zone}
+	t, ok := r.readers.get(k)
+	if !ok {
+		t = r.set.Times(language, zone)
+		// One pointer for a zone, however many words for languages lead to it,
+		// so that letters are shared.
+		if same, ok := r.readers.get([2]string{t.cat.code, zone}); ok {
+			t = same
+		} else {
+			r.readers.put([2]string{t.cat.code, zone}, t)
+		}
+		r.readers.put(k, t)
+	}
+	return t
+}
+
+// once lets one caller do the work for all that want the same at the moment. A
+// caller whose own time is up leaves; the work goes on for the others.
+func (r *Renderer) once(ctx context.Context, name string, do func(context.Context) (any, error)) (any, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("%w: %w", notifier.ErrNotStarted, err)
+	}
+	done := r.flight.DoChan(name, func() (any, error) {
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), workTime)
+		defer cancel()
+		return do(own)
+	})
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", notifier.ErrNotStarted, ctx.Err())
+	case res := <-done:
+		return res.Val, res.Err
+	}
+}
+
+// clock is the time by which stories grow old.
+func (s *Set) clock() time.Time {
+	if s.now == nil {
+		return time.Time{}
+	}
+	return s.now()
+}

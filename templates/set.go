@@ -1,0 +1,248 @@
+package templates
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/url"
+	"path"
+	"regexp"
+	"strings"
+	"time"
+
+	"allclear/notifier"
+)
+
+// Brand is who speaks.
+type Brand struct {
+	Name  string // shown in every mail and page; required
+	URL   string // where the name leads; empty: the public page
+	Color string // accent, as #0b5d57; empty: the look's own. Made readable on light and dark ground
+}
+
+// Stories finds what an event tells. *store.Store does.
+type Stories interface {
+	Story(ctx context.Context, event int64) (notifier.Story, error)
+}
+
+// Links makes the tokens of links in mails, each 44 characters of A-Z a-z 0-9 _ -.
+type Links interface {
+	Unsubscribe(reader int64) string
+	Confirm(reader int64, accepted time.Time) string
+}
+
+// Options says what a Set is made from.
+type Options struct {
+	Overrides fs.FS // files that take the place of embedded ones of the same name; nil for none
+	Brand     Brand
+	Zone      *time.Location // the service's; nil is UTC
+	Language  string         // the service's; "" is en
+	BaseURL   string         // of the public pages, http or https; required
+	Stories   Stories        // for Renderer
+	Links     Links          // for Renderer
+	Now       func() time.Time
+}
+
+// Set is every view, read, styled and tried out.
+type Set struct {
+	files     *files
+	languages *languages
+	brand     Brand
+	base      string // without a slash at its end
+	root      string // path of base
+	zone      *time.Location
+	stories   Stories
+	links     Links
+	now       func() time.Time
+
+	markdown *markdown
+	dark     string            // the part of the mails' style sheet that only media queries can say
+	styles   map[string]string // of the elements of a body in a mail
+	colours  map[string]template.CSS
+	mails    map[string]*template.Template // by file
+	pages    *Pages
+}
+
+// New reads, styles and tries out every view, so that a broken override stops
+// the start and not a mail. The error names file and line.
+func New(o Options) (*Set, error) {
+	if strings.TrimSpace(o.Brand.Name) == "" {
+		return nil, fmt.Errorf("templates: the brand has no name")
+	}
+	base, err := url.Parse(o.BaseURL)
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
+		return nil, fmt.Errorf("templates: base URL %q: write it as https://status.example.com", o.BaseURL)
+	}
+	s := &Set{
+		brand: o.Brand, base: strings.TrimRight(base.String(), "/"), root: strings.TrimRight(base.Path, "/"),
+		zone: o.Zone, stories: o.Stories, links: o.Links, now: o.Now, markdown: newMarkdown(),
+	}
+	if s.brand.URL == "" {
+		s.brand.URL = s.base + "/"
+	}
+	if s.zone == nil {
+		s.zone = time.UTC
+	}
+	if s.files, err = openFiles(o.Overrides); err != nil {
+		return nil, err
+	}
+	if s.languages, err = loadLanguages(s.files, o.Language); err != nil {
+		return nil, err
+	}
+	colour, err := newAccent(o.Brand.Color)
+	if err != nil {
+		return nil, err
+	}
+	if s.pages, err = loadPages(s, colour); err != nil {
+		return nil, err
+	}
+	if err := s.pages.try(); err != nil {
+		return nil, err
+	}
+	// Mails are tried as they were written first, so that the line an error
+	// names is the file's own, then with their styles.
+	for _, styled := range []bool{false, true} {
+		if err := s.loadMails(colour, styled); err != nil {
+			return nil, err
+		}
+		if err := s.tryMails(); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// loadMails reads the mail views, with their styles written into them if styled is set.
+func (s *Set) loadMails(colour accent, styled bool) error {
+	var sheet [2]string
+	for i, name := range []string{"mail/style.css", "mail/dark.css"} {
+		css, err := s.files.read(name)
+		if err != nil {
+			return err
+		}
+		sheet[i] = colour.fill(comments.ReplaceAllString(css, ""))
+	}
+	s.dark = strings.TrimSpace(sheet[1])
+	if err := s.readStyles(sheet[0]); err != nil {
+		return err
+	}
+	dress := func(name string) func(string) (string, error) {
+		if !styled {
+			return nil
+		}
+		return func(src string) (string, error) { return inline(name, src, sheet[0]) }
+	}
+	shared, err := s.parse(nil, "mail/layout.html", "layout", dress("mail/layout.html"))
+	if err != nil {
+		return err
+	}
+	for _, name := range s.files.names("mail/partials/") {
+		if _, err := s.parse(shared, name, strings.TrimSuffix(path.Base(name), ".html"), dress(name)); err != nil {
+			return err
+		}
+	}
+	s.mails = map[string]*template.Template{}
+	for _, v := range views() {
+		if s.mails[v.file] != nil {
+			continue
+		}
+		own, err := shared.Clone()
+		if err != nil {
+			return trouble(err)
+		}
+		if _, err := s.parse(own, v.file, "content", dress(v.file)); err != nil {
+			return err
+		}
+		s.mails[v.file] = own
+	}
+	return nil
+}
+
+var comments = regexp.MustCompile(`(?s)/\*.*?\*/\s*`)
+
+// parse reads a file into a set of templates under its own name, which errors
+// show, and under the name by which others call it.
+func (s *Set) parse(into *template.Template, file, called string, change func(string) (string, error)) (*template.Template, error) {
+	src, err := s.files.read(file)
+	if err != nil {
+		return nil, err
+	}
+	if change != nil {
+		if src, err = change(src); err != nil {
+			return nil, err
+		}
+	}
+	var t *template.Template
+	if into == nil {
+		t = template.New(file).Option("missingkey=error")
+	} else {
+		t = into.New(file)
+	}
+	if t, err = t.Parse(src); err != nil {
+		return nil, trouble(err)
+	}
+	if _, err := t.AddParseTree(called, t.Tree); err != nil {
+		return nil, trouble(err)
+	}
+	return t, nil
+}
+
+// readStyles asks the style sheet what the elements of a body and the tones look like.
+func (s *Set) readStyles(css string) error {
+	s.styles, s.colours = map[string]string{}, map[string]template.CSS{}
+	for _, tag := range append([]string{"a"}, bodyTags...) {
+		style, err := styleOf(css, "<"+tag+">")
+		if err != nil {
+			return err
+		}
+		s.styles[tag] = style
+	}
+	for _, t := range tones() {
+		style, err := styleOf(css, `<i class="`+t+`"></i>`)
+		if err != nil {
+			return err
+		}
+		_, colour, _ := strings.Cut(style, "color:")
+		colour, _, _ = strings.Cut(colour, ";")
+		if colour = strings.TrimSpace(colour); !hexColour.MatchString(colour) {
+			return fmt.Errorf("templates: mail/style.css: class %s needs a color such as #14713d", t)
+		}
+		s.colours[t] = template.CSS(colour) //nolint:gosec // six hexadecimal digits
+	}
+	return nil
+}
+
+// execute renders a mail's html.
+func (s *Set) execute(m Mail, file string) (string, error) {
+	var out bytes.Buffer
+	if err := s.mails[file].ExecuteTemplate(&out, "layout", m); err != nil {
+		return "", trouble(err)
+	}
+	return out.String(), nil
+}
+
+var templatePrefix = regexp.MustCompile(`^(html/)?template: ?`)
+
+// trouble words an error of html/template as one of this package's: file, line, what is wrong.
+func trouble(err error) error {
+	return fmt.Errorf("templates: %s", templatePrefix.ReplaceAllString(err.Error(), ""))
+}
+
+// Times is the printer of times for a language and a zone; "" is the service's.
+func (s *Set) Times(language, zone string) Times {
+	return Times{cat: s.languages.find(language), zone: s.location(zone)}
+}
+
+// location finds a reader's zone, the service's where it has none or an unknown one.
+func (s *Set) location(zone string) *time.Location {
+	if zone == "" || zone == "Local" {
+		return s.zone
+	}
+	z, err := time.LoadLocation(zone)
+	if err != nil {
+		return s.zone
+	}
+	return z
+}

@@ -1,0 +1,126 @@
+package templates
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Times prints instants and durations for readers of one language in one zone.
+// All text about time goes through it: every instant is shown in UTC and, where
+// that is another clock, in the reader's zone, both named (I8).
+type Times struct {
+	cat  *catalogue
+	zone *time.Location
+}
+
+// Full prints an instant with its weekday and date: "Mon 23 Nov 2026, 16:11 UTC (17:11 CET)".
+func (p Times) Full(t time.Time) string {
+	u, own := t.UTC(), t.In(p.zone)
+	text := p.dated(p.weekday(u, p.date(u, true)), u, "UTC")
+	switch {
+	case p.isUTC(own):
+		return text
+	case sameDay(u, own):
+		return p.both(text, p.plain(own))
+	}
+	return p.both(text, p.dated(p.weekday(own, p.date(own, false)), own, abbreviation(own)))
+}
+
+// Moment prints an instant beside another one: the date is left out where it is
+// the day of ref on both clocks, the year where it is ref's.
+func (p Times) Moment(t, ref time.Time) string {
+	u, own := t.UTC(), t.In(p.zone)
+	ur, ownr := ref.UTC(), ref.In(p.zone)
+	day := !sameDay(u, ur) || !p.isUTC(own) && (!sameDay(own, ownr) || !sameDay(u, own))
+	text := p.plain(u)
+	if day {
+		text = p.dated(p.date(u, u.Year() != ur.Year()), u, "UTC")
+	}
+	switch {
+	case p.isUTC(own):
+		return text
+	case sameDay(u, own):
+		return p.both(text, p.plain(own))
+	}
+	return p.both(text, p.dated(p.date(own, own.Year() != ownr.Year()), own, abbreviation(own)))
+}
+
+// Duration prints how long something took, to the minute below a day and to the hour above.
+func (p Times) Duration(d time.Duration) string {
+	d = d.Round(time.Minute)
+	if d >= 24*time.Hour {
+		d = d.Round(time.Hour)
+		return p.pair(p.cat.count("duration.days", int(d/(24*time.Hour))), "duration.hours", int(d%(24*time.Hour)/time.Hour))
+	}
+	h, m := int(d/time.Hour), int(d%time.Hour/time.Minute)
+	switch {
+	case d <= 0:
+		return p.cat.must("duration.none")
+	case h == 0:
+		return p.cat.must("duration.minutes", "n", m)
+	}
+	return p.pair(p.cat.must("duration.hours", "n", h), "duration.minutes", m)
+}
+
+func (p Times) pair(large, key string, n int) string {
+	if n == 0 {
+		return large
+	}
+	return p.cat.must("duration.pair", "large", large, "small", p.cat.must(key, "n", n))
+}
+
+func (p Times) both(utc, own string) string { return p.cat.must("time.both", "utc", utc, "own", own) }
+
+func (p Times) clock(t time.Time) string {
+	return p.cat.must("time.clock", "hour", t.Format("15"), "minute", t.Format("04"))
+}
+
+func (p Times) plain(t time.Time) string {
+	return p.cat.must("time.plain", "clock", p.clock(t), "zone", abbreviation(t))
+}
+
+func (p Times) dated(date string, t time.Time, zone string) string {
+	return p.cat.must("time.dated", "date", date, "clock", p.clock(t), "zone", zone)
+}
+
+func (p Times) date(t time.Time, year bool) string {
+	month := p.cat.must("month." + strconv.Itoa(int(t.Month())))
+	if year {
+		return p.cat.must("time.date-year", "day", strconv.Itoa(t.Day()), "month", month, "year", strconv.Itoa(t.Year()))
+	}
+	return p.cat.must("time.date", "day", strconv.Itoa(t.Day()), "month", month)
+}
+
+func (p Times) weekday(t time.Time, date string) string {
+	return p.cat.must("time.weekday", "weekday", p.cat.must("weekday."+strconv.Itoa(int(t.Weekday()))), "date", date)
+}
+
+// isUTC reports whether the reader's clock is UTC by name. London in winter is
+// not: its readers know it as GMT.
+func (p Times) isUTC(own time.Time) bool {
+	name, _ := own.Zone()
+	return name == "UTC"
+}
+
+// abbreviation names t's zone; where the tz database knows only an offset, in
+// the form "UTC+5:45", which needs no explaining.
+func abbreviation(t time.Time) string {
+	name, offset := t.Zone()
+	if name != "" && !strings.ContainsAny(name[:1], "+-") {
+		return name
+	}
+	sign := "+"
+	if offset < 0 {
+		sign, offset = "-", -offset
+	}
+	name = "UTC" + sign + strconv.Itoa(offset/3600)
+	if m := offset % 3600 / 60; m != 0 {
+		name += ":" + strconv.Itoa(m/10) + strconv.Itoa(m%10)
+	}
+	return name
+}
+
+func sameDay(a, b time.Time) bool {
+	return a.Year() == b.Year() && a.YearDay() == b.YearDay()
+}

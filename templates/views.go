@@ -1,0 +1,55 @@
+package templates
+
+import "allclear/notifier"
+
+// view is one sort of mail. Several may share a file.
+type view struct {
+	name string // also the end of its subject's key
+	file string
+	on   notifier.EventType // "" for what no event asks for
+}
+
+// views lists every mail.
+func views() []view {
+	return []view{
+		{"incident-opened", "mail/incident-opened.html", notifier.IncidentCreated},
+		{"incident-updated", "mail/incident-updated.html", notifier.IncidentUpdated},
+		{"incident-resolved", "mail/incident-resolved.html", notifier.IncidentResolved},
+		{"incident-corrected", "mail/incident-corrected.html", notifier.IncidentCorrected},
+		{"incident-retracted", "mail/incident-retracted.html", notifier.IncidentRetracted},
+		{"maintenance-scheduled", "mail/maintenance.html", notifier.MaintenanceScheduled},
+		{"maintenance-started", "mail/maintenance.html", notifier.MaintenanceStarted},
+		{"maintenance-extended", "mail/maintenance.html", notifier.MaintenanceExtended},
+		{"maintenance-completed", "mail/maintenance.html", notifier.MaintenanceCompleted},
+		{"post", "mail/post.html", notifier.PostPublished},
+		{"confirm", "mail/confirm.html", notifier.SubscriberConfirm},
+		{"test", "mail/test.html", ""},
+	}
+}
+
+// The names of the pages, for Pages.Page.
+const (
+	PageHome         = "home"
+	PageIncident     = "incident"
+	PageConfirm      = "confirm"
+	PageConfirmed    = "confirmed"
+	PageUnsubscribe  = "unsubscribe"
+	PageUnsubscribed = "unsubscribed"
+	PageMessage      = "message"
+)
+
+func pageNames() []string {
+	return []string{PageHome, PageIncident, PageConfirm, PageConfirmed, PageUnsubscribe, PageUnsubscribed, PageMessage}
+}
+
+// Views lists what can be previewed: mails by name, pages as "page/NAME".
+func (s *Set) Views() []string {
+	var out []string
+	for _, v := range views() {
+		out = append(out, v.name)
+	}
+	for _, p := range pageNames() {
+		out = append(out, "page/"+p)
+	}
+	return out
+}
