@@ -65,7 +65,7 @@ func Decide(d Delivery, err error, receipt Receipt, at, expires time.Time, dice 
 		s.Receipt.Reply = Clip(se.Error())
 	}
 	s.Tried = se.Stage != "render"
-	wait := time.Duration(0)
+	var wait time.Duration
 	switch se.Fault {
 	case FaultRecipient:
 		s.Charged = true

@@ -58,10 +58,10 @@ func (c *Component) Validate() error {
 	return Invalidf("state", "%q is not one of operational, degraded, partial_outage, major_outage, maintenance", c.State)
 }
 
-// line checks text that stands on one line: no control characters, not over max characters.
-func line(field, s string, max int) error {
-	if n := len([]rune(s)); n > max {
-		return Invalidf(field, "%d characters; at most %d are allowed", n, max)
+// line checks text that stands on one line: no control characters, at most limit characters.
+func line(field, s string, limit int) error {
+	if n := len([]rune(s)); n > limit {
+		return Invalidf(field, "%d characters; at most %d are allowed", n, limit)
 	}
 	if i := strings.IndexFunc(s, func(r rune) bool {
 		return r < 0x20 || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\u2028' || r == '\u2029' || r == '\ufffd'

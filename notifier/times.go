@@ -76,14 +76,14 @@ func bareClocks(text string) []string {
 	return warnings
 }
 
-// PrintTimes replaces every resolved {{at "INSTANT"}} by what print says.
-func PrintTimes(body string, print func(time.Time) string) string {
+// PrintTimes replaces every resolved {{at "INSTANT"}} by what show says.
+func PrintTimes(body string, show func(time.Time) string) string {
 	return atTag.ReplaceAllStringFunc(body, func(tag string) string {
 		t, err := time.Parse(time.RFC3339Nano, atTag.FindStringSubmatch(tag)[1])
 		if err != nil {
 			return tag
 		}
-		return print(t)
+		return show(t)
 	})
 }
 

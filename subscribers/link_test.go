@@ -142,7 +142,7 @@ func TestALinkRevealsNothing(t *testing.T) {
 	if bytes.Contains(a, []byte{0, 0, 3, 0xe8}) {
 		t.Error("the number stands in the token")
 	}
-	if links.Token(ForUnsubscribe, 1000, time.Time{}) != links.Token(ForUnsubscribe, 1000, time.Time{}) {
+	if again, _ := base64.RawURLEncoding.DecodeString(links.Token(ForUnsubscribe, 1000, time.Time{})); !bytes.Equal(a, again) {
 		t.Error("a repeat of a mail would carry another link")
 	}
 }
