@@ -1,0 +1,38 @@
+package storetest
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"testing"
+
+	_ "github.com/glebarez/sqlite" // the driver named sqlite
+	_ "github.com/jackc/pgx/v5/stdlib"
+)
+
+// SQL opens a plain connection beside the store, for checks and accidents that
+// the store itself has no method for. It is closed when the test ends.
+func SQL(t testing.TB, dsn string) *sql.DB {
+	t.Helper()
+	driver, address := "pgx", dsn
+	if !strings.Contains(dsn, "://") {
+		driver, address = "sqlite", "file:"+dsn+"?_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)"
+	}
+	db, err := sql.Open(driver, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// Exec runs statements, which must succeed.
+func Exec(t testing.TB, dsn string, statements ...string) {
+	t.Helper()
+	db := SQL(t, dsn)
+	for _, q := range statements {
+		if _, err := db.ExecContext(context.Background(), q); err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+	}
+}
