@@ -108,7 +108,7 @@ func (b *Outbox) ready() bool {
 	if !ok {
 		return true
 	}
-	ready, _ := r.Ready()
+	_, ready := r.Ready()
 	return ready
 }
 

@@ -43,5 +43,5 @@ type Renderer interface {
 // all, and when to ask again where it does not (every relay is down). Without
 // it a sender counts as always ready.
 type Readiness interface {
-	Ready() (ok bool, again time.Time)
+	Ready() (retry time.Time, ok bool)
 }
