@@ -1,0 +1,400 @@
+package email
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"allclear/notifier"
+)
+
+// PoolOptions says how a Pool is made.
+type PoolOptions struct {
+	Relays []Relay // mandatory, in order of preference; see ParseRelays
+	// Connections is the most to each relay that names no number: 8.
+	Connections int
+	// Hostname is what EHLO says we are (RFC 5321 4.1.1.1): localhost.
+	Hostname string
+	// TLS is the client's configuration (RootCAs, say); ServerName is set per relay. Nil: the system's roots, TLS 1.2 and later.
+	TLS *tls.Config
+	// Dial makes network connections; nil is a plain net.Dialer.
+	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	Timeouts Timeouts
+	Breaker  Breaker
+	Now      func() time.Time // mandatory: the service's clock
+	Dice     func() float64   // for jitter, in [0,1); nil is math/rand
+	Observer Observer         // nil: nobody
+	// Transcript, where not nil, gets every conversation, line by line,
+	// passwords hidden but everything else as it is. For trying out a relay only.
+	Transcript io.Writer
+}
+
+// Observer is told what happens to relays. Its methods must return at once and
+// must not call the pool.
+type Observer interface {
+	// RelayChanged: the breaker's state. cause is why it rests, a
+	// *notifier.SendError; it may hold the relay's words.
+	RelayChanged(relay string, s RelayState, cause error)
+	// RelayConnections: how many connections stand, and how many may work.
+	RelayConnections(relay string, open, allowed int)
+}
+
+// RelayStatus is a picture of one relay.
+type RelayStatus struct {
+	Name    string
+	State   RelayState
+	Paused  bool
+	Open    int       // connections that stand
+	Allowed int       // connections that may work at present
+	Cause   error     // why it rests
+	RetryAt time.Time // when it is tried again; zero where it does not rest
+}
+
+// Pool keeps connections to relays and hands each message to the first relay,
+// in order of preference, that works and carries the message's lane. Where a
+// relay's breaker opens, what waits for it goes to the next one; new messages
+// return to it when it has healed. Of each relay that carries express lanes and
+// others, and may have more than one connection, one connection is kept for the
+// express lanes (I3).
+type Pool struct {
+	relays  []*relay
+	slots   []*slot
+	changed *broadcast
+	closing chan struct{}
+	closed  sync.Once
+	halt    context.CancelFunc // ends attempts to connect
+	workers sync.WaitGroup
+	jobs    sync.Pool
+}
+
+// relay is a Relay at work.
+type relay struct {
+	Relay
+	*health
+	limiter *rate.Limiter // nil: no limit
+	doors   [2]door
+}
+
+// door is where messages wait for a connection.
+type door struct {
+	jobs    chan *job
+	waiting atomic.Int32  // callers that wait at jobs
+	bell    chan struct{} // rung for connections that are to be made
+}
+
+// The two doors of a relay.
+const (
+	ordinaryDoor = 0
+	expressDoor  = 1
+)
+
+func doorOf(l notifier.Lane) int {
+	if l.Express() {
+		return expressDoor
+	}
+	return ordinaryDoor
+}
+
+// NewPool starts a pool. Nothing is dialled before there is a message. The
+// caller closes it.
+func NewPool(o PoolOptions) (*Pool, error) {
+	if len(o.Relays) == 0 || o.Now == nil {
+		return nil, errors.New("make relay pool: Relays and Now are mandatory")
+	}
+	if o.Connections <= 0 {
+		o.Connections = 8
+	}
+	if o.Hostname == "" {
+		o.Hostname = "localhost"
+	}
+	if strings.ContainsFunc(o.Hostname, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
+		return nil, notifier.Invalidf("hostname", "%q cannot be said in EHLO; use a host name or an address literal", o.Hostname)
+	}
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{}).DialContext
+	}
+	if o.Dice == nil {
+		o.Dice = rand.Float64
+	}
+	if o.Observer == nil {
+		o.Observer = unobserved{}
+	}
+	o.Timeouts.setDefaults()
+	o.Breaker.setDefaults()
+	ctx, halt := context.WithCancel(context.Background())
+	p := &Pool{changed: newBroadcast(), closing: make(chan struct{}), halt: halt}
+	p.jobs.New = func() any { return &job{state: jobUnclaimed, done: make(chan struct{}, 1)} }
+	c := &connector{dial: o.Dial, tls: o.TLS, hello: o.Hostname, timeouts: o.Timeouts}
+	if o.Transcript != nil {
+		c.log = &transcript{w: o.Transcript}
+	}
+	for _, spec := range o.Relays {
+		if spec.Connections <= 0 {
+			spec.Connections = o.Connections
+		}
+		p.addRelay(ctx, spec, c, &o)
+	}
+	return p, nil
+}
+
+func (p *Pool) addRelay(ctx context.Context, spec Relay, c *connector, o *PoolOptions) {
+	express, ordinary := false, false
+	for _, l := range notifier.Lanes {
+		express = express || l.Express() && spec.Carries(l)
+		ordinary = ordinary || !l.Express() && spec.Carries(l)
+	}
+	h := &health{
+		name: spec.Name, breaker: o.Breaker, now: o.Now, dice: o.Dice, observer: o.Observer, changed: p.changed,
+		reserved: express && ordinary && spec.Connections > 1,
+		most:     int32(spec.Connections), //nolint:gosec // at most 1000
+		probe:    make(chan struct{}, 1),
+	}
+	if h.reserved {
+		h.most--
+	}
+	h.limit.Store(h.most)
+	r := &relay{Relay: spec, health: h}
+	if spec.Rate > 0 {
+		r.limiter = rate.NewLimiter(rate.Limit(spec.Rate), 1)
+	}
+	for i := range r.doors {
+		r.doors[i].jobs, r.doors[i].bell = make(chan *job), make(chan struct{}, spec.Connections)
+	}
+	p.relays = append(p.relays, r)
+	for n := range spec.Connections {
+		rank := int32(n + 1) //nolint:gosec // at most 1000
+		if h.reserved {
+			rank--
+		}
+		s := newSlot(p, r, rank, c, o)
+		p.slots = append(p.slots, s)
+		p.workers.Add(1)
+		go func() {
+			defer p.workers.Done()
+			s.run(ctx)
+		}()
+	}
+}
+
+// Send hands e to a relay and returns what became of it. It waits as long as
+// the relays take; ctx's end is obeyed at once with notifier.ErrNotStarted while
+// nothing of the content was sent, and by breaking the connection behind that.
+// Every error is a *notifier.SendError or the flight's.
+func (p *Pool) Send(ctx context.Context, e Envelope, lane notifier.Lane, f notifier.Flight) (notifier.Receipt, error) {
+	dots, err := e.check()
+	if err != nil {
+		return notifier.Receipt{}, err
+	}
+	j := p.jobs.Get().(*job)
+	j.env, j.dots, j.lane, j.flight, j.retries, j.line = e, dots, lane, f, 0, nil
+	for {
+		if err := p.offer(ctx, j); err != nil {
+			return notifier.Receipt{}, err
+		}
+		select {
+		case <-j.done:
+		case <-ctx.Done():
+			if j.forsake() {
+				return notifier.Receipt{}, notifier.ErrNotStarted // the connection still has j: it is not used again
+			}
+			<-j.done
+		}
+		if !j.again {
+			receipt, err := j.receipt, j.err
+			j.env, j.flight, j.err, j.receipt, j.line = Envelope{}, nil, nil, notifier.Receipt{}, nil
+			p.jobs.Put(j)
+			return receipt, err
+		}
+	}
+}
+
+// offer waits until a connection has taken j.
+func (p *Pool) offer(ctx context.Context, j *job) error {
+	j.state = jobHeld // nobody else has it yet
+	for {
+		changed := p.changed.wait()
+		r, err := p.pick(j)
+		if err != nil {
+			return err
+		}
+		if r == nil {
+			return nil // handed over already
+		}
+		d := &r.doors[doorOf(j.lane)]
+		select {
+		case <-p.closing: // looked at first: a closing pool takes nothing new
+			return notifier.ErrNotStarted
+		default:
+		}
+		select {
+		case d.jobs <- j:
+			return nil
+		default:
+		}
+		d.waiting.Add(1)
+		select {
+		case d.bell <- struct{}{}:
+		default:
+		}
+		handed := false
+		select {
+		case d.jobs <- j:
+			handed = true
+		case <-changed:
+		case <-ctx.Done():
+			err = notifier.ErrNotStarted
+		case <-p.closing:
+			err = notifier.ErrNotStarted
+		}
+		d.waiting.Add(-1)
+		if handed || err != nil {
+			return err
+		}
+	}
+}
+
+// pick finds the relay to wait for. A nil relay without an error says that one
+// has taken j at once.
+func (p *Pool) pick(j *job) (*relay, error) {
+	var trying *relay
+	var resting *notifier.SendError
+	paused := false
+	for _, r := range p.relays {
+		switch {
+		case !r.Carries(j.lane):
+		case r.paused.Load():
+			paused = true
+		case r.State() == RelayWorking:
+			return r, nil
+		case r.State() == RelayTrying:
+			// One message may go; the others do not wait for its fate while
+			// another relay works.
+			select {
+			case r.doors[doorOf(j.lane)].jobs <- j:
+				return nil, nil //nolint:nilnil // taken: there is nothing to wait for
+			default:
+			}
+			if trying == nil {
+				trying = r
+			}
+		case resting == nil:
+			resting = r.whyResting()
+		}
+	}
+	switch {
+	case trying != nil:
+		return trying, nil
+	case resting != nil:
+		return nil, resting
+	case paused:
+		return nil, notifier.ErrNotStarted
+	}
+	return nil, &notifier.SendError{Fault: notifier.FaultOurs, Stage: stageDial, Err: errors.New("no relay carries the lane " + j.lane.String())}
+}
+
+// Ready reports whether any relay can be used. Where none can, retry is when
+// the first is tried again; zero when all of them are paused.
+func (p *Pool) Ready() (retry time.Time, ok bool) {
+	for _, l := range notifier.Lanes {
+		t, ok := p.ReadyFor(l)
+		if ok {
+			return time.Time{}, true
+		}
+		if !t.IsZero() && (retry.IsZero() || t.Before(retry)) {
+			retry = t
+		}
+	}
+	return retry, false
+}
+
+// ReadyFor is Ready for one lane.
+func (p *Pool) ReadyFor(lane notifier.Lane) (retry time.Time, ok bool) {
+	for _, r := range p.relays {
+		if !r.Carries(lane) || r.paused.Load() {
+			continue
+		}
+		s := r.status()
+		if s.State != RelayResting {
+			return time.Time{}, true
+		}
+		if retry.IsZero() || s.RetryAt.Before(retry) {
+			retry = s.RetryAt
+		}
+	}
+	return retry, false
+}
+
+// SetPaused names the relays that are to be left alone; all others may work.
+// What is on the wire goes on.
+func (p *Pool) SetPaused(names []string) {
+	any := false
+	for _, r := range p.relays {
+		want := slices.Contains(names, r.Name)
+		any = r.paused.Swap(want) != want || any
+	}
+	if any {
+		p.changed.all()
+	}
+}
+
+// Relays is a picture of every relay, in order of preference.
+func (p *Pool) Relays() []RelayStatus {
+	out := make([]RelayStatus, len(p.relays))
+	for i, r := range p.relays {
+		out[i] = r.status()
+	}
+	return out
+}
+
+// Capacity is how many calls of Send it takes to keep every connection of the
+// relay with the most at work: one message in doubt and one behind it on each.
+func (p *Pool) Capacity() int {
+	most := 0
+	for _, r := range p.relays {
+		most = max(most, 2*r.Connections)
+	}
+	return most
+}
+
+// Close takes no more messages (Send answers notifier.ErrNotStarted), waits for
+// those whose transmission began, and closes the connections. When ctx ends
+// first, it breaks the connections, whose messages are then in doubt, and
+// returns ctx's error.
+func (p *Pool) Close(ctx context.Context) error {
+	p.closed.Do(func() { close(p.closing) })
+	p.halt() // what is only being connected carries no message
+	for _, r := range p.relays {
+		r.stop()
+	}
+	left := make(chan struct{})
+	go func() {
+		p.workers.Wait()
+		close(left)
+	}()
+	var err error
+	select {
+	case <-left:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	for _, s := range p.slots {
+		s.breakOff()
+	}
+	<-left
+	return err
+}
+
+type unobserved struct{}
+
+func (unobserved) RelayChanged(string, RelayState, error) {}
+func (unobserved) RelayConnections(string, int, int)      {}

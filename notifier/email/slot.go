@@ -1,0 +1,364 @@
+package email
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"allclear/notifier"
+)
+
+// slot is one of a relay's connections, whether it stands at the moment or not,
+// with the goroutine that works it.
+type slot struct {
+	pool     *Pool
+	relay    *relay
+	rank     int32 // 0: kept for the express lanes; else it works while health allows so many
+	dialer   *connector
+	timeouts Timeouts
+	now      func() time.Time
+	timer    *time.Timer // for idling and pausing
+
+	speaker  speaker // nil: no connection stands
+	wire     *wire
+	standing atomic.Pointer[wire] // for breakOff
+	sent     int                  // messages taken over this connection
+	used     time.Time            // when it was last used; zero: never
+	token    bool                 // the relay's rate lets one message go
+	trying   bool                 // this connection carries the message on trial
+	refused  int                  // attempts to connect that failed in a row
+}
+
+// staleAfter is how long a connection has to idle before it may be found closed
+// without that being a sign of trouble.
+const staleAfter = time.Second
+
+func newSlot(p *Pool, r *relay, rank int32, c *connector, o *PoolOptions) *slot {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return &slot{pool: p, relay: r, rank: rank, dialer: c, timeouts: o.Timeouts, now: o.Now, timer: t}
+}
+
+// run works until the pool closes.
+func (s *slot) run(ctx context.Context) {
+	more := s.more // once: a method value costs an allocation
+	for {
+		j := s.take(ctx)
+		if j == nil {
+			s.leave()
+			return
+		}
+		idled := !s.used.IsZero() && s.relay.passed(s.used, staleAfter)
+		err := s.speaker.send(j, idled, more)
+		s.wire.rest()
+		s.used = s.now()
+		if s.trying && (err != nil || s.relay.State() != RelayTrying) {
+			s.trying = false
+			s.relay.untried()
+		}
+		if err != nil {
+			s.drop()
+		} else if s.worn() {
+			s.leave()
+		}
+	}
+}
+
+// take returns the next message for a connection that stands; nil when the pool closes.
+func (s *slot) take(ctx context.Context) *job {
+	for {
+		changed := s.pool.changed.wait()
+		select {
+		case <-s.pool.closing:
+			return nil
+		default:
+		}
+		express, ordinary := s.mayTake()
+		if s.speaker == nil {
+			if !s.await(ctx, express, ordinary, changed) {
+				return nil
+			}
+			express, ordinary = s.mayTake()
+			if s.speaker == nil && s.wanted(express, ordinary) && !s.connect(ctx, false) {
+				s.pause()
+			}
+			continue
+		}
+		if s.rank > 0 && !s.relay.allows(s.rank) && !s.trying {
+			s.leave() // the relay is to have fewer connections
+			continue
+		}
+		if s.relay.limiter != nil && !s.token {
+			if s.wanted(express, ordinary) {
+				s.earnToken()
+			} else if j := s.listen(ctx, nil, nil, express, ordinary, changed); j != nil {
+				return j
+			}
+			continue
+		}
+		if j := s.receive(ctx, express, ordinary, changed); j != nil {
+			s.token = false
+			return j
+		}
+	}
+}
+
+// mayTake says at which doors the slot may take messages now.
+func (s *slot) mayTake() (express, ordinary bool) {
+	r := s.relay
+	if r.paused.Load() {
+		return false, false
+	}
+	switch r.State() {
+	case RelayTrying:
+		return s.trying, s.trying
+	case RelayResting:
+		return false, false
+	}
+	return s.rank == 0 || r.allows(s.rank), s.rank > 0 && r.allows(s.rank)
+}
+
+// wanted reports whether somebody waits at one of the doors.
+func (s *slot) wanted(express, ordinary bool) bool {
+	return express && s.relay.doors[expressDoor].waiting.Load() > 0 || ordinary && s.relay.doors[ordinaryDoor].waiting.Load() > 0
+}
+
+// receive takes a message, express first, or waits for one. It returns nil when
+// something changed that must be looked at.
+func (s *slot) receive(ctx context.Context, express, ordinary bool, changed <-chan struct{}) *job {
+	var ex, or chan *job
+	if express {
+		ex = s.relay.doors[expressDoor].jobs
+	}
+	if ordinary {
+		or = s.relay.doors[ordinaryDoor].jobs
+	}
+	select {
+	case j := <-ex:
+		return j
+	default:
+	}
+	select {
+	case j := <-or:
+		return j
+	default:
+	}
+	return s.listen(ctx, ex, or, false, false, changed)
+}
+
+// listen waits on a connection that stands and has nothing to do: for a
+// message, or for a bell where the rate has to be asked first.
+func (s *slot) listen(ctx context.Context, ex, or chan *job, bellEx, bellOr bool, changed <-chan struct{}) *job {
+	var exBell, orBell chan struct{}
+	if bellEx {
+		exBell = s.relay.doors[expressDoor].bell
+	}
+	if bellOr {
+		orBell = s.relay.doors[ordinaryDoor].bell
+	}
+	s.timer.Reset(s.timeouts.Idle)
+	defer s.timer.Stop()
+	select {
+	case j := <-ex:
+		return j
+	case j := <-or:
+		return j
+	case <-exBell:
+	case <-orBell:
+	case <-changed:
+	case <-s.relay.probe:
+		s.trial(ctx)
+	case <-s.timer.C:
+		if s.trying {
+			s.relay.success() // nobody came to try it out
+		}
+		s.leave()
+	case <-s.pool.closing:
+	}
+	return nil
+}
+
+// await waits without a connection until somebody may want one; false when the pool closes.
+func (s *slot) await(ctx context.Context, express, ordinary bool, changed <-chan struct{}) bool {
+	if s.wanted(express, ordinary) {
+		return true
+	}
+	var exBell, orBell chan struct{}
+	if express {
+		exBell = s.relay.doors[expressDoor].bell
+	}
+	if ordinary {
+		orBell = s.relay.doors[ordinaryDoor].bell
+	}
+	select {
+	case <-exBell:
+	case <-orBell:
+	case <-changed:
+	case <-s.relay.probe:
+		s.trial(ctx)
+	case <-s.pool.closing:
+		return false
+	}
+	return true
+}
+
+// trial is the try after a rest: a connection without a message, so that no
+// message pays for a relay that is still away. A connection from before the rest
+// proves nothing. The slot may then take the message on trial, whatever its rank.
+func (s *slot) trial(ctx context.Context) {
+	if s.relay.State() != RelayResting {
+		return
+	}
+	s.leave()
+	if s.connect(ctx, true) {
+		s.trying = true
+		s.relay.tryOut()
+	}
+}
+
+// connect makes the connection.
+func (s *slot) connect(ctx context.Context, probing bool) bool {
+	s.relay.dialling.Add(1)
+	l, err := s.dialer.connect(ctx, &s.relay.Relay)
+	s.relay.dialling.Add(-1)
+	if err != nil {
+		if ctx.Err() != nil {
+			return false // the pool closes
+		}
+		s.refused++
+		var why *notifier.SendError
+		if !errors.As(err, &why) {
+			why = broken(s.relay.Name, stageDial, err)
+		}
+		s.relay.unreachable(why, probing)
+		return false
+	}
+	s.refused, s.sent, s.used, s.wire = 0, 0, time.Time{}, l.wire
+	if l.pipelining {
+		s.speaker = newSession(l, s.relay.Name, &s.timeouts, s.now, s.relay.health)
+	} else {
+		s.speaker = &plain{wire: l.wire, client: l.client, relay: s.relay.Name, timeouts: &s.timeouts, now: s.now, health: s.relay.health}
+	}
+	s.standing.Store(l.wire)
+	s.relay.connection(+1)
+	return true
+}
+
+// pause keeps a slot that was refused while others work from asking again at
+// once. A relay at rest is asked by its probe.
+func (s *slot) pause() {
+	if s.refused > 0 && s.relay.State() == RelayWorking {
+		s.sleep(min(s.relay.breaker.First<<min(s.refused-1, 10), s.relay.breaker.Longest))
+	}
+}
+
+// earnToken waits until the relay's rate lets a message go.
+func (s *slot) earnToken() {
+	r := s.relay.limiter.Reserve()
+	for d := r.Delay(); d > 0; d = r.Delay() {
+		if !s.sleep(d) {
+			select {
+			case <-s.pool.closing:
+				return
+			default:
+			}
+		}
+	}
+	s.token = true
+}
+
+func (s *slot) sleep(d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	s.timer.Reset(d)
+	defer s.timer.Stop()
+	changed := s.pool.changed.wait()
+	select {
+	case <-s.timer.C:
+		return true
+	case <-changed:
+		return false
+	case <-s.pool.closing:
+		return false
+	}
+}
+
+// more finds what may go behind the dot of current, or after a refusal (nil).
+// It never waits. An express message never goes behind an ordinary one, whose
+// dot may be long in being answered; while one waits, nothing goes behind, so
+// that this connection is free for it the sooner.
+func (s *slot) more(current *job) *job {
+	s.sent++
+	select {
+	case <-s.pool.closing:
+		return nil
+	default:
+	}
+	express, ordinary := s.mayTake()
+	r := s.relay
+	if current != nil && r.slow.Load() {
+		return nil // it would wait behind the dot, where another connection may be free
+	}
+	if s.trying || s.worn() || !express && !ordinary {
+		return nil
+	}
+	if current != nil && !current.lane.Express() && express {
+		if r.doors[expressDoor].waiting.Load() > 0 {
+			return nil
+		}
+		express = false
+	}
+	if r.limiter != nil && !s.token {
+		if !r.limiter.Allow() {
+			return nil
+		}
+		s.token = true
+	}
+	if express {
+		select {
+		case j := <-r.doors[expressDoor].jobs:
+			s.token = false
+			return j
+		default:
+		}
+	}
+	if ordinary {
+		select {
+		case j := <-r.doors[ordinaryDoor].jobs:
+			s.token = false
+			return j
+		default:
+		}
+	}
+	return nil
+}
+
+// worn reports whether the connection has carried as many messages as it may.
+func (s *slot) worn() bool {
+	return s.relay.MaxMessages > 0 && s.sent >= s.relay.MaxMessages
+}
+
+// leave says QUIT and closes.
+func (s *slot) leave() {
+	if s.speaker != nil {
+		s.speaker.quit()
+		s.drop()
+	}
+}
+
+// drop closes without a word.
+func (s *slot) drop() {
+	s.wire.hangUp()
+	s.standing.Store(nil)
+	s.speaker, s.wire, s.trying = nil, nil, false
+	s.relay.connection(-1)
+}
+
+// breakOff ends the conversation from another goroutine.
+func (s *slot) breakOff() {
+	if w := s.standing.Load(); w != nil {
+		w.giveUp(errPoolEnded)
+	}
+}
