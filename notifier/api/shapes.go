@@ -1,0 +1,222 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+// page is a part of a list. Next is null at the end.
+type page[T any] struct {
+	Items []T     `json:"items"`
+	Next  *string `json:"next"`
+}
+
+func paged[In, Out any](in []In, next string, show func(In) Out) reply {
+	p := page[Out]{Items: make([]Out, len(in)), Next: text(next)}
+	for i, x := range in {
+		p.Items[i] = show(x)
+	}
+	return reply{http.StatusOK, p}
+}
+
+// moment writes an instant as RFC 3339 UTC, and none as null.
+func moment(t time.Time) *string {
+	if t.IsZero() {
+		return nil
+	}
+	s := t.UTC().Format(time.RFC3339Nano)
+	return &s
+}
+
+// text writes an empty text as null.
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// keys writes no keys as [], which means all.
+func keys[T any](in []T) []T {
+	if in == nil {
+		return []T{}
+	}
+	return in
+}
+
+type componentShape struct {
+	Key       string                  `json:"key"`
+	Name      string                  `json:"name"`
+	Group     string                  `json:"group"`
+	State     notifier.ComponentState `json:"state"`
+	CreatedAt *string                 `json:"created_at"`
+}
+
+func showComponent(c notifier.Component) componentShape {
+	return componentShape{c.Key, c.Name, c.Group, c.State, moment(c.CreatedAt)}
+}
+
+// incidentSummary is an incident as a list shows it.
+type incidentSummary struct {
+	ID         string                `json:"id"`
+	URL        string                `json:"url"`
+	Title      string                `json:"title"`
+	Kind       notifier.Kind         `json:"kind"`
+	Severity   notifier.Severity     `json:"severity"`
+	Status     *string               `json:"status"` // null for a post
+	State      notifier.PublishState `json:"state"`
+	Components []string              `json:"components"`
+	Impact     notifier.Impact       `json:"impact"`
+	StartsAt   *string               `json:"starts_at"`
+	EndsAt     *string               `json:"ends_at"`
+	OpenedAt   *string               `json:"opened_at"`
+	ResolvedAt *string               `json:"resolved_at"`
+	CreatedAt  *string               `json:"created_at"`
+	UpdatedAt  *string               `json:"updated_at"`
+}
+
+// incidentShape is an incident alone, with all that was said.
+type incidentShape struct {
+	incidentSummary
+	EventID  *string       `json:"event_id"`
+	Updates  []updateShape `json:"updates"`
+	Warnings []string      `json:"warnings"`
+}
+
+type updateShape struct {
+	ID         string            `json:"id"`
+	IncidentID string            `json:"incident_id"`
+	EventID    *string           `json:"event_id"`
+	Status     *string           `json:"status"`
+	Body       string            `json:"body"`
+	At         *string           `json:"at"`
+	CreatedAt  *string           `json:"created_at"`
+	Severity   notifier.Severity `json:"severity"`
+	Impact     notifier.Impact   `json:"impact"`
+	StartsAt   *string           `json:"starts_at"`
+	EndsAt     *string           `json:"ends_at"`
+}
+
+// updateAnswer is an update right after it was written.
+type updateAnswer struct {
+	updateShape
+	Warnings []string `json:"warnings"`
+}
+
+func showSummary(i notifier.Incident, url string) incidentSummary {
+	return incidentSummary{
+		ID: i.ID, URL: url, Title: i.Title, Kind: i.Kind, Severity: i.Severity, Status: text(string(i.Status)), State: i.State,
+		Components: keys(i.Components), Impact: i.Impact, StartsAt: moment(i.StartsAt), EndsAt: moment(i.EndsAt),
+		OpenedAt: moment(i.OpenedAt), ResolvedAt: moment(i.ResolvedAt), CreatedAt: moment(i.CreatedAt), UpdatedAt: moment(i.UpdatedAt),
+	}
+}
+
+// showIncident shows an incident; events holds the ids of its updates' events by number.
+func showIncident(i notifier.Incident, url string, events map[int64]string) incidentShape {
+	s := incidentShape{incidentSummary: showSummary(i, url), Updates: []updateShape{}, Warnings: []string{}}
+	for _, u := range i.Updates {
+		s.Updates = append(s.Updates, showUpdate(u, events[u.Event]))
+	}
+	return s
+}
+
+func showUpdate(u notifier.Update, event string) updateShape {
+	return updateShape{
+		ID: u.ID, IncidentID: u.IncidentID, EventID: text(event), Status: text(string(u.Status)), Body: u.Body,
+		At: moment(u.At), CreatedAt: moment(u.CreatedAt), Severity: u.Severity, Impact: u.Impact,
+		StartsAt: moment(u.StartsAt), EndsAt: moment(u.EndsAt),
+	}
+}
+
+type eventShape struct {
+	ID          string                           `json:"id"`
+	Type        notifier.EventType               `json:"type"`
+	State       notifier.EventState              `json:"state"`
+	Total       int64                            `json:"total"`
+	Tried       int64                            `json:"tried"`
+	Counts      map[notifier.DeliveryState]int64 `json:"counts"`
+	AcceptedAt  *string                          `json:"accepted_at"`
+	FirstSentAt *string                          `json:"first_sent_at"`
+	P50SentAt   *string                          `json:"p50_sent_at"`
+	P99SentAt   *string                          `json:"p99_sent_at"`
+	LastSentAt  *string                          `json:"last_sent_at"`
+}
+
+func showProgress(p notifier.Progress) eventShape {
+	counts := map[notifier.DeliveryState]int64{}
+	for _, s := range notifier.DeliveryStates {
+		counts[s] = p.Counts[s]
+	}
+	return eventShape{
+		p.Event.ID, p.Event.Type, p.State(), p.Total, p.Tried, counts, moment(p.Event.AcceptedAt),
+		moment(p.FirstSentAt), moment(p.P50SentAt), moment(p.P99SentAt), moment(p.LastSentAt),
+	}
+}
+
+type deliveryShape struct {
+	ID           string                 `json:"id"`
+	EventID      *string                `json:"event_id"`
+	SubscriberID string                 `json:"subscriber_id"`
+	Lane         notifier.Lane          `json:"lane"`
+	Channel      notifier.Channel       `json:"channel"`
+	Address      string                 `json:"address"`
+	State        notifier.DeliveryState `json:"state"`
+	Attempts     int                    `json:"attempts"`
+	DueAt        *string                `json:"due_at"` // null where nothing will be tried, or only after something else ends
+	AcceptedAt   *string                `json:"accepted_at"`
+	ExpiresAt    *string                `json:"expires_at"`
+	TriedAt      *string                `json:"tried_at"`
+	SentAt       *string                `json:"sent_at"`
+	Relay        *string                `json:"relay"`
+	Reply        *string                `json:"reply"`
+	RemoteID     *string                `json:"remote_id"`
+}
+
+func showDelivery(d notifier.Delivery, event string) deliveryShape {
+	due := moment(d.DueAt)
+	if d.State.Final() || !d.DueAt.Before(notifier.UntilResumed) {
+		due = nil
+	}
+	return deliveryShape{
+		d.ID.String(), text(event), subscribers.Number(d.ID.Reader()).String(), d.Lane, d.Channel, d.Address, d.State, d.Attempts,
+		due, moment(d.AcceptedAt), moment(d.ExpiresAt), moment(d.TriedAt), moment(d.SentAt), text(d.Relay), text(d.Reply), text(d.Remote),
+	}
+}
+
+type subscriberShape struct {
+	ID             string              `json:"id"`
+	Channel        notifier.Channel    `json:"channel"`
+	Address        string              `json:"address"`
+	State          subscribers.State   `json:"state"`
+	Components     []string            `json:"components"`
+	Severity       notifier.Severity   `json:"severity"`
+	Kinds          []notifier.Kind     `json:"kinds"`
+	Cadence        subscribers.Cadence `json:"cadence"`
+	Timezone       *string             `json:"timezone"`
+	Language       *string             `json:"language"`
+	CreatedAt      *string             `json:"created_at"`
+	ConfirmedAt    *string             `json:"confirmed_at"`
+	UnsubscribedAt *string             `json:"unsubscribed_at"`
+}
+
+func showSubscriber(s subscribers.Subscriber) subscriberShape {
+	return subscriberShape{
+		s.Number.String(), s.Channel, s.Address, s.State, keys(s.Filter.Components), s.Filter.Severity, keys(s.Filter.Kinds),
+		s.Cadence, text(s.Timezone), text(s.Language), moment(s.CreatedAt), moment(s.ConfirmedAt), moment(s.Unsubscribed),
+	}
+}
+
+type suppressionShape struct {
+	Channel   notifier.Channel   `json:"channel"`
+	Address   string             `json:"address"`
+	Reason    subscribers.Reason `json:"reason"`
+	Note      string             `json:"note"`
+	CreatedAt *string            `json:"created_at"`
+}
+
+func showSuppression(s subscribers.Suppression) suppressionShape {
+	return suppressionShape{s.Channel, s.Address, s.Reason, s.Note, moment(s.CreatedAt)}
+}

@@ -1,0 +1,190 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+type subscriberRoom struct {
+	store Subscribers
+	add   subscribers.Importer
+	desk  func() notifier.Desk
+	log   *slog.Logger
+}
+
+func (c subscriberRoom) routes() []route {
+	return []route{
+		{method: http.MethodGet, path: "/subscribers", role: notifier.RoleSender, do: c.list},
+		{method: http.MethodPost, path: "/subscribers", role: notifier.RoleSender, do: c.create},
+		{method: http.MethodGet, path: "/subscribers/{id}", role: notifier.RoleSender, do: c.show},
+		{method: http.MethodPatch, path: "/subscribers/{id}", role: notifier.RoleSender, do: c.change},
+		{method: http.MethodDelete, path: "/subscribers/{id}", role: notifier.RoleAdmin, do: c.unsubscribe},
+		{method: http.MethodPost, path: "/subscribers/import", role: notifier.RoleAdmin, stream: c.importFile},
+		{method: http.MethodGet, path: "/subscribers/export.csv", role: notifier.RoleAdmin, stream: c.export},
+	}
+}
+
+func (c subscriberRoom) list(ctx context.Context, q *request) (reply, error) {
+	v := q.URL.Query()
+	cursor, limit, err := query(v, "channel", "state", "address")
+	if err != nil {
+		return reply{}, err
+	}
+	want := subscribers.Query{Cursor: cursor, Limit: limit}
+	if want.Channel, err = oneOf(v, "channel", []notifier.Channel{notifier.Email, notifier.Webhook, notifier.SMS}); err != nil {
+		return reply{}, err
+	}
+	if want.State, err = oneOf(v, "state", subscribers.States); err != nil {
+		return reply{}, err
+	}
+	if given := v.Get("address"); given != "" {
+		if _, want.Address, err = address("", given); err != nil {
+			return reply{}, err
+		}
+	}
+	found, next, err := c.store.Subscribers(ctx, want)
+	return paged(found, next, showSubscriber), err
+}
+
+func (c subscriberRoom) show(ctx context.Context, q *request) (reply, error) {
+	n, err := subscribers.ParseNumber(q.PathValue("id"))
+	if err != nil {
+		return reply{}, err
+	}
+	found, err := c.store.Subscriber(ctx, n)
+	return reply{http.StatusOK, showSubscriber(found)}, err
+}
+
+// create adds a subscriber, who is asked to confirm. Only an administrator may
+// answer for somebody and add them as active.
+func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
+	var in struct {
+		Channel    notifier.Channel    `json:"channel"`
+		Address    string              `json:"address"`
+		State      subscribers.State   `json:"state"`
+		Components []string            `json:"components"`
+		Severity   string              `json:"severity"`
+		Kinds      []notifier.Kind     `json:"kinds"`
+		Cadence    subscribers.Cadence `json:"cadence"`
+		Timezone   string              `json:"timezone"`
+		Language   string              `json:"language"`
+	}
+	if _, err := q.decode(&in, false); err != nil {
+		return reply{}, err
+	}
+	level, err := notifier.ParseSeverity(in.Severity)
+	if err != nil {
+		return reply{}, err
+	}
+	desk := c.desk()
+	s := subscribers.Subscriber{
+		Channel: in.Channel, Address: in.Address, State: in.State, Cadence: in.Cadence, Timezone: in.Timezone, Language: in.Language,
+		Filter:    subscribers.Filter{Components: in.Components, Severity: level, Kinds: in.Kinds},
+		CreatedAt: desk.Now,
+	}
+	if err := s.Validate(); err != nil {
+		return reply{}, err
+	}
+	confirm := c.confirm(desk)
+	switch s.State {
+	case subscribers.Pending:
+	case subscribers.Active:
+		if err := needs(ctx, notifier.RoleAdmin); err != nil {
+			return reply{}, err
+		}
+		s.ConfirmedAt, confirm = desk.Now, nil
+	default:
+		return reply{}, notifier.Invalidf("state", "a new subscriber is pending or active, not %s", s.State)
+	}
+	made, err := c.add.AddSubscriber(ctx, s, confirm)
+	return reply{http.StatusCreated, showSubscriber(made)}, err
+}
+
+// confirm makes the event that asks a pending subscriber to confirm.
+func (c subscriberRoom) confirm(desk notifier.Desk) func(subscribers.Subscriber) *notifier.Event {
+	return func(s subscribers.Subscriber) *notifier.Event {
+		e := s.ConfirmEvent(desk)
+		return &e
+	}
+}
+
+// change sets what is named. A field that is null goes back to its default.
+func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
+	n, err := subscribers.ParseNumber(q.PathValue("id"))
+	if err != nil {
+		return reply{}, err
+	}
+	var in struct {
+		State      *subscribers.State   `json:"state"`
+		Components *[]string            `json:"components"`
+		Severity   *string              `json:"severity"`
+		Kinds      *[]notifier.Kind     `json:"kinds"`
+		Cadence    *subscribers.Cadence `json:"cadence"`
+		Timezone   *string              `json:"timezone"`
+		Language   *string              `json:"language"`
+	}
+	nulls, err := q.decode(&in, false)
+	if err != nil {
+		return reply{}, err
+	}
+	now := c.desk().Now
+	changed, err := c.store.ChangeSubscriber(ctx, n, func(s *subscribers.Subscriber) error {
+		for _, name := range nulls {
+			switch name {
+			case "components":
+				s.Filter.Components = nil
+			case "severity":
+				s.Filter.Severity = notifier.SeverityNone
+			case "kinds":
+				s.Filter.Kinds = nil
+			case "cadence":
+				s.Cadence = subscribers.Instant
+			case "timezone":
+				s.Timezone = ""
+			case "language":
+				s.Language = ""
+			case "state":
+				return notifier.Invalidf(name, "cannot be null")
+			}
+		}
+		if in.Severity != nil {
+			level, err := notifier.ParseSeverity(*in.Severity)
+			if err != nil {
+				return err
+			}
+			s.Filter.Severity = level
+		}
+		keep(&s.Filter.Components, in.Components)
+		keep(&s.Filter.Kinds, in.Kinds)
+		keep(&s.Cadence, in.Cadence)
+		keep(&s.Timezone, in.Timezone)
+		keep(&s.Language, in.Language)
+		was := s.State
+		keep(&s.State, in.State)
+		if err := s.Validate(); err != nil {
+			return err
+		}
+		return move(ctx, s, was, now)
+	})
+	return reply{http.StatusOK, showSubscriber(changed)}, err
+}
+
+// unsubscribe ends a subscription. The row stays, so that an import does not
+// bring the address back unasked.
+func (c subscriberRoom) unsubscribe(ctx context.Context, q *request) (reply, error) {
+	n, err := subscribers.ParseNumber(q.PathValue("id"))
+	if err != nil {
+		return reply{}, err
+	}
+	now := c.desk().Now
+	_, err = c.store.ChangeSubscriber(ctx, n, func(s *subscribers.Subscriber) error {
+		was := s.State
+		s.State = subscribers.Unsubscribed
+		return move(ctx, s, was, now)
+	})
+	return reply{status: http.StatusNoContent}, err
+}
