@@ -1,0 +1,72 @@
+# allclear: `make help` lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+# Where settings and units go: beside the program under /usr/local, and where
+# the system looks when PREFIX is /usr.
+ifeq ($(PREFIX),/usr)
+ETC  ?= /etc
+UNIT ?= /lib/systemd/system
+else
+ETC  ?= $(PREFIX)/etc
+UNIT ?= $(PREFIX)/lib/systemd/system
+endif
+
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME ?= 10s
+SOAK     ?= 20
+
+.PHONY: help build install uninstall test lint cover fuzz bench soak demo clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build ./allclear, one static file
+	CGO_ENABLED=0 go build -trimpath -o allclear ./cmd/allclear
+
+demo: ## show the whole service at work
+	go run ./cmd/allclear demo
+
+test: ## gofmt, go vet and every test, on both databases (installs what it lacks where it may)
+	@.ci/test
+
+lint: ## golangci-lint, each rule with its reason in .golangci.yml
+	go run $(GOLANGCI) run ./...
+
+cover: ## what the tests reach, by function, and as coverage.html
+	go test -timeout 20m -coverprofile=coverage.out -coverpkg=./... ./...
+	go tool cover -func=coverage.out | tail -n 30
+	go tool cover -html=coverage.out -o coverage.html
+
+fuzz: ## every fuzz test for FUZZTIME (10s) each
+	@set -e; grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
+	  grep -oE '^func Fuzz[A-Za-z0-9_]+' "$$file" | awk '{print $$2}' | while read -r name; do \
+	    echo "== $$name in $$(dirname "$$file")"; \
+	    go test "$$(dirname "$$file")" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s; \
+	  done; done
+
+bench: ## the benchmarks of every package
+	go test -run '^$$' -bench . -benchmem -timeout 30m ./...
+
+soak: ## every test SOAK (20) times over with the race detector, then a minute of each fuzz test
+	go test -race -count $(SOAK) -timeout 6h ./...
+	$(MAKE) fuzz FUZZTIME=60s
+
+install: build ## install under PREFIX (/usr/local), below DESTDIR: program, settings, systemd units
+	install -d -m 0755 "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(ETC)/allclear" "$(DESTDIR)$(UNIT)" "$(DESTDIR)$(PREFIX)/share/doc/allclear"
+	install -m 0755 allclear "$(DESTDIR)$(PREFIX)/bin/allclear"
+	test -e "$(DESTDIR)$(ETC)/allclear/allclear.env" || install -m 0640 docs/service/allclear.env "$(DESTDIR)$(ETC)/allclear/allclear.env"
+	install -m 0644 docs/service/allclear.env "$(DESTDIR)$(PREFIX)/share/doc/allclear/allclear.env"
+	install -m 0644 LICENSE README.md CHANGELOG.md "$(DESTDIR)$(PREFIX)/share/doc/allclear/"
+	for unit in allclear.service allclear-worker@.service; do \
+	  sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@ETC@|$(ETC)|g' "docs/service/$$unit" > "$(DESTDIR)$(UNIT)/$$unit" && \
+	  chmod 0644 "$(DESTDIR)$(UNIT)/$$unit" || exit 1; done
+
+uninstall: ## remove what install put there, but for the settings
+	rm -f "$(DESTDIR)$(PREFIX)/bin/allclear" "$(DESTDIR)$(UNIT)/allclear.service" "$(DESTDIR)$(UNIT)/allclear-worker@.service"
+	rm -rf "$(DESTDIR)$(PREFIX)/share/doc/allclear"
+
+clean: ## remove what builds leave
+	rm -f allclear coverage.out coverage.html
