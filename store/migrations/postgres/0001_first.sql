@@ -184,7 +184,7 @@ CREATE INDEX deliveries_leased ON deliveries (lease_until, event_number) WHERE s
 CREATE INDEX deliveries_behind ON deliveries (behind) WHERE behind > 0;
 
 CREATE TABLE pauses (
-    scope text NOT NULL CHECK (scope IN ('all', 'channel', 'lane', 'relay', 'domain')),
+    scope text NOT NULL CHECK (scope IN ('all', 'channel', 'lane', 'relay', 'domain', 'resumed')), -- resumed: a domain whose deliveries are being freed
     key   text NOT NULL DEFAULT '',
     by    text NOT NULL,
     since bigint NOT NULL,
@@ -222,11 +222,12 @@ CREATE TABLE audit (
 
 -- event: the last event's number. subscriber: the last subscriber's number.
 -- work, halts: moved when there is something new to do, or something to stop.
+-- identity: drawn once, tells this database from every other.
 CREATE TABLE counters (
     name  text PRIMARY KEY,
     value bigint NOT NULL
 );
-INSERT INTO counters (name, value) VALUES ('event', 0), ('subscriber', 0), ('work', 0), ('halts', 0);
+INSERT INTO counters (name, value) VALUES ('event', 0), ('subscriber', 0), ('work', 0), ('halts', 0), ('identity', (random() * 9e18)::bigint);
 
 -- +goose Down
 DROP TABLE counters;

@@ -1,0 +1,349 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+// fanoutLock is PostgreSQL's advisory lock between those who make deliveries
+// (shared) and those who end a reader's or revive old ones (alone): neither may
+// work with half of what the other does. On SQLite there is one writer anyway.
+const fanoutLock = 0x616c6c636c656172 // "allclear"
+
+// expansion is a slice of readers of one event: those with numbers in (lo, hi].
+type expansion struct {
+	store    *Store
+	tx       *gorm.DB
+	event    expandable
+	lo, hi   int64
+	now      int64
+	earlier  []earlier // events of the incident that this one may replace or refer to
+	accounts tally
+	made     int64
+}
+
+// expandable is what is read of an event to expand it.
+type expandable struct {
+	Number     int64
+	Type       notifier.EventType
+	Lane       notifier.Lane
+	Kind       notifier.Kind
+	Severity   notifier.Severity
+	Components string
+	IncidentID sql.NullString
+	Reader     int64
+	AcceptedAt int64
+	Progress   int64
+}
+
+// earlier is an event of the same incident before the expanded one.
+type earlier struct {
+	Number int64
+	Open   bool // some of its deliveries are not final
+}
+
+// keys are the delivery keys of the slice in an event: a range, (after, upTo].
+func (x *expansion) keys(event int64) (after, upTo int64) {
+	return int64(notifier.MakeDeliveryID(event, x.lo)), int64(notifier.MakeDeliveryID(event, x.hi))
+}
+
+// ExpandSlice makes the deliveries of at most max more readers of the oldest
+// event of the highest lane, and supersedes what these readers have not been
+// sent of the same incident (I4). Events of one incident expand in their
+// order. Whatever interrupts it, it is repeated without harm.
+func (s *Store) ExpandSlice(ctx context.Context, max int) (notifier.Slice, error) {
+	idle := notifier.Slice{Idle: true}
+	if max < 1 {
+		return idle, fmt.Errorf("expand an event: a slice of %d readers", max)
+	}
+	var some int
+	if err := s.conn(ctx).Raw(`SELECT count(*) FROM (SELECT 1 FROM events WHERE expanded_at = 0 LIMIT 1) AS e`).Scan(&some).Error; err != nil {
+		return idle, fmt.Errorf("look for events: %w", translate(err))
+	}
+	if some == 0 {
+		return idle, nil
+	}
+	out := idle
+	err := s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+		out = idle
+		if err := s.lockFanout(tx, true); err != nil {
+			return err
+		}
+		x := &expansion{store: s, tx: tx, now: micros(s.Now()), accounts: tally{}}
+		found, err := x.choose()
+		if err != nil || !found {
+			return err
+		}
+		complete, err := x.expand(max)
+		if err != nil {
+			return fmt.Errorf("expand event %d: %w", x.event.Number, err)
+		}
+		out = notifier.Slice{Event: x.event.Number, Lane: x.event.Lane, Made: x.made, Complete: complete}
+		return nil
+	})
+	if err != nil {
+		return idle, err
+	}
+	return out, nil
+}
+
+// lockFanout takes fanoutLock until the transaction ends.
+func (s *Store) lockFanout(tx *gorm.DB, shared bool) error {
+	if s.dialect != postgres {
+		return nil
+	}
+	how := `pg_advisory_xact_lock`
+	if shared {
+		how = `pg_advisory_xact_lock_shared`
+	}
+	if err := tx.Exec(`SELECT `+how+`(?)`, int64(fanoutLock)).Error; err != nil {
+		return fmt.Errorf("lock the fan-out: %w", err)
+	}
+	return nil
+}
+
+// choose takes the next event. One that another process is expanding counts as
+// unexpanded for those that follow it in its incident.
+func (x *expansion) choose() (bool, error) {
+	row := x.tx.Raw(`SELECT number, type, lane, kind, severity, components, incident_id, reader, accepted_at, progress FROM events AS e
+		WHERE expanded_at = 0 AND NOT EXISTS (SELECT 1 FROM events AS p
+			WHERE p.incident_id = e.incident_id AND p.number < e.number AND p.expanded_at = 0)
+		ORDER BY lane, number LIMIT 1` + x.store.skipLocked()).Row()
+	e := &x.event
+	err := row.Scan(&e.Number, &e.Type, &e.Lane, &e.Kind, &e.Severity, &e.Components, &e.IncidentID, &e.Reader, &e.AcceptedAt, &e.Progress)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("choose an event: %w", err)
+	}
+	return true, nil
+}
+
+func (x *expansion) expand(max int) (complete bool, err error) {
+	if complete, err = x.slice(max); err != nil {
+		return false, err
+	}
+	if x.event.IncidentID.Valid {
+		if err := x.findEarlier(); err != nil {
+			return false, err
+		}
+	}
+	if err := x.insert(); err != nil {
+		return false, err
+	}
+	if err := x.replace(); err != nil {
+		return false, err
+	}
+	done := int64(0)
+	if complete {
+		done = x.now
+	}
+	if err := x.tx.Exec(`UPDATE events SET progress = ?, expanded_at = ? WHERE number = ?`, x.hi, done, x.event.Number).Error; err != nil {
+		return false, fmt.Errorf("note how far it came: %w", err)
+	}
+	if err := x.accounts.save(x.store, x.tx); err != nil {
+		return false, err
+	}
+	if x.made == 0 {
+		return complete, nil
+	}
+	return complete, x.store.notify(x.tx)
+}
+
+// slice finds where the slice ends: behind max active readers.
+func (x *expansion) slice(max int) (complete bool, err error) {
+	if n := x.event.Reader; n > 0 {
+		x.lo, x.hi = n-1, n
+		return true, nil
+	}
+	var ends []int64
+	if err := x.tx.Raw(`SELECT number FROM subscribers WHERE number > ? AND state = 'active' ORDER BY number LIMIT 2 OFFSET ?`,
+		x.event.Progress, max-1).Scan(&ends).Error; err != nil {
+		return false, fmt.Errorf("find the next readers: %w", err)
+	}
+	x.lo, x.hi = x.event.Progress, math.MaxUint32
+	if len(ends) > 1 {
+		x.hi = ends[0]
+	}
+	return len(ends) < 2, nil
+}
+
+// findEarlier lists the earlier events of the incident that somebody was sent
+// or waits for, and locks what waits, so that it stays as it is now.
+func (x *expansion) findEarlier() error {
+	if err := x.tx.Raw(`SELECT e.number, sum(c.unsettled) > 0 AS open FROM events e JOIN event_counts c ON c.event_number = e.number
+		WHERE e.incident_id = ? AND e.number < ? AND c.unsettled + c.sent + c.bounced > 0 GROUP BY e.number ORDER BY e.number`,
+		x.event.IncidentID.String, x.event.Number).Scan(&x.earlier).Error; err != nil {
+		return fmt.Errorf("list the incident's events: %w", err)
+	}
+	if x.store.dialect != postgres {
+		return nil
+	}
+	for _, e := range x.earlier {
+		if !e.Open {
+			continue
+		}
+		after, upTo := x.keys(e.Number)
+		if err := x.tx.Exec(`SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE id > ? AND id <= ? AND state IN ('pending', 'sending', 'held')
+			ORDER BY id FOR UPDATE) AS d`, after, upTo).Error; err != nil {
+			return fmt.Errorf("lock what waits: %w", err)
+		}
+	}
+	return nil
+}
+
+// insert makes the slice's deliveries and counts them.
+func (x *expansion) insert() error {
+	var (
+		base     = int64(notifier.MakeDeliveryID(x.event.Number, 0))
+		with     string
+		join     string
+		since    = `CAST(? AS bigint)`
+		told     = `0`
+		state    = `'pending'`
+		due      = `CAST(? AS bigint)`
+		behind   = `0`
+		args     []any
+		forever  = micros(notifier.UntilResumed)
+		dueArgs  = []any{min(x.now, x.event.AcceptedAt)}
+		matching = ``
+	)
+	if len(x.earlier) > 0 {
+		with, args = x.prior()
+		join = ` LEFT JOIN prior AS p ON p.reader = s.number`
+		since = `coalesce(p.since, ` + since + `)`
+		told = `coalesce(p.told, 0)`
+		state = `CASE WHEN p.flying > 0 THEN 'held' ELSE 'pending' END`
+		due = `CASE WHEN p.flying > 0 THEN CAST(? AS bigint) ELSE ` + due + ` END`
+		dueArgs = append([]any{forever}, dueArgs...)
+		behind = `coalesce(p.flying, 0)`
+		matching = ` OR p.since IS NOT NULL OR p.flying > 0`
+		if x.event.Type.Closing() {
+			matching += ` OR p.told > 0`
+		}
+	}
+	args = append(args, base, x.event.Number, int(x.event.Lane), x.event.Number)
+	args = append(args, dueArgs...)
+	args = append(args, x.lo, x.hi)
+	wants, wantArgs, err := x.wants()
+	if err != nil {
+		return err
+	}
+	query := with + `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, told, state, due_at, behind)
+		SELECT CAST(? AS bigint) + s.number, CAST(? AS bigint), CAST(? AS smallint), s.channel, s.address, s.language, s.timezone,
+			` + since + `, ` + told + `, ` + state + `, ` + due + `, ` + behind + `
+		FROM subscribers AS s` + join + `
+		WHERE s.number > ? AND s.number <= ? AND s.state IN (` + x.states() + `)
+			AND NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = s.channel AND b.address = s.address)
+			AND ((` + wants + `)` + matching + `)
+		ON CONFLICT DO NOTHING`
+	return x.countMade(query, append(args, wantArgs...))
+}
+
+// states are those of subscribers who may get this event: one who is asked to
+// confirm has not done so yet.
+func (x *expansion) states() string {
+	if x.event.Reader > 0 {
+		return `'pending', 'active'`
+	}
+	return `'active'`
+}
+
+// prior is what the slice's readers know of the incident: the last event they
+// were sent, the first they wait for, and a delivery in flight.
+func (x *expansion) prior() (string, []any) {
+	var args []any
+	ranges := ``
+	for i, e := range x.earlier {
+		if i > 0 {
+			ranges += ` UNION ALL `
+		}
+		ranges += `SELECT id, event_number, state, since FROM deliveries WHERE id > ? AND id <= ?`
+		after, upTo := x.keys(e.Number)
+		args = append(args, after, upTo)
+	}
+	return `WITH prior AS (SELECT id & 4294967295 AS reader,
+			max(CASE WHEN state IN ('sent', 'bounced') THEN event_number ELSE 0 END) AS told,
+			min(CASE WHEN state IN ('pending', 'held') THEN since END) AS since,
+			max(CASE WHEN state = 'sending' THEN id ELSE 0 END) AS flying
+		FROM (` + ranges + `) AS d GROUP BY id & 4294967295) `, args
+}
+
+// kindBits are the bits of subscribers.kinds.
+var kindBits = map[notifier.Kind]int{notifier.KindIncident: 1, notifier.KindMaintenance: 2, notifier.KindPost: 4}
+
+// wants is subscribers.Filter.Match and subscribers.Cadence.Wants in SQL, about
+// the subscriber s; a property test holds them equal.
+func (x *expansion) wants() (string, []any, error) {
+	if x.event.Reader > 0 {
+		return `true`, nil, nil
+	}
+	var cadences []string
+	for _, c := range subscribers.Cadences {
+		if c.Wants(x.event.Type) {
+			cadences = append(cadences, string(c))
+		}
+	}
+	sql := `s.cadence IN ? AND (s.kinds = 0 OR s.kinds & ? <> 0)`
+	args := []any{cadences, kindBits[x.event.Kind]}
+	if x.event.Kind == notifier.KindIncident {
+		sql += ` AND s.severity <= ?`
+		args = append(args, int(x.event.Severity))
+	}
+	var components []string
+	if err := json.Unmarshal([]byte(x.event.Components), &components); err != nil {
+		return "", nil, fmt.Errorf("read its components: %w", err)
+	}
+	if len(components) > 0 {
+		sql += ` AND (NOT s.chooses OR EXISTS (SELECT 1 FROM subscriber_components AS c WHERE c.subscriber = s.number AND c.component_key IN ?))`
+		args = append(args, components)
+	}
+	return sql, args, nil
+}
+
+// countMade runs the INSERT and books what it made.
+func (x *expansion) countMade(insert string, args []any) error {
+	query := insert + ` RETURNING channel, state`
+	if x.store.dialect == postgres {
+		query = pgCountMade(insert)
+	}
+	rows, err := x.tx.Raw(query, args...).Rows()
+	if err != nil {
+		return fmt.Errorf("make deliveries: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	type kind struct{ channel, state string }
+	made := map[kind]int64{}
+	for rows.Next() {
+		var k kind
+		n := int64(1)
+		into := []any{&k.channel, &k.state}
+		if x.store.dialect == postgres {
+			into = append(into, &n)
+		}
+		if err := rows.Scan(into...); err != nil {
+			return fmt.Errorf("count deliveries: %w", err)
+		}
+		made[k] += n
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("make deliveries: %w", err)
+	}
+	for k, n := range made {
+		a := x.accounts.of(x.event.Number, k.channel)
+		a.total += n
+		a.count(n, notifier.DeliveryState(k.state), false)
+		x.made += n
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+)
+
+// reapStep is how many leases that ended are taken back at a time.
+const reapStep = 1000
+
+// Mine returns those of ids that are still in the hands of worker, under a
+// lease that has not ended. It writes nothing.
+func (s *Store) Mine(ctx context.Context, worker string, ids []notifier.DeliveryID) ([]notifier.DeliveryID, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	in, arg := s.among(`id`, plain(ids))
+	var mine []notifier.DeliveryID
+	if err := s.conn(ctx).Raw(`SELECT id FROM deliveries WHERE `+in+` AND state = 'sending' AND worker = ? AND lease_until > ? ORDER BY id`,
+		arg, worker, micros(s.Now())).Scan(&mine).Error; err != nil {
+		return nil, fmt.Errorf("look at claims: %w", translate(err))
+	}
+	return mine, nil
+}
+
+// Extend moves the end of worker's leases to lease from now. Those it has lost are left alone.
+func (s *Store) Extend(ctx context.Context, worker string, ids []notifier.DeliveryID, lease time.Duration) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	in, arg := s.among(`id`, plain(ids))
+	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+		if err := tx.Exec(`UPDATE deliveries SET lease_until = ? WHERE `+in+` AND state = 'sending' AND worker = ?`,
+			micros(s.Now().Add(lease)), arg, worker).Error; err != nil {
+			return fmt.Errorf("extend leases: %w", err)
+		}
+		return nil
+	})
+}
+
+// Release gives back claims of worker that it has not begun: they are pending,
+// due as before. With nil ids it gives back everything worker holds.
+func (s *Store) Release(ctx context.Context, worker string, ids []notifier.DeliveryID) error {
+	if ids != nil && len(ids) == 0 {
+		return nil
+	}
+	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+		l := s.ledger(tx)
+		where, args := `state = 'sending' AND worker = ?`, []any{worker}
+		if ids != nil {
+			in, arg := s.among(`id`, plain(ids))
+			where, args = in+` AND `+where, []any{arg, worker}
+		}
+		rows, err := l.lock(where, args...)
+		if err == nil {
+			err = l.giveBack(rows)
+		}
+		if err != nil {
+			return fmt.Errorf("give claims back: %w", err)
+		}
+		return nil
+	})
+}
+
+// Reap takes back what lies in the hands of workers whose leases have ended,
+// and returns how many that were. It also goes on with resumptions of domains
+// that were interrupted.
+func (s *Store) Reap(ctx context.Context) (int, error) {
+	reaped := 0
+	for {
+		n, err := s.reapSome(ctx)
+		reaped += n
+		if err != nil {
+			return reaped, err
+		}
+		if n < reapStep {
+			return reaped, s.resumeDomains(ctx)
+		}
+	}
+}
+
+func (s *Store) reapSome(ctx context.Context) (n int, err error) {
+	now := micros(s.Now())
+	const ended = `state = 'sending' AND lease_until <= ?`
+	var some int
+	if err := s.conn(ctx).Raw(`SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE `+ended+` LIMIT 1) AS d`, now).Scan(&some).Error; err != nil {
+		return 0, fmt.Errorf("look for ended leases: %w", translate(err))
+	}
+	if some == 0 {
+		return 0, nil
+	}
+	err = s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+		l := s.ledger(tx)
+		rows, err := l.lockBy(`WHERE `+ended+` ORDER BY lease_until LIMIT ?`+s.skipLocked(), now, reapStep)
+		if err == nil {
+			n = len(rows)
+			err = l.giveBack(rows)
+		}
+		if err != nil {
+			return fmt.Errorf("take back ended leases: %w", err)
+		}
+		return nil
+	})
+	return n, err
+}
+
+// giveBack makes claimed deliveries pending, due as they were, and saves.
+func (l *ledger) giveBack(rows []*deliveryRow) error {
+	for _, r := range rows {
+		r.rest(notifier.Pending)
+	}
+	if len(rows) > 0 {
+		l.released = true
+	}
+	if err := l.follow(rows); err != nil {
+		return err
+	}
+	return l.save()
+}
+
+// plain are ids as the database knows them.
+func plain(ids []notifier.DeliveryID) []int64 {
+	out := make([]int64, len(ids))
+	for i, id := range ids {
+		out[i] = int64(id)
+	}
+	slices.Sort(out)
+	return out
+}

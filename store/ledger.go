@@ -1,0 +1,228 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+)
+
+// deliveryRow is what is read of a delivery to change it, and written back.
+type deliveryRow struct {
+	ID         int64
+	Lane       int
+	Channel    string
+	Address    string
+	State      notifier.DeliveryState
+	Attempts   int
+	DueAt      int64
+	Since      int64
+	Told       int64
+	Behind     int64 // held until that delivery, in flight, is settled
+	Awaited    bool  // another one is held behind this one
+	Worker     string
+	LeaseUntil int64
+	TriedAt    int64
+	SentAt     int64
+}
+
+func (r *deliveryRow) event() int64  { return notifier.DeliveryID(r.ID).Event() }
+func (r *deliveryRow) reader() int64 { return notifier.DeliveryID(r.ID).Reader() }
+
+// rest takes the delivery out of a worker's hands, into state.
+func (r *deliveryRow) rest(state notifier.DeliveryState) {
+	r.State, r.Worker, r.LeaseUntil, r.Behind = state, "", 0, 0
+}
+
+// wait makes the delivery due at a time.
+func (r *deliveryRow) wait(state notifier.DeliveryState, due int64) {
+	r.rest(state)
+	r.DueAt = due
+}
+
+// ledger is the deliveries that one transaction changes. What is changed on
+// its rows is written by save, together with the events' accounts, which come
+// from comparing every row with what it was: nobody counts by hand.
+type ledger struct {
+	store    *Store
+	tx       *gorm.DB
+	rows     map[int64]*deliveryRow
+	was      map[int64]deliveryRow
+	receipts map[int64]notifier.Receipt // what peers said of rows, to be kept with them
+	released bool                       // something became due that nobody knows of
+}
+
+func (s *Store) ledger(tx *gorm.DB) *ledger {
+	return &ledger{store: s, tx: tx, rows: map[int64]*deliveryRow{}, was: map[int64]deliveryRow{}, receipts: map[int64]notifier.Receipt{}}
+}
+
+const rowColumns = `id, lane, channel, address, state, attempts, due_at, since, told, behind, awaited, worker, lease_until, tried_at, sent_at`
+
+// forUpdate locks rows until the transaction ends; SQLite has one writer anyway.
+func (s *Store) forUpdate() string {
+	if s.dialect == postgres {
+		return ` FOR UPDATE`
+	}
+	return ``
+}
+
+// skipLocked is forUpdate without waiting for those who hold other rows.
+func (s *Store) skipLocked() string {
+	if s.dialect == postgres {
+		return ` FOR UPDATE SKIP LOCKED`
+	}
+	return ``
+}
+
+// lock reads deliveries for changing and returns them by id, which is the order
+// in which everyone locks. Rows that are here already keep what was changed.
+func (l *ledger) lock(where string, args ...any) ([]*deliveryRow, error) {
+	return l.lockBy(`WHERE `+where+` ORDER BY id`+l.store.forUpdate(), args...)
+}
+
+func (l *ledger) lockBy(tail string, args ...any) ([]*deliveryRow, error) {
+	found, err := l.tx.Raw(`SELECT `+rowColumns+` FROM deliveries `+tail, args...).Rows()
+	if err != nil {
+		return nil, fmt.Errorf("read deliveries: %w", err)
+	}
+	defer func() { _ = found.Close() }()
+	var out []*deliveryRow
+	for found.Next() {
+		r := new(deliveryRow)
+		if err := found.Scan(&r.ID, &r.Lane, &r.Channel, &r.Address, &r.State, &r.Attempts, &r.DueAt, &r.Since, &r.Told,
+			&r.Behind, &r.Awaited, &r.Worker, &r.LeaseUntil, &r.TriedAt, &r.SentAt); err != nil {
+			return nil, fmt.Errorf("read a delivery: %w", err)
+		}
+		if have, ok := l.rows[r.ID]; ok {
+			out = append(out, have)
+			continue
+		}
+		l.rows[r.ID], l.was[r.ID] = r, *r
+		out = append(out, r)
+	}
+	if err := found.Err(); err != nil {
+		return nil, fmt.Errorf("read deliveries: %w", err)
+	}
+	return out, nil
+}
+
+// lockIDs is lock for these deliveries.
+func (l *ledger) lockIDs(ids []int64) ([]*deliveryRow, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	in, arg := l.store.among(`id`, ids)
+	return l.lock(in, arg)
+}
+
+// follow lets what waits behind deliveries go on, once these have come to rest.
+func (l *ledger) follow(settled []*deliveryRow) error {
+	var ids []int64
+	for _, r := range settled {
+		if r.Awaited && r.State != notifier.Sending {
+			ids = append(ids, r.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	in, arg := l.store.among(`behind`, ids)
+	waiting, err := l.lock(in+` AND behind > 0`, arg)
+	if err != nil {
+		return err
+	}
+	for _, w := range waiting {
+		if first, ok := l.rows[w.Behind]; ok {
+			handOver(first, w, micros(l.store.Now()))
+			l.released = true
+		}
+	}
+	for _, id := range ids {
+		l.rows[id].Awaited = false
+	}
+	return nil
+}
+
+// handOver decides what becomes of waiting, a newer delivery of the same
+// incident, now that first has come to rest. Where first was sent or is final,
+// waiting is due. Where first would be tried again, waiting takes its place:
+// one message with both, when first would have been due.
+func handOver(first, waiting *deliveryRow, now int64) {
+	switch first.State {
+	case notifier.Pending, notifier.Held:
+		waiting.wait(first.State, first.DueAt)
+		waiting.Since = min(waiting.Since, first.Since)
+		waiting.Told = first.Told
+		first.rest(notifier.Superseded)
+	case notifier.Suppressed, notifier.Cancelled:
+		waiting.wait(notifier.Pending, now)
+	case notifier.Sent, notifier.Bounced:
+		waiting.wait(notifier.Pending, now)
+		waiting.Told = max(waiting.Told, first.event())
+	default:
+		waiting.wait(notifier.Pending, now)
+	}
+}
+
+// among is the condition that column is one of ids, by index, and its argument.
+func (s *Store) among(column string, ids []int64) (string, any) {
+	if s.dialect == postgres {
+		return column + ` = ANY(CAST(? AS bigint[]))`, &ids // a bare slice would be spread by GORM
+	}
+	return column + ` IN (SELECT value FROM json_each(?))`, numbers(ids)
+}
+
+// numbers writes ids as JSON.
+func numbers(ids []int64) string {
+	b := []byte{'['}
+	for i, id := range ids {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, id, 10)
+	}
+	return string(append(b, ']'))
+}
+
+// save writes every row that changed, then the accounts of their events, as the
+// last thing of a transaction: everyone in the same order.
+func (l *ledger) save() error {
+	var changed []*deliveryRow
+	t := tally{}
+	for _, id := range slices.Sorted(maps.Keys(l.rows)) {
+		was, is := l.was[id], l.rows[id]
+		if was == *is && l.receipts[id] == (notifier.Receipt{}) {
+			continue
+		}
+		changed = append(changed, is)
+		t.move(&was, is)
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	if err := l.writeRows(changed); err != nil {
+		return err
+	}
+	if err := t.save(l.store, l.tx); err != nil {
+		return err
+	}
+	if l.released {
+		return l.store.notify(l.tx)
+	}
+	return nil
+}
+
+// notify wakes the other processes on PostgreSQL when the transaction commits.
+func (s *Store) notify(tx *gorm.DB) error {
+	if s.dialect != postgres {
+		return nil
+	}
+	if err := tx.Exec(`SELECT pg_notify('` + channel + `', '')`).Error; err != nil {
+		return fmt.Errorf("notify other processes: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+// Settle writes down what became of tries. Sent is a fact and is kept whoever
+// says it and whatever was thought of the delivery; everything else counts only
+// while the delivery is still in the hands of the worker who says it. A
+// settlement that comes twice, or of a delivery that is not there, is harmless.
+func (s *Store) Settle(ctx context.Context, batch []notifier.Settlement) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+		ids := make([]int64, len(batch))
+		for i, x := range batch {
+			ids[i] = int64(x.ID)
+		}
+		l := s.ledger(tx)
+		if _, err := l.lockIDs(ids); err != nil {
+			return fmt.Errorf("settle deliveries: %w", err)
+		}
+		now := micros(s.Now())
+		var settled, surprises []*deliveryRow
+		for _, x := range batch {
+			r := l.rows[int64(x.ID)]
+			if r == nil {
+				continue
+			}
+			was := r.State
+			if !applyTo(r, x, now) {
+				continue
+			}
+			if x.Receipt != (notifier.Receipt{}) {
+				l.receipts[r.ID] = clip(x.Receipt)
+			}
+			settled = append(settled, r)
+			if was != notifier.Sending {
+				surprises = append(surprises, r)
+			}
+		}
+		if err := l.checkPauses(settled, now); err != nil {
+			return err
+		}
+		if err := l.follow(settled); err != nil {
+			return fmt.Errorf("release what waited: %w", err)
+		}
+		for _, r := range surprises {
+			if err := l.retell(r); err != nil {
+				return err
+			}
+		}
+		if err := l.save(); err != nil {
+			return fmt.Errorf("settle deliveries: %w", err)
+		}
+		return nil
+	})
+}
+
+// applyTo makes of r what x says of it, and reports whether x counts.
+func applyTo(r *deliveryRow, x notifier.Settlement, now int64) bool {
+	at := micros(x.At)
+	if at == 0 {
+		at = now
+	}
+	if x.State == notifier.Sent {
+		if r.State == notifier.Sent || r.State == notifier.Bounced {
+			return false
+		}
+		r.rest(notifier.Sent)
+		r.TriedAt, r.SentAt = at, at
+		return true
+	}
+	if r.State != notifier.Sending || r.Worker != x.Worker {
+		return false
+	}
+	switch x.State {
+	case notifier.Pending, notifier.Held:
+		r.wait(x.State, micros(x.DueAt))
+	case notifier.Failed, notifier.Expired, notifier.Cancelled, notifier.Suppressed:
+		r.rest(x.State)
+	default:
+		return false
+	}
+	if x.Charged {
+		r.Attempts++
+	}
+	if x.Tried {
+		r.TriedAt = at
+	}
+	return true
+}
+
+// checkPauses looks after deliveries that are to wait until their domain is
+// resumed: where that has happened already, nobody would come for them.
+func (l *ledger) checkPauses(settled []*deliveryRow, now int64) error {
+	forever := micros(notifier.UntilResumed)
+	var domains []string
+	for _, r := range settled {
+		if r.State == notifier.Held && r.DueAt >= forever {
+			domains = append(domains, subscribers.Domain(r.Address))
+		}
+	}
+	if len(domains) == 0 {
+		return nil
+	}
+	slices.Sort(domains)
+	lock := ``
+	if l.store.dialect == postgres {
+		lock = ` FOR SHARE` // a resumption waits for us, and then sees what we wrote
+	}
+	var paused []string
+	err := l.tx.Raw(`SELECT key FROM pauses WHERE scope = 'domain' AND key IN ?`+lock, slices.Compact(domains)).Scan(&paused).Error
+	if err != nil {
+		return fmt.Errorf("read pauses: %w", err)
+	}
+	for _, r := range settled {
+		if r.State == notifier.Held && r.DueAt >= forever && !slices.Contains(paused, subscribers.Domain(r.Address)) {
+			r.wait(notifier.Pending, now)
+			l.released = true
+		}
+	}
+	return nil
+}
+
+// retell corrects newer deliveries of the incident to the same reader after r,
+// which was given up or replaced, turns out to have been sent: they need not
+// tell again what r told.
+func (l *ledger) retell(r *deliveryRow) error {
+	var newer []int64
+	if err := l.tx.Raw(`SELECT n.number FROM events e JOIN events n ON n.incident_id = e.incident_id AND n.number > e.number
+		WHERE e.number = ? ORDER BY n.number`, r.event()).Scan(&newer).Error; err != nil {
+		return fmt.Errorf("read later events: %w", err)
+	}
+	for i, event := range newer {
+		newer[i] = int64(notifier.MakeDeliveryID(event, r.reader()))
+	}
+	rows, err := l.lockIDs(newer)
+	if err != nil {
+		return fmt.Errorf("correct later deliveries: %w", err)
+	}
+	for _, n := range rows {
+		if n.State != notifier.Pending && n.State != notifier.Held {
+			continue
+		}
+		n.Told = max(n.Told, r.event())
+		if n.Since <= r.event() {
+			n.Since = rows[0].event() // the first that was due to this reader after r
+		}
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+
+	"allclear/notifier"
+)
+
+// pgCountMade lets PostgreSQL count what an INSERT makes, instead of telling
+// every row; SQLite has no statement that could.
+func pgCountMade(insert string) string {
+	if rest, with := strings.CutPrefix(insert, `WITH `); with {
+		i := strings.Index(rest, `INSERT INTO`)
+		return `WITH ` + rest[:i] + `, made AS (` + rest[i:] + ` RETURNING channel, state) SELECT channel, state, count(*) FROM made GROUP BY channel, state`
+	}
+	return `WITH made AS (` + insert + ` RETURNING channel, state) SELECT channel, state, count(*) FROM made GROUP BY channel, state`
+}
+
+// replace ends the slice's unsent deliveries of earlier events as superseded,
+// where the new event has one for the reader, and notes on those in flight that
+// the new one waits behind them.
+func (x *expansion) replace() error {
+	base := int64(notifier.MakeDeliveryID(x.event.Number, 0))
+	for _, e := range x.earlier {
+		if !e.Open {
+			continue
+		}
+		after, upTo := x.keys(e.Number)
+		replaced := ` WHERE id > ? AND id <= ? AND state IN ('pending', 'held')
+			AND EXISTS (SELECT 1 FROM deliveries AS n WHERE n.id = CAST(? AS bigint) + (deliveries.id & 4294967295))`
+		var found []struct {
+			Channel string
+			State   notifier.DeliveryState
+			Tried   bool
+			N       int64
+		}
+		if err := x.tx.Raw(`SELECT channel, state, tried_at > 0 AS tried, count(*) AS n FROM deliveries`+replaced+` GROUP BY channel, state, tried_at > 0`,
+			after, upTo, base).Scan(&found).Error; err != nil {
+			return fmt.Errorf("count what is superseded: %w", err)
+		}
+		for _, f := range found {
+			a := x.accounts.of(e.Number, f.Channel)
+			a.count(-f.N, f.State, f.Tried)
+			a.count(f.N, notifier.Superseded, f.Tried)
+		}
+		if len(found) > 0 {
+			if err := x.tx.Exec(`UPDATE deliveries SET state = 'superseded', behind = 0`+replaced, after, upTo, base).Error; err != nil {
+				return fmt.Errorf("supersede deliveries: %w", err)
+			}
+		}
+		if err := x.tx.Exec(`UPDATE deliveries SET awaited = true WHERE id > ? AND id <= ? AND state = 'sending'
+			AND EXISTS (SELECT 1 FROM deliveries AS n WHERE n.id = CAST(? AS bigint) + (deliveries.id & 4294967295) AND n.behind = deliveries.id)`,
+			after, upTo, base).Error; err != nil {
+			return fmt.Errorf("wait for deliveries in flight: %w", err)
+		}
+	}
+	return nil
+}
