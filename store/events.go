@@ -1,0 +1,42 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+)
+
+// accept writes an event to the outbox and gives it its number. From here to
+// the end of the transaction everyone else who accepts an event waits: call it
+// last.
+func (s *Store) accept(tx *gorm.DB, e *notifier.Event) error {
+	components := e.Components
+	if components == nil {
+		components = []string{}
+	}
+	keys, err := json.Marshal(components)
+	if err != nil {
+		return fmt.Errorf("write the event's components: %w", err)
+	}
+	row := eventRow{
+		ID: e.ID, Type: string(e.Type), Lane: int(e.Lane), Kind: string(e.Kind), Severity: int(e.Severity), Components: string(keys),
+		UpdateID: e.UpdateID, Reader: e.Reader, AcceptedAt: micros(e.AcceptedAt), ExpiresAt: micros(e.ExpiresAt),
+	}
+	if e.IncidentID != "" {
+		row.IncidentID = &e.IncidentID
+	}
+	if row.Number, err = next(tx, "event", 1); err != nil {
+		return err
+	}
+	if err := tx.Create(&row).Error; err != nil {
+		return fmt.Errorf("write the event: %w", err)
+	}
+	if _, err := next(tx, "work", 1); err != nil {
+		return err
+	}
+	e.Number = row.Number
+	return s.notify(tx)
+}

@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+)
+
+// Story returns everything there is to tell of an event, as it was when the
+// event happened: later updates are left out, and so is what they changed. A
+// correction shows, because nobody should be sent what was found wrong.
+func (s *Store) Story(ctx context.Context, number int64) (notifier.Story, error) {
+	db := s.conn(ctx)
+	var row eventRow
+	if err := db.Where("number = ?", number).Take(&row).Error; err != nil {
+		return notifier.Story{}, translate(fmt.Errorf("event %d: %w", number, err))
+	}
+	e, err := row.event()
+	if err != nil {
+		return notifier.Story{}, err
+	}
+	out := notifier.Story{Event: e}
+	if e.IncidentID == "" {
+		return out, nil
+	}
+	if out.Incident, err = s.Incident(ctx, e.IncidentID); err != nil {
+		return out, err
+	}
+	asOf(&out.Incident, e)
+	if out.Previous, err = previous(db, e); err != nil {
+		return out, translate(err)
+	}
+	out.Components, err = componentNames(db, out.Incident.Components)
+	return out, translate(err)
+}
+
+// asOf takes away what was said after the event.
+func asOf(i *notifier.Incident, e notifier.Event) {
+	end := len(i.Updates)
+	for n, u := range i.Updates {
+		if u.ID == e.UpdateID {
+			end = n + 1
+			break
+		}
+		if u.Event > e.Number {
+			end = n
+			break
+		}
+	}
+	later := i.Updates[end:]
+	i.Updates = slices.Clone(i.Updates[:end])
+	if i.State == notifier.Retracted && e.Type != notifier.IncidentRetracted {
+		i.State = notifier.Published
+	}
+	if len(later) == 0 || end == 0 {
+		return
+	}
+	last := i.Updates[end-1]
+	i.Components = slices.Clone(e.Components)
+	i.Status, i.Severity, i.StartsAt, i.EndsAt = last.Status, last.Severity, last.StartsAt, last.EndsAt
+	i.UpdatedAt = last.CreatedAt
+	if !i.Status.Final() {
+		i.ResolvedAt = time.Time{}
+	}
+}
+
+func previous(db *gorm.DB, e notifier.Event) ([]notifier.Event, error) {
+	var rows []eventRow
+	if err := db.Where("incident_id = ? AND number < ?", e.IncidentID, e.Number).Order("number").Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read earlier events: %w", err)
+	}
+	out := make([]notifier.Event, len(rows))
+	for i, r := range rows {
+		var err error
+		if out[i], err = r.event(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func componentNames(db *gorm.DB, keys []string) (map[string]string, error) {
+	out := make(map[string]string, len(keys))
+	for part := range slices.Chunk(keys, 500) {
+		var rows []componentRow
+		if err := db.Where("key IN ?", part).Find(&rows).Error; err != nil {
+			return nil, fmt.Errorf("read the names of components: %w", err)
+		}
+		for _, r := range rows {
+			out[r.Key] = r.Name
+		}
+	}
+	return out, nil
+}
