@@ -18,7 +18,7 @@ func newSet(t testing.TB, change ...func(*Options)) *Set {
 	t.Helper()
 	o := Options{
 		Brand: Brand{Name: "Example Status"}, BaseURL: "https://status.example.com",
-		Now: func() time.Time { return sampleAt(18, 30) },
+		Now: sampleNow,
 	}
 	for _, c := range change {
 		c(&o)

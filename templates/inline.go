@@ -17,7 +17,7 @@ import (
 // actions may stand in text and in quoted attributes only, and the rules must
 // not look beyond one element (a class, a tag).
 func inline(name, src, css string) (string, error) {
-	held, actions, err := hold(name, src)
+	held, actions, err := hold(name, src, true)
 	if err != nil {
 		return "", err
 	}
@@ -52,11 +52,13 @@ func inline(name, src, css string) (string, error) {
 
 var heldMark = regexp.MustCompile(`(?:<|&lt;)!--held(\d+)--(?:>|&gt;)|held(\d+)dleh`)
 
-// hold puts the actions of a template aside.
-func hold(name, src string) (string, []string, error) {
+// hold puts the actions of a template aside and finds tags that do not end. If
+// strict, an action may not stand in a tag beside its attributes.
+func hold(name, src string, strict bool) (string, []string, error) {
 	var out strings.Builder
 	var actions []string
-	tag, quote := false, byte(0)
+	tag, quote, began := false, byte(0), 0
+	line := func(i int) int { return strings.Count(src[:i], "\n") + 1 }
 	for i := 0; i < len(src); {
 		c := src[i]
 		if strings.HasPrefix(src[i:], "{{") {
@@ -66,13 +68,17 @@ func hold(name, src string) (string, []string, error) {
 			switch {
 			case quote != 0:
 				out.WriteString("held" + n + "dleh")
-			case tag:
-				return "", nil, fmt.Errorf("templates: %s:%d: an action inside a tag must stand in a quoted attribute",
-					name, strings.Count(src[:i], "\n")+1)
+			case tag && strict:
+				return "", nil, fmt.Errorf("templates: %s:%d: an action inside a tag must stand in a quoted attribute", name, line(i))
 			default:
 				out.WriteString("<!--held" + n + "-->")
 			}
 			i = end
+			continue
+		}
+		if n := strings.Index(src[i:], "-->"); !tag && n > 0 && strings.HasPrefix(src[i:], "<!--") {
+			out.WriteString(src[i : i+n+3])
+			i += n + 3
 			continue
 		}
 		switch {
@@ -85,10 +91,13 @@ func hold(name, src string) (string, []string, error) {
 		case tag && c == '>':
 			tag = false
 		case c == '<' && i+1 < len(src) && (src[i+1] == '/' || src[i+1] == '!' || src[i+1]|0x20 >= 'a' && src[i+1]|0x20 <= 'z'):
-			tag = true
+			tag, began = true, i
 		}
 		out.WriteByte(c)
 		i++
+	}
+	if tag {
+		return "", nil, fmt.Errorf("templates: %s:%d: the tag that begins here does not end", name, line(began))
 	}
 	return out.String(), actions, nil
 }
@@ -160,24 +169,29 @@ func lineOf(src, part string) int {
 	return strings.Count(before, "\n") + 1
 }
 
-// styleOf reads the style that the rules of css give to one empty element.
-func styleOf(css, element string) (string, error) {
-	out, err := inline("style.css", element, css)
+// stylesOf reads the style that the rules of css give to each of some elements.
+func stylesOf(css string, elements []string) ([]string, error) {
+	out, err := inline("style.css", strings.Join(elements, "\n"), css)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
+	var styles []string
 	z := html.NewTokenizer(strings.NewReader(out))
 	for {
 		switch z.Next() {
 		case html.ErrorToken:
-			return "", nil
+			if len(styles) != len(elements) {
+				return nil, fmt.Errorf("templates: style.css: %d of %d elements have been read", len(styles), len(elements))
+			}
+			return styles, nil
 		case html.StartTagToken, html.SelfClosingTagToken:
+			style := ""
 			for _, a := range z.Token().Attr {
 				if a.Key == "style" {
-					return a.Val, nil
+					style = a.Val
 				}
 			}
-			return "", nil
+			styles = append(styles, style)
 		}
 	}
 }

@@ -105,7 +105,7 @@ func (s *Set) fitting(story notifier.Story, c circumstances, leave string) (Mail
 // Test is the mail that send-test sends. It is for one reader and holds no blanks.
 func (s *Set) Test(language, zone string) (*notifier.Letter, error) {
 	c := circumstances{view: viewNamed("test"), times: s.Times(language, zone)}
-	story := notifier.Story{Event: notifier.Event{Lane: notifier.LaneConfirm, AcceptedAt: s.clock()}}
+	story := notifier.Story{Event: notifier.Event{Lane: notifier.LaneConfirm, AcceptedAt: s.now()}}
 	l, err := s.letter(story, c, strconv.FormatInt(story.Event.AcceptedAt.UnixMicro(), 36))
 	if err == nil {
 		l.Key = ""

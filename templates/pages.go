@@ -118,7 +118,7 @@ func (p *Pages) Style() Asset { return p.style }
 // IncidentPage, ActionPage or MessagePage. lang is a language or the whole
 // Accept-Language header; "" is the service's. Nothing is written on an error.
 func (p *Pages) Page(w io.Writer, name, lang string, data any) error {
-	return p.render(w, name, lang, data, p.set.clock())
+	return p.render(w, name, lang, data, p.set.now())
 }
 
 // Lang is the language that Page would choose for lang, for Content-Language.

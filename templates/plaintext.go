@@ -260,6 +260,7 @@ func (w *textWriter) write(line string) {
 		prefix = strings.Join(w.prefix[:len(w.prefix)-1], "") + w.marker
 		w.marker = ""
 	}
+	w.fresh = false
 	w.out.WriteString(strings.TrimRight(prefix+line, " ") + "\n")
 }
 

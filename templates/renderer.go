@@ -91,7 +91,7 @@ func (r *Renderer) Render(ctx context.Context, d notifier.Delivery) (*notifier.M
 
 // tale finds the story of an event, from the source where the kept one is old.
 func (r *Renderer) tale(ctx context.Context, event int64) (tale, error) {
-	now := r.set.clock()
+	now := r.set.now()
 	r.mu.Lock()
 	t, ok := r.stories.get(event)
 	r.mu.Unlock()
@@ -198,12 +198,4 @@ func (r *Renderer) once(ctx context.Context, name string, do func(context.Contex
 	case res := <-done:
 		return res.Val, res.Err
 	}
-}
-
-// clock is the time by which stories grow old.
-func (s *Set) clock() time.Time {
-	if s.now == nil {
-		return time.Time{}
-	}
-	return s.now()
 }

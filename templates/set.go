@@ -42,7 +42,7 @@ type Options struct {
 	BaseURL   string         // of the public pages, http or https; required
 	Stories   Stories        // for Renderer
 	Links     Links          // for Renderer
-	Now       func() time.Time
+	Now       func() time.Time // the service's clock; required
 }
 
 // Set is every view, read, styled and tried out.
@@ -70,6 +70,9 @@ type Set struct {
 func New(o Options) (*Set, error) {
 	if strings.TrimSpace(o.Brand.Name) == "" {
 		return nil, fmt.Errorf("templates: the brand has no name")
+	}
+	if o.Now == nil {
+		return nil, fmt.Errorf("templates: no clock was given")
 	}
 	base, err := url.Parse(o.BaseURL)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
@@ -169,6 +172,9 @@ func (s *Set) parse(into *template.Template, file, called string, change func(st
 	if err != nil {
 		return nil, err
 	}
+	if _, _, err := hold(file, src, false); err != nil {
+		return nil, err
+	}
 	if change != nil {
 		if src, err = change(src); err != nil {
 			return nil, err
@@ -192,18 +198,26 @@ func (s *Set) parse(into *template.Template, file, called string, change func(st
 // readStyles asks the style sheet what the elements of a body and the tones look like.
 func (s *Set) readStyles(css string) error {
 	s.styles, s.colours = map[string]string{}, map[string]template.CSS{}
-	for _, tag := range append([]string{"a"}, bodyTags...) {
-		style, err := styleOf(css, "<"+tag+">")
-		if err != nil {
-			return err
+	elements := append([]string{"a"}, bodyTags...)
+	var samples []string
+	for _, tag := range elements {
+		samples = append(samples, "<"+tag+">")
+		if tag != "br" && tag != "hr" {
+			samples[len(samples)-1] += "</" + tag + ">"
 		}
-		s.styles[tag] = style
 	}
 	for _, t := range tones() {
-		style, err := styleOf(css, `<i class="`+t+`"></i>`)
-		if err != nil {
-			return err
-		}
+		samples = append(samples, `<i class="`+t+`"></i>`)
+	}
+	styles, err := stylesOf(css, samples)
+	if err != nil {
+		return err
+	}
+	for i, tag := range elements {
+		s.styles[tag] = styles[i]
+	}
+	for i, t := range tones() {
+		style := styles[len(elements)+i]
 		_, colour, _ := strings.Cut(style, "color:")
 		colour, _, _ = strings.Cut(colour, ";")
 		if colour = strings.TrimSpace(colour); !hexColour.MatchString(colour) {

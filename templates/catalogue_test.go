@@ -1,0 +1,239 @@
+package templates
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"allclear/notifier"
+)
+
+func messagesOf(t *testing.T, code string) map[string]string {
+	t.Helper()
+	m, err := readMessages(embedded, "lang/"+code+".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func languageCodes(t *testing.T) []string {
+	t.Helper()
+	found, err := fs.Glob(embedded, "lang/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, f := range found {
+		out = append(out, strings.TrimSuffix(filepath.Base(f), ".json"))
+	}
+	return out
+}
+
+var pluralEnd = regexp.MustCompile(`\.(zero|one|two|few|many|other)$`)
+
+// stem is a key without its plural form, where others of its forms exist.
+func stem(key string, all map[string]string) string {
+	s := pluralEnd.ReplaceAllString(key, "")
+	if _, ok := all[s+".other"]; ok {
+		return s
+	}
+	return key
+}
+
+func TestEveryLanguageHasEveryMessageAndNoOther(t *testing.T) {
+	en := messagesOf(t, fallback)
+	for _, code := range languageCodes(t) {
+		m := messagesOf(t, code)
+		for k := range en {
+			if _, ok := m[k]; !ok && (stem(k, en) == k || strings.HasSuffix(k, ".other")) {
+				t.Errorf("lang/%s.json lacks %q", code, k)
+			}
+		}
+		for k := range m {
+			if _, ok := en[k]; !ok {
+				if s := stem(k, m); s == k || en[s+".other"] == "" {
+					t.Errorf("lang/%s.json has %q, which English has not", code, k)
+				}
+			}
+		}
+	}
+}
+
+func TestEveryTranslationHasThePlacesOfTheEnglishMessage(t *testing.T) {
+	en := messagesOf(t, fallback)
+	for _, code := range languageCodes(t) {
+		for k, v := range messagesOf(t, code) {
+			base, ok := en[k]
+			if !ok {
+				base = en[stem(k, en)+".other"]
+			}
+			want, got := placesOf(base), placesOf(v)
+			if strings.HasPrefix(k, "subject.") {
+				// A subject is given both title and state; a language may leave one out.
+				want = got
+			}
+			if !slices.Equal(want, got) {
+				t.Errorf("lang/%s.json %q: places %v, in English %v", code, k, got, want)
+			}
+			if strings.TrimSpace(v) == "" {
+				t.Errorf("lang/%s.json %q is empty", code, k)
+			}
+		}
+	}
+}
+
+func placesOf(m string) []string {
+	out := place.FindAllString(m, -1)
+	slices.Sort(out)
+	return out
+}
+
+// sources is every template and Go file, as one text.
+func sources(t *testing.T) string {
+	t.Helper()
+	var out strings.Builder
+	for _, glob := range []string{"*.go", "mail/*.html", "mail/partials/*.html", "page/*.html", "page/partials/*.html"} {
+		found, err := filepath.Glob(glob)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: nothing found, %v", glob, err)
+		}
+		for _, f := range found {
+			if strings.HasSuffix(f, "_test.go") {
+				continue
+			}
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out.Write(regexp.MustCompile(`(?m)^\s*//.*$`).ReplaceAll(b, nil))
+		}
+	}
+	return out.String()
+}
+
+// madeKeys are the keys that code puts together.
+func madeKeys() []string {
+	var out []string
+	for _, v := range views() {
+		out = append(out, "subject."+v.name)
+	}
+	for _, k := range notifier.Kinds {
+		for _, s := range notifier.Statuses(k) {
+			out = append(out, "status."+string(s))
+		}
+	}
+	for s := notifier.SeverityMinor; s <= notifier.SeverityCritical; s++ {
+		out = append(out, "severity."+s.String())
+	}
+	for _, s := range notifier.ComponentStates {
+		out = append(out, "component."+string(s))
+	}
+	for _, k := range messageKinds() {
+		for _, p := range []string{"title", "text", "next"} {
+			out = append(out, "page.message."+string(k)+"."+p)
+		}
+	}
+	for _, p := range []string{PageConfirm, PageConfirmed, PageUnsubscribe, PageUnsubscribed} {
+		out = append(out, "page."+p+".title")
+	}
+	for _, n := range strings.Fields("1 2 3 4 5 6 7 8 9 10 11 12") {
+		out = append(out, "month."+n)
+	}
+	for _, n := range strings.Fields("0 1 2 3 4 5 6") {
+		out = append(out, "weekday."+n)
+	}
+	for _, i := range []string{"delay", "affected", "errors", "rate"} {
+		out = append(out, "impact."+i+".now", "impact."+i+".over")
+	}
+	return out
+}
+
+func TestEveryMessageIsUsedAndEveryMessageThatIsUsedExists(t *testing.T) {
+	en, src, made := messagesOf(t, fallback), sources(t), madeKeys()
+	for _, k := range made {
+		if _, ok := en[k]; !ok {
+			t.Errorf("%q is used but not in the catalogue", k)
+		}
+	}
+	for k := range en {
+		if !slices.Contains(made, k) && !strings.Contains(src, `"`+stem(k, en)+`"`) {
+			t.Errorf("%q is in the catalogue but not used", k)
+		}
+	}
+	for _, m := range regexp.MustCompile(`\.(?:T|N|must|count) "([a-z.-]+)"|(?:must|count|plural)\("([a-z.-]+)"[,)]`).FindAllStringSubmatch(src, -1) {
+		k := m[1] + m[2]
+		if _, ok := en[k]; !ok && en[k+".other"] == "" {
+			t.Errorf("%q is used but not in the catalogue", k)
+		}
+	}
+}
+
+func TestLanguagesAreMatchedAndTheTruthIsSaidOfThem(t *testing.T) {
+	s := newSet(t)
+	german := newSet(t, func(o *Options) { o.Language = "de" })
+	for _, c := range []struct {
+		set    *Set
+		wanted string
+		want   string
+	}{
+		{s, "", "en"}, {german, "", "de"},
+		{s, "de", "de"}, {s, "de-AT", "de"}, {s, "DE", "de"}, {s, "en-GB", "en"},
+		{s, "fr", "en"}, {german, "fr", "en"}, {s, "xx", "en"}, {s, "not a language!", "en"},
+		{s, "fr-CH, de;q=0.8, en;q=0.5", "de"}, {s, "*", "en"}, {german, "en;q=0.1, ja", "en"},
+	} {
+		if got := c.set.languages.find(c.wanted).code; got != c.want {
+			t.Errorf("%q: %s, want %s", c.wanted, got, c.want)
+		}
+	}
+	l, err := s.RenderSample("incident-opened", "fr", "UTC")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(l.HTML, `<html lang="en" dir="ltr">`) || strings.Contains(l.HTML, `lang="fr"`) {
+		t.Error("an English mail for a French reader does not say that it is English")
+	}
+}
+
+func TestAServiceCannotSpeakALanguageThatIsNotThere(t *testing.T) {
+	_, err := New(Options{Brand: Brand{Name: "x"}, BaseURL: "https://s.example", Language: "ja", Now: sampleNow})
+	if err == nil || !strings.Contains(err.Error(), `language "ja" is not in the catalogue; there are en, de`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAMessageThatLacksAValueIsAnError(t *testing.T) {
+	c := newSet(t).languages.all[0]
+	for _, args := range [][]any{{}, {"wrong", "x"}, {"duration"}} {
+		if _, err := c.text("lasted", args...); err == nil {
+			t.Errorf("%v: no error", args)
+		}
+	}
+	if _, err := c.text("no.such.key"); err == nil {
+		t.Error("a key that does not exist: no error")
+	}
+	if got, err := c.text("lasted", "duration", "{n} {{.}}"); err != nil || !strings.Contains(got, "{n} {{.}}") {
+		t.Errorf("a value that looks like a place was read as one: %q, %v", got, err)
+	}
+}
+
+func TestNumbersAndListsAreWrittenAsTheLanguageDoes(t *testing.T) {
+	s := newSet(t)
+	en, de := s.languages.find("en"), s.languages.find("de")
+	for _, c := range []struct{ got, want string }{
+		{en.count("page.home.followers", 3975), "3,975 people follow this page."},
+		{de.count("page.home.followers", 3975), "3.975 Personen folgen dieser Seite."},
+		{en.count("page.home.followers", 1), "1 person follows this page."},
+		{en.percent(0.125), "12.5%"}, {de.percent(0.125), "12,5\u00a0%"},
+		{en.list(nil), ""}, {en.list([]string{"a"}), "a"}, {en.list([]string{"a", "b"}), "a and b"},
+		{de.list([]string{"a", "b", "c"}), "a, b und c"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package templates
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"allclear/notifier"
+)
+
+func page(t testing.TB, s *Set, name, lang string, data any) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := s.Pages().Page(&out, name, lang, data); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestPagesHoldNothingThatAStrictPolicyForbids(t *testing.T) {
+	s := newSet(t)
+	for _, name := range pageNames() {
+		for _, h := range append(hostile(), "plain") {
+			data := samplePage(name)
+			switch d := data.(type) {
+			case Home:
+				d.Incidents[0].Title, d.Incidents[0].Updates[0].Body, d.Components[0].Name, d.Components[0].Group = h, h, h, h
+			case IncidentPage:
+				d.Incident.Title, d.Incident.Updates[0].Body, d.Incident.ID = h, h, "a/b?c"
+				data = d
+			case MessagePage:
+				data = MessagePage{Title: h, Sentence: h, Advice: h}
+			}
+			z := html.NewTokenizer(strings.NewReader(page(t, s, name, "en", data)))
+			for z.Next() != html.ErrorToken {
+				tok := z.Token()
+				if tok.Type != html.StartTagToken {
+					continue
+				}
+				switch tok.Data {
+				case "script", "style", "img", "iframe", "svg", "object":
+					t.Errorf("%s with %q: %s", name, h, tok)
+				}
+				for _, a := range tok.Attr {
+					if a.Key == "style" || strings.HasPrefix(a.Key, "on") || strings.HasPrefix(strings.ToLower(a.Val), "javascript:") {
+						t.Errorf("%s with %q: %s", name, h, tok)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestTheHomePageSaysInOneLineHowThingsAre(t *testing.T) {
+	s := newSet(t)
+	parts := []notifier.Component{{Key: "a", Name: "A", State: notifier.Operational}, {Key: "b", Name: "B", State: notifier.Operational}}
+	broken := notifier.Incident{ID: "i", Title: "x", Kind: notifier.KindIncident, State: notifier.Published, Status: notifier.Identified, Severity: notifier.SeverityMajor, OpenedAt: sampleAt(16, 11)}
+	change := func(f func(*notifier.Incident)) []notifier.Incident {
+		i := broken
+		f(&i)
+		return []notifier.Incident{i}
+	}
+	for _, c := range []struct {
+		name string
+		home Home
+		want []string
+	}{
+		{"nothing", Home{}, []string{"Everything works", "No incident is open.", "state-ok", "Nothing has been posted yet", "Nobody follows"}},
+		{"all well", Home{Components: parts, Followers: 3975}, []string{"Everything works", "3,975 people follow this page", ">Working<"}},
+		{"one part", Home{Components: parts, Incidents: change(func(i *notifier.Incident) { i.Components = []string{"a"} })},
+			[]string{"One part has trouble", "Since 16:11 UTC, for 2 h 19 min", "state-major", ">Major<", ">Partial outage<", ">Working<"}},
+		{"all parts", Home{Components: parts, Incidents: []notifier.Incident{broken}}, []string{"2 parts have trouble"}},
+		{"no parts known", Home{Incidents: []notifier.Incident{broken}}, []string{"The service has trouble", "state-major"}},
+		{"staff say so", Home{Components: []notifier.Component{{Key: "a", Name: "A", State: notifier.MajorOutage}}}, []string{"One part has trouble", "No incident is open", ">Major outage<"}},
+		{"over", Home{Components: parts, Incidents: change(func(i *notifier.Incident) {
+			i.Status, i.ResolvedAt = notifier.Resolved, sampleAt(17, 0)
+		})}, []string{"Everything works", "lasted 49 min"}},
+		{"withdrawn", Home{Components: parts, Incidents: change(func(i *notifier.Incident) { i.State = notifier.Retracted })}, []string{"Everything works", "Withdrawn"}},
+		{"work planned", Home{Components: parts, Incidents: change(func(i *notifier.Incident) {
+			i.Kind, i.Status, i.Severity, i.StartsAt, i.EndsAt = notifier.KindMaintenance, notifier.Scheduled, 0, sampleAt(22, 0), sampleAt(23, 0)
+		})}, []string{"Everything works", "22:00 UTC to 23:00 UTC"}},
+		{"work under way", Home{Components: parts, Incidents: change(func(i *notifier.Incident) {
+			i.Kind, i.Status, i.Severity, i.Components = notifier.KindMaintenance, notifier.InProgress, 0, []string{"b"}
+		})}, []string{"Maintenance is under way", "state-plan", ">Maintenance<", ">Working<"}},
+		{"open ones elsewhere", Home{Components: parts, Open: []notifier.Incident{broken}}, []string{"2 parts have trouble", "Nothing has been posted yet"}},
+		{"more", Home{Older: "/?before=x"}, []string{`<a href="/?before=x">Older posts</a>`}},
+	} {
+		got := page(t, s, PageHome, "en", c.home)
+		for _, w := range c.want {
+			if !strings.Contains(got, w) {
+				t.Errorf("%s: %q is missing in\n%s", c.name, w, got)
+			}
+		}
+	}
+}
+
+func TestUpdatesStandNewestFirstWithALinkEach(t *testing.T) {
+	got := page(t, newSet(t), PageIncident, "en", samplePage(PageIncident))
+	a, b := strings.Index(got, `<li id="u3">`), strings.Index(got, `<li id="u1">`)
+	if a < 0 || b < a {
+		t.Errorf("u3 at %d, u1 at %d", a, b)
+	}
+	contains(t, got, `href="/incidents/7kq2m9#u2"`, `<time datetime="2026-11-23T16:35:00Z">16:35 UTC</time>`, "lasted 2 h 14 min", "imap7 and Incoming mail")
+}
+
+func TestPagesWorkBelowAPathAndLoadTheirStyleByHash(t *testing.T) {
+	s := newSet(t, func(o *Options) { o.BaseURL = "https://example.com/status/" })
+	style := s.Pages().Style()
+	if style.Path != "/assets/allclear.css" || len(style.Hash) != 16 || len(style.Body) == 0 || style.Type != "text/css; charset=utf-8" {
+		t.Errorf("%+v", style)
+	}
+	got := page(t, s, PageIncident, "", samplePage(PageIncident))
+	contains(t, got, `href="/status/assets/allclear.css?v=`+style.Hash+`"`, `href="/status/"`, `href="/status/incidents/7kq2m9#u1"`)
+	l, err := s.RenderSample("incident-opened", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, l.Text, "https://example.com/status/incidents/7kq2m9#u1", "https://example.com/status/unsubscribe/")
+}
+
+func TestActionPagesHaveOneButtonThatPostsToTheirOwnAddress(t *testing.T) {
+	s := newSet(t)
+	for name, buttons := range map[string]int{PageConfirm: 1, PageConfirmed: 0, PageUnsubscribe: 1, PageUnsubscribed: 0} {
+		got := page(t, s, name, "de", ActionPage{})
+		if strings.Count(got, "<button>") != buttons || strings.Count(got, `<form method="post">`) != buttons {
+			t.Errorf("%s:\n%s", name, got)
+		}
+		contains(t, got, `<html lang="de" dir="ltr">`, "noindex")
+	}
+}
+
+func TestAMessageSaysWhatIsWrongAndWhatToDo(t *testing.T) {
+	s := newSet(t)
+	for _, kind := range messageKinds() {
+		en, de := page(t, s, PageMessage, "en", MessagePage{Kind: kind}), page(t, s, PageMessage, "de", MessagePage{Kind: kind})
+		if en == de || strings.Contains(en+de, "page.message") {
+			t.Errorf("%s:\n%s\n%s", kind, en, de)
+		}
+	}
+	contains(t, page(t, s, PageMessage, "", MessagePage{Kind: "imagined"}), "Something went wrong here")
+	contains(t, page(t, s, PageMessage, "", MessagePage{Kind: MessageRefused, Sentence: "The file is too large."}), "This did not work", "The file is too large.", "try again")
+}
+
+func TestAPageThatCannotBeMadeWritesNothing(t *testing.T) {
+	p := newSet(t).Pages()
+	for name, data := range map[string]any{"nowhere": Home{}, PageHome: ActionPage{}, PageConfirm: 7, PageMessage: nil} {
+		var out bytes.Buffer
+		if err := p.Page(&out, name, "", data); err == nil || out.Len() > 0 {
+			t.Errorf("%s with %T: %v, %d bytes", name, data, err, out.Len())
+		}
+	}
+	r, w := io.Pipe()
+	r.Close()
+	if err := p.Page(w, PageConfirm, "", ActionPage{}); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("a reader who left: %v", err)
+	}
+}
+
+func TestThePageKnowsTheBrowsersLanguages(t *testing.T) {
+	s := newSet(t)
+	contains(t, page(t, s, PageConfirm, "fr;q=0.9, de-CH;q=0.8, en;q=0.1", ActionPage{}), "Abonnement bestätigen")
+	if got := s.Pages().Lang("fr, de;q=0.5"); got != "de" {
+		t.Errorf("language %s", got)
+	}
+}
+
+func TestEveryViewCanBeListedAndPreviewed(t *testing.T) {
+	s := newSet(t)
+	for _, name := range s.Views() {
+		if strings.HasPrefix(name, "page/") {
+			if out, err := s.RenderSamplePage(name, "de"); err != nil || len(out) == 0 {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if l, err := s.RenderSample(name, "de", "Europe/Oslo"); err != nil || l.Subject == "" || l.Text == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	var inv *notifier.Invalid
+	if _, err := s.RenderSample("nothing", "", ""); !errors.As(err, &inv) || inv.Field != "view" {
+		t.Errorf("%v", err)
+	}
+	if len(s.Names()) != len(s.Files()) || len(s.Names()) < 25 {
+		t.Errorf("%d names, %d files", len(s.Names()), len(s.Files()))
+	}
+}
+
+func BenchmarkHomePage(b *testing.B) {
+	s := newSet(b)
+	data := samplePage(PageHome)
+	for b.Loop() {
+		if err := s.Pages().Page(io.Discard, PageHome, "en", data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
