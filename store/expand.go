@@ -247,7 +247,11 @@ func (x *expansion) insert() error {
 			AND NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = s.channel AND b.address = s.address)
 			AND ((` + wants + `)` + matching + `)
 		ON CONFLICT DO NOTHING`
-	return x.countMade(query, append(args, wantArgs...))
+	x.made, err = x.store.insertCounted(x.tx, x.accounts, x.event.Number, query, append(args, wantArgs...))
+	if err != nil {
+		return fmt.Errorf("make deliveries: %w", err)
+	}
+	return nil
 }
 
 // states are those of subscribers who may get this event: one who is asked to
@@ -309,41 +313,4 @@ func (x *expansion) wants() (string, []any, error) {
 		args = append(args, components)
 	}
 	return sql, args, nil
-}
-
-// countMade runs the INSERT and books what it made.
-func (x *expansion) countMade(insert string, args []any) error {
-	query := insert + ` RETURNING channel, state`
-	if x.store.dialect == postgres {
-		query = pgCountMade(insert)
-	}
-	rows, err := x.tx.Raw(query, args...).Rows()
-	if err != nil {
-		return fmt.Errorf("make deliveries: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	type kind struct{ channel, state string }
-	made := map[kind]int64{}
-	for rows.Next() {
-		var k kind
-		n := int64(1)
-		into := []any{&k.channel, &k.state}
-		if x.store.dialect == postgres {
-			into = append(into, &n)
-		}
-		if err := rows.Scan(into...); err != nil {
-			return fmt.Errorf("count deliveries: %w", err)
-		}
-		made[k] += n
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("make deliveries: %w", err)
-	}
-	for k, n := range made {
-		a := x.accounts.of(x.event.Number, k.channel)
-		a.total += n
-		a.count(n, notifier.DeliveryState(k.state), false)
-		x.made += n
-	}
-	return nil
 }

@@ -2,20 +2,9 @@ package store
 
 import (
 	"fmt"
-	"strings"
 
 	"allclear/notifier"
 )
-
-// pgCountMade lets PostgreSQL count what an INSERT makes, instead of telling
-// every row; SQLite has no statement that could.
-func pgCountMade(insert string) string {
-	if rest, with := strings.CutPrefix(insert, `WITH `); with {
-		i := strings.Index(rest, `INSERT INTO`)
-		return `WITH ` + rest[:i] + `, made AS (` + rest[i:] + ` RETURNING channel, state) SELECT channel, state, count(*) FROM made GROUP BY channel, state`
-	}
-	return `WITH made AS (` + insert + ` RETURNING channel, state) SELECT channel, state, count(*) FROM made GROUP BY channel, state`
-}
 
 // replace ends the slice's unsent deliveries of earlier events as superseded,
 // where the new event has one for the reader, and notes on those in flight that

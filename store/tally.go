@@ -188,3 +188,39 @@ func (s *Store) timesOf(tx *gorm.DB, events []int64) (map[int64]eventTimes, erro
 	}
 	return out, nil
 }
+
+// insertCounted runs an INSERT of deliveries of one event and books what it
+// made. PostgreSQL counts itself; SQLite has no statement that could, and tells
+// every row.
+func (s *Store) insertCounted(tx *gorm.DB, t tally, event int64, insert string, args []any) (made int64, err error) {
+	query := insert + ` RETURNING channel, state, 1`
+	if s.dialect == postgres {
+		with, rest := `WITH `, insert
+		if i := strings.Index(insert, `INSERT INTO`); i > 0 {
+			with, rest = strings.TrimRight(insert[:i], " \n\t")+`, `, insert[i:]
+		}
+		query = with + `made AS (` + rest + ` RETURNING channel, state) SELECT channel, state, count(*) FROM made GROUP BY channel, state`
+	}
+	rows, err := tx.Raw(query, args...).Rows()
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = rows.Close() }()
+	type kind struct{ channel, state string }
+	found := map[kind]int64{}
+	for rows.Next() {
+		var k kind
+		var n int64
+		if err := rows.Scan(&k.channel, &k.state, &n); err != nil {
+			return 0, err
+		}
+		found[k] += n
+	}
+	for k, n := range found {
+		a := t.of(event, k.channel)
+		a.total += n
+		a.count(n, notifier.DeliveryState(k.state), false)
+		made += n
+	}
+	return made, rows.Err()
+}

@@ -1,0 +1,269 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+)
+
+// retryStep is how many failed deliveries are started again at a time.
+const retryStep = 2000
+
+// RetryFailed starts an event's failed deliveries again and returns how many
+// that were. A reader gets the newest state: where the incident has a newer
+// event, that one is sent and tells of this one too. Readers who left, and
+// those a newer event has reached or is on its way to, are left out. Where the
+// newest event is no longer worth sending, it is refused with ErrConflict.
+func (s *Store) RetryFailed(ctx context.Context, eventID string) (int, error) {
+	e, err := eventByID(s.conn(ctx), eventID)
+	if err != nil {
+		return 0, err
+	}
+	started := 0
+	for after, more := int64(0), true; more; {
+		var n int
+		var last int64
+		err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+			r, err := s.retry(tx, e.Number)
+			if err != nil {
+				return err
+			}
+			failed, err := r.lockBy(`WHERE id > ? AND id <= ? AND state = 'failed' ORDER BY id LIMIT ?`+s.forUpdate(),
+				max(after, r.key(e.Number, 0)), r.key(e.Number, 1<<32-1), retryStep)
+			if err != nil {
+				return err
+			}
+			more = len(failed) == retryStep
+			if len(failed) > 0 {
+				last = failed[len(failed)-1].ID
+			}
+			if n, err = r.start(failed); err != nil {
+				return fmt.Errorf("retry failed deliveries: %w", err)
+			}
+			if after == 0 {
+				return s.Audit(ctx, "event.retry_failed", eventID, "")
+			}
+			return nil
+		})
+		started += n
+		after = last
+		if err != nil {
+			return started, err
+		}
+	}
+	return started, nil
+}
+
+// RetryDelivery makes one delivery due now: a failed one as RetryFailed does,
+// one that waits without its back-off. Anything else is refused with ErrConflict.
+func (s *Store) RetryDelivery(ctx context.Context, id notifier.DeliveryID) error {
+	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		r, err := s.retry(tx, id.Event())
+		if err != nil {
+			return err
+		}
+		rows, err := r.lockIDs([]int64{int64(id)})
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			return notifier.Refuse(notifier.ErrNotFound, "there is no delivery %s", id)
+		}
+		switch d := rows[0]; {
+		case d.State == notifier.Failed:
+			if _, err := r.start(rows); err != nil {
+				return fmt.Errorf("retry a delivery: %w", err)
+			}
+			if d.State == notifier.Failed {
+				return notifier.Refuse(notifier.ErrConflict, "this reader has left, or the address may not be written to")
+			}
+		case d.Behind > 0:
+			return notifier.Refuse(notifier.ErrConflict, "this delivery waits for an older one of the incident that is being sent")
+		case d.State == notifier.Pending, d.State == notifier.Held:
+			d.wait(notifier.Pending, r.now)
+			if err := r.save(); err != nil {
+				return fmt.Errorf("retry a delivery: %w", err)
+			}
+			if err := s.bump(tx, "work"); err != nil {
+				return err
+			}
+		default:
+			return notifier.Refuse(notifier.ErrConflict, "this delivery is %s; only one that failed or waits can be tried again", d.State)
+		}
+		return s.Audit(ctx, "delivery.retry", id.String(), "")
+	})
+}
+
+// retrial starts failed deliveries of an event again, inside one transaction.
+type retrial struct {
+	*ledger
+	now    int64
+	event  int64
+	later  []int64 // newer events of the incident
+	target int64   // the newest event that everyone it is for has a delivery of
+	// expires is when target is no longer worth sending.
+	expires int64
+}
+
+// retry begins a retrial. The fan-out waits until it ends: between the two a
+// reader could get two deliveries of one incident.
+func (s *Store) retry(tx *gorm.DB, event int64) (*retrial, error) {
+	if err := s.lockFanout(tx, false); err != nil {
+		return nil, err
+	}
+	r := &retrial{ledger: s.ledger(tx), now: micros(s.Now()), event: event, target: event}
+	var incident sql.NullString
+	err := tx.Raw(`SELECT incident_id, expires_at FROM events WHERE number = ?`, event).Row().Scan(&incident, &r.expires)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, notifier.Refuse(notifier.ErrNotFound, "there is no such event")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read an event: %w", err)
+	}
+	if !incident.Valid {
+		return r, nil
+	}
+	var later []struct{ Number, ExpandedAt, ExpiresAt int64 }
+	if err := tx.Raw(`SELECT number, expanded_at, expires_at FROM events WHERE incident_id = ? AND number > ? ORDER BY number`,
+		incident.String, event).Scan(&later).Error; err != nil {
+		return nil, fmt.Errorf("read the incident's events: %w", err)
+	}
+	for _, e := range later {
+		r.later = append(r.later, e.Number)
+		if e.ExpandedAt > 0 { // they expand in order: so have those before it
+			r.target, r.expires = e.Number, e.ExpiresAt
+		}
+	}
+	return r, nil
+}
+
+func (r *retrial) key(event, reader int64) int64 {
+	return int64(notifier.MakeDeliveryID(event, reader))
+}
+
+// start starts those of failed that it may, and saves.
+func (r *retrial) start(failed []*deliveryRow) (started int, err error) {
+	if len(failed) == 0 {
+		return 0, nil
+	}
+	if r.expires <= r.now {
+		return 0, notifier.Refuse(notifier.ErrConflict, "it is too late to send this: its time ended at %s", instant(r.expires).Format(time.RFC3339))
+	}
+	welcome, err := r.welcome(failed)
+	if err != nil {
+		return 0, err
+	}
+	newest, err := r.newest(failed)
+	if err != nil {
+		return 0, err
+	}
+	var moved []int64 // whose place a new delivery of target takes
+	for _, f := range failed {
+		if !welcome[f.reader()] {
+			continue
+		}
+		n := newest[f.reader()]
+		switch {
+		case n == nil && r.target == r.event:
+			f.again(r.now)
+			started++
+		case n == nil:
+			f.rest(notifier.Superseded)
+			moved = append(moved, f.ID)
+		case !n.State.Final(), n.State == notifier.Sent, n.State == notifier.Bounced:
+			f.rest(notifier.Superseded)
+		case n.State == notifier.Failed:
+			f.rest(notifier.Superseded)
+			n.Since = min(n.Since, f.Since)
+			if n.event() >= r.target {
+				n.again(r.now)
+				started++
+			} else {
+				n.rest(notifier.Superseded)
+				moved = append(moved, n.ID)
+			}
+		}
+	}
+	if err := r.save(); err != nil {
+		return 0, err
+	}
+	made, err := r.move(moved)
+	if err != nil {
+		return 0, err
+	}
+	if started += made; started == 0 {
+		return 0, nil
+	}
+	return started, r.store.bump(r.tx, "work")
+}
+
+// again makes a failed delivery as good as new.
+func (r *deliveryRow) again(now int64) {
+	r.wait(notifier.Pending, now)
+	r.Attempts = 0
+}
+
+// welcome are the readers of rows who may still be written to.
+func (r *retrial) welcome(rows []*deliveryRow) (map[int64]bool, error) {
+	readers := make([]int64, len(rows))
+	states := []string{"active"}
+	for i, row := range rows {
+		readers[i] = row.reader()
+		if notifier.Lane(row.Lane) == notifier.LaneConfirm {
+			states = []string{"active", "pending"}
+		}
+	}
+	in, arg := r.store.among(`s.number`, readers)
+	var found []int64
+	if err := r.tx.Raw(`SELECT s.number FROM subscribers AS s WHERE `+in+` AND s.state IN ?
+		AND NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = s.channel AND b.address = s.address)`, arg, states).Scan(&found).Error; err != nil {
+		return nil, fmt.Errorf("see who may be written to: %w", err)
+	}
+	out := make(map[int64]bool, len(found))
+	for _, n := range found {
+		out[n] = true
+	}
+	return out, nil
+}
+
+// newest are the last deliveries that later events made for the readers of rows.
+func (r *retrial) newest(rows []*deliveryRow) (map[int64]*deliveryRow, error) {
+	out := map[int64]*deliveryRow{}
+	for _, event := range r.later {
+		ids := make([]int64, len(rows))
+		for i, row := range rows {
+			ids[i] = r.key(event, row.reader())
+		}
+		found, err := r.lockIDs(ids)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range found {
+			out[d.reader()] = d
+		}
+	}
+	return out, nil
+}
+
+// move makes deliveries of target that take the place of others.
+func (r *retrial) move(from []int64) (int, error) {
+	if len(from) == 0 {
+		return 0, nil
+	}
+	in, arg := r.store.among(`d.id`, from)
+	t := tally{}
+	made, err := r.store.insertCounted(r.tx, t, r.target, `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, told, state, due_at)
+		SELECT CAST(? AS bigint) + s.number, CAST(? AS bigint), d.lane, s.channel, s.address, s.language, s.timezone, d.since, d.told, 'pending', CAST(? AS bigint)
+		FROM deliveries AS d JOIN subscribers AS s ON s.number = d.id & 4294967295 WHERE `+in+` ON CONFLICT DO NOTHING`,
+		[]any{r.key(r.target, 0), r.target, r.now, arg})
+	if err != nil {
+		return 0, fmt.Errorf("make deliveries of the newest event: %w", err)
+	}
+	return int(made), t.save(r.store, r.tx)
+}

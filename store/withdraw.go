@@ -1,0 +1,51 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+)
+
+// withdraw ends the open deliveries of an address as suppressed, those in
+// flight too, in the transaction of what ended its right to them (I5). all is
+// for an address that may not be written to at all; without it confirmations
+// that were asked for still go out. The fan-out waits meanwhile, so that it
+// sees either the deliveries' end or the reader's.
+func (s *Store) withdraw(_ context.Context, tx *gorm.DB, channel notifier.Channel, address string, all bool) error {
+	if err := s.lockFanout(tx, false); err != nil {
+		return err
+	}
+	// No index leads from an address to its deliveries: their keys are made
+	// from the events that have open ones.
+	var ids []int64
+	if err := tx.Raw(`SELECT DISTINCT c.event_number * 4294967296 + r.number FROM subscribers AS r
+		JOIN event_counts AS c ON c.channel = r.channel AND c.unsettled > 0
+		JOIN events AS e ON e.number = c.event_number AND e.reader IN (0, r.number)
+		WHERE r.channel = ? AND r.address = ?`, string(channel), address).Scan(&ids).Error; err != nil {
+		return fmt.Errorf("find a reader's open deliveries: %w", err)
+	}
+	l := s.ledger(tx)
+	rows, err := l.lockIDs(ids)
+	if err != nil {
+		return err
+	}
+	stopped := false
+	for _, r := range rows {
+		if r.State.Final() || !all && notifier.Lane(r.Lane) == notifier.LaneConfirm {
+			continue
+		}
+		r.rest(notifier.Suppressed)
+		r.Awaited = false // what waits behind it is the same reader's, and ends too
+		stopped = true
+	}
+	if !stopped {
+		return nil
+	}
+	if err := l.save(); err != nil {
+		return fmt.Errorf("end a reader's deliveries: %w", err)
+	}
+	return s.bump(tx, "halts")
+}
