@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"allclear/notifier"
 )
@@ -73,10 +74,12 @@ func Import(ctx context.Context, to Importer, file io.Reader, o ImportOptions) (
 	for {
 		row, err := rows.Next()
 		if err == io.EOF {
-			return in.report, in.flush(ctx)
+			err = in.flush(ctx)
+			return in.sorted(), err
 		}
 		if err != nil {
-			return in.report, errors.Join(in.flush(ctx), err)
+			err = errors.Join(in.flush(ctx), err)
+			return in.sorted(), err
 		}
 		if row.Err != nil {
 			in.report.Rows++
@@ -208,6 +211,12 @@ func (in *importer) wrong(line int, bad *notifier.Invalid) {
 	if len(in.report.Errors) < maxRowErrors {
 		in.report.Errors = append(in.report.Errors, RowError{Line: line, Field: bad.Field, Reason: bad.Message})
 	}
+}
+
+// sorted is the report with its errors by line: the database finds its own later than the reader.
+func (in *importer) sorted() ImportReport {
+	slices.SortStableFunc(in.report.Errors, func(a, b RowError) int { return a.Line - b.Line })
+	return in.report
 }
 
 func anyPending(batch []Subscriber) bool {

@@ -38,31 +38,27 @@ func New(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &api{
-		gate: o.Store, now: o.Now, log: o.Log, newID: o.NewID,
-		desk: func() notifier.Desk { return notifier.Desk{Now: o.Now(), Zone: o.Zone, NewID: o.NewID} },
-	}
-	incidents := incidentRoom{
-		incidents: o.Store, archive: o.Store, desk: a.desk,
-		url: func(id string) string { return strings.TrimRight(o.BaseURL, "/") + "/incidents/" + id },
-	}
-	people := subscriberRoom{store: o.Store, add: o.Store, desk: a.desk, log: o.Log}
-	routes := slices.Concat(
+	a := &api{gate: o.Store, newID: o.NewID, log: o.Log}
+	return a.mux(routes(o))
+}
+
+// routes is everything there is.
+func routes(o Options) []route {
+	desk := func() notifier.Desk { return notifier.Desk{Now: o.Now(), Zone: o.Zone, NewID: o.NewID} }
+	url := func(id string) string { return strings.TrimRight(o.BaseURL, "/") + "/incidents/" + id }
+	return slices.Concat(
 		componentRoom{store: o.Store, now: o.Now}.routes(),
-		incidents.routes(),
+		incidentRoom{incidents: o.Store, archive: o.Store, desk: desk, url: url}.routes(),
 		deliveryRoom{events: o.Store, deliveries: o.Store, archive: o.Store}.routes(),
 		queueRoom{store: o.Store, now: o.Now}.routes(),
-		people.routes(),
+		subscriberRoom{store: o.Store, add: o.Store, desk: desk, log: o.Log}.routes(),
 		suppressionRoom{store: o.Store, now: o.Now}.routes(),
 	)
-	return a.mux(routes)
 }
 
 type api struct {
 	gate  Gate
-	now   func() time.Time
 	newID func() string
-	desk  func() notifier.Desk
 	log   *slog.Logger
 }
 

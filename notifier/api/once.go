@@ -47,11 +47,18 @@ func encode(said reply) (notifier.Answer, error) {
 	if said.body == nil {
 		return notifier.Answer{Status: said.status}, nil
 	}
+	body, err := marshal(said.body)
+	return notifier.Answer{Status: said.status, Body: body}, err
+}
+
+// marshal writes JSON as people read it: < and > as they are (no browser takes
+// it for HTML), a line end behind it.
+func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // it is never read as HTML, and people read it
-	err := e.Encode(said.body)
-	return notifier.Answer{Status: said.status, Body: b.Bytes()}, err
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return b.Bytes(), err
 }
 
 // location is where what was created can be read: below the path it was sent

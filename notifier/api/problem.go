@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
@@ -136,8 +135,8 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p.Detail = "this is our fault; it is in the service's log under " + id
 		a.log.ErrorContext(r.Context(), "request failed", "id", id, "method", r.Method, "route", r.Pattern, "error", err)
 	}
-	body, _ := json.Marshal(p) // plain strings and numbers
-	write(w, "application/problem+json", p.Status, append(body, '\n'))
+	body, _ := marshal(p) // plain strings and numbers
+	write(w, "application/problem+json", p.Status, body)
 }
 
 // checkType refuses a body of another type than want, or a packed one.

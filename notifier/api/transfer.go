@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -41,11 +40,11 @@ func (c subscriberRoom) importFile(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	c.log.InfoContext(r.Context(), "subscribers imported", "rows", report.Rows, "added", report.Added, "wrong", report.Wrong, "dry_run", o.DryRun)
-	answer, err := json.Marshal(report)
+	answer, err := marshal(report)
 	if err != nil {
 		return err
 	}
-	write(w, "application/json", http.StatusOK, append(answer, '\n'))
+	write(w, "application/json", http.StatusOK, answer)
 	return nil
 }
 
