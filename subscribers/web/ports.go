@@ -1,0 +1,29 @@
+package web
+
+import (
+	"context"
+	"io"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+// Posts is what was announced.
+type Posts interface {
+	Incident(ctx context.Context, id string) (notifier.Incident, error)
+	Incidents(ctx context.Context, q notifier.IncidentQuery) ([]notifier.Incident, string, error)
+	Components(ctx context.Context) ([]notifier.Component, error)
+}
+
+// People is who listens. The function that ChangeSubscriber is given may run more than once.
+type People interface {
+	Subscriber(ctx context.Context, n subscribers.Number) (subscribers.Subscriber, error)
+	ChangeSubscriber(ctx context.Context, n subscribers.Number, change func(*subscribers.Subscriber) error) (subscribers.Subscriber, error)
+	Followers(ctx context.Context) (int64, error)
+}
+
+// Pages writes a page by its name, in the language that an Accept-Language
+// header asks for. Nothing is written on an error. *templates.Pages does.
+type Pages interface {
+	Page(w io.Writer, name, lang string, data any) error
+}

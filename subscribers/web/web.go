@@ -1,0 +1,200 @@
+// Package web is the public pages: what was posted, and the links in mails by
+// which a subscriber confirms and leaves. One file holds one action.
+package web
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+	"allclear/templates"
+)
+
+// maxForm is the size of the largest form, in bytes. Ours are empty; a mail
+// provider's one-click is 26.
+const maxForm = 64 << 10
+
+// Options is what the pages are made from. All but Log are mandatory.
+type Options struct {
+	Posts  Posts
+	People People
+	Pages  Pages
+	Style  templates.Asset    // the style sheet that every page loads
+	Links  *subscribers.Links // reads the tokens in links
+	Now    func() time.Time   // the service's clock
+	Log    *slog.Logger       // nil is nowhere
+}
+
+// New makes the handler of the public pages; it answers every path that it is given.
+func New(o Options) http.Handler {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &site{
+		posts: o.Posts, people: o.People, pages: o.Pages, links: o.Links, now: o.Now, log: o.Log,
+		followers: counter{ask: o.People.Followers}, guard: http.NewCrossOriginProtection(),
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/{$}", s.page(s.home, nil))
+	mux.Handle("/incidents/{id}", s.page(s.incident, nil))
+	mux.Handle("/confirm/{token}", s.page(s.confirmAsk, s.confirm))
+	mux.Handle("/unsubscribe/{token}", s.page(s.unsubscribeAsk, s.unsubscribe))
+	mux.Handle(o.Style.Path, s.page(asset(o.Style), nil))
+	mux.Handle("/", s.page(func(*http.Request) (answer, error) { return answer{}, notifier.ErrNotFound }, nil))
+	return mux
+}
+
+type site struct {
+	posts     Posts
+	people    People
+	pages     Pages
+	links     *subscribers.Links
+	now       func() time.Time
+	log       *slog.Logger
+	followers counter
+	guard     *http.CrossOriginProtection
+}
+
+// answer is a page to show, or the body of an asset.
+type answer struct {
+	status int // 0 is 200
+	name   string
+	data   any
+
+	asset *templates.Asset
+	fresh bool // the asset was asked for by its hash and never changes
+}
+
+// action answers one method of one path.
+type action func(r *http.Request) (answer, error)
+
+// page makes an action for reading, and one for its button, into a handler.
+// Reading never changes anything: scanners follow every link in a mail (I6).
+func (s *site) page(get, post action) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.recover(w, r)
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Vary", "Accept-Language")
+		h.Set("Cache-Control", "no-cache")
+		if r.PathValue("token") != "" {
+			h.Set("Cache-Control", "no-store")
+		}
+		do := get
+		switch {
+		case !utf8.ValidString(r.URL.Path) || strings.ContainsRune(r.URL.Path, 0): // no id is like that, and no database keeps it
+			s.fail(w, r, notifier.ErrNotFound)
+			return
+		case r.Method == http.MethodPost && post != nil:
+			do = post
+			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			allow := "GET, HEAD"
+			if post != nil {
+				allow += ", POST"
+			}
+			h.Set("Allow", allow)
+			s.fail(w, r, errMethod)
+			return
+		}
+		said, err := do(r)
+		if err == nil {
+			err = s.show(w, r, said)
+		}
+		if err != nil {
+			s.fail(w, r, err)
+		}
+	})
+}
+
+func (s *site) show(w http.ResponseWriter, r *http.Request, said answer) error {
+	if said.status == 0 {
+		said.status = http.StatusOK
+	}
+	h := w.Header()
+	if said.asset != nil {
+		if h.Set("Content-Type", said.asset.Type); said.fresh {
+			h.Set("Cache-Control", "public, max-age=31536000, immutable")
+		}
+		h.Del("Vary")
+		w.WriteHeader(said.status)
+		_, _ = w.Write(said.asset.Body)
+		return nil
+	}
+	var body bytes.Buffer
+	if err := s.pages.Page(&body, said.name, r.Header.Get("Accept-Language"), said.data); err != nil {
+		return fmt.Errorf("render page %s: %w", said.name, err)
+	}
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(said.status)
+	_, _ = body.WriteTo(w)
+	return nil
+}
+
+// Errors that only a page knows.
+var (
+	errMethod  = errors.New("the method is not possible here")
+	errForeign = errors.New("the form was sent from another site")
+)
+
+// fail shows an error. It is the only place where one becomes a status.
+func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
+	status, kind := http.StatusInternalServerError, templates.MessageError
+	var large *http.MaxBytesError
+	switch {
+	case errors.Is(err, subscribers.ErrLink):
+		status, kind = http.StatusNotFound, templates.MessageLinkInvalid
+	case errors.Is(err, subscribers.ErrLinkExpired):
+		status, kind = http.StatusGone, templates.MessageLinkExpired
+	case errors.Is(err, notifier.ErrNotFound):
+		status, kind = http.StatusNotFound, templates.MessageNotFound
+	case errors.Is(err, errMethod):
+		status, kind = http.StatusMethodNotAllowed, templates.MessageRefused
+	case errors.Is(err, errForeign):
+		status, kind = http.StatusForbidden, templates.MessageRefused
+	case errors.As(err, &large):
+		status, kind = http.StatusRequestEntityTooLarge, templates.MessageRefused
+	case errors.Is(err, notifier.ErrUnavailable):
+		status, kind = http.StatusServiceUnavailable, templates.MessageUnavailable
+		w.Header().Set("Retry-After", "5")
+	}
+	if status >= 500 && r.Context().Err() == nil { // the pattern, not the path: a token is a secret
+		s.log.ErrorContext(r.Context(), "page failed", "method", r.Method, "route", r.Pattern, "error", err)
+	}
+	if err := s.show(w, r, answer{status: status, name: templates.PageMessage, data: templates.MessagePage{Kind: kind}}); err != nil {
+		s.log.ErrorContext(r.Context(), "page failed", "method", r.Method, "route", r.Pattern, "error", err)
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = io.WriteString(w, "Something went wrong here.\n")
+	}
+}
+
+func (s *site) recover(w http.ResponseWriter, r *http.Request) {
+	if what := recover(); what != nil {
+		s.fail(w, r, fmt.Errorf("panic: %v", what))
+	}
+}
+
+// foreign refuses a form that another site made this browser send. Behind the
+// page's Referrer-Policy a browser that sends no Sec-Fetch-Site (any, where the
+// service is reached by plain http) says "Origin: null" for our own button too,
+// so null alone is no reason: who sends the form knows the token anyhow.
+func (s *site) foreign(r *http.Request) error {
+	if r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "null" {
+		return nil
+	}
+	if err := s.guard.Check(r); err != nil {
+		return fmt.Errorf("%w: %w", errForeign, err)
+	}
+	return nil
+}
