@@ -63,6 +63,11 @@ func (s *Store) ReviseIncident(ctx context.Context, id string, change func(notif
 				return err
 			}
 		}
+		if p.Incident.State == notifier.Retracted && was.State != notifier.Retracted && p.Event == nil {
+			if err := s.cancel(tx, id); err != nil {
+				return err
+			}
+		}
 		out, err = s.post(ctx, tx, revision(was, p), was.Updates, p)
 		return err
 	})

@@ -16,9 +16,9 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// migrationLock is the advisory lock that processes take before they look at
-// the schema: the letters "allclear".
-const migrationLock = 0x616c6c636c656172
+// migrationLock is the advisory lock that processes take before they
+// change the schema: the letters "allclear", and one more. (fanoutLock is another.)
+const migrationLock = 0x616c6c636c656173
 
 // Migrate brings the schema up to date. Several processes may try at once.
 func (s *Store) Migrate(ctx context.Context) error {

@@ -1,0 +1,165 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+// ImportSubscribers writes a batch in one transaction and tells each row's fate
+// or error; a wrong row does not keep the others out. Overwriting replaces the
+// choices of those who are there already. Their state stays, but for one
+// direction: a file can end a subscription, and it can never bring back an
+// address that left or is suppressed.
+func (s *Store) ImportSubscribers(ctx context.Context, batch []subscribers.Subscriber, overwrite bool) ([]subscribers.Imported, []error, error) {
+	var in *intake
+	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		in = &intake{store: s, tx: tx, overwrite: overwrite, fates: make([]subscribers.Imported, len(batch)), errs: make([]error, len(batch))}
+		if err := in.run(ctx, batch); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, "subscriber.import", "", in.summary())
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return in.fates, in.errs, nil
+}
+
+// intake is one batch on its way in.
+type intake struct {
+	store     *Store
+	tx        *gorm.DB
+	overwrite bool
+	known     map[string]bool // components
+	fates     []subscribers.Imported
+	errs      []error
+	added     []subscribers.Subscriber
+}
+
+func (in *intake) run(ctx context.Context, batch []subscribers.Subscriber) error {
+	in.known = map[string]bool{}
+	var keys []string
+	if err := in.tx.Raw(`SELECT key FROM components`).Scan(&keys).Error; err != nil {
+		return fmt.Errorf("list components: %w", err)
+	}
+	for _, k := range keys {
+		in.known[k] = true
+	}
+	if in.overwrite {
+		if err := in.endLeaving(ctx, batch); err != nil {
+			return err
+		}
+	}
+	// From here on nobody else adds one.
+	last, err := next(in.tx, "subscriber", 0)
+	if err != nil {
+		return err
+	}
+	for channel, places := range byChannel(batch) {
+		addresses := make([]string, len(places))
+		for i, p := range places {
+			addresses[i] = batch[p].Address
+		}
+		barred, err := suppressed(in.tx, channel, addresses)
+		if err != nil {
+			return err
+		}
+		there, err := subscribersAt(in.tx, channel, addresses)
+		if err != nil {
+			return err
+		}
+		for _, p := range places {
+			who := batch[p]
+			in.store.stamp(&who)
+			if err := in.take(p, who, barred[who.Address], there, last); err != nil {
+				return err
+			}
+		}
+	}
+	if n := int64(len(in.added)); n > 0 {
+		if _, err := next(in.tx, "subscriber", n); err != nil {
+			return err
+		}
+	}
+	return addSubscribers(in.tx, in.added)
+}
+
+// take decides about one row.
+func (in *intake) take(place int, who subscribers.Subscriber, barred bool, there map[string]subscriberRow, last int64) error {
+	if i := in.unknown(who); i >= 0 {
+		in.errs[place] = notifier.Invalidf("components", "there is no component %q", who.Filter.Components[i])
+		return nil
+	}
+	if barred {
+		in.fates[place] = subscribers.ImportSuppressed
+		return nil
+	}
+	was, ok := there[who.Address]
+	if !ok {
+		who.Number = subscribers.Number(last + int64(len(in.added)) + 1)
+		in.added = append(in.added, who)
+		there[who.Address] = rowOfSubscriber(who)
+		in.fates[place] = subscribers.ImportAdded
+		return nil
+	}
+	in.fates[place] = subscribers.ImportUnchanged
+	if !in.overwrite || was.State == string(subscribers.Unsubscribed) {
+		return nil
+	}
+	in.fates[place] = subscribers.ImportChanged
+	is := was.subscriber()
+	is.Filter, is.Cadence, is.Timezone, is.Language = who.Filter, who.Cadence, who.Timezone, who.Language
+	if who.State == subscribers.Unsubscribed {
+		is.State, is.Unsubscribed = who.State, who.Unsubscribed
+	}
+	there[who.Address] = rowOfSubscriber(is)
+	if i := was.Number - last - 1; i >= 0 { // stands in the batch twice, not written yet
+		in.added[i] = is
+		return nil
+	}
+	return rewriteSubscriber(in.tx, was, is)
+}
+
+// unknown is the place of the first chosen component that does not exist; -1 if all do.
+func (in *intake) unknown(who subscribers.Subscriber) int {
+	return slices.IndexFunc(who.Filter.Components, func(k string) bool { return !in.known[k] })
+}
+
+// endLeaving ends what is open for those whom the file ends, before any row is locked.
+func (in *intake) endLeaving(ctx context.Context, batch []subscribers.Subscriber) error {
+	for _, who := range batch {
+		if who.State != subscribers.Unsubscribed || in.unknown(who) >= 0 {
+			continue
+		}
+		if err := in.store.withdraw(ctx, in.tx, who.Channel, who.Address, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (in *intake) summary() string {
+	count := map[subscribers.Imported]int{}
+	for i, f := range in.fates {
+		if in.errs[i] == nil {
+			count[f]++
+		}
+	}
+	return fmt.Sprintf("%d rows: %d added, %d changed, %d unchanged, %d suppressed", len(in.fates),
+		count[subscribers.ImportAdded], count[subscribers.ImportChanged], count[subscribers.ImportUnchanged], count[subscribers.ImportSuppressed])
+}
+
+// byChannel lists the places of each channel's rows, in their order.
+func byChannel(batch []subscribers.Subscriber) map[notifier.Channel][]int {
+	out := map[notifier.Channel][]int{}
+	for i, s := range batch {
+		out[s.Channel] = append(out[s.Channel], i)
+	}
+	return out
+}

@@ -1,0 +1,228 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+// AddSubscriber writes a new subscriber and gives it its number. Where it is
+// pending and confirm is not nil, the event that confirm makes is written with
+// it. An address that left may come back: asking again is a new consent, under
+// the old number. One that is there otherwise, or that is suppressed, is a
+// Refusal of ErrConflict; an unknown component is an *notifier.Invalid.
+func (s *Store) AddSubscriber(ctx context.Context, who subscribers.Subscriber, confirm func(subscribers.Subscriber) *notifier.Event) (subscribers.Subscriber, error) {
+	var out subscribers.Subscriber
+	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		out = who
+		if err := checkComponents(tx, out.Filter.Components); err != nil {
+			return err
+		}
+		barred, err := suppressed(tx, out.Channel, []string{out.Address})
+		if err != nil {
+			return err
+		}
+		if barred[out.Address] {
+			return notifier.Refuse(notifier.ErrConflict, "this address is suppressed; lift the suppression first")
+		}
+		s.stamp(&out)
+		// From here on nobody else adds one, so that what is looked up stays so.
+		number, err := next(tx, "subscriber", 0)
+		if err != nil {
+			return err
+		}
+		there, err := subscribersAt(tx, out.Channel, []string{out.Address})
+		if err != nil {
+			return err
+		}
+		if was, ok := there[out.Address]; !ok {
+			if _, err := next(tx, "subscriber", 1); err != nil {
+				return err
+			}
+			out.Number = subscribers.Number(number + 1)
+			err = addSubscribers(tx, []subscribers.Subscriber{out})
+		} else if out.Number = subscribers.Number(was.Number); was.State != string(subscribers.Unsubscribed) {
+			return notifier.Refuse(notifier.ErrConflict, "this address is subscribed already")
+		} else {
+			err = rewriteSubscriber(tx, was, out)
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.audit(ctx, tx, "subscriber.add", out.Number.String(), string(out.State)); err != nil {
+			return err
+		}
+		if out.State != subscribers.Pending || confirm == nil {
+			return nil
+		}
+		e := confirm(out)
+		if e == nil {
+			return nil
+		}
+		ask := *e
+		ask.Reader, ask.IncidentID = int64(out.Number), ""
+		return s.accept(tx, &ask)
+	})
+	if err != nil {
+		return subscribers.Subscriber{}, err
+	}
+	return out, nil
+}
+
+// stamp fills in the times that a state needs, and keeps choices in order.
+func (s *Store) stamp(who *subscribers.Subscriber) {
+	chosen := slices.Clone(who.Filter.Components) // the caller's stay as they are
+	slices.Sort(chosen)
+	who.Filter.Components = slices.Compact(chosen)
+	if who.CreatedAt.IsZero() {
+		who.CreatedAt = s.Now()
+	}
+	if who.State == subscribers.Unsubscribed && who.Unsubscribed.IsZero() {
+		who.Unsubscribed = s.Now()
+	}
+}
+
+// ChangeSubscriber writes what change makes of a subscriber, whose number,
+// channel and address stay. Whoever stops being active, or leaves before
+// confirming, is not sent what was waiting. change may run more than once.
+func (s *Store) ChangeSubscriber(ctx context.Context, n subscribers.Number, change func(*subscribers.Subscriber) error) (subscribers.Subscriber, error) {
+	var out subscribers.Subscriber
+	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		// A first look tells whether the fan-out must be kept out, which comes
+		// before every lock on a row.
+		was, is, err := s.tryChange(tx, n, change)
+		if err != nil {
+			return err
+		}
+		if leaves(was, is) {
+			if err := s.withdraw(ctx, tx, was.Channel, was.Address, was.State == subscribers.Pending); err != nil {
+				return err
+			}
+		}
+		before, after := was, is
+		if was, is, err = s.tryChange(tx.Clauses(clause.Locking{Strength: "NO KEY UPDATE"}), n, change); err != nil {
+			return err
+		}
+		if leaves(was, is) && !leaves(before, after) { // somebody came between
+			if err := s.withdraw(ctx, tx, was.Channel, was.Address, was.State == subscribers.Pending); err != nil {
+				return err
+			}
+		}
+		out = is
+		if !slices.Equal(was.Filter.Components, is.Filter.Components) {
+			if err := checkComponents(tx, is.Filter.Components); err != nil {
+				return err
+			}
+		}
+		if err := rewriteSubscriber(tx, rowOfSubscriber(was), is); err != nil {
+			return err
+		}
+		detail := string(is.State)
+		if was.State != is.State {
+			detail = string(was.State) + " to " + detail
+		}
+		return s.audit(ctx, tx, "subscriber.change", n.String(), detail)
+	})
+	if err != nil {
+		return subscribers.Subscriber{}, err
+	}
+	return out, nil
+}
+
+func leaves(was, is subscribers.Subscriber) bool {
+	return was.State != is.State && (was.State == subscribers.Active || is.State == subscribers.Unsubscribed)
+}
+
+// tryChange reads a subscriber and applies change to a copy.
+func (s *Store) tryChange(tx *gorm.DB, n subscribers.Number, change func(*subscribers.Subscriber) error) (was, is subscribers.Subscriber, err error) {
+	var row subscriberRow
+	if err := tx.Where("number = ?", int64(n)).Take(&row).Error; err != nil {
+		return was, is, fmt.Errorf("subscriber %s: %w", n, err)
+	}
+	found, err := s.fillSubscribers(tx.Session(&gorm.Session{NewDB: true}), []subscriberRow{row})
+	if err != nil {
+		return was, is, err
+	}
+	was, is = found[0], found[0]
+	is.Filter.Components, is.Filter.Kinds = slices.Clone(was.Filter.Components), slices.Clone(was.Filter.Kinds)
+	if err := change(&is); err != nil {
+		return was, is, err
+	}
+	if is.Number != was.Number || is.Channel != was.Channel || is.Address != was.Address {
+		return was, is, notifier.Invalidf("address", "cannot be changed; subscribe the new address and end the old one")
+	}
+	s.stamp(&is)
+	return was, is, nil
+}
+
+// addSubscribers inserts new rows with what they chose.
+func addSubscribers(tx *gorm.DB, all []subscribers.Subscriber) error {
+	rows := make([]subscriberRow, len(all))
+	var chosen []subscriberComponentRow
+	for i, a := range all {
+		rows[i] = rowOfSubscriber(a)
+		chosen = append(chosen, choices(a)...)
+	}
+	if len(rows) > 0 {
+		if err := tx.CreateInBatches(rows, 500).Error; err != nil {
+			return fmt.Errorf("add subscribers: %w", err)
+		}
+	}
+	if len(chosen) > 0 {
+		if err := tx.CreateInBatches(chosen, 1000).Error; err != nil {
+			return fmt.Errorf("add what subscribers chose: %w", err)
+		}
+	}
+	return nil
+}
+
+func choices(s subscribers.Subscriber) []subscriberComponentRow {
+	out := make([]subscriberComponentRow, len(s.Filter.Components))
+	for i, c := range s.Filter.Components {
+		out[i] = subscriberComponentRow{Subscriber: int64(s.Number), ComponentKey: c}
+	}
+	return out
+}
+
+// rewriteSubscriber replaces a row and what it chose.
+func rewriteSubscriber(tx *gorm.DB, was subscriberRow, is subscribers.Subscriber) error {
+	row := rowOfSubscriber(is)
+	if row != was {
+		if err := tx.Model(&subscriberRow{}).Where("number = ?", row.Number).Select("*").Updates(&row).Error; err != nil {
+			return fmt.Errorf("change the subscriber: %w", err)
+		}
+	}
+	if was.Chooses {
+		if err := tx.Exec(`DELETE FROM subscriber_components WHERE subscriber = ?`, row.Number).Error; err != nil {
+			return fmt.Errorf("change what the subscriber chose: %w", err)
+		}
+	}
+	if chosen := choices(is); len(chosen) > 0 {
+		if err := tx.CreateInBatches(chosen, 1000).Error; err != nil {
+			return fmt.Errorf("change what the subscriber chose: %w", err)
+		}
+	}
+	return nil
+}
+
+// subscribersAt reads the rows of addresses and locks them.
+func subscribersAt(tx *gorm.DB, channel notifier.Channel, addresses []string) (map[string]subscriberRow, error) {
+	out := make(map[string]subscriberRow, len(addresses))
+	for part := range slices.Chunk(addresses, 500) {
+		var rows []subscriberRow
+		if err := tx.Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).Where("channel = ? AND address IN ?", string(channel), part).
+			Order("number").Find(&rows).Error; err != nil {
+			return nil, fmt.Errorf("look for subscribers: %w", err)
+		}
+		for _, r := range rows {
+			out[r.Address] = r
+		}
+	}
+	return out, nil
+}
