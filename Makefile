@@ -14,6 +14,7 @@ ETC  ?= $(PREFIX)/etc
 UNIT ?= $(PREFIX)/lib/systemd/system
 endif
 
+PROGRAM  ?= allclear
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 10s
 SOAK     ?= 20
@@ -24,7 +25,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build ./allclear, one static file
-	CGO_ENABLED=0 go build -trimpath -o allclear ./cmd/allclear
+	CGO_ENABLED=0 go build -trimpath -o "$(PROGRAM)" ./cmd/allclear
 
 demo: ## show the whole service at work
 	go run ./cmd/allclear demo
@@ -56,7 +57,7 @@ soak: ## every test SOAK (20) times over with the race detector, then a minute o
 
 install: build ## install under PREFIX (/usr/local), below DESTDIR: program, settings, systemd units
 	install -d -m 0755 "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(ETC)/allclear" "$(DESTDIR)$(UNIT)" "$(DESTDIR)$(PREFIX)/share/doc/allclear"
-	install -m 0755 allclear "$(DESTDIR)$(PREFIX)/bin/allclear"
+	install -m 0755 "$(PROGRAM)" "$(DESTDIR)$(PREFIX)/bin/allclear"
 	test -e "$(DESTDIR)$(ETC)/allclear/allclear.env" || install -m 0640 docs/service/allclear.env "$(DESTDIR)$(ETC)/allclear/allclear.env"
 	install -m 0644 docs/service/allclear.env "$(DESTDIR)$(PREFIX)/share/doc/allclear/allclear.env"
 	install -m 0644 LICENSE README.md CHANGELOG.md "$(DESTDIR)$(PREFIX)/share/doc/allclear/"
