@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,10 +17,14 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // newSet makes a set as a service would have it.
 func newSet(t testing.TB, change ...func(*Options)) *Set {
 	t.Helper()
-	o := Options{
-		Brand: Brand{Name: "Example Status"}, BaseURL: "https://status.example.com",
-		Now: sampleNow,
+	if len(change) == 0 {
+		s, err := plainSet()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
 	}
+	o := plainOptions()
 	for _, c := range change {
 		c(&o)
 	}
@@ -28,6 +33,16 @@ func newSet(t testing.TB, change ...func(*Options)) *Set {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// plainSet is made once, as a set never changes.
+var plainSet = sync.OnceValues(func() (*Set, error) { return New(plainOptions()) })
+
+func plainOptions() Options {
+	return Options{
+		Brand: Brand{Name: "Example Status"}, BaseURL: "https://status.example.com",
+		Now: sampleNow,
+	}
 }
 
 func golden(t *testing.T, name, got string) {

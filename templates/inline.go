@@ -14,8 +14,9 @@ import (
 // many mail programs read no style sheet. It runs when the set is made, on the
 // template itself: actions are put aside meanwhile, because an html parser
 // would move or escape them. So every file must be balanced html on its own,
-// actions may stand in text and in quoted attributes only, and the rules must
-// not look beyond one element (a class, a tag).
+// actions may stand in text and in quoted attributes only, rows that come in a
+// loop need a <tbody> around the loop, and the rules must not look beyond one
+// element (a class, a tag).
 func inline(name, src, css string) (string, error) {
 	held, actions, err := hold(name, src, true)
 	if err != nil {
@@ -76,10 +77,12 @@ func hold(name, src string, strict bool) (string, []string, error) {
 			i = end
 			continue
 		}
-		if n := strings.Index(src[i:], "-->"); !tag && n > 0 && strings.HasPrefix(src[i:], "<!--") {
-			out.WriteString(src[i : i+n+3])
-			i += n + 3
-			continue
+		if !tag && strings.HasPrefix(src[i:], "<!--") {
+			if n := strings.Index(src[i:], "-->"); n > 0 {
+				out.WriteString(src[i : i+n+3])
+				i += n + 3
+				continue
+			}
 		}
 		switch {
 		case quote != 0:

@@ -327,6 +327,8 @@ func BenchmarkRenderALetter(b *testing.B) {
 
 func BenchmarkNew(b *testing.B) {
 	for b.Loop() {
-		newSet(b)
+		if _, err := New(plainOptions()); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

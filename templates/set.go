@@ -37,11 +37,11 @@ type Links interface {
 type Options struct {
 	Overrides fs.FS // files that take the place of embedded ones of the same name; nil for none
 	Brand     Brand
-	Zone      *time.Location // the service's; nil is UTC
-	Language  string         // the service's; "" is en
-	BaseURL   string         // of the public pages, http or https; required
-	Stories   Stories        // for Renderer
-	Links     Links          // for Renderer
+	Zone      *time.Location   // the service's; nil is UTC
+	Language  string           // the service's; "" is en
+	BaseURL   string           // of the public pages, http or https; required
+	Stories   Stories          // for Renderer
+	Links     Links            // for Renderer
 	Now       func() time.Time // the service's clock; required
 }
 
