@@ -63,8 +63,8 @@ var errDryRun = errors.New("dry run")
 // address that stands in the file twice counts as unchanged (or changed, where
 // overwriting is asked for) the second time. Whoever comes in as pending is
 // asked to confirm. An error means that the file could not be read to its end
-// or the database failed: the report then says what had come in by then, and
-// the same file can be imported again.
+// or the database failed: the report then says what came in before the batch
+// where that happened, and the same file can be imported again.
 func Import(ctx context.Context, to Importer, file io.Reader, o ImportOptions) (ImportReport, error) {
 	in := &importer{to: to, o: o, report: ImportReport{Errors: []RowError{}}}
 	rows, err := ReadCSV(file)
@@ -78,8 +78,7 @@ func Import(ctx context.Context, to Importer, file io.Reader, o ImportOptions) (
 			return in.sorted(), err
 		}
 		if err != nil {
-			err = errors.Join(in.flush(ctx), err)
-			return in.sorted(), err
+			return in.sorted(), err // what is not written yet stays out: a file that broke off ends anywhere
 		}
 		if row.Err != nil {
 			in.report.Rows++

@@ -127,7 +127,7 @@ func TestARequestWithAKeyTakesEffectOnce(t *testing.T) {
 	if again.header.Get("Location") != first.header.Get("Location") {
 		t.Errorf("Location %q, then %q", first.header.Get("Location"), again.header.Get("Location"))
 	}
-	b.as(notifier.RolePoster, http.MethodPost, "/incidents", `{"title":"twice"}`, "Idempotency-Key", "k1").problem(409, "", "key")
+	b.as(notifier.RolePoster, http.MethodPost, "/incidents", `{"title":"twice"}`, "Idempotency-Key", "k1").problem(409, "", "Idempotency-Key was used for another request")
 	// Another token and another path have keys of their own.
 	b.as(notifier.RoleAdmin, http.MethodPost, "/incidents", `{"title":"other"}`, "Idempotency-Key", "k1").is(http.StatusCreated)
 	b.as(notifier.RolePoster, http.MethodPost, "/components", `{"key":"web"}`, "Idempotency-Key", "k1").is(http.StatusCreated)

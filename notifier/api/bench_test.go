@@ -18,16 +18,38 @@ import (
 
 	"allclear/notifier"
 	"allclear/notifier/api"
+	"allclear/store"
+	"allclear/store/storetest"
 )
 
 // bench is the API on a real server, with a token of every role.
 type bench struct {
 	t      testing.TB
-	store  *memory
+	store  *failing
 	server *httptest.Server
 	spec   *spec
 	log    *logged
 	asked  *sync.Map // operations that were used with success
+}
+
+// failing is a real store that can be told to fail, at what the tests ask of it then.
+type failing struct {
+	*store.Store
+	broken error
+}
+
+func (f *failing) Components(ctx context.Context) ([]notifier.Component, error) {
+	if f.broken != nil {
+		return nil, f.broken
+	}
+	return f.Store.Components(ctx)
+}
+
+func (f *failing) OpenIncident(ctx context.Context, p notifier.Posting) (notifier.Posting, error) {
+	if f.broken != nil {
+		return p, f.broken
+	}
+	return f.Store.OpenIncident(ctx, p)
 }
 
 type logged struct {
@@ -51,7 +73,7 @@ func clock() time.Time { return time.Date(2026, 11, 23, 16, 11, 0, 123456000, ti
 
 func newBench(t testing.TB) *bench {
 	t.Helper()
-	b := &bench{t: t, store: newMemory(), log: &logged{}, asked: &sync.Map{}}
+	b := &bench{t: t, store: &failing{Store: storetest.Open(t, "sqlite")(storetest.Clock(clock))}, log: &logged{}, asked: &sync.Map{}}
 	for _, role := range notifier.Roles {
 		token := notifier.Token{ID: "t-" + string(role), Name: string(role) + "-machine", Role: role, CreatedAt: clock()}
 		if err := b.store.CreateToken(context.Background(), token, sha256.Sum256([]byte(secretOf(role)))); err != nil {

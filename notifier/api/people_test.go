@@ -130,7 +130,7 @@ func TestAnImportReportsEveryRow(t *testing.T) {
 	for path, want := range map[string]any{
 		"rows": 7.0, "added": 2.0, "changed": 0.0, "unchanged": 1.0, "suppressed": 1.0, "wrong": 3.0,
 		"errors.0.line": 3.0, "errors.0.field": "address",
-		"errors.1.line": 4.0, "errors.1.field": "components[0]", "errors.2.line": 7.0, "errors.2.field": "address",
+		"errors.1.line": 4.0, "errors.1.field": "components", "errors.2.line": 7.0, "errors.2.field": "address",
 	} {
 		if v := got.field(path); v != want {
 			t.Errorf("%s is %v, want %v in %s", path, v, want, got.body)
@@ -169,7 +169,7 @@ func TestAFileThatIsNoFileIsRefused(t *testing.T) {
 	}
 }
 
-func TestAnUploadThatBreaksOffAddsNoHalfAddress(t *testing.T) {
+func TestAnUploadThatBreaksOffBringsNobodyIn(t *testing.T) {
 	b := newBench(t)
 	conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
 	if err != nil {
@@ -185,8 +185,7 @@ func TestAnUploadThatBreaksOffAddsNoHalfAddress(t *testing.T) {
 	if _, err := io.ReadAll(conn); err != nil { // until the server is through with it
 		t.Fatal(err)
 	}
-	got := b.as(notifier.RoleAdmin, http.MethodGet, "/subscribers", "").is(http.StatusOK)
-	if n := len(got.field("items").([]any)); n != 1 || got.text("items.0.address") != "ann@example.com" {
+	if got := b.as(notifier.RoleAdmin, http.MethodGet, "/subscribers", "").is(http.StatusOK); len(got.field("items").([]any)) != 0 {
 		t.Errorf("came in: %s", got.body)
 	}
 }

@@ -34,7 +34,7 @@ func (c subscriberRoom) importFile(w http.ResponseWriter, r *http.Request) error
 	body := &remember{in: r.Body}
 	report, err := subscribers.Import(r.Context(), c.add, body, o)
 	if body.err != nil {
-		return &unreadable{message: fmt.Sprintf("the file broke off; its first %d rows were read and stand, send it again for the rest", report.Rows)}
+		return &unreadable{message: fmt.Sprintf("the file broke off; %d rows were taken before that and stand, send it again for the rest", report.Rows)}
 	}
 	if err != nil {
 		return err
