@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"allclear/notifier"
+	"allclear/store"
+)
+
+// reportJSON is what --json prints. Times are milliseconds from the acceptance
+// of an event to the relay's acknowledgement, over all mails; rate is mails a
+// second from the first acceptance to the last acknowledgement. The DKIM figures
+// count signatures, and are null where the mails went to another relay.
+type reportJSON struct {
+	Subscribers int64   `json:"subscribers"`
+	Deliveries  int64   `json:"deliveries"`
+	Sent        int64   `json:"sent"`
+	Failed      int64   `json:"failed"`
+	Superseded  int64   `json:"superseded"`
+	DKIMPass    *int64  `json:"dkim_pass"`
+	DKIMFail    *int64  `json:"dkim_fail"`
+	FirstMS     float64 `json:"first_ms"`
+	P50MS       float64 `json:"p50_ms"`
+	P99MS       float64 `json:"p99_ms"`
+	LastMS      float64 `json:"last_ms"`
+	Rate        float64 `json:"rate"`
+}
+
+type report struct {
+	json  reportJSON
+	Sent  int64
+	open  int64 // deliveries that are neither sent, superseded nor failed
+	mails int64 // that were inspected
+	first time.Time
+}
+
+// makeReport counts every delivery of what was told, one by one.
+func makeReport(ctx context.Context, db *store.Store, followers int64, all []told) (*report, error) {
+	r := &report{json: reportJSON{Subscribers: followers}}
+	var took []time.Duration
+	var begin, end time.Time
+	for _, t := range all {
+		if at := t.progress.Event.AcceptedAt; begin.IsZero() || at.Before(begin) {
+			begin = at
+		}
+		err := eachDelivery(ctx, db, notifier.DeliveryQuery{Event: t.progress.Event.ID}, func(d notifier.Delivery) error {
+			r.json.Deliveries++
+			switch d.State {
+			case notifier.Sent:
+				r.json.Sent++
+				took = append(took, d.SentAt.Sub(d.AcceptedAt))
+				if d.SentAt.After(end) {
+					end = d.SentAt
+				}
+				if r.first.IsZero() || d.SentAt.Before(r.first) {
+					r.first = d.SentAt
+				}
+			case notifier.Superseded:
+				r.json.Superseded++
+			case notifier.Failed:
+				r.json.Failed++
+			default:
+				r.open++
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	r.Sent = r.json.Sent
+	if len(took) == 0 {
+		return r, nil
+	}
+	slices.Sort(took)
+	at := func(share float64) float64 {
+		return float64(took[min(int(share*float64(len(took))), len(took)-1)].Microseconds()) / 1000
+	}
+	r.json.FirstMS, r.json.P50MS, r.json.P99MS, r.json.LastMS = at(0), at(.50), at(.99), at(1)
+	if span := end.Sub(begin).Seconds(); span > 0 {
+		r.json.Rate = float64(int64(float64(r.Sent)/span*10)) / 10
+	}
+	return r, nil
+}
+
+// checked takes over what the inspection found.
+func (r *report) checked(i *inspection) {
+	if i.box == nil {
+		return
+	}
+	r.json.DKIMPass, r.json.DKIMFail, r.mails = &i.pass, &i.fail, i.mails
+}
+
+// good: every delivery was sent or superseded, and every signature holds.
+func (r *report) good() bool {
+	return r.json.Failed == 0 && r.open == 0 && (r.json.DKIMFail == nil || *r.json.DKIMFail == 0 && r.mails == r.Sent)
+}
+
+func (r *report) print(w io.Writer, all []told, began time.Time) error {
+	t := newTable("what", ">sent", ">superseded", ">failed", ">first", ">50 %", ">99 %", ">last")
+	for _, x := range all {
+		p := x.progress
+		since := func(at time.Time) string {
+			if at.IsZero() {
+				return "-"
+			}
+			return seconds(at.Sub(p.Event.AcceptedAt).Seconds())
+		}
+		t.add(x.name, count(p.Counts[notifier.Sent]), count(p.Counts[notifier.Superseded]), count(p.Counts[notifier.Failed]),
+			since(p.FirstSentAt), since(p.P50SentAt), since(p.P99SentAt), since(p.LastSentAt))
+	}
+	j := r.json
+	t.add("together", count(j.Sent), count(j.Superseded), count(j.Failed), seconds(j.FirstMS/1000), seconds(j.P50MS/1000), seconds(j.P99MS/1000), seconds(j.LastMS/1000))
+	if err := t.print(w); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nsuperseded  had not had the first mail when the update came, and got one with both\n")
+	switch {
+	case j.DKIMPass == nil:
+		fmt.Fprintf(w, "DKIM        not checked here: the mails went to the relay you named\n")
+	default:
+		fmt.Fprintf(w, "DKIM        %s signatures hold, %s fail (%s mails, rsa-2048 and ed25519 on each)\n", count(*j.DKIMPass), count(*j.DKIMFail), count(r.mails))
+	}
+	if r.open > 0 {
+		fmt.Fprintf(w, "open        %s still wait for another try\n", plural(r.open, "mail"))
+	}
+	_, err := fmt.Fprintf(w, "rate        %s mails a second; the first was taken %s after the demo began\n", count(int64(j.Rate)), seconds(r.first.Sub(began).Seconds()))
+	return err
+}
+
+func seconds(s float64) string { return fmt.Sprintf("%.2f s", s) }

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"allclear/notifier"
+	"allclear/notifier/api"
+	"allclear/store"
+	"allclear/subscribers/web"
+)
+
+// How patient the server is. A body that is read or written as a stream has its
+// own limit, because an honest one may be large.
+const (
+	headerTime = 10 * time.Second
+	bodyTime   = 30 * time.Second
+	answerTime = 60 * time.Second
+	streamTime = time.Hour
+	idleTime   = 2 * time.Minute
+	maxHeader  = 64 << 10
+)
+
+// server is one listener with what it serves.
+type server struct {
+	http     *http.Server
+	listener net.Listener
+	url      string // how this machine reaches it
+	main     bool   // the one that "listening on" tells of
+}
+
+func newServer(setting, address string, log *slog.Logger) (*server, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			err = op.Err
+		}
+		return nil, fmt.Errorf("%s%s: listen on %s: %w", prefix, setting, address, err)
+	}
+	at := l.Addr().(*net.TCPAddr) //nolint:forcetypeassert // of a TCP listener
+	host := at.IP.String()
+	if at.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return &server{
+		listener: l, url: fmt.Sprintf("http://%s", net.JoinHostPort(host, fmt.Sprint(at.Port))),
+		http: &http.Server{
+			ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
+			ErrorLog: slog.NewLogLogger(log.With("part", "http").Handler(), slog.LevelDebug),
+		},
+	}, nil
+}
+
+func (s *server) serve() error {
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", s.url, err)
+	}
+	return nil
+}
+
+func (s *server) close() error {
+	err := s.http.Close()
+	if lerr := s.listener.Close(); lerr != nil && !errors.Is(lerr, net.ErrClosed) {
+		err = errors.Join(err, lerr)
+	}
+	return err
+}
+
+// listen opens the listeners and settles what links begin with.
+func (p *Program) listen() error {
+	s := &p.o.settings
+	fallback := ""
+	if s.Listen != "" {
+		main, err := newServer("LISTEN", s.Listen, p.o.log)
+		if err != nil {
+			return err
+		}
+		main.main = true
+		p.servers = append(p.servers, main)
+		fallback = main.url
+	}
+	if s.MetricsListen != "" {
+		own, err := newServer("METRICS_LISTEN", s.MetricsListen, p.o.log)
+		if err != nil {
+			return err
+		}
+		p.servers = append(p.servers, own)
+	}
+	var err error
+	if p.base, err = s.base(fallback); err != nil {
+		return err
+	}
+	if strings.HasPrefix(p.base, "http://") && !onLoopback(p.base) {
+		p.o.log.Warn("links in mails begin with http://: anybody on the way can read and use them; set ALLCLEAR_BASE_URL to an https:// address", "base_url", p.base)
+	}
+	return nil
+}
+
+// mount says who answers what.
+func (p *Program) mount() error {
+	s := &p.o.settings
+	for _, srv := range p.servers {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /healthz", p.healthz)
+		mux.HandleFunc("GET /readyz", p.readyz)
+		switch {
+		case !srv.main, p.o.worker && s.MetricsListen == "":
+			// A worker's own listener is as private as a listener for metrics.
+			mux.Handle("GET /metrics", p.metrics.handler())
+		default:
+			mux.Handle("GET /metrics", p.withToken(p.metrics.handler()))
+		}
+		srv.http.Handler = patience(mux)
+		if !srv.main || p.o.worker {
+			continue
+		}
+		zone, err := s.zone()
+		if err != nil {
+			return err
+		}
+		staff := api.New(api.Options{
+			Store: accepting{p.db, p.metrics}, BaseURL: p.base, Now: p.db.Now, NewID: newID, Zone: zone, Log: p.o.log,
+		})
+		public := web.New(web.Options{
+			Posts: p.db, People: p.db, Pages: p.set.Pages(), Style: p.set.Pages().Style(), Links: p.links, Now: p.db.Now, Log: p.o.log,
+		})
+		mux.Handle("/api/", p.noticed(staff))
+		mux.Handle("/", p.noticed(public))
+		if box := p.mail.box; box != nil {
+			mux.Handle("/mailbox", fromHere(box))
+			mux.Handle("/mailbox/", fromHere(box))
+		}
+	}
+	return nil
+}
+
+// patience gives every request its time: a short one, and a long one to what
+// is read or written as a stream.
+func patience(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		read, write := bodyTime, answerTime
+		if strings.HasSuffix(r.URL.Path, "/subscribers/import") || strings.HasSuffix(r.URL.Path, "/subscribers/export.csv") {
+			read, write = streamTime, streamTime
+		}
+		c, now := http.NewResponseController(w), time.Now()
+		_ = c.SetReadDeadline(now.Add(read))
+		_ = c.SetWriteDeadline(now.Add(write))
+		next.ServeHTTP(w, r)
+	})
+}
+
+// noticed makes this process look at once for what a request may have written;
+// others learn of it from the database.
+func (p *Program) noticed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			defer p.watch.nudge()
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// fromHere lets only programs on this machine see caught mail. A proxy on this
+// machine forwards for others, and a name that a page elsewhere has pointed at
+// this machine (DNS rebinding) is not one of ours.
+func fromHere(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		ip := net.ParseIP(host)
+		forwarded := r.Header.Get("X-Forwarded-For")+r.Header.Get("Forwarded")+r.Header.Get("X-Real-Ip")+r.Header.Get("Via") != ""
+		if err != nil || ip == nil || !ip.IsLoopback() || forwarded || !onLoopback("http://"+r.Host) {
+			http.Error(w, "the mailbox is shown to this machine only", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// withToken asks for an API token of any role.
+func (p *Program) withToken(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		t, err := p.db.TokenByHash(r.Context(), sha256.Sum256([]byte(strings.TrimSpace(secret))))
+		if err != nil && !errors.Is(err, notifier.ErrNotFound) {
+			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		if err != nil || !strings.EqualFold(scheme, "Bearer") || !t.RevokedAt.IsZero() || !t.Role.Can(notifier.RoleViewer) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="allclear"`)
+			http.Error(w, "send Authorization: Bearer TOKEN, or set ALLCLEAR_METRICS_LISTEN", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// healthz says that the process answers.
+func (p *Program) healthz(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") }
+
+// readyz says whether to send requests here: not while draining, not without
+// the database or with a schema that is not this program's.
+func (p *Program) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+	defer cancel()
+	switch {
+	case p.draining.Load():
+		say(w, http.StatusServiceUnavailable, "draining")
+	case p.db.Ping(ctx) != nil:
+		say(w, http.StatusServiceUnavailable, "the database does not answer")
+	default:
+		say(w, http.StatusOK, "ready")
+	}
+}
+
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintln(w, text)
+}
+
+// shutServers lets requests end for a while, then cuts them off.
+func (p *Program) shutServers(wait time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	for _, s := range p.servers {
+		if err := s.http.Shutdown(ctx); err != nil {
+			_ = s.http.Close()
+		}
+	}
+}
+
+// accepting counts the events that come in by HTTP.
+type accepting struct {
+	*store.Store
+	metrics *metrics
+}
+
+func (a accepting) count(p notifier.Posting, err error) {
+	if err == nil && p.Event != nil {
+		a.metrics.accepted.WithLabelValues(string(p.Event.Type)).Inc()
+	}
+}
+
+// OpenIncident counts what the store's own method accepts.
+func (a accepting) OpenIncident(ctx context.Context, p notifier.Posting) (notifier.Posting, error) {
+	p, err := a.Store.OpenIncident(ctx, p)
+	a.count(p, err)
+	return p, err
+}
+
+// ReviseIncident counts what the store's own method accepts.
+func (a accepting) ReviseIncident(ctx context.Context, id string, change func(notifier.Incident) (notifier.Posting, error)) (notifier.Posting, error) {
+	p, err := a.Store.ReviseIncident(ctx, id, change)
+	a.count(p, err)
+	return p, err
+}

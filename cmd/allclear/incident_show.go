@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"allclear/notifier"
+	"allclear/store"
+)
+
+type incidentListCmd struct {
+	Kind  string `placeholder:"KIND" help:"Only incident, maintenance or post."`
+	Open  bool   `help:"Only what is still going on."`
+	Limit int    `default:"50" placeholder:"N" help:"How many, 1 to 200 (default: 50)."`
+	JSON  bool   `name:"json" help:"Print a JSON array."`
+	Base
+}
+
+func (c *incidentListCmd) Run(a *app) error {
+	if c.Limit < 1 || c.Limit > 200 {
+		return &usageError{"--limit must be 1 to 200"}
+	}
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		list, more, err := db.Incidents(ctx, notifier.IncidentQuery{Kind: notifier.Kind(c.Kind), Open: c.Open, Limit: c.Limit})
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			out := []any{}
+			for _, i := range list {
+				out = append(out, incidentJSON(i))
+			}
+			return printJSON(a.out, out)
+		}
+		if len(list) == 0 {
+			fmt.Fprintln(a.out, "none; allclear incident open TITLE announces one")
+			return nil
+		}
+		t := newTable("id", "opened", "state", "severity", "title")
+		for _, i := range list {
+			t.add(i.ID, i.OpenedAt.UTC().Format("2006-01-02 15:04Z"), stateWord(i), i.Severity, i.Title)
+		}
+		if err := t.print(a.out); err != nil {
+			return err
+		}
+		if more != "" {
+			fmt.Fprintf(a.out, "and older ones (--limit shows more)\n")
+		}
+		return nil
+	})
+}
+
+// stateWord is the one word that says how an announcement stands.
+func stateWord(i notifier.Incident) string {
+	switch {
+	case i.State != notifier.Published:
+		return string(i.State)
+	case i.Kind == notifier.KindPost:
+		return "post"
+	}
+	return words(string(i.Status))
+}
+
+type incidentShowCmd struct {
+	ID   string `arg:"" help:"The incident."`
+	JSON bool   `name:"json" help:"Print one JSON object."`
+	Base
+}
+
+func (c *incidentShowCmd) Run(a *app) error {
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		i, err := db.Incident(ctx, c.ID)
+		if err != nil {
+			return noIncident(err, c.ID)
+		}
+		progress := map[int64]notifier.Progress{}
+		for _, u := range i.Updates {
+			if u.Event == 0 {
+				continue
+			}
+			story, err := db.Story(ctx, u.Event)
+			if err != nil {
+				return err
+			}
+			if progress[u.Event], err = db.Progress(ctx, story.Event.ID); err != nil {
+				return err
+			}
+		}
+		if c.JSON {
+			return printJSON(a.out, incidentJSON(i))
+		}
+		return printIncident(a.out, i, progress)
+	})
+}
+
+func printIncident(w io.Writer, i notifier.Incident, progress map[int64]notifier.Progress) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n%s %s, %s", i.Title, i.Kind, i.ID, stateWord(i))
+	if i.Severity > notifier.SeverityNone {
+		fmt.Fprintf(&b, ", %s", i.Severity)
+	}
+	fmt.Fprintf(&b, "\ncomponents  %s\nopened      %s\n", all(i.Components, "all"), stamp(i.OpenedAt))
+	if i.Kind == notifier.KindMaintenance {
+		fmt.Fprintf(&b, "planned     %s to %s\n", stamp(i.StartsAt), stamp(i.EndsAt))
+	}
+	if !i.ResolvedAt.IsZero() {
+		fmt.Fprintf(&b, "over        %s, after %s\n", stamp(i.ResolvedAt), i.ResolvedAt.Sub(i.OpenedAt).Round(time.Second))
+	}
+	for _, u := range i.Updates {
+		fmt.Fprintf(&b, "\n%s  %s  (update %s)\n", stamp(u.At), words(string(u.Status)), u.ID)
+		body := notifier.PrintTimes(u.Body, stamp)
+		for _, l := range strings.Split(strings.TrimSpace(body), "\n") {
+			b.WriteString(strings.TrimRight("  "+l, " ") + "\n")
+		}
+		if p, ok := progress[u.Event]; ok {
+			fmt.Fprintf(&b, "  mail: %s\n", progressLine(p))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// progressLine says how an event's deliveries fare: "done, 3,975 sent, 2 failed".
+func progressLine(p notifier.Progress) string {
+	parts := []string{string(p.State())}
+	for _, s := range notifier.DeliveryStates {
+		if n := p.Counts[s]; n > 0 {
+			parts = append(parts, count(n)+" "+string(s))
+		}
+	}
+	if p.Total == 0 {
+		parts = append(parts, "nobody to tell yet")
+	}
+	return strings.Join(parts, ", ") + " (event " + p.Event.ID + ")"
+}
+
+func incidentJSON(i notifier.Incident) any {
+	type update struct {
+		ID     string          `json:"id"`
+		Status notifier.Status `json:"status"`
+		Body   string          `json:"body"`
+		At     *time.Time      `json:"at"`
+	}
+	updates := []update{}
+	for _, u := range i.Updates {
+		updates = append(updates, update{u.ID, u.Status, u.Body, jsonTime(u.At)})
+	}
+	return struct {
+		ID         string                `json:"id"`
+		Title      string                `json:"title"`
+		Kind       notifier.Kind         `json:"kind"`
+		Severity   notifier.Severity     `json:"severity"`
+		Status     notifier.Status       `json:"status"`
+		State      notifier.PublishState `json:"state"`
+		Components []string              `json:"components"`
+		Impact     notifier.Impact       `json:"impact"`
+		OpenedAt   *time.Time            `json:"opened_at"`
+		ResolvedAt *time.Time            `json:"resolved_at"`
+		StartsAt   *time.Time            `json:"starts_at"`
+		EndsAt     *time.Time            `json:"ends_at"`
+		Updates    []update              `json:"updates,omitempty"`
+	}{
+		i.ID, i.Title, i.Kind, i.Severity, i.Status, i.State, append([]string{}, i.Components...), i.Impact,
+		jsonTime(i.OpenedAt), jsonTime(i.ResolvedAt), jsonTime(i.StartsAt), jsonTime(i.EndsAt), updates,
+	}
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/mail"
+	"os"
+	"strings"
+	"time"
+
+	"allclear/notifier"
+	"allclear/notifier/email"
+	"allclear/notifier/email/mailbox"
+	"allclear/subscribers"
+	"allclear/templates"
+)
+
+// links gives mails the tokens of their links. An unsubscribe link is good for
+// ever, because mails are kept for ever; one to confirm ends with the event
+// that sent it.
+type links struct{ *subscribers.Links }
+
+// Unsubscribe makes the token by which a reader leaves.
+func (l links) Unsubscribe(reader int64) string {
+	return l.Token(subscribers.ForUnsubscribe, subscribers.Number(reader), time.Time{})
+}
+
+// Confirm makes the token by which a reader confirms.
+func (l links) Confirm(reader int64, accepted time.Time) string {
+	return l.Token(subscribers.ForConfirm, subscribers.Number(reader), accepted.Add(notifier.ConfirmLife))
+}
+
+// mailRoom is everything that mail needs, as the settings say.
+type mailRoom struct {
+	from   *mail.Address
+	relays []email.Relay
+	keys   []email.Key
+	box    *mailbox.Mailbox // nil but for mailbox:
+	most   int              // connections to a relay that names no number
+	bounce string           // domain of envelope senders; "" for From's address
+}
+
+// mailboxRelay is the setting that stands for the built-in catcher.
+const mailboxRelay = "mailbox:"
+
+// readMail reads the settings of mail and opens nothing.
+func (s *Mail) readMail(site string, log *slog.Logger) (*mailRoom, error) {
+	m := &mailRoom{}
+	var err error
+	if m.from, err = s.sender(site); err != nil {
+		return nil, err
+	}
+	if m.most, err = s.connections(); err != nil {
+		return nil, err
+	}
+	if m.bounce, err = s.bounceDomain(); err != nil {
+		return nil, err
+	}
+	keys, warnings, err := email.ParseKeys(s.DKIM)
+	if err != nil {
+		return nil, wrongBy("DKIM", err)
+	}
+	m.keys = keys
+	for _, w := range warnings {
+		log.Warn(w)
+	}
+	switch s.Relay {
+	case "":
+		return nil, wrong("RELAY", "is not set; write smtp://user:password@host:587, or mailbox: to try things out")
+	case mailboxRelay:
+		return m, nil
+	}
+	if m.relays, err = email.ParseRelays(s.Relay); err != nil {
+		return nil, wrongBy("RELAY", err)
+	}
+	return m, nil
+}
+
+// catch starts the built-in catcher where it is asked for.
+func (m *mailRoom) catch(relay string, o mailbox.Options) error {
+	if relay != mailboxRelay {
+		return nil
+	}
+	o.LookupTXT = publicKeys(m.keys)
+	box, err := mailbox.New(o)
+	if err != nil {
+		return err
+	}
+	m.box = box
+	m.relays, err = email.ParseRelays("smtp://" + box.Addr() + "?tls=off")
+	return err
+}
+
+// publicKeys answers for the DNS with the records of our own keys.
+func publicKeys(keys []email.Key) func(string) ([]string, error) {
+	records := map[string][]string{}
+	for _, k := range keys {
+		line, err := email.Record(k)
+		if err != nil {
+			continue // a key that cannot be published was refused when it was read
+		}
+		_, value, _ := strings.Cut(line, ` TXT "`)
+		records[strings.ToLower(k.String())] = []string{strings.TrimSuffix(value, `"`)}
+	}
+	return func(name string) ([]string, error) {
+		if r, ok := records[strings.TrimSuffix(strings.ToLower(name), ".")]; ok {
+			return r, nil
+		}
+		return nil, notifier.Refuse(notifier.ErrNotFound, "no record for %s", name)
+	}
+}
+
+// compositor writes the mails. Without links (a test mail has no delivery) the
+// envelope sender is From's address.
+func (m *mailRoom) compositor(l *subscribers.Links, listName string, now func() time.Time) (*email.Compositor, error) {
+	o := email.CompositorOptions{From: *m.from, ListName: listName, Now: now, Signers: m.keys}
+	if m.bounce != "" && l != nil {
+		o.Envelope = func(id notifier.DeliveryID) string { return l.Envelope(id) + "@" + m.bounce }
+	}
+	c, err := email.NewCompositor(o)
+	if err != nil {
+		return nil, wrongBy("FROM", err)
+	}
+	return c, nil
+}
+
+func (m *mailRoom) pool(observer email.Observer, transcript io.Writer, now func() time.Time) (*email.Pool, error) {
+	return email.NewPool(email.PoolOptions{
+		Relays: m.relays, Connections: m.most, Hostname: m.hostname(), Now: now, Observer: observer, Transcript: transcript,
+	})
+}
+
+// hostname is what we call ourselves to relays: this machine's name where it is
+// a whole one, else the domain mail comes from.
+func (m *mailRoom) hostname() string {
+	if h, err := os.Hostname(); err == nil && strings.Contains(h, ".") {
+		if a, err := subscribers.ParseAddress("x@" + h); err == nil {
+			return subscribers.Domain(a)
+		}
+	}
+	return subscribers.Domain(m.from.Address)
+}
+
+// testMessage is the message of send-test.
+func testMessage(set *templates.Set, to string) (*notifier.Message, error) {
+	letter, err := set.Test("", "")
+	if err != nil {
+		return nil, err
+	}
+	letter.EventID = newID()
+	return &notifier.Message{Lane: notifier.LaneConfirm, Channel: notifier.Email, To: to, Letter: letter}, nil
+}
+
+// freeFlight lets a message go that is no delivery.
+type freeFlight struct{}
+
+func (freeFlight) Begin() error                 { return nil }
+func (freeFlight) Taken(notifier.Receipt) error { return nil }
+
+// sendOnce sends one message over a pool of its own.
+func sendOnce(ctx context.Context, m *mailRoom, c *email.Compositor, msg *notifier.Message, transcript io.Writer, now func() time.Time) (notifier.Receipt, error) {
+	pool, err := m.pool(nil, transcript, now)
+	if err != nil {
+		return notifier.Receipt{}, err
+	}
+	receipt, err := email.NewSender(c, pool).Send(ctx, msg, freeFlight{})
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if closeErr := pool.Close(last); err == nil && closeErr != nil {
+		err = closeErr
+	}
+	return receipt, err
+}

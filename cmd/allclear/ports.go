@@ -1,0 +1,31 @@
+package main
+
+import (
+	"allclear/notifier/api"
+	"allclear/notifier/email"
+	"allclear/notifier/fanout"
+	"allclear/notifier/outbox"
+	"allclear/store"
+	"allclear/subscribers"
+	"allclear/subscribers/web"
+	"allclear/templates"
+)
+
+// Whoever changes a port or the store learns here what no longer fits.
+var (
+	_ api.Store            = (*store.Store)(nil)
+	_ web.Posts            = (*store.Store)(nil)
+	_ web.People           = (*store.Store)(nil)
+	_ outbox.Queue         = (*store.Store)(nil)
+	_ outbox.Leases        = (*store.Store)(nil)
+	_ fanout.Expander      = (*store.Store)(nil)
+	_ templates.Stories    = (*store.Store)(nil)
+	_ subscribers.Importer = (*store.Store)(nil)
+
+	_ outbox.Renderer  = (*templates.Renderer)(nil)
+	_ outbox.Readiness = (*email.Sender)(nil)
+	_ templates.Links  = links{}
+	_ web.Pages        = (*templates.Pages)(nil)
+	_ email.Composer   = (*email.Compositor)(nil)
+	_ email.Observer   = (*metrics)(nil)
+)

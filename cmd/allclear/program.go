@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"allclear/notifier"
+	"allclear/notifier/email"
+	"allclear/notifier/email/mailbox"
+	"allclear/notifier/fanout"
+	"allclear/notifier/outbox"
+	"allclear/store"
+	"allclear/subscribers"
+	"allclear/templates"
+)
+
+// How long an orderly end may take: what is in flight first, then the rest.
+const (
+	drainFlights = 15 * time.Second
+	drainAll     = 20 * time.Second
+)
+
+// programOptions say which program is to be made.
+type programOptions struct {
+	settings Settings
+	env      *environment
+	log      *slog.Logger
+	// worker: deliveries only, on a database that is there already.
+	worker bool
+	// box are the built-in catcher's options, where the relay is mailbox:.
+	box mailbox.Options
+}
+
+// Program is the service: all of it, or a worker's part. newProgram opens what
+// it needs, Run serves until its context ends, Close lets go of everything.
+type Program struct {
+	o        programOptions
+	db       *store.Store
+	journal  *outbox.Journal
+	mail     *mailRoom
+	set      *templates.Set
+	links    *subscribers.Links
+	pool     *email.Pool
+	out      *outbox.Outbox
+	fan      *fanout.Fanout
+	watch    *watch
+	metrics  *metrics
+	servers  []*server
+	base     string
+	draining atomic.Bool
+}
+
+// newProgram checks the settings, then opens database, journal, relays and
+// listeners. After an error nothing is left open.
+func newProgram(ctx context.Context, o programOptions) (*Program, error) {
+	p := &Program{o: o}
+	s := &o.settings
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	var err error
+	if p.mail, err = s.readMail(s.Name, o.log); err != nil {
+		return nil, err
+	}
+	// A broken template is told before anything is made.
+	if _, err := s.Site.set("http://localhost", nil, nil, time.Now); err != nil {
+		return nil, err
+	}
+	if err := p.open(ctx); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+// check reads all settings before anything is opened.
+func (p *Program) check() error {
+	s := &p.o.settings
+	pg, err := s.postgres()
+	if err != nil {
+		return err
+	}
+	if err := s.Site.check(); err != nil {
+		return err
+	}
+	if s.Listen != "" || !p.o.worker {
+		if err := listenAddress("LISTEN", s.Listen); err != nil {
+			return err
+		}
+	}
+	if s.MetricsListen != "" {
+		if err := listenAddress("METRICS_LISTEN", s.MetricsListen); err != nil {
+			return err
+		}
+	}
+	if s.Secret != "" && len(s.Secret) < minSecret {
+		_, _, err := s.secret(p.o.env)
+		return err
+	}
+	if !p.o.worker {
+		return nil
+	}
+	switch {
+	case !pg:
+		return &usageError{"a worker needs PostgreSQL; on SQLite serve does everything in one process"}
+	case s.BaseURL == "":
+		return wrong("BASE_URL", "is not set; a worker writes links into mails and does not know where serve is")
+	case s.Relay == mailboxRelay:
+		return wrong("RELAY", "is mailbox:, which lives inside serve; a worker needs a relay that both reach")
+	}
+	return nil
+}
+
+func (p *Program) open(ctx context.Context) error {
+	s, log := &p.o.settings, p.o.log
+	secret, generated, err := s.secret(p.o.env)
+	if err != nil {
+		return err
+	}
+	p.db, err = store.Open(ctx, store.Options{DSN: s.Database, Create: !p.o.worker, Secret: secret, Log: log})
+	if err != nil {
+		return databaseError(err)
+	}
+	if generated && p.db.Dialect() == "postgres" {
+		log.Warn("ALLCLEAR_SECRET is not set: the one in the state folder is used, and every other process on this database needs the same")
+	}
+	p.links = subscribers.NewLinks(secret)
+	identity, err := p.db.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	folder, err := s.stateFolder(p.o.env)
+	if err != nil {
+		return err
+	}
+	if p.journal, err = outbox.OpenJournal(folder, identity); err != nil {
+		return err
+	}
+	if err := p.listen(); err != nil {
+		return err
+	}
+	p.metrics = newMetrics(p.db.Depths, p.db.Now)
+	p.o.box.Now, p.o.box.Log = p.db.Now, log
+	if err := p.mail.catch(s.Relay, p.o.box); err != nil {
+		return err
+	}
+	if err := p.deliver(); err != nil {
+		return err
+	}
+	if err := p.out.Recover(ctx); err != nil {
+		return fmt.Errorf("recover what an earlier process left: %w", err)
+	}
+	return p.mount()
+}
+
+// deliver builds what carries an event to its readers.
+func (p *Program) deliver() error {
+	s, log := &p.o.settings, p.o.log
+	var err error
+	if p.set, err = s.Site.set(p.base, p.db, links{p.links}, p.db.Now); err != nil {
+		return err
+	}
+	compositor, err := p.mail.compositor(p.links, s.Name, p.db.Now)
+	if err != nil {
+		return err
+	}
+	for _, w := range compositor.Warnings() {
+		log.Warn(w)
+	}
+	if p.pool, err = p.mail.pool(p.metrics, nil, p.db.Now); err != nil {
+		return err
+	}
+	p.out = outbox.New(outbox.Options{
+		Channel: notifier.Email, Queue: p.db, Leases: p.db, Renderer: p.set.Renderer(),
+		Sender:  email.NewSender(compositor, p.pool),
+		Journal: p.journal, Now: p.db.Now, Log: log, Workers: p.pool.Capacity(), Drain: drainFlights, Observe: p.metrics.settled,
+	})
+	p.fan = fanout.New(fanout.Options{Expander: p.db, Log: log, Made: func(s notifier.Slice) {
+		p.metrics.made.WithLabelValues(s.Lane.String()).Add(float64(s.Made))
+		p.out.Nudge()
+	}})
+	p.watch = newWatch(watch{pulse: p.db.Pulse, tell: p.pulsed, now: p.db.Now, log: log})
+	return nil
+}
+
+// pulsed passes the database's answer on.
+func (p *Program) pulsed(ctx context.Context, pulse notifier.Pulse, asked time.Time) error {
+	var relays []string
+	for _, x := range pulse.Pauses {
+		if x.Scope == notifier.PauseRelay {
+			relays = append(relays, x.Key)
+		}
+	}
+	p.pool.SetPaused(relays)
+	p.fan.Nudge()
+	return p.out.Pulse(ctx, pulse, asked)
+}
+
+// databaseError gives a bad address the name of its setting.
+func databaseError(err error) error {
+	var inv *notifier.Invalid
+	if errors.As(err, &inv) && inv.Field == "database" {
+		return wrongBy("DATABASE", err)
+	}
+	return err
+}
+
+// URL is where the service answers; "" for a worker that does not.
+func (p *Program) URL() string {
+	for _, s := range p.servers {
+		if s.main {
+			return s.url
+		}
+	}
+	return ""
+}
+
+// Run serves until ctx ends or a part fails, then drains: no new claims, what
+// is in flight is settled, leases are released, pages stay up meanwhile and
+// say that they are not ready. nil means that everything was left in order.
+func (p *Program) Run(ctx context.Context) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	// These go on while the rest drains: without the watch nothing in flight
+	// may finish its transmission.
+	late, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var early, behind sync.WaitGroup
+	behind.Go(func() { p.watch.run(late) })
+	behind.Go(func() {
+		if err := p.db.Listen(late, p.watch.nudge); err != nil && late.Err() == nil {
+			p.o.log.Warn("the database tells nothing by itself; asking goes on", "error", err)
+		}
+	})
+	for _, s := range p.servers {
+		behind.Go(func() {
+			if err := s.serve(); err != nil {
+				fail(err)
+			}
+		})
+	}
+	early.Go(func() { p.fan.Run(ctx) })
+	early.Go(func() {
+		if err := p.out.Run(ctx); err != nil {
+			fail(err)
+		}
+	})
+	<-ctx.Done()
+	p.draining.Store(true)
+	p.o.log.Info("draining")
+	clock := time.AfterFunc(drainAll, func() { fail(errors.New("the drain took too long")); stop() })
+	defer clock.Stop()
+	early.Wait()
+	p.shutServers(2 * time.Second)
+	stop()
+	behind.Wait()
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	p.o.log.Info("drained")
+	return nil
+}
+
+// Close lets go of everything that newProgram opened. What is on the wire has a moment to end.
+func (p *Program) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	var errs []error
+	for _, s := range p.servers {
+		errs = append(errs, s.close())
+	}
+	if p.pool != nil {
+		errs = append(errs, p.pool.Close(ctx))
+	}
+	if p.mail != nil && p.mail.box != nil {
+		errs = append(errs, p.mail.box.Shutdown(ctx))
+	}
+	if p.journal != nil {
+		errs = append(errs, p.journal.Close())
+	}
+	if p.db != nil {
+		errs = append(errs, p.db.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// onLoopback reports whether only this machine reaches a URL.
+func onLoopback(base string) bool {
+	u, err := url.Parse(base)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// meter shows how far long work has come: a bar on a terminal, elsewhere a
+// plain line at every tenth.
+type meter struct {
+	w     io.Writer
+	what  string
+	total int64
+	bar   *progressbar.ProgressBar
+	tenth int64
+	last  int64
+}
+
+func (a *app) meter(what string, total int64) *meter {
+	m := &meter{w: a.err, what: what, total: total}
+	if a.interactive(a.err) {
+		m.bar = progressbar.NewOptions64(total,
+			progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription(fmt.Sprintf("%-12s", what)), progressbar.OptionSetWidth(28),
+			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionThrottle(60*time.Millisecond),
+			progressbar.OptionSetPredictTime(false), progressbar.OptionClearOnFinish(),
+			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░", BarStart: "", BarEnd: ""}))
+	}
+	return m
+}
+
+// set says how much is done. It may be called with the same or a smaller value.
+func (m *meter) set(done int64) {
+	if done <= m.last {
+		return
+	}
+	m.last = done
+	if m.bar != nil {
+		_ = m.bar.Set64(min(done, m.total))
+		return
+	}
+	if m.total <= 0 {
+		return
+	}
+	if tenth := done * 10 / m.total; tenth > m.tenth {
+		m.tenth = tenth
+		fmt.Fprintf(m.w, "%s: %s of %s\n", m.what, count(done), count(m.total))
+	}
+}
+
+// close takes the bar away.
+func (m *meter) close() {
+	if m.bar != nil {
+		_ = m.bar.Clear()
+		_ = m.bar.Exit()
+	}
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"allclear/notifier/email/mailbox"
+)
+
+type serveCmd struct {
+	Settings
+}
+
+// Help says how to end it.
+func (c *serveCmd) Help() string {
+	return `Creates the database where it is missing and brings its schema up to date. SIGTERM or Ctrl-C ends it in order: what is in flight is finished, within 20 seconds; a second one ends it at once.`
+}
+
+func (c *serveCmd) Run(a *app) error {
+	return a.serve(programOptions{settings: c.Settings, env: a.env, box: mailbox.Options{}})
+}
+
+type workerCmd struct {
+	Storage
+	Site
+	Mail
+	Listen        string `setting:"LISTEN" group:"settings" placeholder:"HOST:PORT" help:"Serves /healthz, /readyz and /metrics of this worker; off unless set."`
+	MetricsListen string `setting:"METRICS_LISTEN" group:"settings" placeholder:"HOST:PORT" help:"Serves the same elsewhere, and /metrics only there."`
+}
+
+func (c *workerCmd) Run(a *app) error {
+	s := Settings{Storage: c.Storage, Site: c.Site, Mail: c.Mail, Listening: Listening{Listen: c.Listen, MetricsListen: c.MetricsListen}}
+	return a.serve(programOptions{settings: s, env: a.env, worker: true})
+}
+
+// serve runs a program until the signal to end.
+func (a *app) serve(o programOptions) error {
+	log, err := logger(a.err, o.settings.Log, slog.LevelInfo)
+	if err != nil {
+		return err
+	}
+	o.log = log
+	p, err := newProgram(a.ctx, o)
+	if err != nil {
+		return err
+	}
+	a.started(p, log)
+	return errors.Join(p.Run(a.ctx), p.Close())
+}
+
+// started tells where the service answers: a plain line that a person and a
+// script can read, or a record where the log is for machines.
+func (a *app) started(p *Program, log *slog.Logger) {
+	what := "listening on " + p.URL()
+	if p.URL() == "" {
+		what = "working"
+	}
+	if _, machine := log.Handler().(*slog.JSONHandler); machine {
+		log.Info(what)
+	} else {
+		fmt.Fprintln(a.err, what)
+	}
+	if p.mail.box != nil {
+		log.Info("mail is caught, not sent; read it at " + p.URL() + "/mailbox")
+	}
+}

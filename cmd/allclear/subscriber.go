@@ -1,0 +1,295 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"allclear/notifier"
+	"allclear/store"
+	"allclear/subscribers"
+)
+
+type subscriberCmd struct {
+	Add    subscriberAddCmd    `cmd:"" help:"Add one; it is asked to confirm unless --active."`
+	Import subscriberImportCmd `cmd:"" help:"Add many from a CSV file."`
+	Export subscriberExportCmd `cmd:"" help:"Write all as CSV, as import reads it."`
+	Show   subscriberShowCmd   `cmd:"" help:"Show one."`
+	List   subscriberListCmd   `cmd:"" help:"List them."`
+	Data   subscriberDataCmd   `cmd:"" help:"Everything kept about an address, as JSON, for its owner."`
+}
+
+type subscriberAddCmd struct {
+	Address   string   `arg:"" help:"The email address."`
+	Component []string `short:"c" sep:"," placeholder:"KEY,..." help:"Wants to hear of these only."`
+	Severity  string   `placeholder:"LEVEL" help:"Wants incidents from this severity on: none (default), minor, major, critical."`
+	Kinds     []string `sep:"," placeholder:"KIND,..." help:"Wants these only: incident, maintenance, post."`
+	Cadence   string   `placeholder:"CADENCE" help:"instant (default) or milestones."`
+	Zone      string   `placeholder:"ZONE" help:"Time zone, such as Europe/Oslo."`
+	Lang      string   `placeholder:"CODE" help:"Language, such as en or pt-BR."`
+	Active    bool     `help:"It has agreed already: no confirmation is asked."`
+	JSON      bool     `name:"json" help:"Print one JSON object."`
+	Base
+}
+
+func (c *subscriberAddCmd) Run(a *app) error {
+	severity, err := notifier.ParseSeverity(c.Severity)
+	if err != nil {
+		return err
+	}
+	s := subscribers.Subscriber{
+		Channel: notifier.Email, Address: c.Address, Cadence: subscribers.Cadence(c.Cadence), Timezone: c.Zone, Language: c.Lang,
+		Filter: subscribers.Filter{Components: c.Component, Severity: severity},
+	}
+	for _, k := range c.Kinds {
+		s.Filter.Kinds = append(s.Filter.Kinds, notifier.Kind(k))
+	}
+	if c.Active {
+		s.State = subscribers.Active
+	}
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		s.CreatedAt = db.Now()
+		if c.Active {
+			s.ConfirmedAt = s.CreatedAt
+		}
+		s, err := db.AddSubscriber(ctx, s, confirmation(db))
+		if err != nil {
+			return conflict(err, "%s is a subscriber already; allclear subscriber show %s shows it", s.Address, s.Address)
+		}
+		if c.JSON {
+			return printJSON(a.out, subscriberJSON(s))
+		}
+		what := "active"
+		if s.State == subscribers.Pending {
+			what = "asked to confirm"
+		}
+		fmt.Fprintf(a.out, "added %s %s, %s\n", s.Number, s.Address, what)
+		return nil
+	})
+}
+
+// confirmation makes the event that asks a new subscriber to confirm.
+func confirmation(db *store.Store) func(subscribers.Subscriber) *notifier.Event {
+	return func(s subscribers.Subscriber) *notifier.Event {
+		e := s.ConfirmEvent(desk(db.Now(), nil))
+		return &e
+	}
+}
+
+type subscriberImportCmd struct {
+	File      string `arg:"" help:"The file; - is standard input."`
+	DryRun    bool   `help:"Write nothing; say what would happen."`
+	Overwrite bool   `help:"Replace the choices of those who are there already."`
+	JSON      bool   `name:"json" help:"Print the report as one JSON object."`
+	Base
+}
+
+// Help lists the columns.
+func (c *subscriberImportCmd) Help() string {
+	return `The first line names the columns, in any order: address (or email), components, severity, kinds, cadence, timezone, language, state. Lists are separated by semicolons. Without state=active a new subscriber is asked to confirm. A suppressed address is never revived. Wrong lines are reported and left out; the others come in.`
+}
+
+func (c *subscriberImportCmd) Run(a *app) error {
+	in, size := a.in, int64(0)
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if info, err := f.Stat(); err == nil {
+			size = info.Size()
+		}
+		in = f
+	}
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		m := a.meter("bytes read", size)
+		counted := &countingReader{r: in}
+		report, err := subscribers.Import(ctx, db, counted, subscribers.ImportOptions{
+			Overwrite: c.Overwrite, DryRun: c.DryRun, Confirm: confirmation(db),
+			Progress: func(int) { m.set(counted.n) },
+		})
+		m.close()
+		if c.JSON {
+			if printErr := printJSON(a.out, report); printErr != nil {
+				return printErr
+			}
+		} else if err == nil || report.Rows > 0 {
+			c.print(a, report)
+		}
+		if err != nil {
+			return err
+		}
+		if report.Wrong > 0 {
+			return &failure{exitFailed}
+		}
+		return nil
+	})
+}
+
+func (c *subscriberImportCmd) print(a *app, r subscribers.ImportReport) {
+	for _, e := range r.Errors {
+		field := ""
+		if e.Field != "" {
+			field = e.Field + ": "
+		}
+		fmt.Fprintf(a.err, "line %d: %s%s\n", e.Line, field, e.Reason)
+	}
+	if n := r.Wrong - len(r.Errors); n > 0 {
+		fmt.Fprintf(a.err, "and %s more\n", plural(int64(n), "wrong line"))
+	}
+	verb := ""
+	if c.DryRun {
+		verb = "dry run, nothing was written: "
+	}
+	fmt.Fprintf(a.out, "%s%s: %d added, %d changed, %d unchanged, %d suppressed, %d wrong\n", verb, plural(int64(r.Rows), "row"), r.Added, r.Changed, r.Unchanged, r.Suppressed, r.Wrong)
+}
+
+// countingReader knows how much was read, for the progress bar.
+type countingReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+type subscriberExportCmd struct {
+	Out string `placeholder:"FILE" help:"Write to this file (readable by its owner only) in place of standard output."`
+	Base
+}
+
+func (c *subscriberExportCmd) Run(a *app) error {
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) (err error) {
+		w := a.out
+		if c.Out != "" {
+			f, err := os.OpenFile(c.Out, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, f.Close()) }()
+			w = f
+		}
+		out := subscribers.WriteCSV(w)
+		err = eachSubscriber(ctx, db, subscribers.Query{}, 0, func(s subscribers.Subscriber) error { return out.Write(s) })
+		return errors.Join(err, out.Flush())
+	})
+}
+
+// eachSubscriber pages by number, at most most of them (0: all).
+func eachSubscriber(ctx context.Context, db *store.Store, q subscribers.Query, most int, do func(subscribers.Subscriber) error) error {
+	for n := 0; ; {
+		q.Limit = 1000
+		page, next, err := db.Subscribers(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, s := range page {
+			if n++; most > 0 && n > most {
+				return nil
+			}
+			if err := do(s); err != nil {
+				return err
+			}
+		}
+		if next == "" {
+			return nil
+		}
+		q.Cursor = next
+	}
+}
+
+type subscriberShowCmd struct {
+	Who  string `arg:"" name:"address" help:"The address, or the number (s17)."`
+	JSON bool   `name:"json" help:"Print one JSON object."`
+	Base
+}
+
+func (c *subscriberShowCmd) Run(a *app) error {
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		s, err := findSubscriber(ctx, db, c.Who)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(a.out, subscriberJSON(s))
+		}
+		service := func(v string) string {
+			if v == "" {
+				return "the service's"
+			}
+			return v
+		}
+		_, err = fmt.Fprintf(a.out, "%s  %s\nstate       %s\ncadence     %s\ncomponents  %s\nseverity    %s and up\nkinds       %s\ntime zone   %s\nlanguage    %s\nsince       %s\nconfirmed   %s\n",
+			s.Number, s.Address, s.State, s.Cadence, all(s.Filter.Components, "all"), s.Filter.Severity, all(s.Filter.Kinds, "all"),
+			service(s.Timezone), service(s.Language), stamp(s.CreatedAt), stamp(s.ConfirmedAt))
+		if err == nil && !s.Unsubscribed.IsZero() {
+			_, err = fmt.Fprintf(a.out, "left        %s\n", stamp(s.Unsubscribed))
+		}
+		return err
+	})
+}
+
+// findSubscriber looks one up by address or number.
+func findSubscriber(ctx context.Context, db *store.Store, who string) (subscribers.Subscriber, error) {
+	if n, err := subscribers.ParseNumber(who); err == nil {
+		s, err := db.Subscriber(ctx, n)
+		return s, missing(err, "no subscriber %s", who)
+	}
+	address, err := subscribers.ParseAddress(who)
+	if err != nil {
+		return subscribers.Subscriber{}, err
+	}
+	page, _, err := db.Subscribers(ctx, subscribers.Query{Address: address, Limit: 1})
+	if err == nil && len(page) == 0 {
+		return subscribers.Subscriber{}, notifier.Refuse(notifier.ErrNotFound, "no subscriber %s", address)
+	}
+	if err != nil {
+		return subscribers.Subscriber{}, err
+	}
+	return page[0], nil
+}
+
+type subscriberListCmd struct {
+	State string `placeholder:"STATE" help:"Only pending, active, paused, quarantined or unsubscribed."`
+	Limit int    `default:"100" placeholder:"N" help:"How many, 0 for all (default: 100)."`
+	JSON  bool   `name:"json" help:"Print one JSON object a line."`
+	Base
+}
+
+func (c *subscriberListCmd) Run(a *app) error {
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		t, enc := newTable("id", "state", "cadence", "components", "address"), json.NewEncoder(a.out)
+		q := subscribers.Query{State: subscribers.State(c.State)}
+		err := eachSubscriber(ctx, db, q, c.Limit, func(s subscribers.Subscriber) error {
+			if c.JSON {
+				return enc.Encode(subscriberJSON(s))
+			}
+			t.add(s.Number, s.State, s.Cadence, all(s.Filter.Components, "all"), s.Address)
+			return nil
+		})
+		if err != nil || c.JSON {
+			return err
+		}
+		if len(t.rows) == 0 {
+			fmt.Fprintln(a.out, "none; allclear subscriber add ADDRESS adds one")
+			return nil
+		}
+		if err := t.print(a.out); err != nil {
+			return err
+		}
+		if len(t.rows) == c.Limit {
+			fmt.Fprintln(a.out, "there may be more; --limit 0 shows all")
+		}
+		return nil
+	})
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"allclear/notifier"
+	"allclear/store"
+	"allclear/subscribers"
+)
+
+func subscriberJSON(s subscribers.Subscriber) any {
+	return struct {
+		ID             string            `json:"id"`
+		Channel        notifier.Channel  `json:"channel"`
+		Address        string            `json:"address"`
+		State          subscribers.State `json:"state"`
+		Components     []string          `json:"components"`
+		Severity       notifier.Severity `json:"severity"`
+		Kinds          []notifier.Kind   `json:"kinds"`
+		Cadence        string            `json:"cadence"`
+		Timezone       string            `json:"timezone"`
+		Language       string            `json:"language"`
+		CreatedAt      *time.Time        `json:"created_at"`
+		ConfirmedAt    *time.Time        `json:"confirmed_at"`
+		UnsubscribedAt *time.Time        `json:"unsubscribed_at"`
+	}{
+		s.Number.String(), s.Channel, s.Address, s.State, append([]string{}, s.Filter.Components...), s.Filter.Severity,
+		append([]notifier.Kind{}, s.Filter.Kinds...), string(s.Cadence), s.Timezone, s.Language,
+		jsonTime(s.CreatedAt), jsonTime(s.ConfirmedAt), jsonTime(s.Unsubscribed),
+	}
+}
+
+func deliveryJSON(d notifier.Delivery) any {
+	return struct {
+		ID       string                 `json:"id"`
+		Channel  notifier.Channel       `json:"channel"`
+		Lane     notifier.Lane          `json:"lane"`
+		State    notifier.DeliveryState `json:"state"`
+		Accepted *time.Time             `json:"accepted_at"`
+		Attempts int                    `json:"attempts"`
+		TriedAt  *time.Time             `json:"tried_at"`
+		SentAt   *time.Time             `json:"sent_at"`
+		Relay    string                 `json:"relay"`
+		Reply    string                 `json:"reply"`
+		Remote   string                 `json:"remote_id"`
+	}{d.ID.String(), d.Channel, d.Lane, d.State, jsonTime(d.AcceptedAt), d.Attempts, jsonTime(d.TriedAt), jsonTime(d.SentAt), d.Relay, d.Reply, d.Remote}
+}
+
+// eachDelivery pages through deliveries.
+func eachDelivery(ctx context.Context, db *store.Store, q notifier.DeliveryQuery, do func(notifier.Delivery) error) error {
+	q.Limit = 200
+	for {
+		page, next, err := db.Deliveries(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, d := range page {
+			if err := do(d); err != nil {
+				return err
+			}
+		}
+		if next == "" {
+			return nil
+		}
+		q.Cursor = next
+	}
+}
+
+type subscriberDataCmd struct {
+	Address string `arg:"" help:"The address, or the number (s17)."`
+	Base
+}
+
+func (c *subscriberDataCmd) Run(a *app) error {
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		s, err := findSubscriber(ctx, db, c.Address)
+		if err != nil {
+			return err
+		}
+		deliveries := []any{}
+		err = eachDelivery(ctx, db, notifier.DeliveryQuery{Address: s.Address}, func(d notifier.Delivery) error {
+			deliveries = append(deliveries, deliveryJSON(d))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		suppressed, err := findSuppression(ctx, db, s.Address)
+		if err != nil {
+			return err
+		}
+		return printJSON(a.out, struct {
+			Subscriber  any `json:"subscriber"`
+			Suppression any `json:"suppression"`
+			Deliveries  any `json:"deliveries"`
+		}{subscriberJSON(s), suppressed, deliveries})
+	})
+}

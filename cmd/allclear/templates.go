@@ -1,0 +1,199 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"allclear/notifier"
+	"allclear/templates"
+)
+
+// set reads the templates of a site. A broken override is a wrong setting.
+func (s *Site) set(base string, stories templates.Stories, links templates.Links, now func() time.Time) (*templates.Set, error) {
+	zone, err := s.zone()
+	if err != nil {
+		return nil, err
+	}
+	var over fs.FS
+	if s.Templates != "" {
+		over = os.DirFS(s.Templates)
+	}
+	set, err := templates.New(templates.Options{
+		Overrides: over, Brand: templates.Brand{Name: s.Name, Color: s.Color}, Zone: zone, Language: s.Language,
+		BaseURL: base, Stories: stories, Links: links, Now: now,
+	})
+	if err != nil {
+		return nil, wrong("TEMPLATES", "%s", strings.TrimPrefix(err.Error(), "templates: "))
+	}
+	return set, nil
+}
+
+type templatesCmd struct {
+	List   templatesListCmd   `cmd:"" help:"List the files, and the views that can be rendered."`
+	Show   templatesShowCmd   `cmd:"" help:"Print a file as it is in use."`
+	Render templatesRenderCmd `cmd:"" help:"Render a view with sample data."`
+	Check  templatesCheckCmd  `cmd:"" help:"Parse and render everything, as the start of serve does."`
+	Diff   templatesDiffCmd   `cmd:"" help:"Compare your files with the embedded ones."`
+}
+
+// sample is the set with a base URL where none is set.
+func (s *Site) sample(a *app) (*templates.Set, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	base, err := s.base("https://status.example.com")
+	if err != nil {
+		return nil, err
+	}
+	return s.set(base, nil, nil, a.now)
+}
+
+type templatesListCmd struct {
+	JSON bool `name:"json" help:"Print one JSON object."`
+	Site
+}
+
+func (c *templatesListCmd) Run(a *app) error {
+	set, err := c.sample(a)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		type file struct {
+			Name       string `json:"name"`
+			Overridden bool   `json:"overridden"`
+		}
+		files := []file{}
+		for _, f := range set.Files() {
+			files = append(files, file{f.Name, f.Overridden})
+		}
+		return printJSON(a.out, map[string]any{"files": files, "views": set.Views()})
+	}
+	t := newTable("file", "from")
+	for _, f := range set.Files() {
+		from := "embedded"
+		if f.Overridden {
+			from = "yours"
+		}
+		t.add(f.Name, from)
+	}
+	if err := t.print(a.out); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.out, "\nviews (allclear templates render VIEW):")
+	for _, v := range set.Views() {
+		fmt.Fprintln(a.out, "  "+v)
+	}
+	return nil
+}
+
+type templatesShowCmd struct {
+	File string `arg:"" help:"The file, as allclear templates list names it."`
+	Site
+}
+
+func (c *templatesShowCmd) Run(a *app) error {
+	set, err := c.sample(a)
+	if err != nil {
+		return err
+	}
+	text, err := set.Source(c.File)
+	if err != nil {
+		return notifier.Refuse(notifier.ErrNotFound, "no file %q; allclear templates list shows them", c.File)
+	}
+	_, err = fmt.Fprint(a.out, text)
+	return err
+}
+
+type templatesRenderCmd struct {
+	View string `arg:"" help:"The view, as allclear templates list names it."`
+	As   string `default:"text" enum:"text,html,subject" placeholder:"text|html|subject" help:"What to print of a mail (default: text); pages are html."`
+	Lang string `placeholder:"CODE" help:"The reader's language."`
+	Zone string `placeholder:"ZONE" help:"The reader's time zone."`
+	Site
+}
+
+func (c *templatesRenderCmd) Run(a *app) error {
+	set, err := c.sample(a)
+	if err != nil {
+		return err
+	}
+	if strings.HasPrefix(c.View, "page/") {
+		page, err := set.RenderSamplePage(c.View, c.Lang)
+		if err != nil {
+			return notifier.Refuse(notifier.ErrNotFound, "%s", strings.TrimPrefix(err.Error(), "templates: "))
+		}
+		_, err = a.out.Write(page)
+		return err
+	}
+	letter, err := set.RenderSample(c.View, c.Lang, c.Zone)
+	if err != nil {
+		return err
+	}
+	switch c.As {
+	case "html":
+		_, err = fmt.Fprintln(a.out, letter.HTML)
+	case "subject":
+		_, err = fmt.Fprintln(a.out, letter.Subject)
+	default:
+		_, err = fmt.Fprintf(a.out, "Subject: %s\n\n%s\n", letter.Subject, letter.Text)
+	}
+	return err
+}
+
+type templatesCheckCmd struct {
+	Site
+}
+
+func (c *templatesCheckCmd) Run(a *app) error {
+	set, err := c.sample(a)
+	if err != nil {
+		return err
+	}
+	yours := 0
+	for _, f := range set.Files() {
+		if f.Overridden {
+			yours++
+		}
+	}
+	fmt.Fprintf(a.out, "ok: %s rendered, %s (%d of them yours)\n", plural(int64(len(set.Views())), "view"), plural(int64(len(set.Files())), "file"), yours)
+	return nil
+}
+
+type templatesDiffCmd struct {
+	File string `arg:"" optional:"" help:"Only this file."`
+	Site
+}
+
+func (c *templatesDiffCmd) Run(a *app) error {
+	set, err := c.sample(a)
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, f := range set.Files() {
+		if c.File != "" && f.Name != c.File {
+			continue
+		}
+		found = true
+		if !f.Overridden {
+			continue
+		}
+		theirs, err := set.Embedded(f.Name)
+		if err != nil {
+			return err
+		}
+		yours, err := set.Source(f.Name)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.out, "--- embedded/%s\n+++ yours/%s\n%s", f.Name, f.Name, diff(theirs, yours))
+	}
+	if !found {
+		return notifier.Refuse(notifier.ErrNotFound, "no file %q; allclear templates list shows them", c.File)
+	}
+	return nil
+}
