@@ -81,7 +81,8 @@ func (s *site) leaving(r *http.Request) (subscribers.Number, error) {
 // oneClick reports whether the form is RFC 8058's. A body that is no form is
 // no one-click and no error; one that is too large is.
 func oneClick(r *http.Request) (bool, error) {
-	err := r.ParseMultipartForm(maxForm)
+	// One after the other, because ParseMultipartForm hides what ParseForm met.
+	err := errors.Join(r.ParseForm(), r.ParseMultipartForm(maxForm))
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
 		return false, err
