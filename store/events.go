@@ -34,9 +34,6 @@ func (s *Store) accept(tx *gorm.DB, e *notifier.Event) error {
 	if err := tx.Create(&row).Error; err != nil {
 		return fmt.Errorf("write the event: %w", err)
 	}
-	if _, err := next(tx, "work", 1); err != nil {
-		return err
-	}
 	e.Number = row.Number
-	return s.notify(tx)
+	return s.bump(tx, "work")
 }
