@@ -17,6 +17,8 @@ import (
 	"allclear/notifier"
 )
 
+var _ Composer = (*Compositor)(nil)
+
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 const (
@@ -341,7 +343,9 @@ func longLetter() *notifier.Letter {
 func BenchmarkComposeUnsigned(b *testing.B) {
 	ballast := make([]byte, 64<<20)
 	defer runtime.KeepAlive(ballast)
-	c, m := sampleCompositor(b, nil), sampleMessage(longLetter())
+	now := sampleTime()
+	c := sampleCompositor(b, func(o *CompositorOptions) { o.Now = func() time.Time { return now } })
+	m := sampleMessage(longLetter())
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := c.Compose(m); err != nil {
