@@ -185,7 +185,7 @@ func startBehind(t *testing.T) *behind {
 	}
 	done := make(chan struct{})
 	go func() { defer close(done); s.Serve(l) }()
-	t.Cleanup(func() { s.Close(); <-done })
+	t.Cleanup(func() { l.Close(); s.Close(); <-done }) // l too: Close knows it only once Serve runs
 	b.addr = l.Addr().String()
 	return b
 }
