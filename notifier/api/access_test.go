@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"allclear/notifier"
+	"allclear/store/storetest"
 )
 
 func TestWithoutATokenNothingIsAnswered(t *testing.T) {
@@ -143,7 +144,10 @@ func TestARefusedRequestMayBeMendedUnderTheSameKey(t *testing.T) {
 }
 
 func TestTwinsAtTheSameMomentTakeEffectOnce(t *testing.T) {
-	b := newBench(t)
+	storetest.Each(t, func(t *testing.T, open storetest.Opener) { twins(t, benchOn(t, open)) })
+}
+
+func twins(t *testing.T, b *bench) {
 	var wait sync.WaitGroup
 	ids := make([]string, 8)
 	for i := range ids {

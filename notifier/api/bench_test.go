@@ -18,7 +18,6 @@ import (
 
 	"allclear/notifier"
 	"allclear/notifier/api"
-	"allclear/store"
 	"allclear/store/storetest"
 )
 
@@ -32,9 +31,19 @@ type bench struct {
 	asked  *sync.Map // operations that were used with success
 }
 
-// failing is a real store that can be told to fail, at what the tests ask of it then.
+// whole is a real store, with what the tests do in the name of other rooms.
+type whole interface {
+	api.Store
+	CreateToken(ctx context.Context, t notifier.Token, hash [32]byte) error
+	RevokeToken(ctx context.Context, id string) error
+	ExpandSlice(ctx context.Context, max int) (notifier.Slice, error)
+	Claim(ctx context.Context, c notifier.Claim) ([]notifier.Delivery, error)
+	Settle(ctx context.Context, batch []notifier.Settlement) error
+}
+
+// failing is a store that can be told to fail, at what the tests ask of it then.
 type failing struct {
-	*store.Store
+	whole
 	broken error
 }
 
@@ -42,14 +51,14 @@ func (f *failing) Components(ctx context.Context) ([]notifier.Component, error) 
 	if f.broken != nil {
 		return nil, f.broken
 	}
-	return f.Store.Components(ctx)
+	return f.whole.Components(ctx)
 }
 
 func (f *failing) OpenIncident(ctx context.Context, p notifier.Posting) (notifier.Posting, error) {
 	if f.broken != nil {
 		return p, f.broken
 	}
-	return f.Store.OpenIncident(ctx, p)
+	return f.whole.OpenIncident(ctx, p)
 }
 
 type logged struct {
@@ -73,7 +82,12 @@ func clock() time.Time { return time.Date(2026, 11, 23, 16, 11, 0, 123456000, ti
 
 func newBench(t testing.TB) *bench {
 	t.Helper()
-	b := &bench{t: t, store: &failing{Store: storetest.Open(t, "sqlite")(storetest.Clock(clock))}, log: &logged{}, asked: &sync.Map{}}
+	return benchOn(t, storetest.Open(t, "sqlite"))
+}
+
+func benchOn(t testing.TB, open storetest.Opener) *bench {
+	t.Helper()
+	b := &bench{t: t, store: &failing{whole: open(storetest.Clock(clock))}, log: &logged{}, asked: &sync.Map{}}
 	for _, role := range notifier.Roles {
 		token := notifier.Token{ID: "t-" + string(role), Name: string(role) + "-machine", Role: role, CreatedAt: clock()}
 		if err := b.store.CreateToken(context.Background(), token, sha256.Sum256([]byte(secretOf(role)))); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"allclear/notifier"
+	"allclear/store/storetest"
 )
 
 // deliver expands everything and settles it: what settle says for each
@@ -109,8 +110,12 @@ func TestOneDeliveryIsTriedAgain(t *testing.T) {
 	b.as(notifier.RoleSender, http.MethodPost, "/deliveries/"+id+"/retry", `{"now":true}`).problem(422, "now", "is not a known field")
 }
 
-func TestEveryCallOfTheDocumentIsTriedByTheTests(t *testing.T) {
-	b := newBench(t)
+func TestEveryCallOfTheDocumentWorksOnBothDatabases(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open storetest.Opener) { everyCall(benchOn(t, open)) })
+}
+
+func everyCall(b *bench) {
+	t := b.t
 	b.component("web")
 	b.component("imap7")
 	id := b.incident(`{"title":"x","state":"draft"}`)

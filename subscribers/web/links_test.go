@@ -32,7 +32,7 @@ func TestConfirmingTakesOneButtonAndSendsNothing(t *testing.T) {
 		h.pass(time.Hour)
 	}
 	h.ask(http.MethodGet, link, "").says(http.StatusOK, "You are subscribed").silent("<form")
-	s, err := h.store.Store.Subscriber(t.Context(), n)
+	s, err := h.store.whole.Subscriber(t.Context(), n)
 	if err != nil || s.State != subscribers.Active || !s.ConfirmedAt.Equal(time.Date(2026, 11, 23, 16, 11, 0, 0, time.UTC)) {
 		t.Errorf("became %+v, %v", s, err)
 	}

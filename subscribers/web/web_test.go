@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"allclear/notifier"
-	"allclear/store"
 	"allclear/store/storetest"
 	"allclear/subscribers"
 	"allclear/subscribers/web"
@@ -35,9 +34,23 @@ type house struct {
 	ids    int
 }
 
-// failing is a real store that can be told to fail.
+// whole is a real store, with what the tests do in the name of other rooms.
+type whole interface {
+	web.Posts
+	web.People
+	templates.Stories
+	OpenIncident(ctx context.Context, p notifier.Posting) (notifier.Posting, error)
+	ReviseIncident(ctx context.Context, id string, change func(notifier.Incident) (notifier.Posting, error)) (notifier.Posting, error)
+	AddComponent(ctx context.Context, c notifier.Component) error
+	AddSubscriber(ctx context.Context, s subscribers.Subscriber, confirm func(subscribers.Subscriber) *notifier.Event) (subscribers.Subscriber, error)
+	ExpandSlice(ctx context.Context, max int) (notifier.Slice, error)
+	Deliveries(ctx context.Context, q notifier.DeliveryQuery) ([]notifier.Delivery, string, error)
+	Pulse(ctx context.Context) (notifier.Pulse, error)
+}
+
+// failing is a store that can be told to fail.
 type failing struct {
-	*store.Store
+	whole
 	broken error
 	counts int // how often followers were counted
 }
@@ -46,12 +59,12 @@ func (f *failing) Subscriber(ctx context.Context, n subscribers.Number) (subscri
 	if f.broken != nil {
 		return subscribers.Subscriber{}, f.broken
 	}
-	return f.Store.Subscriber(ctx, n)
+	return f.whole.Subscriber(ctx, n)
 }
 
 func (f *failing) Followers(ctx context.Context) (int64, error) {
 	f.counts++
-	return f.Store.Followers(ctx)
+	return f.whole.Followers(ctx)
 }
 
 // mailLinks is for mails, of which these tests send none.
@@ -63,7 +76,7 @@ func (mailLinks) Confirm(int64, time.Time) string { return strings.Repeat("c", s
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{t: t, links: subscribers.NewLinks(storetest.Secret()), log: &bytes.Buffer{}, now: time.Date(2026, 11, 23, 16, 11, 0, 0, time.UTC)}
-	h.store = &failing{Store: storetest.Open(t, "sqlite")(storetest.Clock(h.clock))}
+	h.store = &failing{whole: storetest.Open(t, "sqlite")(storetest.Clock(h.clock))}
 	set, err := templates.New(templates.Options{
 		Brand: templates.Brand{Name: "Example Status"}, BaseURL: "https://status.example.com",
 		Stories: h.store, Links: mailLinks{}, Now: h.clock,
@@ -125,7 +138,7 @@ func (h *house) reader(address string, state subscribers.State) subscribers.Numb
 
 func (h *house) state(n subscribers.Number) subscribers.State {
 	h.t.Helper()
-	s, err := h.store.Store.Subscriber(h.t.Context(), n)
+	s, err := h.store.whole.Subscriber(h.t.Context(), n)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -1,0 +1,118 @@
+package subscribers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"allclear/notifier"
+	"allclear/store/storetest"
+	"allclear/subscribers"
+)
+
+// count asks a store how many subscribers it has.
+func count(t *testing.T, s interface {
+	Subscribers(ctx context.Context, q subscribers.Query) ([]subscribers.Subscriber, string, error)
+}) int {
+	t.Helper()
+	all, next, err := s.Subscribers(t.Context(), subscribers.Query{Limit: 1000})
+	if err != nil || next != "" {
+		t.Fatalf("list subscribers: %v, more: %q", err, next)
+	}
+	return len(all)
+}
+
+func TestAFileComesInOnceHoweverOftenItIsImported(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open storetest.Opener) {
+		s := open()
+		var file strings.Builder
+		file.WriteString("address,state\n")
+		for i := range 730 { // more than a batch
+			fmt.Fprintf(&file, "reader%d@example.com,active\n", i%700)
+		}
+		var lines []int
+		o := subscribers.ImportOptions{Progress: func(line int) { lines = append(lines, line) }}
+		got, err := subscribers.Import(t.Context(), s, strings.NewReader(file.String()), o)
+		want := subscribers.ImportReport{Rows: 730, Added: 700, Unchanged: 30, Errors: []subscribers.RowError{}}
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("report %+v, %v", got, err)
+		}
+		if !reflect.DeepEqual(lines, []int{501, 731}) {
+			t.Errorf("progress %v", lines)
+		}
+		got, err = subscribers.Import(t.Context(), s, strings.NewReader(file.String()), subscribers.ImportOptions{})
+		if err != nil || got.Unchanged != 730 || count(t, s) != 700 {
+			t.Errorf("the second time: %+v, %v", got, err)
+		}
+	})
+}
+
+func TestADryRunTellsWhatWouldBeAndWritesNothing(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open storetest.Opener) {
+		s := open()
+		const file = "address,components\nann@example.com,\nbob@example.com,nosuch\ncarl,\n"
+		asked := 0
+		o := subscribers.ImportOptions{DryRun: true, Confirm: func(subscribers.Subscriber) *notifier.Event { asked++; return nil }}
+		got, err := subscribers.Import(t.Context(), s, strings.NewReader(file), o)
+		if err != nil || got.Rows != 3 || got.Added != 1 || got.Wrong != 2 {
+			t.Errorf("report %+v, %v", got, err)
+		}
+		if got.Errors[0].Line != 3 || !strings.HasPrefix(got.Errors[0].Field, "components") || got.Errors[1].Line != 4 || got.Errors[1].Field != "address" {
+			t.Errorf("errors %+v", got.Errors)
+		}
+		if count(t, s) != 0 || asked != 0 {
+			t.Errorf("%d were added, %d asked", count(t, s), asked)
+		}
+	})
+}
+
+func TestWhoComesInAsPendingIsAskedToConfirmOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open storetest.Opener) {
+		s := open()
+		var asked []string
+		o := subscribers.ImportOptions{Confirm: func(who subscribers.Subscriber) *notifier.Event {
+			asked = append(asked, who.Address)
+			e := who.ConfirmEvent(notifier.Desk{Now: s.Now(), NewID: func() string { return "id-" + who.Number.String() }})
+			return &e
+		}}
+		const file = "address,state\nann@example.com,\nbob@example.com,active\n"
+		for range 2 {
+			if _, err := subscribers.Import(t.Context(), s, strings.NewReader(file), o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !reflect.DeepEqual(asked, []string{"ann@example.com"}) {
+			t.Errorf("asked %v", asked)
+		}
+		if story, err := s.Story(t.Context(), 1); err != nil || story.Event.Type != notifier.SubscriberConfirm {
+			t.Errorf("event %+v, %v", story.Event, err)
+		}
+	})
+}
+
+func TestAFileThatBreaksOffSaysWhatStands(t *testing.T) {
+	s := storetest.Open(t, "sqlite")()
+	var head strings.Builder
+	head.WriteString("address,state\n")
+	for i := range 600 {
+		fmt.Fprintf(&head, "reader%d@example.com,active\n", i)
+	}
+	cut := errors.New("connection lost")
+	got, err := subscribers.Import(t.Context(), s, io.MultiReader(strings.NewReader(head.String()+"last@exam"), iotest.ErrReader(cut)), subscribers.ImportOptions{})
+	if !errors.Is(err, cut) || got.Added != 500 || count(t, s) != 500 {
+		t.Errorf("report %+v, %v; %d are there", got, err, count(t, s))
+	}
+}
+
+func TestAnImportKeepsAThousandErrorsAndCountsTheRest(t *testing.T) {
+	s := storetest.Open(t, "sqlite")()
+	got, err := subscribers.Import(t.Context(), s, strings.NewReader("address\n"+strings.Repeat("nobody\n", 1500)), subscribers.ImportOptions{})
+	if err != nil || got.Wrong != 1500 || len(got.Errors) != 1000 || got.Errors[0].Line != 2 {
+		t.Errorf("%d wrong, %d kept, %v", got.Wrong, len(got.Errors), err)
+	}
+}
