@@ -160,10 +160,9 @@ func delimiter(head []byte) byte {
 func (c *CSVReader) split(text []byte) (cells []string, at int, reason string) {
 	for {
 		var cell []byte
-		closed := true
 		if len(text) > 0 && text[0] == '"' {
-			text, closed = text[1:], false
-			for !closed {
+			text = text[1:]
+			for closed := false; !closed; {
 				i := bytes.IndexByte(text, '"')
 				if i < 0 {
 					return nil, len(cells), "a quote is opened and not closed on its line"

@@ -28,7 +28,7 @@ func readAll(t testing.TB, text string) []subscribers.Row {
 	var rows []subscribers.Row
 	for {
 		row, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return rows
 		}
 		if err != nil {
@@ -256,7 +256,7 @@ func TestWhatIsExportedIsImportedAsItWas(t *testing.T) {
 				t.Fatalf("read %+v (%v)\nwrote %+v", row, err, want)
 			}
 		}
-		if _, err := r.Next(); err != io.EOF {
+		if _, err := r.Next(); !errors.Is(err, io.EOF) {
 			t.Fatalf("something stands behind the last row: %v", err)
 		}
 	})
@@ -292,7 +292,7 @@ func TestAFileOfAnySizeIsReadInTheSameMemory(t *testing.T) {
 	rows := 0
 	for {
 		_, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -325,7 +325,7 @@ func FuzzReadCSV(f *testing.F) {
 		last := 1
 		for {
 			row, err := r.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return
 			}
 			if err != nil {

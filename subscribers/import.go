@@ -73,7 +73,7 @@ func Import(ctx context.Context, to Importer, file io.Reader, o ImportOptions) (
 	}
 	for {
 		row, err := rows.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = in.flush(ctx)
 			return in.sorted(), err
 		}

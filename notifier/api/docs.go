@@ -51,6 +51,7 @@ func mountDocs(mux *http.ServeMux) {
 // openAPI is what the page needs of the document.
 type openAPI struct {
 	Info  struct{ Title, Version, Description string }
+	Tags  []struct{ Name string }
 	Paths map[string]map[string]json.RawMessage
 
 	Components struct {
@@ -98,15 +99,17 @@ type docSchema struct {
 
 // docCall is one method of one path, ready for the page.
 type docCall struct {
-	ID, Method, Path  string
-	Summary, Text     string
-	Role              string
-	Parameters        []docParameter
-	Body, BodyType    string // name of the schema, or "" and the media type
-	Status, Answer    string
-	AnswerType        string
-	Problems          []string
-	Tag, tagAndMethod string
+	ID, Method, Path string
+	Summary, Text    string
+	Role             string
+	Parameters       []docParameter
+	Body, BodyType   string // name of the schema, or "" and the media type
+	Status, Answer   string
+	AnswerType       string
+	Problems         []string
+	Tag              string
+
+	place string // sorts the calls
 }
 
 type docField struct{ Name, Type, Text string }
@@ -131,7 +134,7 @@ func renderDocs() ([]byte, error) {
 	}
 	var out bytes.Buffer
 	err = page.Execute(&out, map[string]any{
-		"Doc": doc, "Calls": calls, "Shapes": doc.shapes(), "Style": template.CSS(docsStyle), //nolint:gosec // our own file
+		"Doc": doc, "About": strings.Split(doc.Info.Description, "\n\n"), "Calls": calls, "Shapes": doc.shapes(), "Style": template.CSS(docsStyle), //nolint:gosec // our own file
 		"Problems": problemKinds(),
 	})
 	return out.Bytes(), err
@@ -154,7 +157,8 @@ func (doc *openAPI) calls() ([]docCall, error) {
 				ID: method + strings.NewReplacer("/", "-", "{", "", "}", "", ".", "-").Replace(path), Method: strings.ToUpper(method), Path: "/api/v1" + path,
 				Summary: op.Summary, Text: op.Description, Role: op.Role, Tag: op.Tags[0],
 			}
-			c.tagAndMethod = fmt.Sprint(c.Tag, path, i)
+			tag := slices.IndexFunc(doc.Tags, func(t struct{ Name string }) bool { return t.Name == c.Tag })
+			c.place = fmt.Sprintf("%02d %s %d", tag, path, i)
 			for _, p := range op.Parameters {
 				if p.Ref != "" {
 					p = doc.Components.Parameters[refName(p.Ref)]
@@ -180,7 +184,7 @@ func (doc *openAPI) calls() ([]docCall, error) {
 			calls = append(calls, c)
 		}
 	}
-	slices.SortFunc(calls, func(a, b docCall) int { return strings.Compare(a.tagAndMethod, b.tagAndMethod) })
+	slices.SortFunc(calls, func(a, b docCall) int { return strings.Compare(a.place, b.place) })
 	for i := len(calls) - 1; i > 0; i-- { // a heading stands before the first of its calls only
 		if calls[i].Tag == calls[i-1].Tag {
 			calls[i].Tag = ""
