@@ -1,6 +1,10 @@
 package api
 
-import "slices"
+import (
+	"context"
+	"net/http"
+	"slices"
+)
 
 // Routes lists "METHOD /path" of every route, for the tests.
 func Routes() []string {
@@ -10,4 +14,17 @@ func Routes() []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// Take runs a POST's handler on a body, without server or token, and tells the
+// status that its error becomes; 0 for none.
+func Take(o Options, path string, body []byte) int {
+	for _, r := range routes(o) {
+		if r.method == http.MethodPost && r.path == path {
+			if _, err := r.do(context.Background(), &request{Request: &http.Request{}, body: body}); err != nil {
+				return describe(err).Status
+			}
+		}
+	}
+	return 0
 }
