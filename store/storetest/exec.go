@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"database/sql"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -16,7 +17,8 @@ func SQL(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
 	driver, address := "pgx", dsn
 	if !strings.Contains(dsn, "://") {
-		driver, address = "sqlite", "file:"+dsn+"?_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)"
+		file := url.URL{Scheme: "file", OmitHost: true, Path: dsn} // a path may hold # and ?
+		driver, address = "sqlite", file.String()+"?_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)"
 	}
 	db, err := sql.Open(driver, address)
 	if err != nil {

@@ -1,0 +1,92 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+func TestAStoryTellsWhatWasKnownAtItsEvent(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		p := b.opened(d, notifier.Announcement{Title: "Mail is slow", Severity: notifier.SeverityMinor, Components: []string{"imap7"}, Body: "one"})
+		d.Advance(time.Minute)
+		b.said(d, p.Incident.ID, notifier.Saying{Body: "two", Quiet: true})
+		d.Advance(time.Minute)
+		critical := notifier.SeverityCritical
+		third := b.said(d, p.Incident.ID, notifier.Saying{Body: "three", Severity: &critical, Components: &[]string{"imap7", "web"}})
+		d.Advance(time.Minute)
+		last := b.said(d, p.Incident.ID, notifier.Saying{Status: notifier.Resolved, Body: "four"})
+
+		first, err := b.Story(b.ctx, p.Event.Number)
+		b.must(err)
+		event := *p.Event
+		event.ExpiresAt = last.Event.ExpiresAt // shortened by the resolution
+		same(t, "event", first.Event, event)
+		if len(first.Incident.Updates) != 1 || first.Incident.Severity != notifier.SeverityMinor || first.Incident.Status != notifier.Investigating ||
+			!first.Incident.ResolvedAt.IsZero() || len(first.Previous) != 0 || len(first.Components) != 1 || first.Components["imap7"] != "The imap7" {
+			t.Errorf("the first story: %+v", first)
+		}
+		middle, err := b.Story(b.ctx, third.Event.Number)
+		b.must(err)
+		if len(middle.Incident.Updates) != 3 || middle.Incident.Severity != critical || len(middle.Components) != 2 || len(middle.Previous) != 1 {
+			t.Errorf("the middle story: %+v", middle)
+		}
+		if missed := middle.Missed(third.Event.Number); len(missed) != 2 {
+			t.Errorf("missed %+v", missed)
+		}
+		end, err := b.Story(b.ctx, last.Event.Number)
+		b.must(err)
+		now, err := b.Incident(b.ctx, p.Incident.ID)
+		b.must(err)
+		same(t, "the last story's incident", end.Incident, now)
+		if len(end.Previous) != 2 || end.Previous[0].ID != p.Event.ID || end.Previous[1].ID != third.Event.ID {
+			t.Errorf("previous: %+v", end.Previous)
+		}
+		if missed := end.Missed(p.Event.Number); len(missed) != 4 {
+			t.Errorf("missed %+v", missed)
+		}
+	})
+}
+
+func TestACorrectionShowsInEveryStory(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		p := b.opened(d, notifier.Announcement{Title: "Mial is slow", Body: "wrogn"})
+		title, body := "Mail is slow", "right"
+		_, err := b.ReviseIncident(b.ctx, p.Incident.ID, func(i notifier.Incident) (notifier.Posting, error) {
+			return i.Correct(notifier.Correction{Title: &title}, d.desk())
+		})
+		b.must(err)
+		_, err = b.CorrectUpdate(b.ctx, p.Incident.ID, p.Update.ID, func(u notifier.Update) (notifier.Update, error) {
+			is, _, err := u.Correct(&body, nil, d.desk())
+			return is, err
+		})
+		b.must(err)
+		story, err := b.Story(b.ctx, p.Event.Number)
+		b.must(err)
+		if story.Incident.Title != title || story.Incident.Updates[0].Body != body {
+			t.Errorf("%+v", story.Incident)
+		}
+	})
+}
+
+func TestAConfirmationsStoryHasNoIncident(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		var ask *notifier.Event
+		who, err := b.AddSubscriber(b.ctx, subscribers.Subscriber{Channel: notifier.Email, Address: "a@example.org", State: subscribers.Pending, Cadence: subscribers.Instant},
+			func(s subscribers.Subscriber) *notifier.Event { e := s.ConfirmEvent(d.desk()); ask = &e; return ask })
+		b.must(err)
+		story, err := b.Story(b.ctx, 1)
+		b.must(err)
+		ask.Number = 1
+		same(t, "event", story.Event, *ask)
+		if story.Event.Reader != int64(who.Number) || story.Incident.ID != "" {
+			t.Errorf("%+v", story)
+		}
+		if _, err := b.Story(b.ctx, 2); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("%v", err)
+		}
+	})
+}
