@@ -107,7 +107,8 @@ func newParser(w *world, env *environment) (*kong.Kong, error) {
 		kong.Name("allclear"), kong.Description(description),
 		kong.Writers(w.out, w.err), kong.Exit(func(int) { panic(helpShown{}) }),
 		kong.Resolvers(env),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 80, ValueFormatter: helpText}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 80}),
+		kong.ValueFormatter(helpText),
 		kong.ExplicitGroups([]kong.Group{{Key: "settings", Title: "Settings (each also a variable):"}}),
 	)
 }
@@ -122,7 +123,7 @@ func helpText(v *kong.Value) string {
 	if v.HasDefault && v.Default != "" {
 		out = strings.TrimSuffix(out, ".") + "; default: " + v.Default + "."
 	}
-	return out + " " + prefix + s
+	return out + " (" + prefix + s + ")"
 }
 
 // logger is the log of a command that answers a person.

@@ -34,6 +34,8 @@ type programOptions struct {
 	log      *slog.Logger
 	// worker: deliveries only, on a database that is there already.
 	worker bool
+	// now is the clock; nil is the system's, set right by PostgreSQL's.
+	now func() time.Time
 	// box are the built-in catcher's options, where the relay is mailbox:.
 	box mailbox.Options
 }
@@ -123,7 +125,7 @@ func (p *Program) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.db, err = store.Open(ctx, store.Options{DSN: s.Database, Create: !p.o.worker, Secret: secret, Log: log})
+	p.db, err = store.Open(ctx, store.Options{DSN: s.Database, Create: !p.o.worker, Secret: secret, Now: p.o.now, Log: log})
 	if err != nil {
 		return databaseError(err)
 	}
