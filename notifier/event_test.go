@@ -89,6 +89,18 @@ func TestAPublishedDraftTellsAllThatWasWrittenBefore(t *testing.T) {
 	}
 }
 
+func TestAnEventWithoutAnUpdateOfItsOwnEndsWhereTheNextBegins(t *testing.T) {
+	s := story(3, 1, 3, 0, 8)
+	s.Event.UpdateID = ""
+	if got := missed(s, 2); got != "u1 u2" {
+		t.Error(got)
+	}
+	s.Event.Number = 9
+	if got := missed(s, 2); got != "u1 u2 u3" {
+		t.Error(got)
+	}
+}
+
 // Told one event after the other, or some of them at once: every update up to
 // the last told event is read exactly once, in order, whoever skips what.
 func TestWhateverWasSupersededNothingIsReadTwiceOrNever(t *testing.T) {
