@@ -84,12 +84,12 @@ func eventByID(db *gorm.DB, id string) (notifier.Event, error) {
 // that are not through.
 func (s *Store) Depths(ctx context.Context) ([]notifier.Depth, error) {
 	db := s.conn(ctx)
-	type key struct {
+	type line struct {
 		Channel string
 		Lane    int
 	}
 	var open []struct {
-		key
+		Line            line `gorm:"embedded"`
 		Unsettled, Held int64
 	}
 	// Oldest is found by the index of due times, in its first entry.
@@ -99,27 +99,27 @@ func (s *Store) Depths(ctx context.Context) ([]notifier.Depth, error) {
 		return nil, fmt.Errorf("read the queue's depth: %w", translate(err))
 	}
 	var flying []struct {
-		key
-		N int64
+		Line line `gorm:"embedded"`
+		N    int64
 	}
 	if err := db.Raw(`SELECT channel, lane, count(*) AS n FROM deliveries WHERE state = 'sending' GROUP BY channel, lane`).Scan(&flying).Error; err != nil {
 		return nil, fmt.Errorf("count what is in flight: %w", translate(err))
 	}
-	sending := map[key]int64{}
+	sending := map[line]int64{}
 	for _, f := range flying {
-		sending[f.key] = f.N
+		sending[f.Line] = f.N
 	}
 	now := s.Now()
 	out := make([]notifier.Depth, 0, len(open))
 	for _, o := range open {
 		d := notifier.Depth{
-			Channel: notifier.Channel(o.Channel), Lane: notifier.Lane(o.Lane), Held: o.Held,
-			Sending: min(sending[o.key], o.Unsettled-o.Held), // read a moment later
+			Channel: notifier.Channel(o.Line.Channel), Lane: notifier.Lane(o.Line.Lane), Held: o.Held,
+			Sending: min(sending[o.Line], o.Unsettled-o.Held), // read a moment later
 		}
 		d.Pending = o.Unsettled - o.Held - d.Sending
 		var oldest int64
 		if err := db.Raw(`SELECT due_at FROM deliveries WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND due_at <= ?
-			ORDER BY due_at LIMIT 1`, o.Channel, o.Lane, micros(now)).Scan(&oldest).Error; err != nil {
+			ORDER BY due_at LIMIT 1`, o.Line.Channel, o.Line.Lane, micros(now)).Scan(&oldest).Error; err != nil {
 			return nil, fmt.Errorf("find what waits longest: %w", translate(err))
 		}
 		d.Oldest = instant(oldest)
