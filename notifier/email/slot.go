@@ -24,7 +24,7 @@ type slot struct {
 	wire     *wire
 	standing atomic.Pointer[wire] // for breakOff
 	sent     int                  // messages taken over this connection
-	used     time.Time            // when it was last used; zero: never
+	used     time.Time            // when it was last given a message; zero: never
 	token    bool                 // the relay's rate lets one message go
 	trying   bool                 // this connection carries the message on trial
 	refused  int                  // attempts to connect that failed in a row
@@ -50,9 +50,9 @@ func (s *slot) run(ctx context.Context) {
 			return
 		}
 		idled := !s.used.IsZero() && s.relay.passed(s.used, staleAfter)
+		s.used = s.now()
 		err := s.speaker.send(j, idled, more)
 		s.wire.rest()
-		s.used = s.now()
 		if s.trying && (err != nil || s.relay.State() != RelayTrying) {
 			s.trying = false
 			s.relay.untried()

@@ -16,7 +16,7 @@ import (
 const (
 	// Hang: answer nothing, and keep the connection open until the client ends it.
 	Hang = "\x00hang"
-	// Drop: close the connection without an answer.
+	// Drop: close the connection without an answer, or with half of one that stands before it.
 	Drop = "\x00drop"
 	// Endless: a reply whose lines do not end until the client does.
 	Endless = "\x00endless"
@@ -83,7 +83,8 @@ func (r *Raw) URL(options string) string {
 	return "smtp://" + r.Addr + "?tls=off" + options
 }
 
-// Close ends the server and all its connections.
+// Close ends the server and all its connections. It does not wait for an Answer
+// that blocks, so that a test that fails can end.
 func (r *Raw) Close() {
 	_ = r.l.Close()
 	r.mu.Lock()
@@ -177,9 +178,7 @@ func (r *Raw) accept() {
 		r.conns = append(r.conns, c)
 		r.cond.Broadcast()
 		r.mu.Unlock()
-		r.wg.Add(1)
 		go func() {
-			defer r.wg.Done()
 			defer func() { _ = c.Close() }()
 			(&rawConn{r: r, n: n, Conn: c, in: bufio.NewReaderSize(c, 64<<10), out: bufio.NewWriter(c)}).serve()
 		}()
@@ -251,9 +250,6 @@ func (c *rawConn) answer(command string) bool {
 		_ = c.out.Flush()
 		_, _ = io.Copy(io.Discard, c.in)
 		return false
-	case Drop:
-		_ = c.out.Flush()
-		return false
 	case Endless:
 		for {
 			if _, err := c.out.WriteString("250-and another thing\r\n"); err != nil {
@@ -262,6 +258,11 @@ func (c *rawConn) answer(command string) bool {
 		}
 	case "":
 		reply = c.usual(command)
+	}
+	if half, ok := strings.CutSuffix(reply, Drop); ok {
+		_, _ = c.out.WriteString(half)
+		_ = c.out.Flush()
+		return false
 	}
 	if !strings.HasSuffix(reply, "\n") {
 		reply += "\r\n"

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -57,9 +58,10 @@ type Server struct {
 	Addr  string         // host:port
 	Roots *x509.CertPool // vouches for its certificate
 
-	t    testing.TB
-	o    Options
-	smtp *smtp.Server
+	t        testing.TB
+	o        Options
+	smtp     *smtp.Server
+	listener net.Listener
 
 	mu       sync.Mutex
 	cond     *sync.Cond
@@ -89,7 +91,7 @@ func NewServerAt(t testing.TB, o Options, addr string) *Server {
 
 func newServer(t testing.TB, o Options, l net.Listener) *Server {
 	t.Helper()
-	s := &Server{t: t, o: o, Addr: l.Addr().String()}
+	s := &Server{t: t, o: o, listener: l, Addr: l.Addr().String()}
 	s.cond = sync.NewCond(&s.mu)
 	if len(s.o.Mechanisms) == 0 {
 		s.o.Mechanisms = []string{sasl.Plain, sasl.Login}
@@ -127,6 +129,7 @@ func newServer(t testing.TB, o Options, l net.Listener) *Server {
 // Close stops the server and every connection, as a crash would.
 func (s *Server) Close() {
 	_ = s.smtp.Close()
+	_ = s.listener.Close() // go-smtp closes only what its Serve has seen already
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.raw {
@@ -144,7 +147,7 @@ func (s *Server) URL(options string) string {
 	if s.o.User != "" {
 		u.User = url.UserPassword(s.o.User, s.o.Password)
 	}
-	return u.String()
+	return strings.ReplaceAll(u.String(), ",", "%2C") // which a URL may hold as it is, a list of them not
 }
 
 // TLSConfig trusts the server.
