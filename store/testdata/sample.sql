@@ -1,0 +1,37 @@
+INSERT INTO components (key, name, heading, state, created_at) VALUES ('web', 'The web', 'front', 'degraded', 1795447200000001), ('imap7', 'imap7', '', 'operational', 1795447200000002);
+INSERT INTO incidents (id, title, kind, severity, status, state, impact, starts_at, ends_at, opened_at, resolved_at, created_at, updated_at) VALUES
+    ('inc1', 'Mail is slow, “very”', 'incident', 2, 'identified', 'published', '{"delay_min_minutes":5,"delay_max_minutes":10}', 0, 0, 1795447200000000, 0, 1795447200000003, 1795447260000000),
+    ('inc2', 'New disks', 'maintenance', 0, 'completed', 'published', '{}', 1795447200000000, 1795450800000000, 1795447200000000, 1795450800000000, 1795447200000004, 1795450800000000),
+    ('inc3', 'We moved', 'post', 0, '', 'draft', '{}', 0, 0, 1795447200000000, 0, 1795447200000005, 1795447200000005);
+INSERT INTO incident_components (incident_id, component_key, place) VALUES ('inc1', 'web', 0), ('inc1', 'imap7', 1);
+INSERT INTO updates (id, incident_id, place, status, body, severity, impact, starts_at, ends_at, at, created_at, event_number) VALUES
+    ('upd1', 'inc1', 1, 'investigating', 'It began {{at "2026-11-23T15:00:00Z"}}.', 2, '{"delay_max_minutes":10}', 0, 0, 1795447200000000, 1795447200000003, 1),
+    ('upd2', 'inc1', 2, 'identified', 'Zażółć gęślą jaźń', 2, '{}', 0, 0, 1795447260000000, 1795447260000000, 2);
+INSERT INTO events (number, id, type, lane, kind, severity, components, incident_id, update_id, reader, accepted_at, expires_at, expanded_at, progress) VALUES
+    (1, 'evt1', 'incident.created', 2, 'incident', 2, '["web","imap7"]', 'inc1', 'upd1', 0, 1795447200000003, 1795792800000003, 1795447200100000, 4294967295),
+    (2, 'evt2', 'incident.updated', 2, 'incident', 2, '["web","imap7"]', 'inc1', 'upd2', 0, 1795447260000000, 1795792860000000, 1795447260100000, 4294967295),
+    (3, 'evt3', 'subscriber.confirm', 1, 'post', 0, '[]', NULL, '', 3, 1795447260000000, 1796052060000000, 0, 0);
+INSERT INTO subscribers (number, channel, address, state, severity, kinds, chooses, cadence, timezone, language, created_at, confirmed_at, unsubscribed_at) VALUES
+    (1, 'email', 'a@example.org', 'active', 1, 1, true, 'instant', 'Europe/Oslo', 'no', 1795447100000000, 1795447150000000, 0),
+    (2, 'email', 'b@example.org', 'active', 0, 0, false, 'milestones', '', '', 1795447100000001, 0, 0),
+    (3, 'email', 'c@example.org', 'pending', 0, 5, false, 'instant', '', '', 1795447100000002, 0, 0),
+    (4, 'email', 'd@example.org', 'unsubscribed', 0, 0, false, 'instant', '', '', 1795447100000003, 0, 1795447180000000);
+INSERT INTO subscriber_components (subscriber, component_key) VALUES (1, 'web');
+INSERT INTO suppressions (channel, address, reason, note, created_at) VALUES ('email', 'x@example.org', 'bounce', '550 5.1.1', 1795447100000000);
+INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, told, state, attempts, due_at, behind, awaited, worker, lease_until, tried_at, sent_at, relay, reply, remote) VALUES
+    (4294967297, 1, 2, 'email', 'a@example.org', 'no', 'Europe/Oslo', 1, 0, 'sent', 0, 1795447200100000, 0, false, '', 0, 1795447201000000, 1795447201000000, 'relay', '250 2.0.0 Ok: queued as 4', '4'),
+    (4294967298, 1, 2, 'email', 'b@example.org', '', '', 1, 0, 'superseded', 1, 1795447200100000, 0, false, '', 0, 1795447201000000, 0, 'relay', '450 4.2.1', ''),
+    (8589934593, 2, 2, 'email', 'a@example.org', 'no', 'Europe/Oslo', 2, 1, 'sending', 0, 1795447260100000, 0, false, 'w1', 1795447320000000, 0, 0, '', '', ''),
+    (8589934594, 2, 2, 'email', 'b@example.org', '', '', 1, 0, 'pending', 0, 1795447260100000, 0, false, '', 0, 0, 0, '', '', '');
+INSERT INTO event_counts (event_number, channel, total, unsettled, held, tried, sent, bounced, failed, superseded, suppressed, cancelled, expired, first_sent_at, last_sent_at) VALUES
+    (1, 'email', 2, 0, 0, 2, 1, 0, 0, 1, 0, 0, 0, 1795447201000000, 1795447201000000),
+    (2, 'email', 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO event_latency (event_number, step, messages) VALUES (1, 349, 1);
+INSERT INTO pauses (scope, key, "by", since) VALUES ('domain', 'example.net', 'local:ann', 1795447200000000);
+INSERT INTO tokens (id, name, role, hash, created_at, revoked_at) VALUES ('tok1', 'monitor', 'poster', '12345678901234567890123456789012', 1795447000000000, 0);
+INSERT INTO answers (scope, key_hash, body_hash, answer, created_at) VALUES ('tok1 /api/v1/incidents', '1', '2', '3', 1795447200000000);
+INSERT INTO audit (id, at, actor, action, subject, detail) VALUES ('000660f4b4f3f001aaaa', 1795447200000001, 'local:ann', 'component.add', 'web', '');
+UPDATE counters SET value = 3 WHERE name = 'event';
+UPDATE counters SET value = 4 WHERE name = 'subscriber';
+UPDATE counters SET value = 7 WHERE name IN ('work', 'halts');
+UPDATE counters SET value = 4711 WHERE name = 'identity';
