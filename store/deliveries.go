@@ -119,3 +119,28 @@ func (p *deliveryPage) byState() error {
 	}
 	return nil
 }
+
+const deliveryColumns = `id, lane, channel, address, language, timezone, since, told, attempts, state, due_at, tried_at, sent_at, relay, reply, remote`
+
+// readDeliveries appends what query finds.
+func readDeliveries(out []notifier.Delivery, query *gorm.DB) ([]notifier.Delivery, error) {
+	rows, err := query.Rows()
+	if err != nil {
+		return nil, fmt.Errorf("read deliveries: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var d notifier.Delivery
+		var due, tried, sent int64
+		if err := rows.Scan(&d.ID, &d.Lane, &d.Channel, &d.Address, &d.Language, &d.Zone, &d.Since, &d.Told, &d.Attempts, &d.State,
+			&due, &tried, &sent, &d.Relay, &d.Reply, &d.Remote); err != nil {
+			return nil, fmt.Errorf("read a delivery: %w", err)
+		}
+		d.DueAt, d.TriedAt, d.SentAt = instant(due), instant(tried), instant(sent)
+		out = append(out, d)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read deliveries: %w", err)
+	}
+	return out, nil
+}

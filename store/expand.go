@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -204,54 +205,51 @@ func (x *expansion) findEarlier() error {
 
 // insert makes the slice's deliveries and counts them.
 func (x *expansion) insert() error {
-	var (
-		base     = int64(notifier.MakeDeliveryID(x.event.Number, 0))
-		with     string
-		join     string
-		since    = `CAST(? AS bigint)`
-		told     = `0`
-		state    = `'pending'`
-		due      = `CAST(? AS bigint)`
-		behind   = `0`
-		args     []any
-		forever  = micros(notifier.UntilResumed)
-		dueArgs  = []any{min(x.now, x.event.AcceptedAt)}
-		matching = ``
-	)
-	if len(x.earlier) > 0 {
-		with, args = x.prior()
-		join = ` LEFT JOIN prior AS p ON p.reader = s.number`
-		since = `coalesce(p.since, ` + since + `)`
-		told = `coalesce(p.told, 0)`
-		state = `CASE WHEN p.flying > 0 THEN 'held' ELSE 'pending' END`
-		due = `CASE WHEN p.flying > 0 THEN CAST(? AS bigint) ELSE ` + due + ` END`
-		dueArgs = append([]any{forever}, dueArgs...)
-		behind = `coalesce(p.flying, 0)`
-		matching = ` OR p.since IS NOT NULL OR p.flying > 0`
-		if x.event.Type.Closing() {
-			matching += ` OR p.told > 0`
-		}
-	}
-	args = append(args, base, x.event.Number, int(x.event.Lane), x.event.Number)
-	args = append(args, dueArgs...)
-	args = append(args, x.lo, x.hi)
 	wants, wantArgs, err := x.wants()
 	if err != nil {
 		return err
 	}
-	query := with + `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, told, state, due_at, behind)
+	readers, args := x.readers()
+	args = append(args, wantArgs...)
+	if x.event.Type.Closing() {
+		wants += ` OR s.told > 0`
+	}
+	after, upTo := x.keys(x.event.Number)
+	query := `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, told, state, due_at, behind)
 		SELECT CAST(? AS bigint) + s.number, CAST(? AS bigint), CAST(? AS smallint), s.channel, s.address, s.language, s.timezone,
-			` + since + `, ` + told + `, ` + state + `, ` + due + `, ` + behind + `
-		FROM subscribers AS s` + join + `
-		WHERE s.number > ? AND s.number <= ? AND s.state IN (` + x.states() + `)
-			AND NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = s.channel AND b.address = s.address)
-			AND ((` + wants + `)` + matching + `)
+			coalesce(s.since, CAST(? AS bigint)), s.told, CASE WHEN s.flying > 0 THEN 'held' ELSE 'pending' END,
+			CASE WHEN s.flying > 0 THEN CAST(? AS bigint) ELSE CAST(? AS bigint) END, s.flying
+		FROM (` + readers + `) AS s
+		WHERE NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = s.channel AND b.address = s.address)
+			AND (` + wants + ` OR s.since IS NOT NULL OR s.flying > 0)
 		ON CONFLICT DO NOTHING`
-	x.made, err = x.store.insertCounted(x.tx, x.accounts, x.event.Number, query, append(args, wantArgs...))
-	if err != nil {
+	args = append([]any{after - x.lo, x.event.Number, int(x.event.Lane), x.event.Number,
+		micros(notifier.UntilResumed), min(x.now, x.event.AcceptedAt)}, args...)
+	if x.made, err = x.store.insertCounted(x.tx, x.accounts, after, upTo, query, args); err != nil {
 		return fmt.Errorf("make deliveries: %w", err)
 	}
 	return nil
+}
+
+// readers are the slice's subscribers with what they know of the incident: told,
+// the last event they were sent; since, the first they wait for; flying, a
+// delivery in flight. Their earlier deliveries are found by key, each by itself:
+// a join with ranges of them invites both planners to worse.
+func (x *expansion) readers() (string, []any) {
+	const of = ` FROM subscribers AS s`
+	where := ` WHERE s.number > ? AND s.number <= ? AND s.state IN (` + x.states() + `)`
+	if len(x.earlier) == 0 {
+		return `SELECT s.*, 0 AS told, CAST(NULL AS bigint) AS since, 0 AS flying` + of + where, []any{x.lo, x.hi}
+	}
+	var args []any
+	for _, e := range x.earlier {
+		args = append(args, int64(notifier.MakeDeliveryID(e.Number, 0)))
+	}
+	keys := `CAST(? AS bigint) + s.number` + strings.Repeat(`, CAST(? AS bigint) + s.number`, len(args)-1)
+	return `SELECT s.*, max(CASE WHEN d.state IN ('sent', 'bounced') THEN d.event_number ELSE 0 END) AS told,
+			min(CASE WHEN d.state IN ('pending', 'held') THEN d.since END) AS since,
+			max(CASE WHEN d.state = 'sending' THEN d.id ELSE 0 END) AS flying
+		` + of + ` LEFT JOIN deliveries AS d ON d.id IN (` + keys + `)` + where + ` GROUP BY s.number`, append(args, x.lo, x.hi)
 }
 
 // states are those of subscribers who may get this event: one who is asked to
@@ -261,26 +259,6 @@ func (x *expansion) states() string {
 		return `'pending', 'active'`
 	}
 	return `'active'`
-}
-
-// prior is what the slice's readers know of the incident: the last event they
-// were sent, the first they wait for, and a delivery in flight.
-func (x *expansion) prior() (string, []any) {
-	var args []any
-	ranges := ``
-	for i, e := range x.earlier {
-		if i > 0 {
-			ranges += ` UNION ALL `
-		}
-		ranges += `SELECT id, event_number, state, since FROM deliveries WHERE id > ? AND id <= ?`
-		after, upTo := x.keys(e.Number)
-		args = append(args, after, upTo)
-	}
-	return `WITH prior AS (SELECT id & 4294967295 AS reader,
-			max(CASE WHEN state IN ('sent', 'bounced') THEN event_number ELSE 0 END) AS told,
-			min(CASE WHEN state IN ('pending', 'held') THEN since END) AS since,
-			max(CASE WHEN state = 'sending' THEN id ELSE 0 END) AS flying
-		FROM (` + ranges + `) AS d GROUP BY id & 4294967295) `, args
 }
 
 // kindBits are the bits of subscribers.kinds.
@@ -312,5 +290,5 @@ func (x *expansion) wants() (string, []any, error) {
 		sql += ` AND (NOT s.chooses OR EXISTS (SELECT 1 FROM subscriber_components AS c WHERE c.subscriber = s.number AND c.component_key IN ?))`
 		args = append(args, components)
 	}
-	return sql, args, nil
+	return `(` + sql + `)`, args, nil
 }

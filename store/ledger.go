@@ -13,21 +13,19 @@ import (
 
 // deliveryRow is what is read of a delivery to change it, and written back.
 type deliveryRow struct {
-	ID         int64
-	Lane       int
-	Channel    string
-	Address    string
-	State      notifier.DeliveryState
-	Attempts   int
-	DueAt      int64
-	Since      int64
-	Told       int64
-	Behind     int64 // held until that delivery, in flight, is settled
-	Awaited    bool  // another one is held behind this one
-	Worker     string
-	LeaseUntil int64
-	TriedAt    int64
-	SentAt     int64
+	ID       int64
+	Lane     notifier.Lane
+	Channel  string
+	State    notifier.DeliveryState
+	Attempts int
+	DueAt    int64
+	Since    int64
+	Told     int64
+	Behind   int64 // held until that delivery, in flight, is settled
+	Awaited  bool  // another one is held behind this one
+	Worker   string
+	TriedAt  int64
+	SentAt   int64 // set when it is sent now; not read
 }
 
 func (r *deliveryRow) event() int64  { return notifier.DeliveryID(r.ID).Event() }
@@ -35,7 +33,7 @@ func (r *deliveryRow) reader() int64 { return notifier.DeliveryID(r.ID).Reader()
 
 // rest takes the delivery out of a worker's hands, into state.
 func (r *deliveryRow) rest(state notifier.DeliveryState) {
-	r.State, r.Worker, r.LeaseUntil, r.Behind = state, "", 0, 0
+	r.State, r.Worker, r.Behind = state, "", 0
 }
 
 // wait makes the delivery due at a time.
@@ -60,7 +58,7 @@ func (s *Store) ledger(tx *gorm.DB) *ledger {
 	return &ledger{store: s, tx: tx, rows: map[int64]*deliveryRow{}, was: map[int64]deliveryRow{}, receipts: map[int64]notifier.Receipt{}}
 }
 
-const rowColumns = `id, lane, channel, address, state, attempts, due_at, since, told, behind, awaited, worker, lease_until, tried_at, sent_at`
+const rowColumns = `id, lane, channel, state, attempts, due_at, since, told, behind, awaited, worker, tried_at`
 
 // forUpdate locks rows until the transaction ends; SQLite has one writer anyway.
 func (s *Store) forUpdate() string {
@@ -93,8 +91,8 @@ func (l *ledger) lockBy(tail string, args ...any) ([]*deliveryRow, error) {
 	var out []*deliveryRow
 	for found.Next() {
 		r := new(deliveryRow)
-		if err := found.Scan(&r.ID, &r.Lane, &r.Channel, &r.Address, &r.State, &r.Attempts, &r.DueAt, &r.Since, &r.Told,
-			&r.Behind, &r.Awaited, &r.Worker, &r.LeaseUntil, &r.TriedAt, &r.SentAt); err != nil {
+		if err := found.Scan(&r.ID, &r.Lane, &r.Channel, &r.State, &r.Attempts, &r.DueAt, &r.Since, &r.Told,
+			&r.Behind, &r.Awaited, &r.Worker, &r.TriedAt); err != nil {
 			return nil, fmt.Errorf("read a delivery: %w", err)
 		}
 		if have, ok := l.rows[r.ID]; ok {
@@ -188,24 +186,33 @@ func numbers(ids []int64) string {
 	return string(append(b, ']'))
 }
 
-// save writes every row that changed, then the accounts of their events, as the
-// last thing of a transaction: everyone in the same order.
+// save writes every row that changed, none of which is in anyone's hands any
+// more, then the accounts of their events, as the last thing of a transaction:
+// everyone in the same order.
 func (l *ledger) save() error {
-	var changed []*deliveryRow
+	var sent, others []*deliveryRow
 	t := tally{}
 	for _, id := range slices.Sorted(maps.Keys(l.rows)) {
 		was, is := l.was[id], l.rows[id]
-		if was == *is && l.receipts[id] == (notifier.Receipt{}) {
+		_, said := l.receipts[id]
+		if was == *is && !said {
 			continue
 		}
-		changed = append(changed, is)
+		if is.State == notifier.Sent {
+			sent = append(sent, is)
+		} else {
+			others = append(others, is)
+		}
 		t.move(&was, is)
 	}
-	if len(changed) == 0 {
+	if len(sent)+len(others) == 0 {
 		return nil
 	}
-	if err := l.writeRows(changed); err != nil {
-		return err
+	if err := l.writeSent(sent); err != nil {
+		return fmt.Errorf("write what was sent: %w", err)
+	}
+	if err := l.writeOthers(others); err != nil {
+		return fmt.Errorf("write deliveries: %w", err)
 	}
 	if err := t.save(l.store, l.tx); err != nil {
 		return err

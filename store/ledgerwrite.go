@@ -2,90 +2,121 @@ package store
 
 import (
 	"encoding/json"
-	"fmt"
 	"strconv"
+	"strings"
 
 	"allclear/notifier"
 )
 
-// set is the assignment of a batch's columns, from u.
-const set = ` SET state = u.state, attempts = u.attempts, due_at = u.due_at, since = u.since, told = u.told,
-	behind = u.behind, awaited = u.awaited, worker = u.worker, lease_until = u.lease_until, tried_at = u.tried_at, sent_at = u.sent_at,
-	relay = coalesce(u.relay, d.relay), reply = coalesce(u.reply, d.reply), remote = coalesce(u.remote, d.remote)`
+// Rows are written by one statement a batch, which finds each by its primary
+// key. What was sent has a statement of its own: it is nearly everything, and
+// fewer columns are changed by it.
 
-// writeRows writes rows in one statement that finds each by its primary key.
-func (l *ledger) writeRows(rows []*deliveryRow) error {
-	write := l.writeJSON
+const (
+	writeSent = `UPDATE deliveries AS d SET state = 'sent', worker = '', lease_until = 0, behind = 0, awaited = false,
+		tried_at = u.tried_at, sent_at = u.sent_at, relay = u.relay, reply = u.reply, remote = u.remote FROM `
+	writeOthers = `UPDATE deliveries AS d SET state = u.state, worker = '', lease_until = 0, behind = u.behind, awaited = u.awaited,
+		attempts = u.attempts, due_at = u.due_at, since = u.since, told = u.told, tried_at = u.tried_at,
+		relay = coalesce(u.relay, d.relay), reply = coalesce(u.reply, d.reply), remote = coalesce(u.remote, d.remote) FROM `
+)
+
+func (l *ledger) writeSent(rows []*deliveryRow) error {
+	b := newBatch(len(rows), "id bigint", "tried_at bigint", "sent_at bigint", "relay text", "reply text", "remote text")
+	for _, r := range rows {
+		said := l.receipts[r.ID]
+		b.add(r.ID, r.TriedAt, r.SentAt, said.Relay, said.Reply, said.Remote)
+	}
+	return b.run(l, writeSent)
+}
+
+func (l *ledger) writeOthers(rows []*deliveryRow) error {
+	b := newBatch(len(rows), "id bigint", "state text", "behind bigint", "awaited boolean", "attempts bigint", "due_at bigint", "since bigint",
+		"told bigint", "tried_at bigint", "relay text", "reply text", "remote text")
+	for _, r := range rows {
+		values := []any{r.ID, string(r.State), r.Behind, r.Awaited, int64(r.Attempts), r.DueAt, r.Since, r.Told, r.TriedAt, nil, nil, nil}
+		if said, ok := l.receipts[r.ID]; ok {
+			values[9], values[10], values[11] = said.Relay, said.Reply, said.Remote
+		}
+		b.add(values...)
+	}
+	return b.run(l, writeOthers)
+}
+
+// batch is rows on their way into a statement: on PostgreSQL an array a
+// column, on SQLite one JSON list of lists.
+type batch struct {
+	columns []string // name and type
+	values  [][]any  // by column
+}
+
+func newBatch(rows int, columns ...string) *batch {
+	b := &batch{columns: columns, values: make([][]any, len(columns))}
+	for i := range b.values {
+		b.values[i] = make([]any, 0, rows)
+	}
+	return b
+}
+
+func (b *batch) add(row ...any) {
+	for i, v := range row {
+		b.values[i] = append(b.values[i], v)
+	}
+}
+
+// run executes an UPDATE of d from the batch as u.
+func (b *batch) run(l *ledger, update string) error {
+	if len(b.values[0]) == 0 {
+		return nil
+	}
+	from, args := b.lists()
 	if l.store.dialect == postgres {
-		write = l.writeArrays
+		from, args = b.arrays()
 	}
-	if err := write(rows); err != nil {
-		return fmt.Errorf("write deliveries: %w", err)
-	}
-	return nil
+	return l.tx.Exec(update+from+` WHERE d.id = u.id`, args...).Error
 }
 
-// writeArrays is writeRows on PostgreSQL: a column is an array.
-func (l *ledger) writeArrays(rows []*deliveryRow) error {
-	n := len(rows)
-	var (
-		id, due, since, told, behind = make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
-		lease, tried, sent           = make([]int64, n), make([]int64, n), make([]int64, n)
-		attempts                     = make([]int32, n)
-		awaited                      = make([]bool, n)
-		state, worker                = make([]string, n), make([]string, n)
-		relay, reply, remote         = make([]*string, n), make([]*string, n), make([]*string, n)
-	)
-	for i, r := range rows {
-		id[i], due[i], since[i], told[i], behind[i] = r.ID, r.DueAt, r.Since, r.Told, r.Behind
-		lease[i], tried[i], sent[i] = r.LeaseUntil, r.TriedAt, r.SentAt
-		attempts[i], awaited[i], state[i], worker[i] = int32(r.Attempts), r.Awaited, string(r.State), r.Worker
-		if said, ok := l.receipts[r.ID]; ok {
-			relay[i], reply[i], remote[i] = &said.Relay, &said.Reply, &said.Remote
-		}
+func (b *batch) arrays() (from string, args []any) {
+	names, casts := make([]string, len(b.columns)), make([]string, len(b.columns))
+	for i, c := range b.columns {
+		name, kind, _ := strings.Cut(c, " ")
+		names[i], casts[i] = name, `CAST(? AS `+kind+`[])`
+		args = append(args, &b.values[i]) // a bare slice would be spread by GORM
 	}
-	return l.tx.Exec(`UPDATE deliveries AS d`+set+` FROM unnest(CAST(? AS bigint[]), CAST(? AS text[]), CAST(? AS int[]), CAST(? AS bigint[]),
-		CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS boolean[]), CAST(? AS text[]), CAST(? AS bigint[]),
-		CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]))
-		AS u(id, state, attempts, due_at, since, told, behind, awaited, worker, lease_until, tried_at, sent_at, relay, reply, remote)
-		WHERE d.id = u.id`,
-		&id, &state, &attempts, &due, &since, &told, &behind, &awaited, &worker, &lease, &tried, &sent, &relay, &reply, &remote).Error
+	return `unnest(` + strings.Join(casts, ", ") + `) AS u(` + strings.Join(names, ", ") + `)`, args
 }
 
-// writeJSON is writeRows on SQLite: a row is a list.
-func (l *ledger) writeJSON(rows []*deliveryRow) error {
-	b := make([]byte, 0, 160*len(rows))
-	b = append(b, '[')
-	for i, r := range rows {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, '[')
-		for _, v := range []int64{r.ID, int64(r.Attempts), r.DueAt, r.Since, r.Told, r.Behind, r.LeaseUntil, r.TriedAt, r.SentAt} {
-			b = append(strconv.AppendInt(b, v, 10), ',')
-		}
-		b = append(strconv.AppendBool(b, r.Awaited), ',')
-		b = append(text(b, string(r.State)), ',')
-		b = text(b, r.Worker)
-		if said, ok := l.receipts[r.ID]; ok {
-			for _, v := range []string{said.Relay, said.Reply, said.Remote} {
-				b = text(append(b, ','), v)
+func (b *batch) lists() (from string, args []any) {
+	fields := make([]string, len(b.columns))
+	for i, c := range b.columns {
+		name, _, _ := strings.Cut(c, " ")
+		fields[i] = `value ->> ` + strconv.Itoa(i) + ` AS ` + name
+	}
+	text := make([]byte, 0, 128*len(b.values[0]))
+	for row := range b.values[0] {
+		for i := range b.columns {
+			mark := byte(',')
+			if i == 0 {
+				mark = '['
 			}
+			text = appendJSON(append(text, mark), b.values[i][row])
 		}
-		b = append(b, ']')
+		text = append(text, ']', ',')
 	}
-	b = append(b, ']')
-	return l.tx.Exec(`UPDATE deliveries AS d`+set+` FROM (SELECT
-		value ->> 0 AS id, value ->> 1 AS attempts, value ->> 2 AS due_at, value ->> 3 AS since, value ->> 4 AS told, value ->> 5 AS behind,
-		value ->> 6 AS lease_until, value ->> 7 AS tried_at, value ->> 8 AS sent_at, value ->> 9 AS awaited, value ->> 10 AS state,
-		value ->> 11 AS worker, value ->> 12 AS relay, value ->> 13 AS reply, value ->> 14 AS remote FROM json_each(?)) AS u
-		WHERE d.id = u.id`, string(b)).Error
+	text[len(text)-1] = ']'
+	return `(SELECT ` + strings.Join(fields, ", ") + ` FROM json_each(?)) AS u`, []any{`[` + string(text)}
 }
 
-// text appends s as JSON.
-func text(b []byte, s string) []byte {
-	quoted, _ := json.Marshal(s) // a string cannot fail
-	return append(b, quoted...)
+func appendJSON(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case int64:
+		return strconv.AppendInt(b, v, 10)
+	case bool:
+		return strconv.AppendBool(b, v)
+	case string:
+		quoted, _ := json.Marshal(v) // a string cannot fail
+		return append(b, quoted...)
+	}
+	return append(b, "null"...)
 }
 
 // clip makes what a peer said fit for both databases, whoever wrote it down.

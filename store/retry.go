@@ -215,7 +215,7 @@ func (r *retrial) welcome(rows []*deliveryRow) (map[int64]bool, error) {
 	states := []string{"active"}
 	for i, row := range rows {
 		readers[i] = row.reader()
-		if notifier.Lane(row.Lane) == notifier.LaneConfirm {
+		if row.Lane == notifier.LaneConfirm {
 			states = []string{"active", "pending"}
 		}
 	}
@@ -258,7 +258,13 @@ func (r *retrial) move(from []int64) (int, error) {
 	}
 	in, arg := r.store.among(`d.id`, from)
 	t := tally{}
-	made, err := r.store.insertCounted(r.tx, t, r.target, `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, told, state, due_at)
+	// They may come from several events: of the readers' numbers it is the range that counts.
+	first, last := int64(1<<32-1), int64(0)
+	for _, id := range from {
+		n := notifier.DeliveryID(id).Reader()
+		first, last = min(first, n), max(last, n)
+	}
+	made, err := r.store.insertCounted(r.tx, t, r.key(r.target, first-1), r.key(r.target, last), `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, told, state, due_at)
 		SELECT CAST(? AS bigint) + s.number, CAST(? AS bigint), d.lane, s.channel, s.address, s.language, s.timezone, d.since, d.told, 'pending', CAST(? AS bigint)
 		FROM deliveries AS d JOIN subscribers AS s ON s.number = d.id & 4294967295 WHERE `+in+` ON CONFLICT DO NOTHING`,
 		[]any{r.key(r.target, 0), r.target, r.now, arg})

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"gorm.io/gorm"
@@ -102,29 +103,39 @@ func applyTo(r *deliveryRow, x notifier.Settlement, now int64) bool {
 // checkPauses looks after deliveries that are to wait until their domain is
 // resumed: where that has happened already, nobody would come for them.
 func (l *ledger) checkPauses(settled []*deliveryRow, now int64) error {
-	forever := micros(notifier.UntilResumed)
-	var domains []string
+	waiting := map[int64]*deliveryRow{}
 	for _, r := range settled {
-		if r.State == notifier.Held && r.DueAt >= forever {
-			domains = append(domains, subscribers.Domain(r.Address))
+		if r.State == notifier.Held && r.DueAt >= micros(notifier.UntilResumed) {
+			waiting[r.ID] = r
 		}
 	}
-	if len(domains) == 0 {
+	if len(waiting) == 0 {
 		return nil
 	}
-	slices.Sort(domains)
+	in, arg := l.store.among(`id`, slices.Sorted(maps.Keys(waiting)))
+	var found []struct {
+		ID      int64
+		Address string
+	}
+	if err := l.tx.Raw(`SELECT id, address FROM deliveries WHERE `+in, arg).Scan(&found).Error; err != nil {
+		return fmt.Errorf("read addresses: %w", err)
+	}
+	domains := map[string]bool{}
+	for _, f := range found {
+		domains[subscribers.Domain(f.Address)] = true
+	}
 	lock := ``
 	if l.store.dialect == postgres {
 		lock = ` FOR SHARE` // a resumption waits for us, and then sees what we wrote
 	}
 	var paused []string
-	err := l.tx.Raw(`SELECT key FROM pauses WHERE scope = 'domain' AND key IN ?`+lock, slices.Compact(domains)).Scan(&paused).Error
-	if err != nil {
+	if err := l.tx.Raw(`SELECT key FROM pauses WHERE scope = 'domain' AND key IN ? ORDER BY key`+lock, slices.Sorted(maps.Keys(domains))).
+		Scan(&paused).Error; err != nil {
 		return fmt.Errorf("read pauses: %w", err)
 	}
-	for _, r := range settled {
-		if r.State == notifier.Held && r.DueAt >= forever && !slices.Contains(paused, subscribers.Domain(r.Address)) {
-			r.wait(notifier.Pending, now)
+	for _, f := range found {
+		if !slices.Contains(paused, subscribers.Domain(f.Address)) {
+			waiting[f.ID].wait(notifier.Pending, now)
 			l.released = true
 		}
 	}

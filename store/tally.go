@@ -71,14 +71,13 @@ func (a *account) still() bool {
 
 // move books that a delivery was one thing and is another.
 func (t tally) move(was, is *deliveryRow) {
-	sent := is.SentAt > 0 && was.SentAt == 0
-	if was.State == is.State && was.TriedAt == is.TriedAt && !sent {
+	if was.State == is.State && was.TriedAt == is.TriedAt {
 		return
 	}
 	a := t.of(is.event(), is.Channel)
 	a.count(-1, was.State, was.TriedAt > 0)
 	a.count(1, is.State, is.TriedAt > 0)
-	if sent {
+	if is.State == notifier.Sent && was.State != notifier.Sent {
 		a.sentAt = append(a.sentAt, is.SentAt)
 	}
 }
@@ -189,38 +188,44 @@ func (s *Store) timesOf(tx *gorm.DB, events []int64) (map[int64]eventTimes, erro
 	return out, nil
 }
 
-// insertCounted runs an INSERT of deliveries of one event and books what it
-// made. PostgreSQL counts itself; SQLite has no statement that could, and tells
-// every row.
-func (s *Store) insertCounted(tx *gorm.DB, t tally, event int64, insert string, args []any) (made int64, err error) {
-	query := insert + ` RETURNING channel, state, 1`
+// insertCounted runs an INSERT of deliveries with keys in (after, upTo] of one
+// event and books what it made. PostgreSQL counts while it inserts; on SQLite,
+// where nobody else writes meanwhile, it is what is there after and was not before.
+func (s *Store) insertCounted(tx *gorm.DB, t tally, after, upTo int64, insert string, args []any) (made int64, err error) {
+	type kind struct {
+		Channel string
+		State   notifier.DeliveryState
+		N       int64
+	}
+	var before, found []kind
 	if s.dialect == postgres {
-		with, rest := `WITH `, insert
-		if i := strings.Index(insert, `INSERT INTO`); i > 0 {
-			with, rest = strings.TrimRight(insert[:i], " \n\t")+`, `, insert[i:]
-		}
-		query = with + `made AS (` + rest + ` RETURNING channel, state) SELECT channel, state, count(*) FROM made GROUP BY channel, state`
-	}
-	rows, err := tx.Raw(query, args...).Rows()
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = rows.Close() }()
-	type kind struct{ channel, state string }
-	found := map[kind]int64{}
-	for rows.Next() {
-		var k kind
-		var n int64
-		if err := rows.Scan(&k.channel, &k.state, &n); err != nil {
+		if err := tx.Raw(`WITH made AS (`+insert+` RETURNING channel, state)
+			SELECT channel, state, count(*) AS n FROM made GROUP BY channel, state`, args...).Scan(&found).Error; err != nil {
 			return 0, err
 		}
-		found[k] += n
+	} else {
+		const count = `SELECT channel, state, count(*) AS n FROM deliveries WHERE id > ? AND id <= ? GROUP BY channel, state`
+		if err := tx.Raw(count, after, upTo).Scan(&before).Error; err != nil {
+			return 0, err
+		}
+		if err := tx.Exec(insert, args...).Error; err != nil {
+			return 0, err
+		}
+		if err := tx.Raw(count, after, upTo).Scan(&found).Error; err != nil {
+			return 0, err
+		}
 	}
-	for k, n := range found {
-		a := t.of(event, k.channel)
-		a.total += n
-		a.count(n, notifier.DeliveryState(k.state), false)
-		made += n
+	book := func(k kind, sign int64) {
+		a := t.of(notifier.DeliveryID(upTo).Event(), k.Channel)
+		a.total += sign * k.N
+		a.count(sign*k.N, k.State, false)
+		made += sign * k.N
 	}
-	return made, rows.Err()
+	for _, k := range found {
+		book(k, 1)
+	}
+	for _, k := range before {
+		book(k, -1)
+	}
+	return made, nil
 }

@@ -34,7 +34,7 @@ func (s *Store) withdraw(_ context.Context, tx *gorm.DB, channel notifier.Channe
 	}
 	stopped := false
 	for _, r := range rows {
-		if r.State.Final() || !all && notifier.Lane(r.Lane) == notifier.LaneConfirm {
+		if r.State.Final() || !all && r.Lane == notifier.LaneConfirm {
 			continue
 		}
 		r.rest(notifier.Suppressed)

@@ -191,8 +191,8 @@ CREATE TABLE counters (
     name  text PRIMARY KEY,
     value bigint NOT NULL
 );
-INSERT INTO goose_db_version VALUES (1, 0, 1, '2026-11-23 20:24:30');
-INSERT INTO goose_db_version VALUES (2, 1, 1, '2026-11-23 20:24:30');
+INSERT INTO goose_db_version VALUES (1, 0, 1, '2026-11-23 20:26:40');
+INSERT INTO goose_db_version VALUES (2, 1, 1, '2026-11-23 20:26:40');
 INSERT INTO components VALUES ('web', 'The web', 'front', 'degraded', 1795447200000001);
 INSERT INTO components VALUES ('imap7', 'imap7', '', 'operational', 1795447200000002);
 INSERT INTO incidents VALUES ('inc1', 'Mail is slow, “very”', 'incident', 2, 'identified', 'published', '{"delay_min_minutes":5,"delay_max_minutes":10}', 0, 0, 1795447200000000, 0, 1795447200000003, 1795447260000000);

@@ -126,7 +126,7 @@ CREATE TABLE subscribers (
     UNIQUE (channel, address),
     CHECK (state <> 'unsubscribed' OR unsubscribed_at > 0)
 );
-CREATE INDEX subscribers_active ON subscribers (channel, number) WHERE state = 'active';
+CREATE INDEX subscribers_active ON subscribers (number) WHERE state = 'active';
 
 CREATE TABLE subscriber_components (
     subscriber    bigint NOT NULL REFERENCES subscribers (number) ON DELETE CASCADE,
