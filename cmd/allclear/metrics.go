@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -120,6 +121,12 @@ func (q *queueCollector) Collect(ch chan<- prometheus.Metric) {
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(depth, err)
 		return
+	}
+	// Lanes in which nothing waits are told too: an alert cannot fire on what is missing.
+	for _, l := range notifier.Lanes {
+		if !slices.ContainsFunc(list, func(d notifier.Depth) bool { return d.Lane == l && d.Channel == notifier.Email }) {
+			list = append(list, notifier.Depth{Channel: notifier.Email, Lane: l})
+		}
 	}
 	now := q.now()
 	for _, d := range list {

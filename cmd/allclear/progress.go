@@ -9,8 +9,10 @@ import (
 )
 
 // meter shows how far long work has come: a bar on a terminal, elsewhere a
-// plain line at every tenth.
+// plain line at every tenth, once it has taken longer than a moment.
 type meter struct {
+	now   func() time.Time
+	begun time.Time
 	w     io.Writer
 	what  string
 	total int64
@@ -20,7 +22,7 @@ type meter struct {
 }
 
 func (a *app) meter(what string, total int64) *meter {
-	m := &meter{w: a.err, what: what, total: total}
+	m := &meter{now: a.now, begun: a.now(), w: a.err, what: what, total: total}
 	if a.interactive(a.err) {
 		m.bar = progressbar.NewOptions64(total,
 			progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription(fmt.Sprintf("%-12s", what)), progressbar.OptionSetWidth(28),
@@ -30,6 +32,9 @@ func (a *app) meter(what string, total int64) *meter {
 	}
 	return m
 }
+
+// moment is how long something may take before it tells how far it is.
+const moment = time.Second
 
 // set says how much is done. It may be called with the same or a smaller value.
 func (m *meter) set(done int64) {
@@ -41,7 +46,7 @@ func (m *meter) set(done int64) {
 		_ = m.bar.Set64(min(done, m.total))
 		return
 	}
-	if m.total <= 0 {
+	if m.total <= 0 || m.now().Sub(m.begun) < moment {
 		return
 	}
 	if tenth := done * 10 / m.total; tenth > m.tenth {
