@@ -243,7 +243,9 @@ func (c *rawConn) flush() bool {
 func (c *rawConn) answer(command string) bool {
 	reply := ""
 	if c.r.o.Answer != nil {
+		c.r.order()
 		reply = c.r.o.Answer(c.n, command)
+		c.r.order()
 	}
 	switch reply {
 	case Hang:
@@ -281,6 +283,13 @@ func (c *rawConn) answer(command string) bool {
 		return c.content()
 	}
 	return true
+}
+
+// order lets an Answer use variables of its own without a lock, as long as its
+// calls do not overlap.
+func (r *Raw) order() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 }
 
 func (c *rawConn) usual(command string) string {
