@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -21,6 +22,18 @@ func (s *Store) Pragmas(t testing.TB) map[string][]string {
 		}
 	}
 	return out
+}
+
+// LimitPages lets the SQLite file have no more than n pages, as a full disk would; 0 lifts that.
+func (s *Store) LimitPages(t testing.TB, n int) {
+	t.Helper()
+	if n == 0 {
+		n = 1 << 30
+	}
+	var is int
+	if err := s.writer.Raw(fmt.Sprintf(`PRAGMA max_page_count = %d`, n)).Scan(&is).Error; err != nil {
+		t.Fatal(err)
+	}
 }
 
 // SetClock is what measuring the server's clock does.

@@ -20,8 +20,8 @@ func (b *box) imported(overwrite bool, batch ...subscribers.Subscriber) ([]subsc
 
 func TestAnImportTellsEveryRowsFate(t *testing.T) {
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
-		there := b.add(reader("there@example.org", subscribers.Active))
-		left := b.add(reader("left@example.org", subscribers.Active))
+		there := b.subscribe(reader("there@example.org", subscribers.Active))
+		left := b.subscribe(reader("left@example.org", subscribers.Active))
 		b.become(left.Number, subscribers.Unsubscribed)
 		b.must(b.Suppress(b.ctx, subscribers.Suppression{Channel: notifier.Email, Address: "barred@example.org", Reason: subscribers.ReasonComplaint}))
 		bad := reader("bad@example.org", subscribers.Active)
@@ -72,7 +72,7 @@ func TestAnAddressTwiceInABatchIsWrittenOnce(t *testing.T) {
 
 func TestAFileCanEndASubscriptionWhereOverwritingIsAskedFor(t *testing.T) {
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
-		who := b.add(reader("a@example.org", subscribers.Active))
+		who := b.subscribe(reader("a@example.org", subscribers.Active))
 		p := b.opened(d, notifier.Announcement{Title: "Mail is slow"})
 		b.expand(10)
 		b.imported(false, reader("a@example.org", subscribers.Unsubscribed))
@@ -125,7 +125,7 @@ func TestTenThousandComeInByBatches(t *testing.T) {
 
 func TestASuppressedAddressGetsNothingAndIsNotRevived(t *testing.T) {
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
-		who := b.add(reader("a@example.org", subscribers.Active))
+		who := b.subscribe(reader("a@example.org", subscribers.Active))
 		p := b.opened(d, notifier.Announcement{Title: "Mail is slow"})
 		b.expand(10)
 		x := subscribers.Suppression{Channel: notifier.Email, Address: "a@example.org", Reason: subscribers.ReasonBounce, Note: "550 5.1.1"}
@@ -146,7 +146,7 @@ func TestASuppressedAddressGetsNothingAndIsNotRevived(t *testing.T) {
 		if err := b.Unsuppress(b.ctx, notifier.Email, "a@example.org"); !errors.Is(err, notifier.ErrNotFound) {
 			t.Errorf("%v", err)
 		}
-		b.add(reader("a@example.org", subscribers.Pending))
+		b.subscribe(reader("a@example.org", subscribers.Pending))
 		b.sound()
 	})
 }

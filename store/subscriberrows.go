@@ -125,6 +125,9 @@ func (s *Store) Subscribers(ctx context.Context, q subscribers.Query) ([]subscri
 	}
 	if q.Address != "" {
 		find = find.Where("address = ?", q.Address)
+		if q.Channel == "" { // the index begins with the channel
+			find = find.Where("channel IN ?", []notifier.Channel{notifier.Email, notifier.Webhook, notifier.SMS})
+		}
 	}
 	if q.Cursor != "" {
 		after, text, err := openCursor(q.Cursor)

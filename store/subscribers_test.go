@@ -19,7 +19,7 @@ func reader(address string, state subscribers.State) subscribers.Subscriber {
 	return subscribers.Subscriber{Channel: notifier.Email, Address: address, State: state, Cadence: subscribers.Instant}
 }
 
-func (b *box) add(s subscribers.Subscriber) subscribers.Subscriber {
+func (b *box) subscribe(s subscribers.Subscriber) subscribers.Subscriber {
 	b.t.Helper()
 	out, err := b.AddSubscriber(b.ctx, s, nil)
 	b.must(err)
@@ -78,7 +78,7 @@ func TestAnAddressIsSubscribedOnce(t *testing.T) {
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
 		for _, state := range []subscribers.State{subscribers.Pending, subscribers.Active, subscribers.Paused, subscribers.Quarantined} {
 			address := string(state) + "@example.org"
-			b.add(reader(address, state))
+			b.subscribe(reader(address, state))
 			var refusal *notifier.Refusal
 			if _, err := b.AddSubscriber(b.ctx, reader(address, subscribers.Pending), nil); !errors.Is(err, notifier.ErrConflict) || !errors.As(err, &refusal) {
 				t.Errorf("%s: %v", state, err)
@@ -128,7 +128,7 @@ func TestWhoLeftMayAskAgainUnderTheOldNumber(t *testing.T) {
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
 		first := reader("a@example.org", subscribers.Active)
 		first.Filter.Components, first.ConfirmedAt = []string{"web"}, d.Now()
-		was := b.add(first)
+		was := b.subscribe(first)
 		d.Advance(time.Minute)
 		left := b.become(was.Number, subscribers.Unsubscribed)
 		if left.Unsubscribed != d.Now() {
@@ -170,7 +170,7 @@ func TestOnlyPendingOnesAreAskedToConfirm(t *testing.T) {
 func TestWhoStopsIsNotSentWhatWaits(t *testing.T) {
 	for _, state := range []subscribers.State{subscribers.Unsubscribed, subscribers.Paused, subscribers.Quarantined} {
 		eachDesk(t, func(t *testing.T, b *box, d *desk) {
-			stays, goes := b.add(reader("stays@example.org", subscribers.Active)), b.add(reader("goes@example.org", subscribers.Active))
+			stays, goes := b.subscribe(reader("stays@example.org", subscribers.Active)), b.subscribe(reader("goes@example.org", subscribers.Active))
 			p := b.opened(d, notifier.Announcement{Title: "Mail is slow"})
 			b.expand(10)
 			halts := b.number(`SELECT value FROM counters WHERE name = 'halts'`)
@@ -191,7 +191,7 @@ func TestWhoStopsIsNotSentWhatWaits(t *testing.T) {
 
 func TestAChangeOfChoicesLeavesWhatWaits(t *testing.T) {
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
-		who := b.add(reader("a@example.org", subscribers.Active))
+		who := b.subscribe(reader("a@example.org", subscribers.Active))
 		p := b.opened(d, notifier.Announcement{Title: "Mail is slow"})
 		b.expand(10)
 		is, err := b.ChangeSubscriber(b.ctx, who.Number, func(s *subscribers.Subscriber) error {
@@ -216,7 +216,7 @@ func TestAChangeOfChoicesLeavesWhatWaits(t *testing.T) {
 
 func TestARefusedChangeOfASubscriberLeavesNoTrace(t *testing.T) {
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
-		who := b.add(reader("a@example.org", subscribers.Active))
+		who := b.subscribe(reader("a@example.org", subscribers.Active))
 		p := b.opened(d, notifier.Announcement{Title: "Mail is slow"})
 		b.expand(10)
 		var invalid *notifier.Invalid
@@ -252,7 +252,7 @@ func TestSubscribersArePagedByNumber(t *testing.T) {
 			if i%5 == 0 {
 				s.Filter.Components = []string{"web"}
 			}
-			b.add(s)
+			b.subscribe(s)
 		}
 		seen := 0
 		q := subscribers.Query{Limit: 10}
@@ -296,7 +296,7 @@ func TestChangesFromManySidesAllCount(t *testing.T) {
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
 		var numbers []subscribers.Number
 		for i := range 4 {
-			numbers = append(numbers, b.add(reader(fmt.Sprintf("r%d@example.org", i), subscribers.Active)).Number)
+			numbers = append(numbers, b.subscribe(reader(fmt.Sprintf("r%d@example.org", i), subscribers.Active)).Number)
 		}
 		b.opened(d, notifier.Announcement{Title: "Mail is slow"})
 		var all sync.WaitGroup

@@ -6,13 +6,11 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-
-	_ "github.com/glebarez/sqlite" // the driver named sqlite
-	_ "github.com/jackc/pgx/v5/stdlib"
 )
 
 // SQL opens a plain connection beside the store, for checks and accidents that
-// the store itself has no method for. It is closed when the test ends.
+// the store itself has no method for. It is closed when the test ends. The
+// drivers are those that the store brings.
 func SQL(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
 	driver, address := "pgx", dsn
