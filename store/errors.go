@@ -32,8 +32,11 @@ func translate(err error) error {
 	case errors.Is(err, gorm.ErrForeignKeyViolated):
 		return fmt.Errorf("%w: %w", notifier.ErrConflict, err)
 	case errors.As(err, &pg):
-		if unavailable(pg.Code) {
+		switch {
+		case unavailable(pg.Code):
 			return fmt.Errorf("%w: %w", notifier.ErrUnavailable, err)
+		case pg.Code == "22021": // SQLite takes it as bytes, and finds nothing
+			return fmt.Errorf("%w: %w", notifier.Invalidf("", "the text holds a NUL character or broken UTF-8"), err)
 		}
 		return err
 	case lost(err), slices.Contains([]int{sqliteBusy, sqliteLocked, sqliteIOErr, sqliteFull, sqliteCantOpen}, sqliteCode(err)):

@@ -46,3 +46,9 @@ func (s *Store) Offset() time.Duration { return time.Duration(s.offset.Load()) }
 
 // AnswerLife is how long Once keeps an answer.
 const AnswerLife = answerLife
+
+// Cursor and OpenCursor write and read the place where a page ends.
+func Cursor(n int64, text string) string { return cursor(n, text) }
+
+// OpenCursor reads what Cursor wrote.
+func OpenCursor(c string) (int64, string, error) { return openCursor(c) }

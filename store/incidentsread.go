@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gorm.io/gorm"
 
@@ -114,11 +115,14 @@ func openCursor(c string) (int64, string, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(c)
 	number, text, ok := strings.Cut(string(raw), " ")
 	n, numErr := strconv.ParseInt(number, 10, 64)
-	if err != nil || !ok || numErr != nil || cursor(n, text) != c || strings.ContainsRune(text, 0) {
+	if err != nil || !ok || numErr != nil || cursor(n, text) != c || !readable(text) {
 		return 0, "", notifier.Invalidf("cursor", "is not one that a page of this list gave")
 	}
 	return n, text, nil
 }
+
+// readable reports whether both databases take text as a text.
+func readable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
 // between keeps n in a range.
 func between(n, least, most int) int { return max(least, min(n, most)) }

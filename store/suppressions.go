@@ -79,7 +79,7 @@ func (s *Store) Suppressions(ctx context.Context, cursor string, limit int) ([]s
 	if cursor != "" {
 		raw, err := base64.RawURLEncoding.DecodeString(cursor)
 		channel, address, ok := strings.Cut(string(raw), " ")
-		if err != nil || !ok || strings.ContainsRune(address, 0) {
+		if err != nil || !ok || !readable(string(raw)) {
 			return nil, "", notifier.Invalidf("cursor", "is not one that a page of this list gave")
 		}
 		where, args = ` WHERE (channel, address) > (?, ?)`, []any{channel, address}
