@@ -79,8 +79,8 @@ func TestTheCommandLineTellsAStoryFromBeginningToEnd(t *testing.T) {
 				"opened incident IDIDIDIDIDIDIDID: imap7 is down\n" +
 				"mailing everyone who asked (event IDIDIDIDIDIDIDID); allclear incident show IDIDIDIDIDIDIDID follows it\n"},
 			{"incident list", "" +
-				"ID                OPENED             STATE          SEVERITY  TITLE\n" +
-				"IDIDIDIDIDIDIDID  2026-11-23 16:11Z  investigating  major     imap7 is down\n"},
+				"ID                OPENED      STATE          SEVERITY  TITLE\n" +
+				"IDIDIDIDIDIDIDID  2026-11-23  investigating  major     imap7 is down\n"},
 			{"suppression list", "no address is suppressed\n"},
 			{"suppression add junk@example.net --note trap", "suppressed junk@example.net: nothing is sent to it any more\n"},
 			{"suppression list", "SINCE       REASON  ADDRESS           NOTE\n2026-11-23  manual  junk@example.net  trap\n"},

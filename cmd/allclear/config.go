@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"reflect"
 	"strconv"
@@ -197,6 +198,9 @@ func (e *environment) user() string {
 		if v := e.vars[k]; v != "" {
 			return v
 		}
+	}
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
 	}
 	return "uid" + strconv.Itoa(os.Getuid())
 }

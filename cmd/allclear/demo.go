@@ -152,11 +152,11 @@ func (c *demoCmd) relayWords() string {
 
 // invite says what to open and try.
 func (c *demoCmd) invite(a *app, p *Program, token string) {
-	fmt.Fprintf(a.out, "\nStill up, until Ctrl-C:\n  %-28s the public page\n", p.URL()+"/")
+	fmt.Fprintf(a.out, "\nStill up, until Ctrl-C:\n  %-32s the public page\n", p.URL()+"/")
 	if p.mail.box != nil {
-		fmt.Fprintf(a.out, "  %-28s every mail; press the links in them\n", p.URL()+"/mailbox")
+		fmt.Fprintf(a.out, "  %-32s every mail; press the links in them\n", p.URL()+"/mailbox")
 	}
-	fmt.Fprintf(a.out, "  %-28s what the API understands\n\nTell everyone something yourself:\n\n", p.URL()+"/api/docs")
+	fmt.Fprintf(a.out, "  %-32s what the API understands\n\nTell everyone something yourself:\n\n", p.URL()+"/api/docs")
 	fmt.Fprintf(a.out, "curl -s %s/api/v1/incidents \\\n  -H 'Authorization: Bearer %s' \\\n  -H 'Content-Type: application/json' \\\n", p.URL(), token)
 	fmt.Fprintf(a.out, "  -d '{\"title\": \"Webmail is slow\", \"severity\": \"minor\", \"components\": [\"web\"],\n       \"body\": \"Since {{at \\\"-5m\\\"}} pages take up to ten seconds.\"}'\n\nlistening on %s\n", p.URL())
 }

@@ -118,17 +118,17 @@ func (r *report) print(w io.Writer, all []told, began time.Time) error {
 	if err := t.print(w); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nsuperseded  had not had the first mail when the update came, and got one with both\n")
+	fmt.Fprintf(w, "\nsuperseded  the first mail had not left when the update came: one with both went\n")
 	switch {
 	case j.DKIMPass == nil:
 		fmt.Fprintf(w, "DKIM        not checked here: the mails went to the relay you named\n")
 	default:
-		fmt.Fprintf(w, "DKIM        %s signatures hold, %s fail (%s mails, rsa-2048 and ed25519 on each)\n", count(*j.DKIMPass), count(*j.DKIMFail), count(r.mails))
+		fmt.Fprintf(w, "DKIM        %s signatures hold, %s fail (%s mails, two keys each)\n", count(*j.DKIMPass), count(*j.DKIMFail), count(r.mails))
 	}
 	if r.open > 0 {
 		fmt.Fprintf(w, "open        %s still wait for another try\n", plural(r.open, "mail"))
 	}
-	_, err := fmt.Fprintf(w, "rate        %s mails a second; the first was taken %s after the demo began\n", count(int64(j.Rate)), seconds(r.first.Sub(began).Seconds()))
+	_, err := fmt.Fprintf(w, "rate        %s mails a second; the first left %s after the demo began\n", count(int64(j.Rate)), seconds(r.first.Sub(began).Seconds()))
 	return err
 }
 

@@ -41,7 +41,7 @@ func (c *incidentListCmd) Run(a *app) error {
 		}
 		t := newTable("id", "opened", "state", "severity", "title")
 		for _, i := range list {
-			t.add(i.ID, i.OpenedAt.UTC().Format("2006-01-02 15:04Z"), stateWord(i), i.Severity, i.Title)
+			t.add(i.ID, i.OpenedAt.UTC().Format("2006-01-02"), stateWord(i), i.Severity, i.Title)
 		}
 		if err := t.print(a.out); err != nil {
 			return err

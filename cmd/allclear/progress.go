@@ -26,7 +26,7 @@ func (a *app) meter(what string, total int64) *meter {
 	if a.interactive(a.err) {
 		m.bar = progressbar.NewOptions64(total,
 			progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription(fmt.Sprintf("%-12s", what)), progressbar.OptionSetWidth(28),
-			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionThrottle(60*time.Millisecond),
+			progressbar.OptionShowCount(), progressbar.OptionThrottle(60*time.Millisecond),
 			progressbar.OptionSetPredictTime(false), progressbar.OptionClearOnFinish(),
 			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░", BarStart: "", BarEnd: ""}))
 	}
