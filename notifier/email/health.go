@@ -144,7 +144,7 @@ func (h *health) unreachable(cause *notifier.SendError, probing bool) {
 		h.takeRest(cause)
 		return
 	}
-	standing := int32(h.open) + h.dialling.Load() //nolint:gosec // at most 1000
+	standing := int32(h.open) + h.dialling.Load()
 	if h.reserved {
 		standing--
 	}
@@ -257,7 +257,7 @@ func (h *health) stopTimer() {
 }
 
 func (h *health) enter(s RelayState, cause *notifier.SendError) {
-	h.state.Store(int32(s)) //nolint:gosec // three small constants
+	h.state.Store(int32(s))
 	var why error
 	if cause != nil {
 		h.cause, why = cause, cause
@@ -279,49 +279,4 @@ func (h *health) allowedNow() int {
 		n++
 	}
 	return n
-}
-
-// window remembers the last fifty answers to RCPT.
-type window struct {
-	bits  uint64
-	count atomic.Int32 // of ones
-}
-
-const windowSize = 50
-
-// none reports that all of them were good: then a good one more changes nothing.
-func (w *window) none() bool { return w.count.Load() == 0 }
-
-func (w *window) add(bad bool) (most bool) {
-	n := w.count.Load()
-	if w.bits>>(windowSize-1)&1 == 1 {
-		n--
-	}
-	w.bits = w.bits << 1 & (1<<windowSize - 1)
-	if bad {
-		w.bits |= 1
-		n++
-	}
-	w.count.Store(n)
-	return n > windowSize/2
-}
-
-// broadcast wakes everybody who waits for something to change.
-type broadcast struct {
-	ch atomic.Pointer[chan struct{}]
-}
-
-func newBroadcast() *broadcast {
-	b := &broadcast{}
-	ch := make(chan struct{})
-	b.ch.Store(&ch)
-	return b
-}
-
-// wait returns a channel that is closed at the next change. Take it before looking.
-func (b *broadcast) wait() <-chan struct{} { return *b.ch.Load() }
-
-func (b *broadcast) all() {
-	ch := make(chan struct{})
-	close(*b.ch.Swap(&ch))
 }

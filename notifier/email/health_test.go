@@ -93,14 +93,14 @@ func TestEachRestIsTwiceAsLongUpToALimit(t *testing.T) {
 	c := newClock()
 	h := newHealth(4, c, newWatch())
 	defer h.stop()
-	for n, want := range []time.Duration{1, 2, 3, 3} {
+	for n, want := range []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour, 3 * time.Hour} {
 		h.unreachable(sign(stageDial), n > 0)
 		h.unreachable(sign(stageDial), false) // what others find meanwhile changes nothing
 		h.trouble(sign(stageMail))
-		if got := h.status().RetryAt.Sub(c.now()); got != want*time.Hour {
-			t.Fatalf("rest %d is %s; want %d h", n+1, got, want)
+		if got := h.status().RetryAt.Sub(c.now()); got != want {
+			t.Fatalf("rest %d is %s; want %s", n+1, got, want)
 		}
-		c.forward(want * time.Hour)
+		c.forward(want)
 	}
 	h.tryOut()
 	if h.State() != RelayTrying {

@@ -2,13 +2,8 @@ package email
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"io"
-	"math/rand/v2"
-	"net"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,48 +12,6 @@ import (
 
 	"allclear/notifier"
 )
-
-// PoolOptions says how a Pool is made.
-type PoolOptions struct {
-	Relays []Relay // mandatory, in order of preference; see ParseRelays
-	// Connections is the most to each relay that names no number: 8.
-	Connections int
-	// Hostname is what EHLO says we are (RFC 5321 4.1.1.1): localhost.
-	Hostname string
-	// TLS is the client's configuration (RootCAs, say); ServerName is set per relay. Nil: the system's roots, TLS 1.2 and later.
-	TLS *tls.Config
-	// Dial makes network connections; nil is a plain net.Dialer.
-	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
-	Timeouts Timeouts
-	Breaker  Breaker
-	Now      func() time.Time // mandatory: the service's clock
-	Dice     func() float64   // for jitter, in [0,1); nil is math/rand
-	Observer Observer         // nil: nobody
-	// Transcript, where not nil, gets every conversation, line by line,
-	// passwords hidden but everything else as it is. For trying out a relay only.
-	Transcript io.Writer
-}
-
-// Observer is told what happens to relays. Its methods must return at once and
-// must not call the pool.
-type Observer interface {
-	// RelayChanged: the breaker's state. cause is why it rests, a
-	// *notifier.SendError; it may hold the relay's words.
-	RelayChanged(relay string, s RelayState, cause error)
-	// RelayConnections: how many connections stand, and how many may work.
-	RelayConnections(relay string, open, allowed int)
-}
-
-// RelayStatus is a picture of one relay.
-type RelayStatus struct {
-	Name    string
-	State   RelayState
-	Paused  bool
-	Open    int       // connections that stand
-	Allowed int       // connections that may work at present
-	Cause   error     // why it rests
-	RetryAt time.Time // when it is tried again; zero where it does not rest
-}
 
 // Pool keeps connections to relays and hands each message to the first relay,
 // in order of preference, that works and carries the message's lane. Where a
@@ -108,29 +61,9 @@ func doorOf(l notifier.Lane) int {
 // NewPool starts a pool. Nothing is dialled before there is a message. The
 // caller closes it.
 func NewPool(o PoolOptions) (*Pool, error) {
-	if len(o.Relays) == 0 || o.Now == nil {
-		return nil, errors.New("make relay pool: Relays and Now are mandatory")
+	if err := o.complete(); err != nil {
+		return nil, err
 	}
-	if o.Connections <= 0 {
-		o.Connections = 8
-	}
-	if o.Hostname == "" {
-		o.Hostname = "localhost"
-	}
-	if strings.ContainsFunc(o.Hostname, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
-		return nil, notifier.Invalidf("hostname", "%q cannot be said in EHLO; use a host name or an address literal", o.Hostname)
-	}
-	if o.Dial == nil {
-		o.Dial = (&net.Dialer{}).DialContext
-	}
-	if o.Dice == nil {
-		o.Dice = rand.Float64
-	}
-	if o.Observer == nil {
-		o.Observer = unobserved{}
-	}
-	o.Timeouts.setDefaults()
-	o.Breaker.setDefaults()
 	ctx, halt := context.WithCancel(context.Background())
 	p := &Pool{changed: newBroadcast(), closing: make(chan struct{}), halt: halt}
 	p.jobs.New = func() any { return &job{state: jobUnclaimed, done: make(chan struct{}, 1)} }
@@ -156,7 +89,7 @@ func (p *Pool) addRelay(ctx context.Context, spec Relay, c *connector, o *PoolOp
 	h := &health{
 		name: spec.Name, breaker: o.Breaker, now: o.Now, dice: o.Dice, observer: o.Observer, changed: p.changed,
 		reserved: express && ordinary && spec.Connections > 1,
-		most:     int32(spec.Connections), //nolint:gosec // at most 1000
+		most:     int32(spec.Connections),
 		probe:    make(chan struct{}, 1),
 	}
 	if h.reserved {
@@ -172,7 +105,7 @@ func (p *Pool) addRelay(ctx context.Context, spec Relay, c *connector, o *PoolOp
 	}
 	p.relays = append(p.relays, r)
 	for n := range spec.Connections {
-		rank := int32(n + 1) //nolint:gosec // at most 1000
+		rank := int32(n + 1)
 		if h.reserved {
 			rank--
 		}
@@ -222,6 +155,9 @@ func (p *Pool) Send(ctx context.Context, e Envelope, lane notifier.Lane, f notif
 func (p *Pool) offer(ctx context.Context, j *job) error {
 	j.state = jobHeld // nobody else has it yet
 	for {
+		if ctx.Err() != nil {
+			return notifier.ErrNotStarted
+		}
 		changed := p.changed.wait()
 		r, err := p.pick(j)
 		if err != nil {
@@ -393,8 +329,3 @@ func (p *Pool) Close(ctx context.Context) error {
 	<-left
 	return err
 }
-
-type unobserved struct{}
-
-func (unobserved) RelayChanged(string, RelayState, error) {}
-func (unobserved) RelayConnections(string, int, int)      {}

@@ -53,10 +53,7 @@ func (s *slot) run(ctx context.Context) {
 		s.used = s.now()
 		err := s.speaker.send(j, idled, more)
 		s.wire.rest()
-		if s.trying && (err != nil || s.relay.State() != RelayTrying) {
-			s.trying = false
-			s.relay.untried()
-		}
+		s.trying = s.trying && s.relay.State() == RelayTrying
 		if err != nil {
 			s.drop()
 		} else if s.worn() {
@@ -352,7 +349,11 @@ func (s *slot) leave() {
 func (s *slot) drop() {
 	s.wire.hangUp()
 	s.standing.Store(nil)
-	s.speaker, s.wire, s.trying = nil, nil, false
+	s.speaker, s.wire = nil, nil
+	if s.trying {
+		s.trying = false
+		s.relay.untried()
+	}
 	s.relay.connection(-1)
 }
 
