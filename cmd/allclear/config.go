@@ -178,7 +178,7 @@ func (e *environment) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (a
 	if v, ok := e.read[flag.Tag.Get("setting")]; ok {
 		return v, nil
 	}
-	return nil, nil
+	return nil, nil //nolint:nilnil // kong's word for "not set here"
 }
 
 // stateHome is the user's folder for state (XDG Base Directory Specification).

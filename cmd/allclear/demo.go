@@ -113,6 +113,12 @@ func (c *demoCmd) show(a *app, p *Program, g *ground, began time.Time) error {
 			fmt.Fprintf(a.err, format+"\n", args...)
 		}
 	}}
+	t.stuck = func() error {
+		if _, ok := p.pool.Ready(); ok {
+			return nil
+		}
+		return notifier.Refuse(notifier.ErrUnavailable, "the relay takes no mail: %s", p.pool.Relays()[0].Cause)
+	}
 	t.meter = a.meter("mails", 3*int64(c.Subscribers))
 	told, err := t.tell(ctx)
 	t.meter.close()

@@ -13,27 +13,20 @@ type inspection struct {
 	want              int64            // signatures on each mail
 	seen              int64            // number of the last mail that was looked at
 	pass, fail, mails int64
-	done              chan error
+	done              chan struct{} // closed when nobody looks any more
 	cancel            context.CancelFunc
 }
 
 func newInspection(ctx context.Context, m *mailRoom) *inspection {
 	ctx, cancel := context.WithCancel(ctx)
-	i := &inspection{box: m.box, want: int64(len(m.keys)), done: make(chan error, 1), cancel: cancel}
+	i := &inspection{box: m.box, want: int64(len(m.keys)), done: make(chan struct{}), cancel: cancel}
 	if i.box == nil {
-		i.done <- nil
+		close(i.done)
 		return i
 	}
 	go func() {
-		for {
-			err := i.box.Wait(ctx, i.seen+1)
-			if err == nil {
-				err = i.round(ctx)
-			}
-			if err != nil {
-				i.done <- err
-				return
-			}
+		defer close(i.done)
+		for i.box.Wait(ctx, i.seen+1) == nil && i.round(ctx) == nil {
 		}
 	}()
 	return i
@@ -67,15 +60,14 @@ func (i *inspection) look(m mailbox.Mail) {
 
 // finish looks at the rest, once all of the mails that were sent are there.
 func (i *inspection) finish(ctx context.Context, sent int64) error {
+	defer i.stop()
 	if i.box == nil {
-		i.cancel()
-		return <-i.done
+		return nil
 	}
-	err := i.box.Wait(ctx, sent)
-	i.stop()
-	if err != nil {
+	if err := i.box.Wait(ctx, sent); err != nil {
 		return err
 	}
+	i.stop()
 	return i.round(ctx)
 }
 

@@ -119,10 +119,9 @@ func (r *report) print(w io.Writer, all []told, began time.Time) error {
 		return err
 	}
 	fmt.Fprintf(w, "\nsuperseded  the first mail had not left when the update came: one with both went\n")
-	switch {
-	case j.DKIMPass == nil:
+	if j.DKIMPass == nil {
 		fmt.Fprintf(w, "DKIM        not checked here: the mails went to the relay you named\n")
-	default:
+	} else {
 		fmt.Fprintf(w, "DKIM        %s signatures hold, %s fail (%s mails, two keys each)\n", count(*j.DKIMPass), count(*j.DKIMFail), count(r.mails))
 	}
 	if r.open > 0 {

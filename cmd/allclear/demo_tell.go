@@ -26,8 +26,13 @@ type teller struct {
 	db         *store.Store
 	meter      *meter
 	say        func(format string, args ...any)
-	told       []told
+	// stuck says why nothing can be sent; nil while something can.
+	stuck func() error
+	told  []told
 }
+
+// patienceWithRelay is how long the demo watches a relay that takes nothing.
+const patienceWithRelay = 10 * time.Second
 
 // tell returns when everything is said and every delivery is final or was tried.
 func (t *teller) tell(ctx context.Context) ([]told, error) {
@@ -73,6 +78,7 @@ func settledAll(p notifier.Progress) bool {
 func (t *teller) wait(ctx context.Context, done func(notifier.Progress) bool) error {
 	tick := time.NewTicker(40 * time.Millisecond)
 	defer tick.Stop()
+	moved, before := time.Now(), int64(-1)
 	for {
 		var final int64
 		ready := true
@@ -92,6 +98,14 @@ func (t *teller) wait(ctx context.Context, done func(notifier.Progress) bool) er
 		t.meter.set(final)
 		if ready {
 			return nil
+		}
+		if final != before {
+			moved, before = time.Now(), final
+		}
+		if time.Since(moved) > patienceWithRelay {
+			if err := t.stuck(); err != nil {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -115,7 +129,7 @@ func (t *teller) post(ctx context.Context, name, path string, body map[string]an
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Idempotency-Key", "demo-"+name)
 	asked := time.Now()
-	res, err := http.DefaultClient.Do(r)
+	res, err := (&http.Client{Timeout: 30 * time.Second}).Do(r)
 	if err != nil {
 		if ctx.Err() != nil {
 			return "", ctx.Err()

@@ -85,6 +85,15 @@ func TestTheDemoSendsToTheRelayThatIsNamed(t *testing.T) {
 	}
 }
 
+func TestTheDemoGivesUpOnARelayThatIsNotThere(t *testing.T) {
+	relay := emailtest.NewServer(t, emailtest.Options{})
+	relay.Close()
+	code, _, errs := runOnce(t, nil, "demo", "--subscribers", "5", "--relay", relay.URL("tls=off"))
+	if code != exitFailed || !strings.Contains(errs, "allclear: the relay takes no mail: ") || !strings.Contains(errs, "connection refused") {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+}
+
 func TestTheDemoWithServeSaysWhatToTryAndItWorks(t *testing.T) {
 	var out, errs lockedBuffer
 	ctx, cancel := context.WithCancel(t.Context())
@@ -95,7 +104,7 @@ func TestTheDemoWithServeSaysWhatToTryAndItWorks(t *testing.T) {
 	}()
 	eventually(t, "the demo is up", func() bool { return strings.Contains(out.String(), "listening on ") })
 	command := regexp.MustCompile(`(?s)\ncurl -s .*?\n\n`).FindString(out.String())
-	answer, err := exec.Command("sh", "-c", command).CombinedOutput() //nolint:gosec,noctx // what the demo tells people to type
+	answer, err := exec.Command("sh", "-c", command).CombinedOutput()
 	if err != nil || !strings.Contains(string(answer), `"event_id"`) {
 		t.Fatalf("%s\n%s %v", command, answer, err)
 	}
@@ -123,7 +132,7 @@ func TestCtrlCInTheMiddleOfTheDemoLeavesNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	tmp := t.TempDir()
-	cmd := exec.Command(path, "demo", "--subscribers", "3000") //nolint:gosec,noctx // it is interrupted by hand
+	cmd := exec.Command(path, "demo", "--subscribers", "3000")
 	var errs lockedBuffer
 	cmd.Stderr = &errs
 	cmd.Env = []string{"TMPDIR=" + tmp}

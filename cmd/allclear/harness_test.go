@@ -329,7 +329,7 @@ func (l *lockedBuffer) String() string {
 // post sends a form as a mail provider or a browser does.
 func post(t *testing.T, url, form string) (status int, body string) {
 	t.Helper()
-	res, err := http.Post(url, "application/x-www-form-urlencoded", strings.NewReader(form)) //nolint:gosec,noctx // a link from a mail of ours
+	res, err := http.Post(url, "application/x-www-form-urlencoded", strings.NewReader(form))
 	if err != nil {
 		t.Fatal(err)
 	}

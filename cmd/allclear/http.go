@@ -36,8 +36,8 @@ type server struct {
 	main     bool   // the one that "listening on" tells of
 }
 
-func newServer(setting, address string, log *slog.Logger) (*server, error) {
-	l, err := net.Listen("tcp", address)
+func newServer(ctx context.Context, setting, address string, log *slog.Logger) (*server, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		var op *net.OpError
 		if errors.As(err, &op) {
@@ -75,11 +75,11 @@ func (s *server) close() error {
 }
 
 // listen opens the listeners and settles what links begin with.
-func (p *Program) listen() error {
+func (p *Program) listen(ctx context.Context) error {
 	s := &p.o.settings
 	fallback := ""
 	if s.Listen != "" {
-		main, err := newServer("LISTEN", s.Listen, p.o.log)
+		main, err := newServer(ctx, "LISTEN", s.Listen, p.o.log)
 		if err != nil {
 			return err
 		}
@@ -88,7 +88,7 @@ func (p *Program) listen() error {
 		fallback = main.url
 	}
 	if s.MetricsListen != "" {
-		own, err := newServer("METRICS_LISTEN", s.MetricsListen, p.o.log)
+		own, err := newServer(ctx, "METRICS_LISTEN", s.MetricsListen, p.o.log)
 		if err != nil {
 			return err
 		}

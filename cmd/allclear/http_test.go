@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -135,6 +136,37 @@ func TestMetricsNeedATokenUnlessTheyHaveAListenerOfTheirOwn(t *testing.T) {
 		if status, _ := get(t, srv.url+"/api/v1/components"); status != http.StatusNotFound {
 			t.Errorf("the API answers on the metrics listener: %d", status)
 		}
+	}
+}
+
+func TestAWorkerTellsHowItIsAndServesNoPages(t *testing.T) {
+	dsn := storetest.DSN(t, "postgres")
+	settings := settingsFor(t, dsn, emailtest.NewServer(t, emailtest.Options{}).URL("tls=off"))
+	settings.BaseURL = "https://status.example.com"
+	w := boot(t, programOptions{settings: settings, worker: true})
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/metrics": 200, "/": 404, "/api/v1/components": 404} {
+		if status, _ := get(t, w.URL()+path); status != want {
+			t.Errorf("%s: %d, want %d", path, status, want)
+		}
+	}
+}
+
+func TestAPartThatFailsEndsTheProgramInOrderAndIsTold(t *testing.T) {
+	p, err := newProgram(t.Context(), programOptions{
+		settings: settingsFor(t, storetest.DSN(t, "sqlite"), mailboxRelay), env: &environment{}, log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = p.servers[0].listener.Close()
+	if err := p.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "serve http://") {
+		t.Errorf("it ended with %v", err)
+	}
+	if !p.draining.Load() {
+		t.Error("it did not drain")
+	}
+	if err := p.Close(); err != nil {
+		t.Errorf("close: %v", err)
 	}
 }
 

@@ -63,7 +63,7 @@ func (s *Mail) readMail(site string, log *slog.Logger) (*mailRoom, error) {
 	}
 	m.keys = keys
 	for _, w := range warnings {
-		log.Warn(w)
+		log.Warn("mail", "warning", w)
 	}
 	switch s.Relay {
 	case "":

@@ -21,7 +21,8 @@ import (
 	"allclear/templates"
 )
 
-// How long an orderly end may take: what is in flight first, then the rest.
+// How long an orderly end may take: what is in flight first (then what it came
+// to is settled, within 3 s), and all of it.
 const (
 	drainFlights = 15 * time.Second
 	drainAll     = 20 * time.Second
@@ -144,7 +145,7 @@ func (p *Program) open(ctx context.Context) error {
 	if p.journal, err = outbox.OpenJournal(folder, identity); err != nil {
 		return err
 	}
-	if err := p.listen(); err != nil {
+	if err := p.listen(ctx); err != nil {
 		return err
 	}
 	p.metrics = newMetrics(p.db.Depths, p.db.Now)
@@ -173,7 +174,7 @@ func (p *Program) deliver() error {
 		return err
 	}
 	for _, w := range compositor.Warnings() {
-		log.Warn(w)
+		log.Warn("mail", "warning", w)
 	}
 	if p.pool, err = p.mail.pool(p.metrics, nil, p.db.Now); err != nil {
 		return err
@@ -227,8 +228,16 @@ func (p *Program) URL() string {
 // is in flight is settled, leases are released, pages stay up meanwhile and
 // say that they are not ready. nil means that everything was left in order.
 func (p *Program) Run(ctx context.Context) error {
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	// What goes wrong may do so before the end, and ends the rest, or behind it.
+	troubles := make(chan error, len(p.servers)+3)
+	trouble := func(err error) {
+		if err != nil {
+			troubles <- err
+			end()
+		}
+	}
 	// These go on while the rest drains: without the watch nothing in flight
 	// may finish its transmission.
 	late, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -241,32 +250,30 @@ func (p *Program) Run(ctx context.Context) error {
 		}
 	})
 	for _, s := range p.servers {
-		behind.Go(func() {
-			if err := s.serve(); err != nil {
-				fail(err)
-			}
-		})
+		behind.Go(func() { trouble(s.serve()) })
 	}
 	early.Go(func() { p.fan.Run(ctx) })
-	early.Go(func() {
-		if err := p.out.Run(ctx); err != nil {
-			fail(err)
-		}
-	})
+	early.Go(func() { trouble(p.out.Run(ctx)) })
 	<-ctx.Done()
 	p.draining.Store(true)
 	p.o.log.Info("draining")
-	clock := time.AfterFunc(drainAll, func() { fail(errors.New("the drain took too long")); stop() })
-	defer clock.Stop()
+	began := time.Now()
 	early.Wait()
 	p.shutServers(2 * time.Second)
 	stop()
 	behind.Wait()
-	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return err
+	if took := time.Since(began); took > drainAll {
+		trouble(fmt.Errorf("the drain took %s", took.Round(time.Second)))
 	}
-	p.o.log.Info("drained")
-	return nil
+	close(troubles)
+	var errs []error
+	for err := range troubles {
+		errs = append(errs, err)
+	}
+	if errs == nil {
+		p.o.log.Info("drained")
+	}
+	return errors.Join(errs...)
 }
 
 // Close lets go of everything that newProgram opened. What is on the wire has a moment to end.

@@ -80,7 +80,7 @@ func makeSecret(path string) error {
 	if err != nil {
 		return fmt.Errorf("make the service's secret: %w", err)
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.WriteString(base64.RawURLEncoding.EncodeToString(raw) + "\n")
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("write the service's secret: %w", err)

@@ -57,11 +57,11 @@ func (a *app) started(p *Program, log *slog.Logger) {
 		what = "working"
 	}
 	if _, machine := log.Handler().(*slog.JSONHandler); machine {
-		log.Info(what)
+		log.Info(what) //nolint:sloglint // the words that programs wait for
 	} else {
 		fmt.Fprintln(a.err, what)
 	}
 	if p.mail.box != nil {
-		log.Info("mail is caught, not sent; read it at " + p.URL() + "/mailbox")
+		log.Info("mail is caught, not sent", "read_it_at", p.URL()+"/mailbox")
 	}
 }

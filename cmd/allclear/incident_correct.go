@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"allclear/notifier"
+	"allclear/store"
+)
+
+type incidentCorrectCmd struct {
+	ID        string   `arg:"" help:"The incident."`
+	Update    string   `placeholder:"ID" help:"Correct this update's text or time in place of the incident."`
+	Title     *string  `placeholder:"TEXT" help:"What happened, in a line."`
+	Severity  *string  `placeholder:"LEVEL" help:"none, minor, major or critical."`
+	Component []string `short:"c" sep:"," placeholder:"KEY,..." help:"What it touched."`
+	bodyFlags
+	whenFlags
+	impactFlags
+	Clock
+	Base
+}
+
+func (c *incidentCorrectCmd) Run(a *app) error {
+	zone, err := c.zone()
+	if err != nil {
+		return err
+	}
+	if c.Update == "" && (c.Body != "" || c.BodyFile != "" || c.At != "") {
+		return &usageError{"--body and --at belong to one update; name it with --update (allclear incident show " + c.ID + " lists them)"}
+	}
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		d := desk(db.Now(), zone)
+		if c.Update != "" {
+			return c.correctUpdate(ctx, a, db, d)
+		}
+		var fix notifier.Correction
+		fix.Title = c.Title
+		if c.Severity != nil {
+			s, err := notifier.ParseSeverity(*c.Severity)
+			if err != nil {
+				return err
+			}
+			fix.Severity = &s
+		}
+		if c.Component != nil {
+			fix.Components = &c.Component
+		}
+		if impact := c.impact(); !impact.IsZero() {
+			fix.Impact = &impact
+		}
+		starts, err := instant("starts-at", c.StartsAt, d)
+		if err != nil {
+			return err
+		}
+		ends, err := instant("ends-at", c.EndsAt, d)
+		if err != nil {
+			return err
+		}
+		if !starts.IsZero() {
+			fix.StartsAt = &starts
+		}
+		if !ends.IsZero() {
+			fix.EndsAt = &ends
+		}
+		if fix == (notifier.Correction{}) {
+			return &usageError{"nothing to correct; allclear incident correct --help lists what can be"}
+		}
+		p, err := db.ReviseIncident(ctx, c.ID, func(i notifier.Incident) (notifier.Posting, error) { return i.Correct(fix, d) })
+		if err != nil {
+			return noIncident(err, c.ID)
+		}
+		return a.posted("corrected", p, false)
+	})
+}
+
+func (c *incidentCorrectCmd) correctUpdate(ctx context.Context, a *app, db *store.Store, d notifier.Desk) error {
+	text, err := a.text(c.Body, c.BodyFile)
+	if err != nil {
+		return err
+	}
+	at, err := instant("at", c.At, d)
+	if err != nil {
+		return err
+	}
+	body, when := &text, &at
+	if text == "" {
+		body = nil
+	}
+	if at.IsZero() {
+		when = nil
+	}
+	if body == nil && when == nil {
+		return &usageError{"nothing to correct; an update has --body and --at"}
+	}
+	var warnings []string
+	_, err = db.CorrectUpdate(ctx, c.ID, c.Update, func(u notifier.Update) (out notifier.Update, err error) {
+		out, warnings, err = u.Correct(body, when, d)
+		return out, err
+	})
+	if err != nil {
+		return missing(err, "no update %q of an incident %q", c.Update, c.ID)
+	}
+	warn(a.err, warnings)
+	fmt.Fprintf(a.out, "corrected update %s; nobody was mailed\n", c.Update)
+	return nil
+}
+
+type incidentPublishCmd struct {
+	ID    string `arg:"" help:"The draft."`
+	Quiet bool   `help:"Mail nobody."`
+	JSON  bool   `name:"json" help:"Print one JSON object."`
+	Base
+}
+
+func (c *incidentPublishCmd) Run(a *app) error {
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		p, err := db.ReviseIncident(ctx, c.ID, func(i notifier.Incident) (notifier.Posting, error) {
+			return i.Publish(c.Quiet, desk(db.Now(), nil))
+		})
+		if err != nil {
+			return noIncident(err, c.ID)
+		}
+		return a.posted("published", p, c.JSON)
+	})
+}
+
+type incidentRetractCmd struct {
+	ID string `arg:"" help:"The mistake."`
+	bodyFlags
+	Tell bool `help:"Mail those who were told."`
+	JSON bool `name:"json" help:"Print one JSON object."`
+	Clock
+	Base
+}
+
+func (c *incidentRetractCmd) Run(a *app) error {
+	zone, err := c.zone()
+	if err != nil {
+		return err
+	}
+	body, err := a.text(c.Body, c.BodyFile)
+	if err != nil {
+		return err
+	}
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		p, err := db.ReviseIncident(ctx, c.ID, func(i notifier.Incident) (notifier.Posting, error) {
+			return i.Retract(body, c.Tell, desk(db.Now(), zone))
+		})
+		if err != nil {
+			return noIncident(err, c.ID)
+		}
+		return a.posted("retracted", p, c.JSON)
+	})
+}
