@@ -178,6 +178,9 @@ func (r *retrial) start(failed []*deliveryRow) (started int, err error) {
 			moved = append(moved, f.ID)
 		case !n.State.Final(), n.State == notifier.Sent, n.State == notifier.Bounced:
 			f.rest(notifier.Superseded)
+			if n.State == notifier.Pending || n.State == notifier.Held {
+				n.Since = min(n.Since, f.Since) // not rendered yet: let it tell of both
+			}
 		case n.State == notifier.Failed:
 			f.rest(notifier.Superseded)
 			n.Since = min(n.Since, f.Since)

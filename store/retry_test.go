@@ -93,7 +93,7 @@ func TestARetryTellsTheNewestState(t *testing.T) {
 		since   bool // the second tells of the first too
 	}{
 		"it was not for this reader": {"", 1, after{notifier.Superseded, notifier.Pending}, true},
-		"it waits":                   {notifier.Pending, 0, after{notifier.Superseded, notifier.Pending}, false},
+		"it waits":                   {notifier.Pending, 0, after{notifier.Superseded, notifier.Pending}, true},
 		"it is in flight":            {notifier.Sending, 0, after{notifier.Superseded, notifier.Sending}, false},
 		"it was sent":                {notifier.Sent, 0, after{notifier.Superseded, notifier.Sent}, false},
 		"it failed too":              {notifier.Failed, 1, after{notifier.Superseded, notifier.Pending}, true},

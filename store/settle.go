@@ -159,12 +159,21 @@ func (l *ledger) retell(r *deliveryRow) error {
 		return fmt.Errorf("correct later deliveries: %w", err)
 	}
 	for _, n := range rows {
-		if n.State != notifier.Pending && n.State != notifier.Held {
+		if n.State.Final() && n.State != notifier.Failed { // which may be tried again
 			continue
 		}
-		n.Told = max(n.Told, r.event())
-		if n.Since <= r.event() {
-			n.Since = rows[0].event() // the first that was due to this reader after r
+		told, since := max(n.Told, r.event()), n.Since
+		if since <= r.event() {
+			since = rows[0].event() // the first that was due to this reader after r
+		}
+		if n.State != notifier.Sending {
+			n.Told, n.Since = told, since
+			continue
+		}
+		// It may be on the wire already; this counts if it is given back. A row
+		// in a worker's hands is not the ledger's to write.
+		if err := l.tx.Exec(`UPDATE deliveries SET told = ?, since = ? WHERE id = ?`, told, since, n.ID).Error; err != nil {
+			return fmt.Errorf("correct a delivery in flight: %w", err)
 		}
 	}
 	return nil
