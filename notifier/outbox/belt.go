@@ -8,6 +8,13 @@ import (
 	"allclear/notifier"
 )
 
+// claim is a delivery in our hands. A later claim of the same delivery is
+// another one: what becomes of the first does not touch it.
+type claim struct {
+	notifier.Delivery
+	until time.Time // the lease is good till then, at the least; guarded by Outbox.mu
+}
+
 // belt holds claims that nobody has begun. A belt behind another one stands
 // still while that one has anything on it.
 type belt struct {
@@ -15,7 +22,7 @@ type belt struct {
 
 	mu     sync.Mutex
 	wait   sync.Cond
-	items  []notifier.Delivery
+	items  []*claim
 	closed bool
 	taken  int // since the last refill, to learn the pace
 	low    int // when so few are left, it is time to claim more
@@ -41,9 +48,9 @@ func (b *belt) nudge() {
 }
 
 // put lays claims on the belt, in their order.
-func (b *belt) put(ds []notifier.Delivery) {
+func (b *belt) put(cs []*claim) {
 	b.mu.Lock()
-	b.items = append(b.items, ds...)
+	b.items = append(b.items, cs...)
 	b.mu.Unlock()
 	b.wait.Broadcast()
 	if b.behind != nil {
@@ -62,26 +69,29 @@ func (b *belt) busy() bool {
 }
 
 // take waits for the next claim; false once the belt is closed and empty.
-func (b *belt) take() (d notifier.Delivery, ok bool) {
+func (b *belt) take() (c *claim, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for len(b.items) == 0 && !b.closed {
 		b.wait.Wait()
 	}
 	if len(b.items) == 0 {
-		return d, false
+		return nil, false
 	}
-	d = b.items[0]
+	c = b.items[0]
 	b.items = b.items[1:]
 	b.taken++
 	if len(b.items) == b.low {
 		b.nudge()
 	}
-	return d, true
+	if len(b.items) == 0 && b.behind != nil {
+		b.behind.nudge() // it may go on
+	}
+	return c, true
 }
 
 // clear takes everything from the belt, to be given back.
-func (b *belt) clear() []notifier.Delivery {
+func (b *belt) clear() []*claim {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	items := b.items
@@ -97,10 +107,13 @@ func (b *belt) count() (taken, left int) {
 	return taken, len(b.items)
 }
 
-func (b *belt) setLow(n int) {
+// setLow asks for a nudge when n are left, and returns how many are: where it
+// is more, the nudge will come.
+func (b *belt) setLow(n int) (left int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.low = n
+	return len(b.items)
 }
 
 func (b *belt) close() {

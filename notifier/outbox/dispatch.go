@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"allclear/notifier"
@@ -10,6 +11,16 @@ import (
 
 // claimBatch is how many deliveries one claim asks for at most; more brings nothing.
 const claimBatch = 500
+
+// How long the database may take to answer one question. Where a connection
+// went dead without a word, the belt must not stand still with it.
+const (
+	callTime    = 15 * time.Second
+	releaseTime = 5 * time.Second // a drain waits for it
+)
+
+// declinedPause is when a delivery is due again that the sender had no way for.
+const declinedPause = 5 * time.Second
 
 // The lanes of the two belts, first served first. Confirmations are claimed apart, for their cap.
 var (
@@ -35,8 +46,7 @@ func (b *Outbox) refill(ctx context.Context, x *belt, p *pace) (again bool) {
 	now := b.o.Now()
 	taken, left := x.count()
 	p.learn(taken, left, now)
-	x.setLow(p.target / 2)
-	if left > p.target/2 {
+	if left = x.setLow(p.target / 2); left > p.target/2 {
 		return false
 	}
 	want := min(p.target-left, claimBatch)
@@ -58,7 +68,10 @@ func (b *Outbox) claim(ctx context.Context, x *belt, lanes []notifier.Lane, limi
 	if len(lanes) == 0 {
 		return 0
 	}
-	ds, err := b.o.Queue.Claim(ctx, notifier.Claim{
+	looks, until := b.looked(), b.o.Now().Add(Lease)
+	call, done := context.WithTimeout(ctx, callTime)
+	defer done()
+	ds, err := b.o.Queue.Claim(call, notifier.Claim{
 		Worker: b.o.Journal.Worker(), Channel: b.o.Channel, Lanes: lanes, Limit: limit, Lease: Lease,
 	})
 	if err != nil {
@@ -67,16 +80,55 @@ func (b *Outbox) claim(ctx context.Context, x *belt, lanes []notifier.Lane, limi
 		}
 		return 0
 	}
-	if len(ds) == 0 {
-		return 0
+	cs := make([]*claim, len(ds))
+	for i, d := range ds {
+		cs[i] = &claim{Delivery: d, until: until}
 	}
-	b.mu.Lock()
-	for _, d := range ds {
-		b.held[d.ID] = d
+	got := len(cs)
+	for !b.hold(cs, looks) {
+		looks = b.looked()
+		if cs, err = b.standing(ctx, cs); err != nil {
+			b.o.Log.Warn("check new claims", "channel", b.o.Channel, "error", err)
+			b.giveUp(ctx, cs)
+			return 0
+		}
 	}
-	b.mu.Unlock()
-	x.put(ds)
-	return len(ds)
+	if len(cs) > 0 {
+		x.put(cs)
+	}
+	return got
+}
+
+// standing is those of cs that are still in our hands.
+func (b *Outbox) standing(ctx context.Context, cs []*claim) ([]*claim, error) {
+	if len(cs) == 0 {
+		return nil, nil
+	}
+	ctx, done := context.WithTimeout(ctx, callTime)
+	defer done()
+	mine, err := b.o.Leases.Mine(ctx, b.o.Journal.Worker(), ids(cs))
+	if err != nil {
+		return cs, err
+	}
+	stand := make(map[notifier.DeliveryID]bool, len(mine))
+	for _, id := range mine {
+		stand[id] = true
+	}
+	var out []*claim
+	for _, c := range cs {
+		if stand[c.ID] {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+func ids(cs []*claim) []notifier.DeliveryID {
+	out := make([]notifier.DeliveryID, len(cs))
+	for i, c := range cs {
+		out[i] = c.ID
+	}
+	return out
 }
 
 // giveBack releases what waits on x.
@@ -84,22 +136,20 @@ func (b *Outbox) giveBack(ctx context.Context, x *belt) {
 	b.release(ctx, x.clear())
 }
 
-func (b *Outbox) release(ctx context.Context, ds []notifier.Delivery) {
-	if len(ds) == 0 {
+// release gives back those of cs that are still held.
+func (b *Outbox) release(ctx context.Context, cs []*claim) {
+	b.giveUp(ctx, b.forget(cs))
+}
+
+func (b *Outbox) giveUp(ctx context.Context, cs []*claim) {
+	if len(cs) == 0 {
 		return
 	}
-	ids := make([]notifier.DeliveryID, 0, len(ds))
-	b.mu.Lock()
-	for _, d := range ds {
-		if _, mine := b.held[d.ID]; mine {
-			ids = append(ids, d.ID)
-			delete(b.held, d.ID)
-		}
-	}
-	b.mu.Unlock()
-	if err := b.o.Leases.Release(ctx, b.o.Journal.Worker(), ids); err != nil && ctx.Err() == nil {
+	ctx, done := context.WithTimeout(ctx, releaseTime)
+	defer done()
+	if err := b.o.Leases.Release(ctx, b.o.Journal.Worker(), ids(cs)); err != nil {
 		// Their leases end by themselves.
-		b.o.Log.Warn("give back claims", "channel", b.o.Channel, "count", len(ids), "error", err)
+		b.o.Log.Warn("give back claims", "channel", b.o.Channel, "count", len(cs), "error", err)
 	}
 }
 
@@ -115,30 +165,36 @@ func (b *Outbox) ready() bool {
 // work sends what is on belt x, one message after the other, until it is closed and empty.
 func (b *Outbox) work(ctx context.Context, x *belt) {
 	for {
-		d, ok := x.take()
+		c, ok := x.take()
 		if !ok {
 			return
 		}
-		if !b.holds(d.ID) {
-			continue // somebody left while it waited
+		switch {
+		case !b.holds(c): // the reader left while it waited, or the lease ended
+			b.forget([]*claim{c}) // an ended lease is taken back like any other
+		case x.ahead.busy():
+			b.release(context.WithoutCancel(ctx), append(x.clear(), c))
+		default:
+			b.send(ctx, c)
 		}
-		if x.ahead.busy() {
-			b.release(context.WithoutCancel(ctx), []notifier.Delivery{d})
-			continue
-		}
-		b.send(ctx, d)
 	}
 }
 
 // send brings one delivery to its settlement.
-func (b *Outbox) send(ctx context.Context, d notifier.Delivery) {
-	f := &flight{out: b, ctx: ctx, d: d}
+func (b *Outbox) send(ctx context.Context, c *claim) {
+	f, d := &flight{out: b, ctx: ctx, c: c}, c.Delivery
+	// First of all, so that a database that is away stops the belts, and does
+	// not make everything on them fail at rendering.
+	pulse, ok := b.gate.wait(ctx)
 	now := b.o.Now()
+	if !ok {
+		b.settle(f, notifier.Decide(d, notifier.ErrNotStarted, notifier.Receipt{}, now, d.ExpiresAt, 0))
+		return
+	}
 	if !d.ExpiresAt.IsZero() && !now.Before(d.ExpiresAt) {
 		b.settle(f, notifier.Settlement{ID: d.ID, State: notifier.Expired, At: now})
 		return
 	}
-	pulse, _ := b.gate.last()
 	if _, byDomain := paused(pulse, d); byDomain {
 		b.settle(f, notifier.Settlement{ID: d.ID, State: notifier.Held, DueAt: notifier.UntilResumed, At: now})
 		return
@@ -151,8 +207,13 @@ func (b *Outbox) send(ctx context.Context, d notifier.Delivery) {
 		err = notifier.ErrNotStarted // we cut it off ourselves; the reader is not to blame
 	}
 	s := notifier.Decide(d, err, receipt, b.o.Now(), d.ExpiresAt, b.o.Dice())
-	if f.acked {
+	switch {
+	case f.acked:
 		s.At = f.at
+	case errors.Is(err, notifier.ErrNotStarted) && !f.refused && ctx.Err() == nil:
+		// The sender has no way for it (every relay of its lane is paused, say).
+		// Due at once it would go round and round.
+		s.DueAt = s.At.Add(declinedPause)
 	}
 	if err != nil && !errors.Is(err, notifier.ErrNotStarted) {
 		// Debug, and never the reply: it may quote the address.
@@ -163,14 +224,30 @@ func (b *Outbox) send(ctx context.Context, d notifier.Delivery) {
 }
 
 func (b *Outbox) transmit(ctx context.Context, d notifier.Delivery, f *flight) (notifier.Receipt, error) {
-	m, err := b.o.Renderer.Render(ctx, d)
-	if err != nil {
-		if ctx.Err() == nil {
-			b.o.Log.Error("render", "event", d.ID.Event(), "delivery", d.ID.String(), "error", err)
-		}
-		return notifier.Receipt{}, &notifier.SendError{Fault: notifier.FaultOurs, Stage: "render", Err: err}
+	m, err := b.render(ctx, d)
+	var se *notifier.SendError
+	switch {
+	case err == nil:
+		return b.o.Sender.Send(ctx, m, f)
+	case errors.Is(err, notifier.ErrNotStarted):
+		return notifier.Receipt{}, err
 	}
-	return b.o.Sender.Send(ctx, m, f)
+	b.o.Log.Error("render", "event", d.ID.Event(), "delivery", d.ID.String(), "error", err)
+	if errors.As(err, &se) { // it knows better whose fault it is: the database's, say
+		return notifier.Receipt{}, err
+	}
+	return notifier.Receipt{}, &notifier.SendError{Fault: notifier.FaultOurs, Stage: "render", Err: err}
+}
+
+// render makes a panic an error: one text that a view cannot take must not end
+// the process, which would meet it again right after its restart.
+func (b *Outbox) render(ctx context.Context, d notifier.Delivery) (m *notifier.Message, err error) {
+	defer func() {
+		if what := recover(); what != nil {
+			err = fmt.Errorf("panic: %v", what)
+		}
+	}()
+	return b.o.Renderer.Render(ctx, d)
 }
 
 func permanent(err error) bool {
@@ -181,16 +258,17 @@ func permanent(err error) bool {
 func (b *Outbox) settle(f *flight, s notifier.Settlement) {
 	s.Worker = b.o.Journal.Worker()
 	if b.o.Observe != nil {
-		b.o.Observe(f.d, s)
+		b.o.Observe(f.c.Delivery, s)
 	}
-	b.settler.add(landed{settlement: s, mark: f.mark, journaled: f.written})
+	b.settler.add(landed{claim: f.c, settlement: s, mark: f.mark, journaled: f.written})
 }
 
 // flight is one transmission, as the sender sees it.
 type flight struct {
 	out     *Outbox
 	ctx     context.Context
-	d       notifier.Delivery
+	c       *claim
+	refused bool // by Begin
 	acked   bool
 	at      time.Time
 	receipt notifier.Receipt
@@ -201,22 +279,28 @@ type flight struct {
 // Begin says whether d may be transmitted now: its claim stands, nothing that
 // concerns it is paused, and the last look at the database is fresh.
 func (f *flight) Begin() error {
-	pulse, ok := f.out.gate.wait(f.ctx)
-	if !ok || !f.out.holds(f.d.ID) {
-		return notifier.ErrNotStarted
-	}
-	if held, _ := paused(pulse, f.d); held {
+	f.refused = !f.may()
+	if f.refused {
 		return notifier.ErrNotStarted
 	}
 	return nil
 }
 
+func (f *flight) may() bool {
+	pulse, ok := f.out.gate.wait(f.ctx)
+	if !ok || !f.out.holds(f.c) {
+		return false
+	}
+	held, _ := paused(pulse, f.c.Delivery)
+	return !held
+}
+
 // Taken writes the acknowledgement down.
 func (f *flight) Taken(r notifier.Receipt) error {
 	f.acked, f.receipt, f.at = true, r, f.out.o.Now()
-	mark, err := f.out.o.Journal.Append(Ack{ID: f.d.ID, At: f.at, Receipt: r})
+	mark, err := f.out.o.Journal.Append(Ack{ID: f.c.ID, At: f.at, Receipt: r})
 	if err != nil {
-		f.out.o.Log.Error("write the ack journal", "event", f.d.ID.Event(), "delivery", f.d.ID.String(), "error", err)
+		f.out.o.Log.Error("write the ack journal", "event", f.c.ID.Event(), "delivery", f.c.ID.String(), "error", err)
 		return err
 	}
 	f.mark, f.written = mark, true

@@ -54,8 +54,9 @@ type Outbox struct {
 	settler  *settler
 	confirm  *rate.Limiter
 
-	mu   sync.Mutex
-	held map[notifier.DeliveryID]notifier.Delivery // every claim that is not settled
+	mu    sync.Mutex
+	held  map[notifier.DeliveryID]*claim // every claim that is not settled
+	looks int                            // how often they were checked
 }
 
 // New makes an Outbox; Recover, then Run it.
@@ -73,7 +74,7 @@ func New(o Options) *Outbox {
 		o:       o,
 		gate:    newGate(o.Now),
 		confirm: rate.NewLimiter(confirmRate, confirmRate),
-		held:    map[notifier.DeliveryID]notifier.Delivery{},
+		held:    map[notifier.DeliveryID]*claim{},
 	}
 	b.express = newBelt(nil)
 	b.ordinary = newBelt(b.express)
@@ -129,13 +130,13 @@ func (b *Outbox) Run(ctx context.Context) error {
 	}
 
 	<-ctx.Done()
+	patience := time.NewTimer(b.o.Drain)
+	defer patience.Stop()
 	claimers.Wait()
 	b.express.close()
 	b.ordinary.close()
 	landed := make(chan struct{})
 	go func() { workers.Wait(); close(landed) }()
-	patience := time.NewTimer(b.o.Drain)
-	defer patience.Stop()
 	select {
 	case <-landed:
 	case <-patience.C:
@@ -171,14 +172,12 @@ func (b *Outbox) Nudge() {
 func (b *Outbox) Pulse(ctx context.Context, p notifier.Pulse, asked time.Time) error {
 	old, fresh := b.gate.last()
 	if p.Halts != old.Halts || !fresh {
-		ids := b.claims()
-		if len(ids) > 0 {
-			mine, err := b.o.Leases.Mine(ctx, b.o.Journal.Worker(), ids)
-			if err != nil {
-				return fmt.Errorf("check claims: %w", err)
-			}
-			b.keepOnly(ids, mine)
+		had := b.look()
+		mine, err := b.standing(ctx, had)
+		if err != nil {
+			return fmt.Errorf("check claims: %w", err)
 		}
+		b.forgetBut(had, mine)
 	}
 	b.gate.open(p, asked)
 	if p.Work != old.Work || p.Halts != old.Halts || !fresh {
@@ -197,13 +196,13 @@ func (b *Outbox) keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-beat.C:
-			if ids := b.claims(); len(ids) > 0 {
-				if err := b.o.Leases.Extend(ctx, b.o.Journal.Worker(), ids, Lease); err != nil && ctx.Err() == nil {
-					b.o.Log.Warn("extend leases", "channel", b.o.Channel, "error", err)
-				}
+			if err := b.extend(ctx); err != nil && ctx.Err() == nil {
+				b.o.Log.Warn("extend leases", "channel", b.o.Channel, "error", err)
 			}
 		case <-reap.C:
-			n, err := b.o.Leases.Reap(ctx)
+			call, done := context.WithTimeout(ctx, callTime)
+			n, err := b.o.Leases.Reap(call)
+			done()
 			if err != nil && ctx.Err() == nil {
 				b.o.Log.Warn("reap leases", "channel", b.o.Channel, "error", err)
 			}
@@ -212,46 +211,5 @@ func (b *Outbox) keep(ctx context.Context) {
 				b.Nudge()
 			}
 		}
-	}
-}
-
-func (b *Outbox) claims() []notifier.DeliveryID {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	ids := make([]notifier.DeliveryID, 0, len(b.held))
-	for id := range b.held {
-		ids = append(ids, id)
-	}
-	return ids
-}
-
-// keepOnly forgets those of asked that are not mine any more.
-func (b *Outbox) keepOnly(asked, mine []notifier.DeliveryID) {
-	stand := make(map[notifier.DeliveryID]bool, len(mine))
-	for _, id := range mine {
-		stand[id] = true
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, id := range asked {
-		if !stand[id] {
-			delete(b.held, id)
-		}
-	}
-}
-
-// holds reports whether the claim of id still stands, as far as is known here.
-func (b *Outbox) holds(id notifier.DeliveryID) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_, ok := b.held[id]
-	return ok
-}
-
-func (b *Outbox) settled(s []notifier.Settlement) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, x := range s {
-		delete(b.held, x.ID)
 	}
 }

@@ -3,10 +3,7 @@ package outbox
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -14,250 +11,6 @@ import (
 	"allclear/notifier"
 	"allclear/notifier/notifiertest"
 )
-
-// memory is a queue in memory that obeys the same rules as the store; the
-// end-to-end tests in cmd/allclear run the outbox on both real databases. Here
-// it can be made to fail at will.
-type memory struct {
-	mu       sync.Mutex
-	rows     map[notifier.DeliveryID]*row
-	away     error // every call fails with it
-	claimed  []int // sizes of claims
-	released int
-	changed  chan struct{}
-}
-
-type row struct {
-	d      notifier.Delivery
-	worker string
-}
-
-func newMemory() *memory {
-	return &memory{rows: map[notifier.DeliveryID]*row{}, changed: make(chan struct{})}
-}
-
-func (m *memory) touch() {
-	close(m.changed)
-	m.changed = make(chan struct{})
-}
-
-func (m *memory) add(event int64, lane notifier.Lane, readers int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for n := 1; n <= readers; n++ {
-		id := notifier.MakeDeliveryID(event, int64(n))
-		m.rows[id] = &row{d: notifier.Delivery{
-			ID: id, Lane: lane, Channel: notifier.Email, Address: fmt.Sprintf("reader%d@example.com", n), State: notifier.Pending,
-			DueAt: at, ExpiresAt: at.Add(time.Hour * 24 * 365 * 10),
-		}}
-	}
-	m.touch()
-}
-
-func (m *memory) Claim(_ context.Context, c notifier.Claim) ([]notifier.Delivery, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.away != nil {
-		return nil, m.away
-	}
-	var out []notifier.Delivery
-	for _, lane := range c.Lanes {
-		var ids []notifier.DeliveryID
-		for id, r := range m.rows {
-			if r.d.Lane == lane && r.d.State == notifier.Pending && !r.d.DueAt.After(time.Now()) {
-				ids = append(ids, id)
-			}
-		}
-		slices.Sort(ids)
-		for _, id := range ids {
-			if len(out) == c.Limit {
-				break
-			}
-			r := m.rows[id]
-			r.d.State, r.worker = notifier.Sending, c.Worker
-			out = append(out, r.d)
-		}
-	}
-	if len(out) > 0 {
-		m.claimed = append(m.claimed, len(out))
-		m.touch()
-	}
-	return out, nil
-}
-
-func (m *memory) Settle(_ context.Context, batch []notifier.Settlement) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.away != nil {
-		return m.away
-	}
-	for _, s := range batch {
-		r := m.rows[s.ID]
-		if s.State != notifier.Sent && r.worker != s.Worker {
-			continue
-		}
-		r.d.State, r.worker = s.State, ""
-		if !s.DueAt.IsZero() {
-			r.d.DueAt = s.DueAt
-		}
-	}
-	m.touch()
-	return nil
-}
-
-func (m *memory) Mine(_ context.Context, worker string, ids []notifier.DeliveryID) (mine []notifier.DeliveryID, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, id := range ids {
-		if m.rows[id].worker == worker {
-			mine = append(mine, id)
-		}
-	}
-	return mine, m.away
-}
-
-func (m *memory) Extend(context.Context, string, []notifier.DeliveryID, time.Duration) error {
-	return nil
-}
-func (m *memory) Reap(context.Context) (int, error) { return 0, nil }
-
-func (m *memory) Release(_ context.Context, worker string, ids []notifier.DeliveryID) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.away != nil {
-		return m.away
-	}
-	for id, r := range m.rows {
-		if r.worker == worker && (ids == nil || slices.Contains(ids, id)) {
-			r.d.State, r.worker = notifier.Pending, ""
-			m.released++
-		}
-	}
-	m.touch()
-	return nil
-}
-
-// leave is what the store does when a reader leaves.
-func (m *memory) leave(id notifier.DeliveryID) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.rows[id].d.State, m.rows[id].worker = notifier.Suppressed, ""
-	m.touch()
-}
-
-func (m *memory) setAway(err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.away = err
-}
-
-func (m *memory) count(s notifier.DeliveryState) (n int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, r := range m.rows {
-		if r.d.State == s {
-			n++
-		}
-	}
-	return n
-}
-
-// wait waits until n rows are in state s.
-func (m *memory) wait(t *testing.T, s notifier.DeliveryState, n int) {
-	t.Helper()
-	limit := time.NewTimer(20 * time.Second)
-	defer limit.Stop()
-	for {
-		m.mu.Lock()
-		changed := m.changed
-		m.mu.Unlock()
-		if m.count(s) >= n {
-			return
-		}
-		select {
-		case <-changed:
-		case <-limit.C:
-			t.Fatalf("waited for %d %s, have %d", n, s, m.count(s))
-		}
-	}
-}
-
-type plainRenderer struct{}
-
-func (plainRenderer) Render(_ context.Context, d notifier.Delivery) (*notifier.Message, error) {
-	return &notifier.Message{Delivery: d.ID, Lane: d.Lane, Channel: d.Channel, To: d.Address, Letter: &notifier.Letter{}}, nil
-}
-
-// rig is an outbox on a memory queue, with a pulse that the test can stop.
-type rig struct {
-	t      *testing.T
-	queue  *memory
-	sender *notifiertest.Sender
-	out    *Outbox
-	stop   context.CancelFunc
-	ended  chan error
-
-	mu    sync.Mutex
-	pulse notifier.Pulse
-	quiet bool
-}
-
-func start(t *testing.T, q *memory, s *notifiertest.Sender, change ...func(*Options)) *rig {
-	t.Helper()
-	o := Options{
-		Channel: notifier.Email, Queue: q, Leases: q, Renderer: plainRenderer{}, Sender: s, Journal: open(t, t.TempDir()),
-		Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Workers: 4,
-	}
-	for _, c := range change {
-		c(&o)
-	}
-	r := &rig{t: t, queue: q, sender: s, out: New(o), ended: make(chan error, 1)}
-	if err := r.out.Recover(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	r.stop = stop
-	go func() { r.ended <- r.out.Run(ctx) }()
-	go func() {
-		tick := time.NewTicker(20 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			r.mu.Lock()
-			p, quiet := r.pulse, r.quiet
-			r.mu.Unlock()
-			if !quiet {
-				_ = r.out.Pulse(ctx, p, time.Now())
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-		}
-	}()
-	t.Cleanup(func() { stop() })
-	return r
-}
-
-func (r *rig) change(f func(p *notifier.Pulse)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f(&r.pulse)
-}
-
-// end stops the outbox and waits for its drain.
-func (r *rig) end() {
-	r.t.Helper()
-	r.stop()
-	select {
-	case err := <-r.ended:
-		if err != nil {
-			r.t.Fatal(err)
-		}
-	case <-time.After(25 * time.Second):
-		r.t.Fatal("the outbox does not stop")
-	}
-}
 
 func TestEverythingDueIsSentOnceAndSettled(t *testing.T) {
 	q, s := newMemory(), &notifiertest.Sender{}
@@ -322,7 +75,7 @@ func TestNothingStartsForAReaderWhoLeftAfterTheClaim(t *testing.T) {
 		q.leave(notifier.MakeDeliveryID(1, n))
 	}
 	r.change(func(p *notifier.Pulse) { p.Halts++ })
-	for len(r.out.claims()) > 0 { // the next look forgets every claim
+	for r.out.holding() > 0 { // the next look forgets every claim
 		waitTurn(t)
 	}
 	close(block)
@@ -333,6 +86,13 @@ func TestNothingStartsForAReaderWhoLeftAfterTheClaim(t *testing.T) {
 	if n := q.count(notifier.Suppressed); n != 40 {
 		t.Fatalf("%d are suppressed; want 40", n)
 	}
+}
+
+// holding is how many claims are held.
+func (b *Outbox) holding() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.held)
 }
 
 // waitTurn lets others run; tests loop over it with the test's own deadline as the bound.
@@ -351,14 +111,13 @@ func TestNothingStartsWhileTheDatabaseCannotBeAsked(t *testing.T) {
 	s := &notifiertest.Sender{}
 	o := New(Options{Channel: notifier.Email, Queue: q, Leases: q, Renderer: plainRenderer{}, Sender: s, Journal: open(t, t.TempDir()), Now: clock.Now, Log: slog.Default()})
 	q.add(1, notifier.LaneIncident, 1)
-	d := q.rows[notifier.MakeDeliveryID(1, 1)].d
-	o.held[d.ID] = d
+	c := &claim{Delivery: q.rows[notifier.MakeDeliveryID(1, 1)].d, until: clock.Now().Add(Lease)}
 	if err := o.Pulse(t.Context(), notifier.Pulse{}, clock.Now()); err == nil {
 		t.Log("first look taken")
 	}
-	o.held[d.ID] = d
+	o.held[c.ID] = c
 	ctx, cancel := context.WithCancel(t.Context())
-	f := &flight{out: o, ctx: ctx, d: d}
+	f := &flight{out: o, ctx: ctx, c: c}
 	if err := f.Begin(); err != nil {
 		t.Fatalf("with a fresh look: %v", err)
 	}

@@ -18,6 +18,7 @@ const (
 
 // landed is a settlement on its way to the queue.
 type landed struct {
+	claim      *claim
 	settlement notifier.Settlement
 	mark       int // of the journal
 	journaled  bool
@@ -31,7 +32,7 @@ type settler struct {
 	queue   Queue
 	journal *Journal
 	log     *slog.Logger
-	done    func([]notifier.Settlement)
+	done    func([]landed)
 
 	in     chan landed
 	closed sync.Once
@@ -40,7 +41,7 @@ type settler struct {
 	left []landed // what run could not settle before its context ended
 }
 
-func newSettler(q Queue, j *Journal, log *slog.Logger, done func([]notifier.Settlement)) *settler {
+func newSettler(q Queue, j *Journal, log *slog.Logger, done func([]landed)) *settler {
 	return &settler{queue: q, journal: j, log: log, done: done, in: make(chan landed, settleBatch)}
 }
 
@@ -130,7 +131,9 @@ func (s *settler) flush(ctx context.Context, batch []landed) error {
 			marks[l.mark]++
 		}
 	}
-	if err := s.queue.Settle(ctx, out); err != nil {
+	call, done := context.WithTimeout(ctx, callTime)
+	defer done()
+	if err := s.queue.Settle(call, out); err != nil {
 		return err
 	}
 	var errs []error
@@ -143,6 +146,6 @@ func (s *settler) flush(ctx context.Context, batch []landed) error {
 		// What is settled stays settled; the journal only grows.
 		s.log.Warn("empty the ack journal", "error", err)
 	}
-	s.done(out)
+	s.done(batch)
 	return nil
 }

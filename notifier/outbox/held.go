@@ -1,0 +1,113 @@
+package outbox
+
+import (
+	"context"
+)
+
+// hold keeps cs as ours; false where the claims were checked since looks was
+// taken. Then nobody has looked at cs: their readers may have left between the
+// claim's end and its arrival here (I5).
+func (b *Outbox) hold(cs []*claim, looks int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.looks != looks {
+		return false
+	}
+	for _, c := range cs {
+		b.held[c.ID] = c
+	}
+	return true
+}
+
+func (b *Outbox) looked() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.looks
+}
+
+// look is every claim that is held, to be checked.
+func (b *Outbox) look() []*claim {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.looks++
+	return b.all()
+}
+
+func (b *Outbox) all() []*claim {
+	cs := make([]*claim, 0, len(b.held))
+	for _, c := range b.held {
+		cs = append(cs, c)
+	}
+	return cs
+}
+
+// extend moves the end of every lease that has not ended. One that has may be
+// another's by now, and nothing that is done here brings it back.
+func (b *Outbox) extend(ctx context.Context) error {
+	now := b.o.Now()
+	b.mu.Lock()
+	var cs []*claim
+	for _, c := range b.all() {
+		if now.Before(c.until) {
+			cs = append(cs, c)
+		}
+	}
+	b.mu.Unlock()
+	if len(cs) == 0 {
+		return nil
+	}
+	ctx, done := context.WithTimeout(ctx, callTime)
+	defer done()
+	if err := b.o.Leases.Extend(ctx, b.o.Journal.Worker(), ids(cs), Lease); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range cs {
+		c.until = now.Add(Lease)
+	}
+	return nil
+}
+
+// holds reports whether claim c still stands, as far as is known here.
+func (b *Outbox) holds(c *claim) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held[c.ID] == c && b.o.Now().Before(c.until)
+}
+
+// forget lets go of cs, and returns those that were held.
+func (b *Outbox) forget(cs []*claim) (had []*claim) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range cs {
+		if b.held[c.ID] == c {
+			delete(b.held, c.ID)
+			had = append(had, c)
+		}
+	}
+	return had
+}
+
+// forgetBut lets go of those of had that are not in stand.
+func (b *Outbox) forgetBut(had, stand []*claim) {
+	keep := make(map[*claim]bool, len(stand))
+	for _, c := range stand {
+		keep[c] = true
+	}
+	var gone []*claim
+	for _, c := range had {
+		if !keep[c] {
+			gone = append(gone, c)
+		}
+	}
+	b.forget(gone)
+}
+
+func (b *Outbox) settled(ls []landed) {
+	cs := make([]*claim, len(ls))
+	for i, l := range ls {
+		cs[i] = l.claim
+	}
+	b.forget(cs)
+}
