@@ -17,6 +17,7 @@ type job struct {
 	flight  notifier.Flight
 	begun   time.Time // when Begin last agreed
 	retries int       // connections that broke before its content was sent
+	shunned []string  // relays that would not have it for reasons of their own
 
 	mu    sync.Mutex
 	state int
@@ -116,6 +117,13 @@ func (j *job) giveBack(err *notifier.SendError) {
 		j.fail(err)
 		return
 	}
+	j.handBack(err)
+}
+
+// shun lets the caller find another relay, because this one said no for a
+// reason of its own. Where there is no other, err is the outcome; see Pool.pick.
+func (j *job) shun(relay string, err *notifier.SendError) {
+	j.shunned = append(j.shunned, relay)
 	j.handBack(err)
 }
 

@@ -129,7 +129,7 @@ func (p *Pool) Send(ctx context.Context, e Envelope, lane notifier.Lane, f notif
 		return notifier.Receipt{}, err
 	}
 	j := p.jobs.Get().(*job)
-	j.env, j.dots, j.lane, j.flight, j.retries, j.line = e, dots, lane, f, 0, nil
+	j.env, j.dots, j.lane, j.flight, j.retries, j.line, j.shunned = e, dots, lane, f, 0, nil, j.shunned[:0]
 	for {
 		if err := p.offer(ctx, j); err != nil {
 			return notifier.Receipt{}, err
@@ -207,7 +207,7 @@ func (p *Pool) pick(j *job) (*relay, error) {
 	paused := false
 	for _, r := range p.relays {
 		switch {
-		case !r.Carries(j.lane):
+		case !r.Carries(j.lane), slices.Contains(j.shunned, r.Name):
 		case r.paused.Load():
 			paused = true
 		case r.State() == RelayWorking:
@@ -230,6 +230,8 @@ func (p *Pool) pick(j *job) (*relay, error) {
 	switch {
 	case trying != nil:
 		return trying, nil
+	case len(j.shunned) > 0:
+		return nil, j.err // what the last of them said
 	case resting != nil:
 		return nil, resting
 	case paused:

@@ -275,9 +275,9 @@ func lost(h *health, w *wire, relay, stage string, j *job, err error, stale bool
 	switch late := w.gaveUp.Load(); {
 	case w.blameless() || stale && !late:
 		j.giveBack(failure)
-	case late: // no answer in time: to ask once more would take as long
+	case late: // no answer in time: to ask the same one again would take as long
 		h.trouble(failure)
-		j.fail(failure)
+		j.shun(relay, failure)
 	default:
 		h.trouble(failure)
 		j.giveBack(failure)
@@ -296,7 +296,8 @@ func (s *session) quit() {
 // quitPatience is how long the answer to QUIT is waited for.
 const quitPatience = time.Second
 
-// settle finishes a job that the relay refused, and tells the relay's health what that means.
+// settle finishes a job that the relay refused, or sends it to another relay
+// where the reason is the relay's own, and tells the relay's health what that means.
 func settle(h *health, j *job, no *notifier.SendError) {
 	if no.Stage == stageRcpt {
 		// A 4.7.x here is about the recipient until most of them get it.
@@ -307,9 +308,10 @@ func settle(h *health, j *job, no *notifier.SendError) {
 	}
 	if no.Fault == notifier.FaultRelay {
 		h.trouble(no)
-	} else {
-		h.success()
+		j.shun(h.name, no)
+		return
 	}
+	h.success()
 	j.fail(no)
 }
 
