@@ -267,8 +267,11 @@ var kindBits = map[notifier.Kind]int{notifier.KindIncident: 1, notifier.KindMain
 // wants is subscribers.Filter.Match and subscribers.Cadence.Wants in SQL, about
 // the subscriber s; a property test holds them equal.
 func (x *expansion) wants() (string, []any, error) {
-	if x.event.Reader > 0 {
+	switch {
+	case x.event.Reader > 0:
 		return `true`, nil, nil
+	case x.event.Type == notifier.IncidentRetracted:
+		return `false`, nil, nil // who never heard of the mistake need not hear that it was one
 	}
 	var cadences []string
 	for _, c := range subscribers.Cadences {

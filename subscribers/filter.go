@@ -15,8 +15,11 @@ type Filter struct {
 }
 
 // Match is the rule of who gets what. The store says the same in SQL (see
-// store/fanout.go); a property test holds the two equal.
+// store/expand.go); a property test holds the two equal.
 func (f Filter) Match(e notifier.Event) bool {
+	if e.Type == notifier.IncidentRetracted {
+		return false // who never heard of the mistake need not hear that it was one; who did hears it anyway (EventType.Closing)
+	}
 	if len(f.Kinds) > 0 && !slices.Contains(f.Kinds, e.Kind) {
 		return false
 	}
