@@ -32,7 +32,9 @@ type IncidentPage struct {
 
 // ActionPage is a page with one button or none: confirm, confirmed, unsubscribe,
 // unsubscribed. The button posts to the page's own address.
-type ActionPage struct{}
+type ActionPage struct {
+	Open []notifier.Incident // confirmed: what is going on right now, which nobody mailed the reader about
+}
 
 // MessageKind is what a MessagePage says where it is given no words of its own.
 type MessageKind string
@@ -173,7 +175,19 @@ func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any
 			break
 		}
 		f.Title = cat.must("page."+name+".title", "brand", s.brand.Name) + " · " + s.brand.Name
-		return f, nil
+		var open []article
+		for _, i := range data.Open {
+			i.Updates = nil // the title and the state will do here
+			a, err := p.article(i, nil, times, now)
+			if err != nil {
+				return nil, err
+			}
+			open = append(open, a)
+		}
+		return struct {
+			frame
+			Open []article
+		}{f, open}, nil
 	case MessagePage:
 		kind := data.Kind
 		if !slices.Contains(messageKinds(), kind) {

@@ -133,6 +133,18 @@ func TestActionPagesHaveOneButtonThatPostsToTheirOwnAddress(t *testing.T) {
 	}
 }
 
+func TestWhoeverConfirmsSeesWhatIsOpen(t *testing.T) {
+	s := newSet(t)
+	inc := sampleIncident(notifier.IncidentUpdated)
+	inc.Title = `Mail <b>is late</b>`
+	open := ActionPage{Open: []notifier.Incident{inc}}
+	contains(t, page(t, s, PageConfirmed, "en", open), "Open right now", "Mail &lt;b&gt;is late&lt;/b&gt;</a>", `href="/incidents/7kq2m9"`, "Monitoring")
+	contains(t, page(t, s, PageConfirmed, "de", open), "Im Moment offen")
+	if got := page(t, s, PageConfirmed, "en", ActionPage{}); strings.Contains(got, "Open right now") || strings.Contains(got, "<ul") {
+		t.Errorf("nothing is open:\n%s", got)
+	}
+}
+
 func TestAMessageSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 	s := newSet(t)
 	for _, kind := range messageKinds() {

@@ -171,6 +171,9 @@ func samplePage(name string) any {
 	case PageMessage:
 		return MessagePage{Kind: MessageLinkInvalid}
 	}
+	if name == PageConfirmed {
+		return ActionPage{Open: []notifier.Incident{open}}
+	}
 	return ActionPage{}
 }
 

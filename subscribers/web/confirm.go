@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"allclear/notifier"
 	"allclear/subscribers"
@@ -18,7 +19,7 @@ func (s *site) confirmAsk(r *http.Request) (answer, error) {
 	if who.State == subscribers.Pending {
 		return answer{name: templates.PageConfirm, data: templates.ActionPage{}}, nil
 	}
-	return answer{name: templates.PageConfirmed, data: templates.ActionPage{}}, nil
+	return s.confirmed(r), nil
 }
 
 // confirm makes a pending subscriber active. It sends no mail, and pressing it
@@ -46,7 +47,18 @@ func (s *site) confirm(r *http.Request) (answer, error) {
 			return answer{}, subscribers.ErrLinkExpired
 		}
 	}
-	return answer{name: templates.PageConfirmed, data: templates.ActionPage{}}, nil
+	return s.confirmed(r), nil
+}
+
+// confirmed says that it is done, and what is open right now: of that the
+// reader was told nothing. The subscription stands, whether that can be read or not.
+func (s *site) confirmed(r *http.Request) answer {
+	open, _, err := s.posts.Incidents(r.Context(), notifier.IncidentQuery{State: notifier.Published, Open: true, Limit: postsPerPage})
+	if err != nil && r.Context().Err() == nil {
+		s.log.WarnContext(r.Context(), "read what is open", "route", r.Pattern, "error", err)
+	}
+	open = slices.DeleteFunc(open, func(i notifier.Incident) bool { return i.Status == notifier.Scheduled })
+	return answer{name: templates.PageConfirmed, data: templates.ActionPage{Open: open}}
 }
 
 // confirming finds who a confirmation link is for. To one who has left since,

@@ -41,6 +41,29 @@ func TestConfirmingTakesOneButtonAndSendsNothing(t *testing.T) {
 	}
 }
 
+func TestWhoeverConfirmsSeesWhatIsOpenRightNow(t *testing.T) {
+	h := newHouse(t)
+	link := h.confirmLink(h.reader("ann@example.com", subscribers.Pending))
+	h.post(notifier.Announcement{Title: "News", Kind: notifier.KindPost, Body: "b"})
+	h.post(notifier.Announcement{Title: "Not begun", Kind: notifier.KindMaintenance, StartsAt: h.clock().Add(time.Hour)})
+	h.post(notifier.Announcement{Title: "Not shown", State: notifier.Draft})
+	h.post(notifier.Announcement{Title: "Over", Status: notifier.Resolved})
+	h.ask(http.MethodPost, link, "").says(http.StatusOK, "You are subscribed").silent("Open right now")
+	open := h.post(notifier.Announcement{Title: "Mail is late"})
+	h.ask(http.MethodPost, link, "").says(http.StatusOK, "Open right now", `href="/incidents/`+open.ID+`"`, "Mail is late", "Investigating").
+		silent("News", "Not begun", "Not shown", "Over")
+}
+
+func TestASubscriptionIsConfirmedEvenWhereWhatIsOpenCannotBeRead(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("ann@example.com", subscribers.Pending)
+	h.store.unread = notifier.ErrUnavailable
+	h.ask(http.MethodPost, h.confirmLink(n), "").says(http.StatusOK, "You are subscribed")
+	if h.state(n) != subscribers.Active {
+		t.Errorf("became %s", h.state(n))
+	}
+}
+
 func TestAConfirmationIsGoodForSevenDays(t *testing.T) {
 	h := newHouse(t)
 	n := h.reader("ann@example.com", subscribers.Pending)

@@ -52,6 +52,7 @@ type whole interface {
 type failing struct {
 	whole
 	broken error
+	unread error // of what was posted
 	counts int // how often followers were counted
 }
 
@@ -60,6 +61,13 @@ func (f *failing) Subscriber(ctx context.Context, n subscribers.Number) (subscri
 		return subscribers.Subscriber{}, f.broken
 	}
 	return f.whole.Subscriber(ctx, n)
+}
+
+func (f *failing) Incidents(ctx context.Context, q notifier.IncidentQuery) ([]notifier.Incident, string, error) {
+	if f.unread != nil {
+		return nil, "", f.unread
+	}
+	return f.whole.Incidents(ctx, q)
 }
 
 func (f *failing) Followers(ctx context.Context) (int64, error) {
