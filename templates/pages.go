@@ -165,7 +165,10 @@ func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any
 		return p.home(f, times, data, now)
 	case IncidentPage:
 		a, err := p.article(data.Incident, names(data.Components), times, now)
-		f.Private, f.Title = false, data.Incident.Title+" · "+s.brand.Name
+		f.Private, f.Title = false, a.Title+" · "+s.brand.Name
+		if data.Incident.Kind != notifier.KindPost || data.Incident.State == notifier.Retracted {
+			f.Title = a.State + ": " + f.Title
+		}
 		return struct {
 			frame
 			Article article

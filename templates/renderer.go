@@ -95,7 +95,7 @@ func (r *Renderer) tale(ctx context.Context, event int64) (tale, error) {
 	r.mu.Lock()
 	t, ok := r.stories.get(event)
 	r.mu.Unlock()
-	if ok && now.Before(t.until) {
+	if left := t.until.Sub(now); ok && left > 0 && left <= storyLife { // more where the clock was set back
 		return t, nil
 	}
 	v, err := r.once(ctx, "story "+strconv.FormatInt(event, 10), func(ctx context.Context) (any, error) {
@@ -187,7 +187,13 @@ func (r *Renderer) once(ctx context.Context, name string, do func(context.Contex
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%w: %w", notifier.ErrNotStarted, err)
 	}
-	done := r.flight.DoChan(name, func() (any, error) {
+	done := r.flight.DoChan(name, func() (v any, err error) {
+		// Here nobody else could: singleflight ends the process with it.
+		defer func() {
+			if what := recover(); what != nil {
+				err = fmt.Errorf("panic: %v", what)
+			}
+		}()
 		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), workTime)
 		defer cancel()
 		return do(own)

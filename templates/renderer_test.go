@@ -332,3 +332,27 @@ func BenchmarkNew(b *testing.B) {
 		}
 	}
 }
+
+// broken is a source of stories with a fault in it.
+type broken struct{}
+
+func (broken) Story(context.Context, int64) (notifier.Story, error) { panic("index out of range") }
+
+func TestAPanicIsAnErrorAndNotTheEndOfTheProcess(t *testing.T) {
+	r := newSet(t, func(o *Options) { o.Stories, o.Links = broken{}, tokens{markSize} }).Renderer()
+	if _, err := r.Render(t.Context(), delivery(7, 1)); err == nil || !strings.Contains(err.Error(), "panic: index out of range") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestACorrectionShowsSoonAlsoWhereTheClockIsSetBack(t *testing.T) {
+	s := story("incident-updated")
+	r, from, now := newRenderer(t, s)
+	render(t, r, delivery(7, 1))
+	s.Incident.Title = "Corrected"
+	from.put(s)
+	now.Advance(-time.Hour)
+	if m := render(t, r, delivery(7, 2)); !strings.Contains(m.Letter.Subject, "Corrected") {
+		t.Errorf("%q is an hour old by the time it is looked at again", m.Letter.Subject)
+	}
+}
