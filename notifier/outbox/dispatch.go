@@ -223,8 +223,17 @@ func (b *Outbox) send(ctx context.Context, c *claim) {
 	b.settle(f, s)
 }
 
-func (b *Outbox) transmit(ctx context.Context, d notifier.Delivery, f *flight) (notifier.Receipt, error) {
-	m, err := b.render(ctx, d)
+// transmit makes a panic an error: one text that a view or the composing of
+// the mail cannot take must not end the process, which would meet it again
+// right after its restart.
+func (b *Outbox) transmit(ctx context.Context, d notifier.Delivery, f *flight) (receipt notifier.Receipt, err error) {
+	defer func() {
+		if what := recover(); what != nil {
+			err = &notifier.SendError{Fault: notifier.FaultOurs, Stage: "render", Err: fmt.Errorf("panic: %v", what)}
+			b.o.Log.Error("panic", "event", d.ID.Event(), "delivery", d.ID.String(), "error", what)
+		}
+	}()
+	m, err := b.o.Renderer.Render(ctx, d)
 	var se *notifier.SendError
 	switch {
 	case err == nil:
@@ -237,17 +246,6 @@ func (b *Outbox) transmit(ctx context.Context, d notifier.Delivery, f *flight) (
 		return notifier.Receipt{}, err
 	}
 	return notifier.Receipt{}, &notifier.SendError{Fault: notifier.FaultOurs, Stage: "render", Err: err}
-}
-
-// render makes a panic an error: one text that a view cannot take must not end
-// the process, which would meet it again right after its restart.
-func (b *Outbox) render(ctx context.Context, d notifier.Delivery) (m *notifier.Message, err error) {
-	defer func() {
-		if what := recover(); what != nil {
-			err = fmt.Errorf("panic: %v", what)
-		}
-	}()
-	return b.o.Renderer.Render(ctx, d)
 }
 
 func permanent(err error) bool {
