@@ -20,6 +20,7 @@ const SliceSize = 2000
 const (
 	pollEvery  = time.Second            // behind the nudges
 	afterError = 250 * time.Millisecond // the database may be away
+	sliceTime  = 30 * time.Second       // a slice takes a fraction of a second; a dead connection says nothing for many minutes
 )
 
 // Expander makes the deliveries of one slice of the event that is due.
@@ -58,7 +59,9 @@ func (f *Fanout) Nudge() {
 func (f *Fanout) Run(ctx context.Context) {
 	var failing bool
 	for ctx.Err() == nil {
-		s, err := f.o.Expander.ExpandSlice(ctx, SliceSize)
+		call, done := context.WithTimeout(ctx, sliceTime)
+		s, err := f.o.Expander.ExpandSlice(call, SliceSize)
+		done()
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return

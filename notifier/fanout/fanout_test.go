@@ -3,7 +3,6 @@ package fanout
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"sync/atomic"
 	"testing"
@@ -19,11 +18,14 @@ type script struct {
 	asked chan int64 // the number of every call
 }
 
-func (s *script) ExpandSlice(_ context.Context, max int) (notifier.Slice, error) {
+func (s *script) ExpandSlice(ctx context.Context, max int) (notifier.Slice, error) {
 	n := s.calls.Add(1)
 	defer func() { s.asked <- n }()
 	if max != SliceSize {
 		return notifier.Slice{}, errors.New("wrong size of a slice")
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		return notifier.Slice{}, errors.New("a slice that may hang for ever")
 	}
 	if int(n) > len(s.steps) {
 		return notifier.Slice{Idle: true}, nil
@@ -40,7 +42,7 @@ func made(n int64, complete bool) func() (notifier.Slice, error) {
 func run(t *testing.T, s *script, told func(notifier.Slice)) *Fanout {
 	t.Helper()
 	s.asked = make(chan int64, 100)
-	f := New(Options{Expander: s, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Made: told})
+	f := New(Options{Expander: s, Log: slog.New(slog.DiscardHandler), Made: told})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { f.Run(ctx); close(ended) }()
