@@ -1,9 +1,13 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -30,6 +34,27 @@ func (k *taker) OpenIncident(_ context.Context, p notifier.Posting) (notifier.Po
 		k.t.Fatalf("let %+v through", p.Incident)
 	}
 	return p, nil
+}
+
+// gone is a store whose caller has hung up.
+type gone struct{ api.Store }
+
+func (gone) TokenByHash(ctx context.Context, _ [32]byte) (notifier.Token, error) {
+	return notifier.Token{}, ctx.Err()
+}
+
+func TestACallerWhoHungUpIsNotToldThatAllIsWell(t *testing.T) {
+	var log bytes.Buffer
+	h := api.New(api.Options{Store: gone{}, Now: clock, NewID: func() string { return "id1" }, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/api/v1/incidents", strings.NewReader(`{"title":"x"}`))
+	r.Header.Set("Authorization", "Bearer secret")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusServiceUnavailable || log.Len() > 0 {
+		t.Errorf("status %d, and the log says %q; a proxy would pass an empty 200 on", w.Code, log.String())
+	}
 }
 
 // FuzzIncident sends any bytes as an incident: they are taken, or refused as

@@ -109,9 +109,6 @@ func describe(err error) problem {
 
 // fail answers an error, and logs it where it is ours.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(r.Context().Err(), context.Canceled) {
-		return // nobody listens any more
-	}
 	p := describe(err)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -124,6 +121,10 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 			challenge += `, error="` + noEntry.code + `"`
 		}
 		h.Set("WWW-Authenticate", challenge)
+	case p.Status >= 500 && errors.Is(r.Context().Err(), context.Canceled):
+		// Nobody listens any more, so it is no trouble of ours. No answer at
+		// all would be a 200 to whatever stands in between.
+		p.Status = http.StatusServiceUnavailable
 	case p.Status == http.StatusForbidden:
 		h.Set("WWW-Authenticate", `Bearer realm="allclear", error="insufficient_scope", scope="`+string(p.Role)+`"`)
 	case p.Status == http.StatusServiceUnavailable:
