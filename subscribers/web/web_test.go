@@ -53,7 +53,7 @@ type failing struct {
 	whole
 	broken error
 	unread error // of what was posted
-	counts int // how often followers were counted
+	counts int   // how often followers were counted
 }
 
 func (f *failing) Subscriber(ctx context.Context, n subscribers.Number) (subscribers.Subscriber, error) {
