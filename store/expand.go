@@ -67,7 +67,7 @@ func (s *Store) ExpandSlice(ctx context.Context, max int) (notifier.Slice, error
 		return idle, fmt.Errorf("expand an event: a slice of %d readers", max)
 	}
 	var some int
-	if err := s.conn(ctx).Raw(`SELECT count(*) FROM (SELECT 1 FROM events WHERE expanded_at = 0 LIMIT 1) AS e`).Scan(&some).Error; err != nil {
+	if err := s.conn(ctx).Raw(`SELECT count(*) FROM (SELECT 1 FROM events WHERE expanded_at = 0 LIMIT 1) AS one`).Scan(&some).Error; err != nil {
 		return idle, fmt.Errorf("look for events: %w", translate(err))
 	}
 	if some == 0 {

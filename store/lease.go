@@ -52,12 +52,13 @@ func (s *Store) Release(ctx context.Context, worker string, ids []notifier.Deliv
 	}
 	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
 		l := s.ledger(tx)
-		where, args := `state = 'sending' AND worker = ?`, []any{worker}
+		// Not "ORDER BY id", along which SQLite would look through everything.
+		where, args := `WHERE state = 'sending' AND lease_until > 0 AND worker = ? ORDER BY id + 0`, []any{worker}
 		if ids != nil {
 			in, arg := s.among(`id`, plain(ids))
-			where, args = in+` AND `+where, []any{arg, worker}
+			where, args = `WHERE `+in+` AND state = 'sending' AND worker = ? ORDER BY id`, []any{arg, worker}
 		}
-		rows, err := l.lock(where, args...)
+		rows, err := l.lockBy(where+s.forUpdate(), args...)
 		if err == nil {
 			err = l.giveBack(rows)
 		}
@@ -89,7 +90,7 @@ func (s *Store) reapSome(ctx context.Context) (n int, err error) {
 	now := micros(s.Now())
 	const ended = `state = 'sending' AND lease_until <= ?`
 	var some int
-	if err := s.conn(ctx).Raw(`SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE `+ended+` LIMIT 1) AS d`, now).Scan(&some).Error; err != nil {
+	if err := s.conn(ctx).Raw(`SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE `+ended+` LIMIT 1) AS one`, now).Scan(&some).Error; err != nil {
 		return 0, fmt.Errorf("look for ended leases: %w", translate(err))
 	}
 	if some == 0 {

@@ -37,9 +37,11 @@ func (s *Store) openPostgres(ctx context.Context, _ bool) error {
 	s.server = serverName(cfg)
 	pool := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
 		// A process that froze in the middle of a transaction must not keep
-		// everyone else from numbering events. A SET and not a start-up
-		// parameter: PgBouncer refuses those.
-		_, err := c.Exec(ctx, `SET idle_in_transaction_session_timeout = '60s'`)
+		// everyone else from numbering events. And what is in flight is in
+		// memory: with a disk's price for reading a row by its key the planner
+		// would rather read a hundred thousand for the five hundred that are
+		// settled. A SET and not start-up parameters: PgBouncer refuses those.
+		_, err := c.Exec(ctx, `SET idle_in_transaction_session_timeout = '60s'; SET random_page_cost = 1.1`)
 		return err
 	}))
 	pool.SetMaxOpenConns(connections)

@@ -29,10 +29,12 @@ func (s *Store) Progress(ctx context.Context, eventID string) (notifier.Progress
 	for _, state := range notifier.DeliveryStates {
 		p.Counts[state] = 0
 	}
-	// One statement, so that what is in flight belongs to the same moment.
+	// One statement, so that what is in flight belongs to the same moment. It is
+	// counted among all that is in flight: the planners would rather look through
+	// the event's deliveries, but the additions keep them from that.
 	var channels []countsRow
-	if err := db.Raw(`SELECT c.*, (SELECT count(*) FROM deliveries AS d WHERE d.state = 'sending' AND d.event_number = c.event_number
-		AND d.channel = c.channel) AS sending FROM event_counts AS c WHERE c.event_number = ?`, e.Number).Scan(&channels).Error; err != nil {
+	if err := db.Raw(`SELECT c.*, (SELECT count(*) FROM deliveries AS d WHERE d.state = 'sending' AND d.lease_until > 0
+		AND d.event_number + 0 = c.event_number AND d.channel || '' = c.channel) AS sending FROM event_counts AS c WHERE c.event_number = ?`, e.Number).Scan(&channels).Error; err != nil {
 		return notifier.Progress{}, fmt.Errorf("read an event's account: %w", translate(err))
 	}
 	var first, last int64
@@ -102,7 +104,7 @@ func (s *Store) Depths(ctx context.Context) ([]notifier.Depth, error) {
 		Line line `gorm:"embedded"`
 		N    int64
 	}
-	if err := db.Raw(`SELECT channel, lane, count(*) AS n FROM deliveries WHERE state = 'sending' GROUP BY channel, lane`).Scan(&flying).Error; err != nil {
+	if err := db.Raw(`SELECT channel, lane, count(*) AS n FROM deliveries WHERE state = 'sending' AND lease_until > 0 GROUP BY channel, lane`).Scan(&flying).Error; err != nil {
 		return nil, fmt.Errorf("count what is in flight: %w", translate(err))
 	}
 	sending := map[line]int64{}

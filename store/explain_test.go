@@ -1,0 +1,65 @@
+package store
+
+import (
+	"strings"
+	"testing"
+
+	"gorm.io/gorm"
+)
+
+// Explained runs do and returns the plan of every statement about deliveries
+// that it led to, below the statement itself.
+func (s *Store) Explained(t testing.TB, do func()) (plans []string) {
+	t.Helper()
+	note := func(tx *gorm.DB) {
+		statement := tx.Statement.SQL.String()
+		if !strings.Contains(statement, "deliveries") {
+			return
+		}
+		explain := `EXPLAIN `
+		if s.dialect == sqlite {
+			explain = `EXPLAIN QUERY PLAN `
+		}
+		rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, explain+statement, tx.Statement.Vars...)
+		if err != nil {
+			t.Errorf("explain %s: %v", statement, err)
+			return
+		}
+		defer func() { _ = rows.Close() }()
+		plan := strings.Join(strings.Fields(statement), " ")
+		for rows.Next() {
+			var line string
+			var id, parent, unused int
+			into := []any{&line}
+			if s.dialect == sqlite {
+				into = []any{&id, &parent, &unused, &line}
+			}
+			if err := rows.Scan(into...); err != nil {
+				t.Error(err)
+			}
+			plan += "\n" + line
+		}
+		plans = append(plans, plan)
+	}
+	pools := []*gorm.DB{s.db}
+	if s.writer != s.db {
+		pools = append(pools, s.writer)
+	}
+	for _, db := range pools {
+		must := func(err error) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(db.Callback().Raw().Before("gorm:raw").Register("explain", note))
+		must(db.Callback().Row().Before("gorm:row").Register("explain", note))
+		must(db.Callback().Query().Before("gorm:query").Register("explain", note))
+		defer func() {
+			must(db.Callback().Raw().Remove("explain"))
+			must(db.Callback().Row().Remove("explain"))
+			must(db.Callback().Query().Remove("explain"))
+		}()
+	}
+	do()
+	return plans
+}
