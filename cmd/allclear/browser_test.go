@@ -40,9 +40,16 @@ type tab struct {
 // browse starts a browser with an empty profile and returns its first tab.
 func browse(t *testing.T, scripts bool) *tab {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		without(t, "no chromium: apt-get install -y chromium")
+	path := ""
+	for _, name := range []string{
+		"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "google-chrome-stable", "google-chrome", "chromium-browser", "chromium",
+	} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+		}
+	}
+	if path == "" {
+		without(t, "no Chromium or Chrome: apt-get install -y chromium")
 	}
 	flags := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
@@ -54,7 +61,7 @@ func browse(t *testing.T, scripts bool) *tab {
 	}
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), flags...)
 	t.Cleanup(cancel)
-	b := newTab(t, ctx)
+	b := newTab(ctx, t)
 	want := "without"
 	if scripts {
 		want = "with"
@@ -66,7 +73,7 @@ func browse(t *testing.T, scripts bool) *tab {
 	return b
 }
 
-func newTab(t *testing.T, parent context.Context, options ...chromedp.ContextOption) *tab {
+func newTab(parent context.Context, t *testing.T, options ...chromedp.ContextOption) *tab {
 	t.Helper()
 	b := &tab{t: t}
 	ctx, _ := chromedp.NewContext(parent, append(options, chromedp.WithListener(b.hear))...)
@@ -160,13 +167,13 @@ func (b *tab) follow(link string) *tab {
 		}
 		return frame != ""
 	})
-	inside := newTab(b.t, b.ctx, chromedp.WithTargetID(frame))
+	inside := newTab(b.ctx, b.t, chromedp.WithTargetID(frame))
 	opened := chromedp.WaitNewTarget(b.ctx, func(*target.Info) bool { return true })
 	inside.do(chromedp.Click(chromedp.CSS(`a[href*="` + link + `"]`)))
 	select {
 	case id := <-opened:
 		inside.quiet("the mail's frame")
-		next := newTab(b.t, b.ctx, chromedp.WithTargetID(id))
+		next := newTab(b.ctx, b.t, chromedp.WithTargetID(id))
 		next.do(chromedp.WaitReady(chromedp.CSS("h1")))
 		return next
 	case <-time.After(patienceOfTests):
