@@ -48,6 +48,9 @@ func TestNumbersOfEventsAreCommittedInTheirOrder(t *testing.T) {
 						seen[n] = true
 						highest = max(highest, n)
 					}
+					if err := rows.Err(); err != nil {
+						t.Error(err)
+					}
 					top = highest
 				}
 				if len(seen) != 80 || top != 80 {

@@ -39,6 +39,9 @@ func (s *Store) Explained(t testing.TB, do func()) (plans []string) {
 			}
 			plan += "\n" + line
 		}
+		if err := rows.Err(); err != nil {
+			t.Error(err)
+		}
 		plans = append(plans, plan)
 	}
 	pools := []*gorm.DB{s.db}

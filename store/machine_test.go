@@ -15,15 +15,17 @@ import (
 // machine does to a store whatever may happen to it, in any order.
 type machine struct {
 	*box
-	readers, events int64
-	claimed         []notifier.Delivery // every claim ever made, also those that were lost
-	workers         []string            // who made it
-	retried         bool
+	events  int64
+	claimed []notifier.Delivery // every claim ever made, also those that were lost
+	workers []string            // who made it
+	retried bool
 }
 
 const machineReaders = 6
 
-func (m *machine) incidentID(t *rapid.T) string { return rapid.SampledFrom([]string{"one", "two"}).Draw(t, "incident") }
+func (m *machine) incidentID(t *rapid.T) string {
+	return rapid.SampledFrom([]string{"one", "two"}).Draw(t, "incident")
+}
 
 func (m *machine) accept(t *rapid.T) {
 	m.event(notifier.Event{
@@ -161,6 +163,7 @@ func (m *machine) all() string {
 		m.must(rows.Scan(&id, &incident, &state, &since, &told, &behind, &awaited))
 		fmt.Fprintf(&out, "%s of %s: %s since %d told %d behind %s awaited %t\n", id, incident, state, since, told, behind, awaited)
 	}
+	m.must(rows.Err())
 	return out.String()
 }
 

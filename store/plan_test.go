@@ -63,7 +63,9 @@ func TestNothingScansTheDeliveries(t *testing.T) {
 			}
 			var ds []notifier.Delivery
 			b.planned("a claim", func() { ds = b.claim("w", 500) }, due, key)
-			b.planned("an idle claim", func() { _, _ = b.Claim(b.ctx, notifier.Claim{Worker: "w", Channel: notifier.SMS, Lanes: notifier.Lanes, Limit: 1, Lease: time.Minute}) }, due)
+			b.planned("an idle claim", func() {
+				_, _ = b.Claim(b.ctx, notifier.Claim{Worker: "w", Channel: notifier.SMS, Lanes: notifier.Lanes, Limit: 1, Lease: time.Minute})
+			}, due)
 			b.planned("a settlement", func() { b.settle("w", notifier.Sent, ds[:250]...) }, key)
 			b.planned("a retry", func() { b.settle("w", notifier.Pending, ds[250:300]...) }, key)
 			b.planned("a failure", func() { b.settle("w", notifier.Failed, ds[300:350]...) }, key)

@@ -156,6 +156,7 @@ func TestBothDatabasesHaveTheSameTablesColumnsAndIndexes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer rows.Close()
 			for rows.Next() {
 				var what string
 				if err := rows.Scan(&what); err != nil {
@@ -163,7 +164,7 @@ func TestBothDatabasesHaveTheSameTablesColumnsAndIndexes(t *testing.T) {
 				}
 				out[what] = true
 			}
-			if err := rows.Close(); err != nil {
+			if err := rows.Err(); err != nil {
 				t.Fatal(err)
 			}
 		}

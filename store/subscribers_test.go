@@ -61,7 +61,7 @@ func TestASubscriberComesBackAsItWasWritten(t *testing.T) {
 			if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", made) {
 				t.Fatalf("got  %+v\nwant %+v", got, made)
 			}
-			if got.Address != s.Address || got.CreatedAt != d.Now() || (got.State == subscribers.Unsubscribed) != (got.Unsubscribed == d.Now()) {
+			if got.Address != s.Address || !got.CreatedAt.Equal(d.Now()) || (got.State == subscribers.Unsubscribed) != got.Unsubscribed.Equal(d.Now()) {
 				t.Fatalf("%+v", got)
 			}
 			for _, c := range []string{"web", "imap7", "other"} {

@@ -17,7 +17,8 @@ type tokenRow struct {
 	RevokedAt int64
 }
 
-const tokenColumns = `id, name, role, created_at, revoked_at`
+// shownColumns are all of a token but its hash.
+const shownColumns = `id, name, role, created_at, revoked_at`
 
 func (r tokenRow) token() notifier.Token {
 	return notifier.Token{ID: r.ID, Name: r.Name, Role: notifier.Role(r.Role), CreatedAt: instant(r.CreatedAt), RevokedAt: instant(r.RevokedAt)}
@@ -48,7 +49,7 @@ func (s *Store) CreateToken(ctx context.Context, t notifier.Token, hash [32]byte
 // Tokens lists all, the revoked too, oldest first.
 func (s *Store) Tokens(ctx context.Context) ([]notifier.Token, error) {
 	var rows []tokenRow
-	if err := s.conn(ctx).Raw(`SELECT ` + tokenColumns + ` FROM tokens ORDER BY created_at, id`).Scan(&rows).Error; err != nil {
+	if err := s.conn(ctx).Raw(`SELECT ` + shownColumns + ` FROM tokens ORDER BY created_at, id`).Scan(&rows).Error; err != nil {
 		return nil, translate(fmt.Errorf("list tokens: %w", err))
 	}
 	out := make([]notifier.Token, len(rows))
@@ -83,7 +84,7 @@ func (s *Store) RevokeToken(ctx context.Context, id string) error {
 // not exist or was revoked is ErrNotFound.
 func (s *Store) TokenByHash(ctx context.Context, hash [32]byte) (notifier.Token, error) {
 	var row tokenRow
-	found := s.conn(ctx).Raw(`SELECT `+tokenColumns+` FROM tokens WHERE hash = ? AND revoked_at = 0`, hash[:]).Scan(&row)
+	found := s.conn(ctx).Raw(`SELECT `+shownColumns+` FROM tokens WHERE hash = ? AND revoked_at = 0`, hash[:]).Scan(&row)
 	if found.Error != nil {
 		return notifier.Token{}, translate(fmt.Errorf("look for the token: %w", found.Error))
 	}

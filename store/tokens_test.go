@@ -78,6 +78,7 @@ func TestWhatIsWrittenIsAuditedWithItsActorInTheSameTransaction(t *testing.T) {
 			b.must(rows.Scan(&id, &actor, &action, &subject))
 			ids, lines = append(ids, id), append(lines, actor+" "+action+" "+subject)
 		}
+		b.must(rows.Err())
 		same(t, "the last lines", lines[len(lines)-2:], []string{"token:monitor incident.open " + p.Incident.ID, "system subscriber.export "})
 		if !slices.IsSorted(ids[len(ids)-2:]) {
 			t.Errorf("ids are not in the order of time: %v", ids)

@@ -22,8 +22,8 @@ func (c *Compositor) writeHeader(w *skeletonWriter, l *notifier.Letter, mime enc
 	if l.ThreadID != "" || l.PreviousID != "" {
 		root, previous := "<"+l.ThreadID+"@"+c.domain+">", "<"+l.PreviousID+"."
 		w.field("References")
-		switch {
-		case l.PreviousID == "":
+		switch l.PreviousID {
+		case "":
 			w.text(root)
 			w.field("In-Reply-To").text(root)
 		default:

@@ -60,7 +60,7 @@ func WriteKey(path string, key crypto.Signer) error {
 	}
 	err = errors.Join(pem.Encode(f, &pem.Block{Type: "PRIVATE KEY", Bytes: der}), f.Sync(), f.Close())
 	if err != nil {
-		os.Remove(path)
+		_ = os.Remove(path) // half a key is none
 		return fmt.Errorf("write key file %s: %w", path, err)
 	}
 	return nil

@@ -40,7 +40,7 @@ func startPostfix(t *testing.T, relayhost string) *postfix {
 		lacking(t, "Postfix has no user of its own: "+err.Error())
 	}
 	// Not t.TempDir: its parent may be entered by root only.
-	dir, err := os.MkdirTemp("", "postfix")
+	dir, err := os.MkdirTemp("", "postfix") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,8 +51,8 @@ func textAndHTML(data []byte) (text, html string, err error) {
 		}
 		parts[i] = strings.ReplaceAll(string(b), "\r\n", "\n")
 	}
-	if _, err := r.NextPart(); err != io.EOF {
-		return "", "", fmt.Errorf("a third part: %v", err)
+	if _, err := r.NextPart(); !errors.Is(err, io.EOF) {
+		return "", "", fmt.Errorf("a third part: %w", err)
 	}
 	return parts[0], parts[1], nil
 }

@@ -19,7 +19,6 @@ type skeletonWriter struct {
 	marks []string // of the letter's blanks
 	names []string // headers written so far
 	open  bool     // a header line has no CRLF yet
-	err   error
 }
 
 func marksOf(l *notifier.Letter) []string {

@@ -97,7 +97,7 @@ func New(o Options) (*Mailbox, error) {
 	b.buffers.New = func() any { return new(bytes.Buffer) }
 	b.pages, err = newPages(b)
 	if err != nil {
-		l.Close()
+		_ = l.Close()
 		return nil, err
 	}
 	b.server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{box: b}, nil }))
@@ -121,7 +121,7 @@ func (b *Mailbox) Addr() string { return b.gate.Addr().String() }
 // Shutdown stops accepting, lets the mail that is just being transferred on a
 // connection end until ctx does, and closes every connection. go-smtp alone would wait for idle clients.
 func (b *Mailbox) Shutdown(ctx context.Context) error {
-	b.gate.Close()
+	_ = b.gate.Close()
 	<-b.served
 	quiet := b.store.whenQuiet()
 	select {

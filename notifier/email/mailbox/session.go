@@ -132,7 +132,7 @@ func (g *gate) Accept() (net.Conn, error) {
 			return in, nil
 		}
 		_, _ = io.WriteString(c, "421 4.7.0 Too many connections\r\n")
-		c.Close()
+		_ = c.Close()
 	}
 }
 
@@ -151,6 +151,6 @@ func (g *gate) closeAll() {
 	}
 	g.mu.Unlock()
 	for _, c := range all {
-		c.Close()
+		_ = c.Close()
 	}
 }
