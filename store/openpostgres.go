@@ -26,6 +26,8 @@ const (
 	// connectTimeout is how long one host may take to answer, where the
 	// address does not say (connect_timeout=).
 	connectTimeout = 5 * time.Second
+	// silence is after how long a host that acknowledges nothing is given up.
+	silence = 25 * time.Second
 )
 
 func (s *Store) openPostgres(ctx context.Context, _ bool) error {
@@ -82,10 +84,11 @@ func postgresConfig(dsn string) (*pgx.ConnConfig, error) {
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = connectTimeout
 	}
-	// A primary that vanishes without a word is noticed within half a minute.
+	// A primary that vanishes without a word is noticed within half a minute; see also limitSilence.
 	dialer := &net.Dialer{
 		Timeout:         cfg.ConnectTimeout,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3},
+		Control:         limitSilence,
 	}
 	cfg.DialFunc = dialer.DialContext
 	if cfg.RuntimeParams["application_name"] == "" {
