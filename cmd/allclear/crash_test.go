@@ -132,10 +132,13 @@ func TestKilledInTheMiddleOfSendingNobodyIsSkippedAndHardlyAnyoneToldTwice(t *te
 		state := t.TempDir()
 		db, token := prepare(t, dsn, n)
 		l := newLedger(t)
-		reached := make(chan struct{})
+		reached, killed := make(chan struct{}), make(chan struct{})
 		l.onMail = func(i int) {
 			if i == n/3 {
 				close(reached)
+			}
+			if i >= 2*n/3 { // however late the kill comes, it is in the middle
+				<-killed
 			}
 		}
 		first := startServe(t, dsn, state, "smtp://"+l.addr+"?tls=off")
@@ -145,6 +148,7 @@ func TestKilledInTheMiddleOfSendingNobodyIsSkippedAndHardlyAnyoneToldTwice(t *te
 		}
 		waitFor(t, reached)
 		first.kill()
+		close(killed)
 		before := l.count()
 		if before >= n {
 			t.Fatalf("all %d mails were out before the kill", before)
@@ -189,7 +193,7 @@ func TestKilledInTheMiddleOfAFanOutNobodyIsSkippedAndHardlyAnyoneToldTwice(t *te
 			}
 			// The fan-out was quicker than this test; let it end, and begin with a clean sheet.
 			if try == 5 {
-				t.Skip("the fan-out was over before the kill, five times")
+				t.Fatal("the fan-out was over before the kill, five times; give this test more followers")
 			}
 			p.kill()
 			q := startServe(t, dsn, state, "smtp://"+l.addr+"?tls=off")

@@ -8,11 +8,14 @@ import (
 	"allclear/notifier"
 )
 
-// How often a process asks the database what changed, and the longest pause
-// between two tries while it cannot be reached.
+// How often a process asks the database what changed, the longest pause
+// between two tries while it cannot be reached, and how long an answer is
+// waited for: one that never comes must not keep the next question, which may
+// reach another host, from being asked.
 const (
 	pulseEvery = 200 * time.Millisecond
 	pulseWait  = time.Second
+	pulseLimit = 5 * time.Second
 )
 
 // watch is the loop that keeps a process in step with its database: one cheap
@@ -25,11 +28,16 @@ type watch struct {
 	tell func(ctx context.Context, p notifier.Pulse, asked time.Time) error
 	now  func() time.Time
 	log  *slog.Logger
-	wake chan struct{}
+	// limit is how long an answer is waited for; 0 is pulseLimit.
+	limit time.Duration
+	wake  chan struct{}
 }
 
 func newWatch(w watch) *watch {
 	w.wake = make(chan struct{}, 1)
+	if w.limit <= 0 {
+		w.limit = pulseLimit
+	}
 	return &w
 }
 
@@ -54,7 +62,9 @@ func (w *watch) run(ctx context.Context) {
 		case <-w.wake:
 		}
 		asked := w.now()
-		p, err := w.pulse(ctx)
+		call, done := context.WithTimeout(ctx, w.limit)
+		p, err := w.pulse(call)
+		done()
 		if err == nil {
 			err = w.tell(ctx, p, asked)
 		}

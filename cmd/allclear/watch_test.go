@@ -105,3 +105,24 @@ func TestTroubleIsLoggedOnceWhenItBeginsAndOnceWhenItEnds(t *testing.T) {
 		t.Errorf("its end was logged %d times:\n%s", n, &log)
 	}
 }
+
+func TestAQuestionThatIsNeverAnsweredIsAskedAgain(t *testing.T) {
+	s := &script{told: make(chan notifier.Pulse)}
+	silent := true
+	w := newWatch(watch{tell: s.tell, now: time.Now, log: slog.New(slog.DiscardHandler), limit: 20 * time.Millisecond,
+		pulse: func(ctx context.Context) (notifier.Pulse, error) {
+			if silent {
+				silent = false
+				<-ctx.Done()
+				return notifier.Pulse{}, ctx.Err()
+			}
+			return s.pulse(context.Background())
+		},
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { w.run(ctx); close(done) }()
+	next(t, s)
+	cancel()
+	<-done
+}
