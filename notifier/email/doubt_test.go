@@ -91,11 +91,11 @@ func TestAnAnswerToTheDotIsWaitedForLongerThanOthers(t *testing.T) {
 		}
 		r := emailtest.NewRaw(t, o)
 		p := newPool(t, r.URL("connections=1"), func(o *PoolOptions) {
-			o.Timeouts = Timeouts{Command: 20 * time.Millisecond, Dot: time.Hour}
+			o.Timeouts = Timeouts{Command: 500 * time.Millisecond, Dot: time.Hour}
 		})
 		s := start(t, p, mailTo("reader@example.net"), notifier.LaneIncident, &flight{})
 		waitFor(t, "the content's end", func() bool { return len(r.Messages()) == 1 })
-		<-time.After(60 * time.Millisecond) // three times the patience for other answers
+		<-time.After(750 * time.Millisecond) // longer than the patience for other answers
 		close(slow)
 		if _, err := s.wait(); err != nil {
 			t.Error(err)

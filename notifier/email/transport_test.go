@@ -237,7 +237,7 @@ func reader(n int) string { return "reader" + strconv.Itoa(n) + "@example.net" }
 
 // impatient shortens every time-out to what a test can wait for.
 func impatient(o *PoolOptions) {
-	o.Timeouts = Timeouts{Dial: 5 * time.Second, Command: 150 * time.Millisecond, Dot: 300 * time.Millisecond}
+	o.Timeouts = Timeouts{Dial: 5 * time.Second, Command: 600 * time.Millisecond, Dot: 900 * time.Millisecond}
 }
 
 // dialTo answers every dial with a connection to addr.
