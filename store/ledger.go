@@ -208,7 +208,7 @@ func (l *ledger) save() error {
 	if len(sent)+len(others) == 0 {
 		return nil
 	}
-	if err := l.writeSent(sent); err != nil {
+	if _, err := l.writeSent(sent, ``); err != nil {
 		return fmt.Errorf("write what was sent: %w", err)
 	}
 	if err := l.writeOthers(others); err != nil {

@@ -20,13 +20,15 @@ const (
 		relay = coalesce(u.relay, d.relay), reply = coalesce(u.reply, d.reply), remote = coalesce(u.remote, d.remote) FROM `
 )
 
-func (l *ledger) writeSent(rows []*deliveryRow) error {
+// writeSent writes what was sent, where it is as the condition says, and
+// returns how many rows that were.
+func (l *ledger) writeSent(rows []*deliveryRow, and string, args ...any) (int64, error) {
 	b := newBatch(len(rows), "id bigint", "tried_at bigint", "sent_at bigint", "relay text", "reply text", "remote text")
 	for _, r := range rows {
 		said := l.receipts[r.ID]
 		b.add(r.ID, r.TriedAt, r.SentAt, said.Relay, said.Reply, said.Remote)
 	}
-	return b.run(l, writeSent)
+	return b.run(l, writeSent, and, args...)
 }
 
 func (l *ledger) writeOthers(rows []*deliveryRow) error {
@@ -39,7 +41,8 @@ func (l *ledger) writeOthers(rows []*deliveryRow) error {
 		}
 		b.add(values...)
 	}
-	return b.run(l, writeOthers)
+	_, err := b.run(l, writeOthers, ``)
+	return err
 }
 
 // batch is rows on their way into a statement: on PostgreSQL an array a
@@ -63,16 +66,17 @@ func (b *batch) add(row ...any) {
 	}
 }
 
-// run executes an UPDATE of d from the batch as u.
-func (b *batch) run(l *ledger, update string) error {
+// run executes an UPDATE of d from the batch as u, and returns how many rows it changed.
+func (b *batch) run(l *ledger, update, and string, more ...any) (int64, error) {
 	if len(b.values[0]) == 0 {
-		return nil
+		return 0, nil
 	}
 	from, args := b.lists()
 	if l.store.dialect == postgres {
 		from, args = b.arrays()
 	}
-	return l.tx.Exec(update+from+` WHERE d.id = u.id`, args...).Error
+	done := l.tx.Exec(update+from+` WHERE d.id = u.id`+and, append(args, more...)...)
+	return done.RowsAffected, done.Error
 }
 
 func (b *batch) arrays() (from string, args []any) {

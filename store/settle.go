@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,6 +21,9 @@ import (
 func (s *Store) Settle(ctx context.Context, batch []notifier.Settlement) error {
 	if len(batch) == 0 {
 		return nil
+	}
+	if err := s.settlePlain(ctx, batch); !errors.Is(err, errNotPlain) {
+		return err
 	}
 	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
 		ids := make([]int64, len(batch))
@@ -63,6 +68,47 @@ func (s *Store) Settle(ctx context.Context, batch []notifier.Settlement) error {
 			return fmt.Errorf("settle deliveries: %w", err)
 		}
 		return nil
+	})
+}
+
+// errNotPlain is why a batch is not settled by settlePlain: it must be looked at row by row.
+var errNotPlain = errors.New("not a plain batch")
+
+// settlePlain settles what nearly every batch is, messages of one worker that
+// were sent at their first try and that nothing waits for, without reading them
+// first. One that is anything else leaves everything as it was.
+func (s *Store) settlePlain(ctx context.Context, batch []notifier.Settlement) error {
+	if _, joined := ctx.Value(txKey{}).(*gorm.DB); joined {
+		return errNotPlain // what went wrong could not be undone alone
+	}
+	sorted := slices.SortedFunc(slices.Values(batch), func(a, b notifier.Settlement) int { return cmp.Compare(a.ID, b.ID) })
+	for i, x := range sorted {
+		if x.State != notifier.Sent || x.At.IsZero() || x.Worker == "" || x.Worker != sorted[0].Worker || i > 0 && x.ID == sorted[i-1].ID {
+			return errNotPlain
+		}
+	}
+	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+		var channel string
+		if err := tx.Raw(`SELECT channel FROM deliveries WHERE id = ?`, int64(sorted[0].ID)).Scan(&channel).Error; err != nil {
+			return fmt.Errorf("settle what was sent: %w", err)
+		}
+		l, t := s.ledger(tx), tally{}
+		var rows []*deliveryRow
+		for _, x := range sorted {
+			r := &deliveryRow{ID: int64(x.ID), Channel: channel, State: notifier.Sending}
+			was := *r
+			applyTo(r, x, 0)
+			t.move(&was, r)
+			rows, l.receipts[r.ID] = append(rows, r), clip(x.Receipt)
+		}
+		n, err := l.writeSent(rows, ` AND d.state = 'sending' AND d.worker = ? AND d.channel = ? AND NOT d.awaited AND d.tried_at = 0`, sorted[0].Worker, channel)
+		if err != nil {
+			return fmt.Errorf("settle what was sent: %w", err)
+		}
+		if n != int64(len(rows)) {
+			return errNotPlain
+		}
+		return t.save(s, tx)
 	})
 }
 

@@ -65,12 +65,16 @@ CREATE TABLE public.deliveries (
     CONSTRAINT deliveries_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'webhook'::text, 'sms'::text]))),
     CONSTRAINT deliveries_check CHECK (((id > 0) AND (event_number = (id >> 32)))),
     CONSTRAINT deliveries_check1 CHECK (((since > 0) AND (since <= event_number) AND (told >= 0) AND (told < event_number))),
-    CONSTRAINT deliveries_check2 CHECK (((state = 'sending'::text) = (worker <> ''::text))),
-    CONSTRAINT deliveries_check3 CHECK (((state = 'sending'::text) = (lease_until > 0))),
-    CONSTRAINT deliveries_check4 CHECK (((behind = 0) OR (state = 'held'::text))),
-    CONSTRAINT deliveries_check5 CHECK (((state <> ALL (ARRAY['sent'::text, 'bounced'::text])) OR (sent_at > 0))),
-    CONSTRAINT deliveries_lane_check CHECK (((lane >= 1) AND (lane <= 5))),
-    CONSTRAINT deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'held'::text, 'sent'::text, 'bounced'::text, 'failed'::text, 'superseded'::text, 'suppressed'::text, 'cancelled'::text, 'expired'::text])))
+    CONSTRAINT deliveries_check2 CHECK (
+CASE state
+    WHEN 'pending'::text THEN ((worker = ''::text) AND (lease_until = 0) AND (behind = 0) AND (NOT awaited))
+    WHEN 'sending'::text THEN ((worker <> ''::text) AND (lease_until > 0) AND (behind = 0))
+    WHEN 'sent'::text THEN ((worker = ''::text) AND (lease_until = 0) AND (behind = 0) AND (NOT awaited) AND (sent_at > 0))
+    WHEN 'held'::text THEN ((worker = ''::text) AND (lease_until = 0) AND (NOT awaited))
+    WHEN 'bounced'::text THEN ((worker = ''::text) AND (lease_until = 0) AND (behind = 0) AND (NOT awaited) AND (sent_at > 0))
+    ELSE ((state = ANY (ARRAY['failed'::text, 'superseded'::text, 'suppressed'::text, 'cancelled'::text, 'expired'::text])) AND (worker = ''::text) AND (lease_until = 0) AND (behind = 0) AND (NOT awaited))
+END),
+    CONSTRAINT deliveries_lane_check CHECK (((lane >= 1) AND (lane <= 5)))
 );
 CREATE TABLE public.event_counts (
     event_number bigint NOT NULL,
@@ -252,8 +256,8 @@ INSERT INTO public.event_latency VALUES (1, 349, 1);
 INSERT INTO public.events VALUES (1, 'evt1', 'incident.created', 2, 'incident', 2, '["web","imap7"]', 'inc1', 'upd1', 0, 1795447200000003, 1795792800000003, 1795447200100000, 4294967295);
 INSERT INTO public.events VALUES (2, 'evt2', 'incident.updated', 2, 'incident', 2, '["web","imap7"]', 'inc1', 'upd2', 0, 1795447260000000, 1795792860000000, 1795447260100000, 4294967295);
 INSERT INTO public.events VALUES (3, 'evt3', 'subscriber.confirm', 1, 'post', 0, '[]', NULL, '', 3, 1795447260000000, 1796052060000000, 0, 0);
-INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-23 20:26:41.458975');
-INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-23 20:26:41.463021');
+INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-23 21:03:08.780445');
+INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-23 21:03:08.784344');
 INSERT INTO public.incident_components VALUES ('inc1', 'web', 0);
 INSERT INTO public.incident_components VALUES ('inc1', 'imap7', 1);
 INSERT INTO public.incidents VALUES ('inc1', 'Mail is slow, “very”', 'incident', 2, 'identified', 'published', '{"delay_min_minutes":5,"delay_max_minutes":10}', 0, 0, 1795447200000000, 0, 1795447200000003, 1795447260000000);
