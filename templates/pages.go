@@ -75,6 +75,7 @@ type Pages struct {
 	set   *Set
 	views map[string]*template.Template
 	style Asset
+	icon  Asset
 }
 
 // Pages is the public pages of the set.
@@ -91,6 +92,11 @@ func loadPages(s *Set, colour accent) (*Pages, error) {
 	}
 	sum := sha256.Sum256([]byte(css))
 	p.style = Asset{Path: "/assets/allclear.css", Type: "text/css; charset=utf-8", Hash: hex.EncodeToString(sum[:8]), Body: []byte(css)}
+	icon, err := s.files.read("asset/icon.svg")
+	if err != nil {
+		return nil, err
+	}
+	p.icon = Asset{Path: "/favicon.ico", Type: "image/svg+xml", Body: []byte(icon)}
 	shared, err := s.parse(nil, "page/layout.html", "layout", nil)
 	if err != nil {
 		return nil, err
@@ -115,6 +121,9 @@ func loadPages(s *Set, colour accent) (*Pages, error) {
 
 // Style is the style sheet that every page loads.
 func (p *Pages) Style() Asset { return p.style }
+
+// Icon is what browsers ask for by themselves; it has no hash.
+func (p *Pages) Icon() Asset { return p.icon }
 
 // Page writes the page of a name (PageHome and so on) with its data: Home,
 // IncidentPage, ActionPage or MessagePage. lang is a language or the whole

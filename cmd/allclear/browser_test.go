@@ -92,9 +92,6 @@ func (b *tab) hear(event any) {
 	said := ""
 	switch e := event.(type) {
 	case *log.EventEntryAdded:
-		if strings.HasSuffix(e.Entry.URL, "/favicon.ico") {
-			return // asked for by the browser, not by a page
-		}
 		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
 			said = fmt.Sprintf("%s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL)
 		}

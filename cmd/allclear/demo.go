@@ -75,7 +75,7 @@ func (c *demoCmd) program(a *app, g *ground) (*Program, error) {
 	if c.Relay != "" {
 		s.Relay = c.Relay
 	}
-	o := programOptions{settings: s, env: a.env, log: log, box: mailbox.Options{}}
+	o := programOptions{settings: s, env: a.env, log: log, box: mailbox.Options{MaxMails: 25_000}} // the report's mails and what is tried out afterwards
 	if !c.Serve {
 		return newProgram(a.ctx, o)
 	}

@@ -38,6 +38,7 @@ const patienceWithRelay = 10 * time.Second
 func (t *teller) tell(ctx context.Context) ([]told, error) {
 	incident, err := t.post(ctx, "outage", "/incidents", map[string]any{
 		"title": "Mail store imap7 does not answer", "severity": "major", "components": []string{"imap7", "web"},
+		"at":     t.db.Now().Add(-12 * time.Minute),
 		"body":   "Since {{at \"-12m\"}} the machine that holds the mail of imap7 does not answer. If your mail is there, you cannot read it at the moment; mail to you is kept and nothing is lost.",
 		"impact": map[string]any{"affected_share": 0.11},
 	})

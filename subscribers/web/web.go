@@ -28,6 +28,7 @@ type Options struct {
 	People People
 	Pages  Pages
 	Style  templates.Asset    // the style sheet that every page loads
+	Icon   templates.Asset    // what browsers ask for by themselves
 	Links  *subscribers.Links // reads the tokens in links
 	Now    func() time.Time   // the service's clock
 	Log    *slog.Logger       // nil is nowhere
@@ -48,6 +49,7 @@ func New(o Options) http.Handler {
 	mux.Handle("/confirm/{token}", s.page(s.confirmAsk, s.confirm))
 	mux.Handle("/unsubscribe/{token}", s.page(s.unsubscribeAsk, s.unsubscribe))
 	mux.Handle(o.Style.Path, s.page(asset(o.Style), nil))
+	mux.Handle(o.Icon.Path, s.page(asset(o.Icon), nil))
 	mux.Handle("/", s.page(func(*http.Request) (answer, error) { return answer{}, notifier.ErrNotFound }, nil))
 	return mux
 }

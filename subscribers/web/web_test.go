@@ -93,7 +93,7 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	h.server = httptest.NewServer(web.New(web.Options{
-		Posts: h.store, People: h.store, Pages: set.Pages(), Style: set.Pages().Style(), Links: h.links, Now: h.clock,
+		Posts: h.store, People: h.store, Pages: set.Pages(), Style: set.Pages().Style(), Icon: set.Pages().Icon(), Links: h.links, Now: h.clock,
 		Log: slog.New(slog.NewTextHandler(h.log, nil)),
 	}))
 	t.Cleanup(h.server.Close)
@@ -283,5 +283,17 @@ func TestTheStyleSheetIsKeptForEverUnderItsHash(t *testing.T) {
 	}
 	if got := h.ask(http.MethodHead, path[1], "").says(http.StatusOK); got.text != "" {
 		t.Errorf("HEAD answered %d bytes", len(got.text))
+	}
+}
+
+func TestTheBrowsersOwnQuestionForAnIconIsAnswered(t *testing.T) {
+	h := newHouse(t)
+	res, err := h.server.Client().Get(h.server.URL + "/favicon.ico")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "image/svg+xml" {
+		t.Errorf("%d %s", res.StatusCode, res.Header.Get("Content-Type"))
 	}
 }
