@@ -245,6 +245,16 @@ func TestAKeyIsWrittenForItsOwnerAndOnlyItsRecordIsPrinted(t *testing.T) {
 	d.refused("is not one of rsa, ed25519", "dkim", "generate", "--domain", "example.com", "--selector", "s", "--algorithm", "dsa", "--out", filepath.Join(t.TempDir(), "k"))
 }
 
+func TestSubscribersAreListedByAStateThatThereIs(t *testing.T) {
+	d := newDesktop(t, filepath.Join(t.TempDir(), "allclear.db"))
+	d.ok("subscriber", "add", "ingrid@example.com", "--active")
+	d.ok("subscriber", "add", "lars@example.com")
+	if out := d.ok("subscriber", "list", "--state", "pending"); strings.Contains(out, "ingrid@") || !strings.Contains(out, "lars@example.com") {
+		t.Errorf("the pending ones:\n%s", out)
+	}
+	d.refused(`"gone" is not one of pending, active, paused, quarantined, unsubscribed`, "subscriber", "list", "--state", "gone")
+}
+
 func TestTemplatesAreShownRenderedComparedAndChecked(t *testing.T) {
 	d := &desktop{t: t}
 	if out := d.ok("templates", "list"); !strings.Contains(out, "mail/incident-opened.html") || !strings.Contains(out, "  confirm\n") {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"allclear/notifier"
 	"allclear/store"
@@ -267,6 +268,9 @@ type subscriberListCmd struct {
 }
 
 func (c *subscriberListCmd) Run(a *app) error {
+	if c.State != "" && !slices.Contains(subscribers.States, subscribers.State(c.State)) {
+		return notifier.Invalidf("state", "%q is not one of %s", c.State, all(subscribers.States, ""))
+	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
 		t, enc := newTable("id", "state", "cadence", "components", "address"), json.NewEncoder(a.out)
 		q := subscribers.Query{State: subscribers.State(c.State)}
