@@ -2,6 +2,8 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -14,6 +16,23 @@ import (
 	"allclear/store/storetest"
 	"allclear/subscribers"
 )
+
+// eventNumbers is what one look at the outbox sees.
+func eventNumbers(db *sql.DB) (out []int64, err error) {
+	rows, err := db.Query(`SELECT number FROM events`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			return nil, err
+		}
+		out = append(out, n)
+	}
+	return out, rows.Err()
+}
 
 // Whoever reads events up to a number may never see a lower one appear later:
 // else the fan-out would skip it, or tell the updates of an incident in the
@@ -31,25 +50,18 @@ func TestNumbersOfEventsAreCommittedInTheirOrder(t *testing.T) {
 				var top int64
 				for last := false; !last; {
 					last = done.Load()
-					rows, err := db.Query(`SELECT number FROM events`)
+					there, err := eventNumbers(db)
 					if err != nil {
 						t.Error(err)
 						return
 					}
 					highest := top
-					for rows.Next() {
-						var n int64
-						if err := rows.Scan(&n); err != nil {
-							t.Error(err)
-						}
+					for _, n := range there {
 						if n < top && !seen[n] {
 							t.Errorf("event %d appeared after event %d", n, top)
 						}
 						seen[n] = true
 						highest = max(highest, n)
-					}
-					if err := rows.Err(); err != nil {
-						t.Error(err)
 					}
 					top = highest
 				}
