@@ -26,7 +26,7 @@ func (l *ledger) writeSent(rows []*deliveryRow, and string, args ...any) (int64,
 	b := newBatch(len(rows), "id bigint", "tried_at bigint", "sent_at bigint", "relay text", "reply text", "remote text")
 	for _, r := range rows {
 		said := l.receipts[r.ID]
-		b.add(r.ID, r.TriedAt, r.SentAt, said.Relay, said.Reply, said.Remote)
+		b.add(r.ID, r.TriedAt, r.SentAt, &said.Relay, &said.Reply, &said.Remote)
 	}
 	return b.run(l, writeSent, and, args...)
 }
@@ -35,9 +35,10 @@ func (l *ledger) writeOthers(rows []*deliveryRow) error {
 	b := newBatch(len(rows), "id bigint", "state text", "behind bigint", "awaited boolean", "attempts bigint", "due_at bigint", "since bigint",
 		"told bigint", "tried_at bigint", "relay text", "reply text", "remote text")
 	for _, r := range rows {
-		values := []any{r.ID, string(r.State), r.Behind, r.Awaited, int64(r.Attempts), r.DueAt, r.Since, r.Told, r.TriedAt, nil, nil, nil}
+		state := string(r.State)
+		values := []any{r.ID, &state, r.Behind, r.Awaited, int64(r.Attempts), r.DueAt, r.Since, r.Told, r.TriedAt, nil, nil, nil}
 		if said, ok := l.receipts[r.ID]; ok {
-			values[9], values[10], values[11] = said.Relay, said.Reply, said.Remote
+			values[9], values[10], values[11] = &said.Relay, &said.Reply, &said.Remote
 		}
 		b.add(values...)
 	}
@@ -84,9 +85,25 @@ func (b *batch) arrays() (from string, args []any) {
 	for i, c := range b.columns {
 		name, kind, _ := strings.Cut(c, " ")
 		names[i], casts[i] = name, `CAST(? AS `+kind+`[])`
-		args = append(args, &b.values[i]) // a bare slice would be spread by GORM
+		switch kind { // arrays of any are encoded one by one, by reflection
+		case "bigint":
+			args = append(args, typed[int64](b.values[i]))
+		case "boolean":
+			args = append(args, typed[bool](b.values[i]))
+		default:
+			args = append(args, typed[*string](b.values[i]))
+		}
 	}
 	return `unnest(` + strings.Join(casts, ", ") + `) AS u(` + strings.Join(names, ", ") + `)`, args
+}
+
+// typed are values of one type, behind a pointer because GORM would spread a bare slice.
+func typed[T any](values []any) *[]T {
+	out := make([]T, len(values))
+	for i, v := range values {
+		out[i], _ = v.(T) // nil is NULL
+	}
+	return &out
 }
 
 func (b *batch) lists() (from string, args []any) {
@@ -116,9 +133,11 @@ func appendJSON(b []byte, v any) []byte {
 		return strconv.AppendInt(b, v, 10)
 	case bool:
 		return strconv.AppendBool(b, v)
-	case string:
-		quoted, _ := json.Marshal(v) // a string cannot fail
-		return append(b, quoted...)
+	case *string:
+		if v != nil {
+			quoted, _ := json.Marshal(*v) // a string cannot fail
+			return append(b, quoted...)
+		}
 	}
 	return append(b, "null"...)
 }
