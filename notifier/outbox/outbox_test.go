@@ -42,8 +42,9 @@ func TestAnIncidentOvertakesEverythingBelowItsLane(t *testing.T) {
 			case <-gate:
 			case <-ctx.Done():
 			}
+			return nil
 		}
-		return nil
+		return q.waitReleased(ctx) // while an incident goes out, what waits below it is given back
 	}}
 	q.add(1, notifier.LaneBulk, 5000)
 	r := start(t, q, s)
@@ -59,9 +60,6 @@ func TestAnIncidentOvertakesEverythingBelowItsLane(t *testing.T) {
 	close(gate)
 	q.wait(t, notifier.Sent, 5300)
 	r.end()
-	if q.released == 0 {
-		t.Error("no unstarted claim of the lower lane was given back")
-	}
 }
 
 func TestNothingStartsForAReaderWhoLeftAfterTheClaim(t *testing.T) {

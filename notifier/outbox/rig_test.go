@@ -182,6 +182,23 @@ func (m *memory) wait(t *testing.T, s notifier.DeliveryState, n int) {
 	}
 }
 
+// waitReleased waits until some claim was given back.
+func (m *memory) waitReleased(ctx context.Context) error {
+	for {
+		m.mu.Lock()
+		changed, released := m.changed, m.released
+		m.mu.Unlock()
+		if released > 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 type plainRenderer struct{}
 
 func (plainRenderer) Render(_ context.Context, d notifier.Delivery) (*notifier.Message, error) {
