@@ -40,13 +40,16 @@ const relayPause = 15 * time.Second
 // holdPause is when a delivery that met a domain's or our own trouble is tried again.
 const holdPause = 15 * time.Minute
 
+// lastChance is the end of an event's life in which a try is the last one.
+const lastChance = time.Minute
+
 // Decide settles one try of d at the time at: err is what the sender returned
 // (nil when it was taken), expires the end of the event's life, dice a random
 // number in [0,1). It is the only place where a delivery's fate is decided.
 func Decide(d Delivery, err error, receipt Receipt, at, expires time.Time, dice float64) Settlement {
 	s := Settlement{ID: d.ID, At: at, Receipt: receipt}
 	if err == nil {
-		s.State, s.Tried = Sent, true
+		s.State, s.Tried, s.Charged = Sent, true, true
 		return s
 	}
 	if errors.Is(err, ErrNotStarted) {
@@ -81,7 +84,13 @@ func Decide(d Delivery, err error, receipt Receipt, at, expires time.Time, dice 
 	}
 	wait = max(wait, min(se.RetryAfter, lastRetry))
 	s.DueAt = at.Add(wait)
-	if !expires.IsZero() && s.DueAt.After(expires) {
+	if expires.IsZero() || s.DueAt.Before(expires) {
+		return s
+	}
+	// One last try while it is worth sending, not all of them at one moment.
+	if last := expires.Add(-lastChance); last.After(at) {
+		s.DueAt = last.Add(time.Duration(0.8 * dice * float64(lastChance)))
+	} else {
 		s.State, s.DueAt = Expired, time.Time{}
 	}
 	return s

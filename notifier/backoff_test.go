@@ -48,7 +48,7 @@ func TestDecideSettlesByFault(t *testing.T) {
 		charged  bool
 		tried    bool
 	}{
-		{"taken", nil, 0, Sent, 0, false, true},
+		{"taken", nil, 0, Sent, 0, true, true},
 		{"no such mailbox", &SendError{Fault: FaultRecipient, Permanent: true, Stage: "rcpt"}, 0, Failed, 0, true, true},
 		{"greylisted", &SendError{Fault: FaultRecipient, Stage: "rcpt"}, 0, Pending, time.Minute, true, true},
 		{"greylisted the fourth time", &SendError{Fault: FaultRecipient, Stage: "rcpt"}, 3, Pending, 8 * time.Minute, true, true},
@@ -97,7 +97,7 @@ func TestWhatWasNotStartedIsDueAsBefore(t *testing.T) {
 func TestATryBeyondTheEventsLifeIsNotWaitedFor(t *testing.T) {
 	soft := &SendError{Fault: FaultRecipient, Stage: "rcpt"}
 	d := Delivery{Attempts: 10}
-	if s := Decide(d, soft, Receipt{}, decideAt, decideAt.Add(time.Hour), 0.5); s.State != Expired || !s.DueAt.IsZero() || !s.Charged || !s.Tried {
+	if s := Decide(d, soft, Receipt{}, decideAt, decideAt.Add(lastChance), 0.5); s.State != Expired || !s.DueAt.IsZero() || !s.Charged || !s.Tried {
 		t.Errorf("%+v", s)
 	}
 	if s := Decide(d, soft, Receipt{}, decideAt, decideAt.Add(5*time.Hour), 0.5); s.State != Pending {
@@ -108,6 +108,22 @@ func TestATryBeyondTheEventsLifeIsNotWaitedFor(t *testing.T) {
 	}
 	if s := Decide(d, nil, Receipt{}, decideAt, decideAt.Add(-time.Hour), 0.5); s.State != Sent {
 		t.Errorf("what was taken late was taken: %+v", s)
+	}
+}
+
+func TestOneLastTryIsMadeBeforeTheEndOfTheEventsLife(t *testing.T) {
+	for _, fault := range []Fault{FaultRecipient, FaultDomain, FaultRelay, FaultOurs} {
+		for _, dice := range []float64{0, 0.5, 0.999} {
+			expires := decideAt.Add(time.Hour)
+			err := &SendError{Fault: fault, Stage: "rcpt", RetryAfter: 2 * time.Hour}
+			s := Decide(Delivery{Attempts: 10}, err, Receipt{}, decideAt, expires, dice)
+			if s.State.Final() || s.DueAt.Before(expires.Add(-lastChance)) || !s.DueAt.Before(expires) {
+				t.Errorf("%s: %s, due %s before the end", fault, s.State, expires.Sub(s.DueAt))
+			}
+			if s = Decide(Delivery{Attempts: 11}, err, Receipt{}, s.DueAt, expires, dice); s.State != Expired {
+				t.Errorf("%s: after the last try it is %s", fault, s.State)
+			}
+		}
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 const (
 	maxTitle = 200    // characters
 	maxBody  = 20_000 // characters of Markdown
+
+	maxAhead = 10 * time.Minute // of what happened, before our clock
 )
 
 func (i *Incident) check() error {
@@ -63,10 +65,11 @@ func checkBody(body string) error {
 	return nil
 }
 
-// checkAt allows for a clock that is off and a zone that was mixed up, not for announcing what is to come.
+// checkAt allows for a clock that is off, not for announcing what is to come:
+// an all-clear of tomorrow would be sent today.
 func checkAt(at, now time.Time) error {
-	if at.After(now.Add(24 * time.Hour)) {
-		return Invalidf("at", "lies more than a day ahead; use starts_at for what is to come")
+	if at.After(now.Add(maxAhead)) {
+		return Invalidf("at", "lies more than 10 minutes ahead; use starts_at for what is to come")
 	}
 	return nil
 }

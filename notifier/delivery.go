@@ -100,7 +100,7 @@ type Delivery struct {
 	Since int64
 	// Told is the last event of the incident that this reader was sent; 0 for none.
 	Told     int64
-	Attempts int // tries charged to the recipient so far
+	Attempts int // tries charged to the recipient so far, the one that was taken among them
 	State    DeliveryState
 	DueAt    time.Time
 
@@ -125,7 +125,7 @@ type Settlement struct {
 	ID      DeliveryID
 	State   DeliveryState // Sent, Pending, Held, Failed, Expired, Cancelled or Suppressed
 	DueAt   time.Time     // for Pending and Held
-	Charged bool          // the try counts against the recipient's attempts
+	Charged bool          // the try counts among the recipient's attempts
 	Tried   bool          // the peer was really asked (an expiry before any try was not)
 	At      time.Time     // when the answer came
 	Receipt Receipt

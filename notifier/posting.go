@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -97,7 +98,8 @@ func Open(a Announcement, d Desk) (Posting, error) {
 	if a.Kind == KindPost && strings.TrimSpace(a.Body) == "" {
 		return Posting{}, Invalidf("body", "a post needs a text")
 	}
-	if a.At.IsZero() {
+	now := a.At.IsZero()
+	if now {
 		a.At = d.Now
 	}
 	inc := Incident{
@@ -105,7 +107,22 @@ func Open(a Announcement, d Desk) (Posting, error) {
 		Components: a.Components, Impact: a.Impact, StartsAt: utc(a.StartsAt), EndsAt: utc(a.EndsAt),
 		OpenedAt: utc(a.At), CreatedAt: utc(d.Now), UpdatedAt: utc(d.Now),
 	}
-	return inc.write(said{body: a.Body, at: a.At, impact: a.Impact, quiet: a.Quiet, first: true}, d)
+	p, err := inc.write(said{body: a.Body, at: a.At, impact: a.Impact, quiet: a.Quiet, first: true}, d)
+	if err == nil && now && a.Kind == KindIncident {
+		p.Warnings = append(p.Warnings, beganBefore(p.Update.Body, d.Now)...)
+	}
+	return p, err
+}
+
+// beganBefore warns of a text that speaks of a time before now where the mail
+// will say that it began now.
+func beganBefore(text string, now time.Time) []string {
+	first, ok := earliest(text)
+	if !ok || utc(now).Sub(first) <= 2*time.Minute {
+		return nil
+	}
+	return []string{fmt.Sprintf("the text speaks of %s, but the mail will say that this began now; to say otherwise, give its time in the field at (flag --at)",
+		first.UTC().Format("2006-01-02 15:04 UTC"))}
 }
 
 // Say turns an update into what is to be written.
@@ -182,6 +199,9 @@ func (i Incident) write(s said, d Desk) (Posting, error) {
 	case !i.Status.Final():
 		i.ResolvedAt = time.Time{}
 	}
+	if utc(s.at).Before(i.OpenedAt) {
+		warnings = append(warnings, fmt.Sprintf("at lies before the incident began (%s); to correct when it began, correct its first update", i.OpenedAt.Format(time.RFC3339)))
+	}
 	u := &Update{
 		ID: d.NewID(), IncidentID: i.ID, Status: i.Status, Body: text, At: utc(s.at), CreatedAt: utc(d.Now),
 		Severity: i.Severity, Impact: s.impact, StartsAt: i.StartsAt, EndsAt: i.EndsAt,
@@ -193,12 +213,21 @@ func (i Incident) write(s said, d Desk) (Posting, error) {
 	return p, nil
 }
 
-// Publish makes a draft public and tells of it.
+// Publish makes a draft public and tells of it. What was written without a time
+// of its own happens now, at the publication, not when the draft was begun.
 func (i Incident) Publish(quiet bool, d Desk) (Posting, error) {
 	if i.State != Draft {
 		return Posting{}, Refuse(ErrConflict, "only a draft can be published; this one is %s", i.State)
 	}
 	i.State, i.UpdatedAt = Published, utc(d.Now)
+	if i.OpenedAt.Equal(i.CreatedAt) && i.ResolvedAt.IsZero() {
+		i.OpenedAt, i.Updates = utc(d.Now), slices.Clone(i.Updates)
+		for n := range i.Updates {
+			if u := &i.Updates[n]; u.At.Equal(u.CreatedAt) {
+				u.At = utc(d.Now)
+			}
+		}
+	}
 	p := Posting{Incident: i}
 	if !quiet {
 		last := ""

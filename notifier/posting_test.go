@@ -100,7 +100,7 @@ func TestABadAnnouncementNamesItsField(t *testing.T) {
 		},
 		"severity":                 {{Title: "x", Severity: 4}, {Title: "x", Severity: -1}},
 		"body":                     {{Title: "x", Kind: KindPost, Body: " \n"}, {Title: "x", Body: strings.Repeat("é", 20_001)}, {Title: "x", Body: "a\x07"}, {Title: "x", Body: "a\rb"}, {Title: "x", Body: `{{at "soon"}}`}},
-		"at":                       {{Title: "x", At: now.Add(25 * time.Hour)}},
+		"at":                       {{Title: "x", At: now.Add(10*time.Minute + time.Second)}, {Title: "x", Status: Resolved, At: now.Add(time.Hour)}},
 		"starts_at":                {{Title: "x", StartsAt: now}, {Title: "x", Kind: KindMaintenance}, {Title: "x", Kind: KindPost, Body: "b", StartsAt: now}},
 		"ends_at":                  {{Title: "x", EndsAt: now}, {Title: "x", Kind: KindMaintenance, StartsAt: now, EndsAt: now}, {Title: "x", Kind: KindMaintenance, StartsAt: now, EndsAt: now.Add(-time.Hour)}},
 		"components[0]":            {{Title: "x", Components: []string{"IMAP"}}, {Title: "x", Components: []string{""}}, {Title: "x", Components: []string{"a,b"}}},
@@ -127,7 +127,7 @@ func TestTheLimitsThemselvesAreAllowed(t *testing.T) {
 		{Title: strings.Repeat("é", 200)},
 		{Title: "x", Body: strings.Repeat("é", 20_000)},
 		{Title: "x", Body: "a\tb\nc\r\nd"},
-		{Title: "x", At: now.Add(24 * time.Hour)},
+		{Title: "x", At: now.Add(10 * time.Minute)},
 		{Title: "x", At: now.AddDate(-1, 0, 0)},
 		{Title: "x", Components: []string{"imap7", "mx-2.eu_west"}},
 		{Title: "x", Impact: Impact{ErrorRate: ptr(0.0), AffectedShare: ptr(1.0), DelayMinMinutes: ptr(5.0), DelayMaxMinutes: ptr(5.0)}},
@@ -224,7 +224,7 @@ func TestABadUpdateNamesItsField(t *testing.T) {
 	for field, cases := range map[string][]Saying{
 		"body":                     {{}, {Body: " \n"}, {Body: "a\x00"}},
 		"status":                   {{Status: Completed}, {Status: "fixed"}},
-		"at":                       {{Body: "x", At: i.OpenedAt.Add(48 * time.Hour)}, {Status: Resolved, At: i.OpenedAt.Add(-time.Hour)}},
+		"at":                       {{Body: "x", At: i.OpenedAt.Add(11 * time.Minute)}, {Status: Resolved, At: i.OpenedAt.Add(time.Hour)}, {Status: Resolved, At: i.OpenedAt.Add(-time.Hour)}},
 		"severity":                 {{Body: "x", Severity: ptr(Severity(9))}},
 		"starts_at":                {{Body: "x", StartsAt: ptr(i.OpenedAt)}},
 		"ends_at":                  {{Body: "x", EndsAt: ptr(i.OpenedAt)}},
@@ -292,5 +292,68 @@ func TestAResolutionThatWasKeptQuietIsStillToBeTold(t *testing.T) {
 	say(t, &i, Saying{Status: Investigating})
 	if p := say(t, &i, Saying{Status: Resolved}); p.Event.Type != IncidentResolved {
 		t.Errorf("type %s", p.Event.Type)
+	}
+}
+
+func TestAnUpdateFromBeforeTheBeginningIsWarnedOf(t *testing.T) {
+	i := opened(t, Announcement{})
+	if p := say(t, &i, Saying{Body: "x", At: i.OpenedAt.Add(-time.Minute)}); len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "before the incident began") {
+		t.Errorf("%q", p.Warnings)
+	}
+	if p := say(t, &i, Saying{Body: "x", At: i.OpenedAt}); len(p.Warnings) != 0 {
+		t.Errorf("%q", p.Warnings)
+	}
+}
+
+func TestATextThatSpeaksOfEarlierThanTheBeginningIsWarnedOf(t *testing.T) {
+	now := desk().Now
+	for about, c := range map[string]struct {
+		a    Announcement
+		want bool
+	}{
+		"an hour ago":                 {Announcement{Body: `Next {{at "+1h"}}, since {{at "-1h"}}`}, true},
+		"in a draft":                  {Announcement{Body: `Since {{at "-1h"}}`, State: Draft}, true},
+		"just now":                    {Announcement{Body: `Since {{at "-2m"}}`}, false},
+		"what is to come":             {Announcement{Body: `Next {{at "+1h"}}`}, false},
+		"with a time of its own":      {Announcement{Body: `Since {{at "-1h"}}`, At: now.Add(-time.Hour)}, false},
+		"no time in it":               {Announcement{Body: "Mail is late"}, false},
+		"a post says nothing of that": {Announcement{Body: `Since {{at "-1h"}}`, Kind: KindPost}, false},
+	} {
+		c.a.Title = "x"
+		p, err := Open(c.a, desk())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(p.Warnings) == 1 && strings.Contains(p.Warnings[0], "2026-11-23 14:20 UTC") && strings.Contains(p.Warnings[0], "--at"); got != c.want || !got && len(p.Warnings) > 0 {
+			t.Errorf("%s: %q", about, p.Warnings)
+		}
+	}
+}
+
+func TestADraftHappensWhenItIsPublishedUnlessItSaidWhen(t *testing.T) {
+	later := desk()
+	later.Now = later.Now.Add(48 * time.Hour)
+	now, before := later.Now.Truncate(time.Microsecond), desk().Now.Add(-time.Hour).Truncate(time.Microsecond)
+	i := opened(t, Announcement{Kind: KindPost, Body: "b", State: Draft})
+	was := i.OpenedAt
+	p, err := i.Publish(false, later)
+	if err != nil || !p.Incident.OpenedAt.Equal(now) || !p.Incident.Updates[0].At.Equal(now) || !p.Incident.CreatedAt.Equal(was) {
+		t.Errorf("%+v, %v", p.Incident, err)
+	}
+	if !i.Updates[0].At.Equal(was) {
+		t.Error("what was handed in has changed")
+	}
+	i = opened(t, Announcement{State: Draft, At: before})
+	if p, err = i.Publish(false, later); err != nil || !p.Incident.OpenedAt.Equal(before) || !p.Incident.Updates[0].At.Equal(before) {
+		t.Errorf("with a time of its own: %+v, %v", p.Incident, err)
+	}
+	i = opened(t, Announcement{State: Draft})
+	say(t, &i, Saying{Body: "x", At: was.Add(time.Minute)})
+	if p, err = i.Publish(true, later); err != nil || !p.Incident.Updates[0].At.Equal(now) || !p.Incident.Updates[1].At.Equal(was.Add(time.Minute)) {
+		t.Errorf("an update with a time of its own: %+v, %v", p.Incident.Updates, err)
+	}
+	i = opened(t, Announcement{State: Draft, Status: Resolved})
+	if p, err = i.Publish(true, later); err != nil || p.Incident.ResolvedAt.Before(p.Incident.OpenedAt) {
+		t.Errorf("it ends before it begins: %+v, %v", p.Incident, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -15,8 +16,13 @@ var (
 	// instant is a full date and time with its offset: clear to everyone.
 	instant    = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)`)
 	moreDigits = regexp.MustCompile(`^[.:][0-9a-fA-F:]`)
-	// clock is a time of day, or two with a word between them, and the zone behind.
-	clock = regexp.MustCompile(`\b(` + hhmm + `)(?: ?(?:-|–|—|to|and|until) ?` + hhmm + `)?\b( ?(?:UTC|GMT|Z)\b)?`)
+	// clock is a time of day, or two with a word between them, and the zone
+	// behind: one that everyone knows, or letters that only some do.
+	clock = regexp.MustCompile(`\b(` + hhmm + `)(?: ?(?:-|–|—|to|and|until) ?` + hhmm + `)?\b(?:( ?(?:UTC|GMT|Z)\b)| ?\b([A-Z]{2,5})\b)?`)
+	// halfDay is a time of day on twelve hours: 3pm, 3:30 p.m.
+	halfDay = regexp.MustCompile(`(?i)\b(0?[1-9]|1[0-2])(?::([0-5]\d))? ?([ap])(?:m\b|\.m\.)((?-i: ?(?:UTC|GMT|Z)\b))?`)
+	// braces begin what looks like a tag and is none.
+	braces = regexp.MustCompile(`\{\{[^}\n]{0,40}\}{0,2}`)
 )
 
 const hhmm = `(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?`
@@ -57,23 +63,64 @@ func ResolveTimes(body string, now time.Time, zone *time.Location) (string, []st
 	return out, append(warnings, bareClocks(rest)...), nil
 }
 
-// bareClocks warns of the times of day that name no zone, each once. Numbers
-// with colons that are parts of something else (ports, addresses) are none.
+// bareClocks warns of the times of day that name no zone, or one that few know,
+// and of what looks like a tag, each once. Numbers with colons that are parts of
+// something else (ports, addresses) are none.
 func bareClocks(text string) []string {
 	var warnings []string
 	text = instant.ReplaceAllString(text, " ")
+	warn := func(w string) {
+		if !slices.Contains(warnings, w) {
+			warnings = append(warnings, w)
+		}
+	}
+	for _, tag := range braces.FindAllString(text, -1) {
+		warn(fmt.Sprintf(`%s is no time and goes out as written; times are written {{at "16:11"}} or {{at "-20m"}}`, tag))
+	}
+	text = braces.ReplaceAllString(text, " ")
+	for _, m := range halfDay.FindAllStringSubmatch(text, -1) {
+		if m[4] == "" {
+			warn(fmt.Sprintf(`%s has no time zone; write {{at %q}} so that every reader sees their own time`, m[0], onTheWall(m[1], m[2], m[3])))
+		}
+	}
+	text = halfDay.ReplaceAllString(text, " ")
 	for _, m := range clock.FindAllStringSubmatchIndex(text, -1) {
 		before, _ := utf8.DecodeLastRuneInString(text[:m[0]])
 		part := strings.ContainsRune(".:/+#@", before) || moreDigits.MatchString(text[m[1]:])
 		if zoned := m[4] >= 0; zoned || part {
 			continue
 		}
-		w := fmt.Sprintf(`%s has no time zone; write {{at %q}} so that every reader sees their own time`, text[m[0]:m[1]], text[m[2]:m[3]])
-		if !slices.Contains(warnings, w) {
-			warnings = append(warnings, w)
+		if m[6] >= 0 {
+			warn(fmt.Sprintf(`%s is in a zone that not every reader knows; write {{at %q}}, with a name like Europe/Oslo behind the time where it is not the service's zone, so that every reader sees their own time`,
+				text[m[0]:m[1]], text[m[2]:m[3]]))
+			continue
 		}
+		warn(fmt.Sprintf(`%s has no time zone; write {{at %q}} so that every reader sees their own time`, text[m[0]:m[1]], text[m[2]:m[3]]))
 	}
 	return warnings
+}
+
+// onTheWall writes a time on twelve hours as one on twenty-four.
+func onTheWall(hour, minute, half string) string {
+	h, _ := strconv.Atoi(hour)
+	h %= 12
+	if strings.EqualFold(half, "p") {
+		h += 12
+	}
+	if minute == "" {
+		minute = "00"
+	}
+	return fmt.Sprintf("%02d:%s", h, minute)
+}
+
+// earliest is the first instant that the tags of a resolved body name.
+func earliest(body string) (first time.Time, ok bool) {
+	for _, m := range atTag.FindAllStringSubmatch(body, -1) {
+		if t, err := time.Parse(time.RFC3339Nano, m[1]); err == nil && (!ok || t.Before(first)) {
+			first, ok = t, true
+		}
+	}
+	return first, ok
 }
 
 // PrintTimes replaces every resolved {{at "INSTANT"}} by what show says.

@@ -130,27 +130,34 @@ func TestABrokenTagIsNotMailedToThousands(t *testing.T) {
 
 func TestABareClockTimeIsWarnedOf(t *testing.T) {
 	for body, want := range map[string]string{
-		"It began at 16:11.":                      "16:11",
-		"between 9:05 and 9:20 we saw errors":     "9:05",
-		"16:11-16:30":                             "16:11",
-		"down since 16:11:30 today":               "16:11:30",
-		"(16:11)":                                 "16:11",
-		"16:11 CET":                               "16:11", // CET is summer time to many
-		`{{at "now"}}16:11`:                       "16:11",
-		"16:11 UTC":                               "",
-		"16:11Z":                                  "",
-		"16:11 GMT":                               "",
-		"16:11–16:30 UTC":                         "",
-		"9:05 to 9:20 UTC":                        "",
-		"16:11:30 UTC":                            "",
-		`{{at "16:11"}}`:                          "",
-		`{{at "16:11"}} and then some`:            "",
-		"2026-11-23T16:11:00-01:00":               "",
-		"2026-11-23 16:11:00+0100":                "",
-		"see https://status.example:8443/a/12:30": "",
-		"connect to 127.0.0.1:25":                 "",
-		"from fe80::1:23":                         "",
-		"MAC 01:23:45:67:89:ab":                   "",
+		"It began at 16:11.":                  "16:11",
+		"between 9:05 and 9:20 we saw errors": "9:05",
+		"16:11-16:30":                         "16:11",
+		"down since 16:11:30 today":           "16:11:30",
+		"(16:11)":                             "16:11",
+		"16:11 CET":                           "16:11", // CET is summer time to many
+		"at 3pm":                              "15:00",
+		"at 3 p.m. sharp":                     "15:00",
+		"12:30 AM":                            "00:30",
+		"until 3:45 pm.":                      "15:45",
+		"12pm":                                "12:00",
+		"3pm UTC":                             "",
+		"13pm, 3pmx and I am 0 am":            "",
+		`{{at "now"}}16:11`:                   "16:11",
+		"16:11 UTC":                           "",
+		"16:11Z":                              "",
+		"16:11 GMT":                           "",
+		"16:11–16:30 UTC":                     "",
+		"9:05 to 9:20 UTC":                    "",
+		"16:11:30 UTC":                        "",
+		`{{at "16:11"}}`:                      "",
+		`{{at "16:11"}} and then some`:        "",
+		"2026-11-23T16:11:00-01:00":           "",
+		"2026-11-23 16:11:00+0100":            "",
+		"see https://status.example:8443/a/12:30":                  "",
+		"connect to 127.0.0.1:25":                                  "",
+		"from fe80::1:23":                                          "",
+		"MAC 01:23:45:67:89:ab":                                    "",
 		"25:00 and 12:60 are no times; neither is 1:5, nor 16:11x": "",
 	} {
 		_, warnings, err := ResolveTimes(body, instantOf(t, "2026-11-23T15:20:00Z"), nil)
@@ -161,6 +168,37 @@ func TestABareClockTimeIsWarnedOf(t *testing.T) {
 			t.Errorf("%q: warnings %q, want one of %q", body, warnings, want)
 		} else if want != "" && !strings.Contains(warnings[0], `{{at "`+want+`"}}`) {
 			t.Errorf("%q: %q does not say how to write %s", body, warnings[0], want)
+		}
+	}
+}
+
+func TestAClockTimeInAZoneThatFewKnowIsWarnedOfInOtherWords(t *testing.T) {
+	for body, known := range map[string]bool{"14:30 CET": true, "14:30–15:00 EST": true, "14:30 AEDT": true, "14:30 CET.": true, "14:30 Oslo": false, "14:30 A": false, "14:30 CETERA": false, "14:30": false} {
+		_, warnings, err := ResolveTimes(body, instantOf(t, "2026-11-23T15:20:00Z"), nil)
+		if err != nil || len(warnings) != 1 {
+			t.Fatalf("%q: %q, %v", body, warnings, err)
+		}
+		if strings.Contains(warnings[0], "has no time zone") == known {
+			t.Errorf("%q: %q", body, warnings[0])
+		}
+	}
+}
+
+func TestWhatLooksLikeATagAndIsNoneIsWarnedOf(t *testing.T) {
+	for body, want := range map[string]string{
+		`Since {{At "-20m"}} it is slow`: `{{At "-20m"}} is no time and goes out as written`,
+		"Dear {{name}}, dear {{name}}":   "{{name}} is no time and goes out as written",
+		"open {{ and nothing":            "goes out as written",
+		`{{AT "16:11"}}`:                 "goes out as written", // once, not for the clock too
+		"a { b } {c}":                    "",
+		`{{at "-20m"}}`:                  "",
+	} {
+		got, warnings, err := ResolveTimes(body, instantOf(t, "2026-11-23T15:20:00Z"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == "" && len(warnings) > 0 || want != "" && (len(warnings) != 1 || !strings.Contains(warnings[0], want) || got != body) {
+			t.Errorf("%q: %q", body, warnings)
 		}
 	}
 }

@@ -58,6 +58,10 @@ func (s *Store) ReviseIncident(ctx context.Context, id string, change func(notif
 		if err := rewriteIncident(tx, was, p.Incident); err != nil {
 			return err
 		}
+		before, err := redate(tx, was.Updates, p.Incident.Updates)
+		if err != nil {
+			return err
+		}
 		if p.Incident.Status.Final() && !was.Status.Final() {
 			if err := s.shorten(tx, id); err != nil {
 				return err
@@ -68,10 +72,25 @@ func (s *Store) ReviseIncident(ctx context.Context, id string, change func(notif
 				return err
 			}
 		}
-		out, err = s.post(ctx, tx, revision(was, p), was.Updates, p)
+		out, err = s.post(ctx, tx, revision(was, p), before, p)
 		return err
 	})
 	return out, err
+}
+
+// redate gives updates that are there the times that they have in changed.
+func redate(tx *gorm.DB, there, changed []notifier.Update) ([]notifier.Update, error) {
+	out := slices.Clone(there)
+	for n := range out {
+		if n >= len(changed) || changed[n].ID != out[n].ID || changed[n].At.Equal(out[n].At) {
+			continue
+		}
+		out[n].At = changed[n].At
+		if err := tx.Exec(`UPDATE updates SET at = ? WHERE id = ?`, micros(out[n].At), out[n].ID).Error; err != nil {
+			return nil, fmt.Errorf("date an update: %w", err)
+		}
+	}
+	return out, nil
 }
 
 // revision is what the audit calls it.

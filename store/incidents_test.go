@@ -150,11 +150,15 @@ func TestADraftIsPublishedWithItsLastUpdate(t *testing.T) {
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
 		p := b.opened(d, notifier.Announcement{Title: "Mail is slow", State: notifier.Draft, Body: "one"})
 		b.said(d, p.Incident.ID, notifier.Saying{Body: "two"})
+		d.Advance(time.Hour)
 		out, err := b.ReviseIncident(b.ctx, p.Incident.ID, func(i notifier.Incident) (notifier.Posting, error) { return i.Publish(false, d.desk()) })
 		b.must(err)
 		got, err := b.Incident(b.ctx, p.Incident.ID)
 		b.must(err)
 		same(t, "incident", got, out.Incident)
+		if !got.OpenedAt.Equal(d.Now()) || !got.Updates[0].At.Equal(d.Now()) || !got.Updates[1].At.Equal(d.Now()) || !got.CreatedAt.Before(got.OpenedAt) {
+			t.Errorf("it is not of the moment of its publication: %+v", got)
+		}
 		if got.State != notifier.Published || got.Updates[0].Event != 0 || got.Updates[1].Event != out.Event.Number {
 			t.Errorf("%+v", got)
 		}

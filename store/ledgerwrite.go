@@ -14,7 +14,7 @@ import (
 
 const (
 	writeSent = `UPDATE deliveries AS d SET state = 'sent', worker = '', lease_until = 0, behind = 0, awaited = false,
-		tried_at = u.tried_at, sent_at = u.sent_at, relay = u.relay, reply = u.reply, remote = u.remote FROM `
+		attempts = d.attempts + u.charged, tried_at = u.tried_at, sent_at = u.sent_at, relay = u.relay, reply = u.reply, remote = u.remote FROM `
 	writeOthers = `UPDATE deliveries AS d SET state = u.state, worker = '', lease_until = 0, behind = u.behind, awaited = u.awaited,
 		attempts = u.attempts, due_at = u.due_at, since = u.since, told = u.told, tried_at = u.tried_at,
 		relay = coalesce(u.relay, d.relay), reply = coalesce(u.reply, d.reply), remote = coalesce(u.remote, d.remote) FROM `
@@ -23,10 +23,11 @@ const (
 // writeSent writes what was sent, where it is as the condition says, and
 // returns how many rows that were.
 func (l *ledger) writeSent(rows []*deliveryRow, and string, args ...any) (int64, error) {
-	b := newBatch(len(rows), "id bigint", "tried_at bigint", "sent_at bigint", "relay text", "reply text", "remote text")
+	b := newBatch(len(rows), "id bigint", "charged bigint", "tried_at bigint", "sent_at bigint", "relay text", "reply text", "remote text")
 	for _, r := range rows {
 		said := l.receipts[r.ID]
-		b.add(r.ID, r.TriedAt, r.SentAt, &said.Relay, &said.Reply, &said.Remote)
+		// Added to what is there: what is written without being read has no number.
+		b.add(r.ID, int64(r.Attempts-l.was[r.ID].Attempts), r.TriedAt, r.SentAt, &said.Relay, &said.Reply, &said.Remote)
 	}
 	return b.run(l, writeSent, and, args...)
 }

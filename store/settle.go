@@ -124,6 +124,9 @@ func applyTo(r *deliveryRow, x notifier.Settlement, now int64) bool {
 		}
 		r.rest(notifier.Sent)
 		r.TriedAt, r.SentAt = at, at
+		if x.Charged {
+			r.Attempts++
+		}
 		return true
 	}
 	if r.State != notifier.Sending || r.Worker != x.Worker {

@@ -106,6 +106,38 @@ func TestARetryIsDueWhenSaidAndChargedWhenSaid(t *testing.T) {
 	})
 }
 
+func TestTheTryThatWasTakenIsCounted(t *testing.T) {
+	for about, change := range map[string]func(*notifier.Settlement){
+		"unread":            func(*notifier.Settlement) {},
+		"read, by a zombie": func(x *notifier.Settlement) { x.Worker = "" },
+	} {
+		t.Run(about, func(t *testing.T) {
+			oneReader(t, func(t *testing.T, b *box, first int64) {
+				taken := func() {
+					d := b.claim("w", 1)[0]
+					x := notifier.Settlement{ID: d.ID, State: notifier.Sent, Charged: true, Tried: true, At: b.time(), Worker: "w"}
+					change(&x)
+					b.must(b.Settle(b.ctx, []notifier.Settlement{x}))
+					b.must(b.Settle(b.ctx, []notifier.Settlement{x})) // said twice, counted once
+				}
+				taken()
+				if got := b.row(first, 1); got.State != notifier.Sent || got.Attempts != 1 {
+					t.Errorf("sent at once: %+v", got)
+				}
+				second := b.incidentless()
+				b.expand(10)
+				b.settle("w", notifier.Pending, b.claim("w", 1)...) // a try that is charged
+				b.pass(time.Hour)
+				taken()
+				if got := b.row(second, 1); got.State != notifier.Sent || got.Attempts != 2 {
+					t.Errorf("sent after a retry: %+v", got)
+				}
+				b.sound()
+			})
+		})
+	}
+}
+
 func TestAnAnswerIsKeptUntilThereIsAnother(t *testing.T) {
 	oneReader(t, func(t *testing.T, b *box, first int64) {
 		b.settle("w", notifier.Pending, b.claim("w", 1)...)

@@ -172,7 +172,7 @@ func TestBadIncidentsAreRefusedByFieldAndNothingIsWritten(t *testing.T) {
 		"unknown state":           {`{"title":"x","state":"retracted"}`, 422, "state", "published, draft"},
 		"no time":                 {`{"title":"x","at":"yesterday"}`, 422, "at", "2026-11-23T16:11:00Z"},
 		"time before time":        {`{"title":"x","at":"0001-01-01T00:00:00Z"}`, 422, "at", "is no time"},
-		"far future":              {`{"title":"x","at":"2027-01-01T00:00:00Z"}`, 422, "at", "more than a day ahead"},
+		"far future":              {`{"title":"x","at":"2027-01-01T00:00:00Z"}`, 422, "at", "more than 10 minutes ahead"},
 		"maintenance, no start":   {`{"title":"x","kind":"maintenance"}`, 422, "starts_at", "needs a start"},
 		"end before start":        {`{"title":"x","kind":"maintenance","starts_at":"2026-12-01T00:00:00Z","ends_at":"2026-11-30T00:00:00Z"}`, 422, "ends_at", "after starts_at"},
 		"rate over one":           {`{"title":"x","impact":{"error_rate":1.5}}`, 422, "impact.error_rate", "between 0 and 1"},
