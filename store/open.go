@@ -139,6 +139,12 @@ func (s *Store) openSQLite(ctx context.Context, create bool) error {
 	case err != nil:
 		return notifier.Refuse(notifier.ErrUnavailable, "cannot open the database at %s: %s", s.dsn, bare(err))
 	}
+	// SQLite would open what it may only read and fail later, in riddles. The
+	// file is not opened to find out: closing it would let go of the locks that
+	// other connections of this process hold on it (POSIX record locks).
+	if err := accessible(path); err != nil {
+		return notifier.Refuse(notifier.ErrUnavailable, "cannot open the database at %s for reading and writing: %s", s.dsn, bare(err))
+	}
 	if s.writer, err = s.pool(ctx, sqliteDSN(path, "_txlock=immediate", "_pragma=journal_mode(WAL)"), 1); err != nil {
 		return err
 	}
