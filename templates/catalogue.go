@@ -15,6 +15,8 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 	"golang.org/x/text/number"
+
+	"allclear/notifier"
 )
 
 // fallback is the language of readers whose own is not in the catalogue.
@@ -194,7 +196,7 @@ func loadLanguages(f *files, service string) (*languages, error) {
 	if service != "" {
 		c, sure := l.choose(service)
 		if !sure {
-			return nil, fmt.Errorf("templates: language %q is not in the catalogue; there are %s", service, strings.Join(l.codes(), ", "))
+			return nil, notifier.Invalidf("language", "there are no texts in %q; there are %s", service, strings.Join(l.codes(), ", "))
 		}
 		l.service = c
 	}
@@ -218,6 +220,15 @@ func (l *languages) choose(wanted string) (*catalogue, bool) {
 	}
 	_, i, sure := l.matcher.Match(tags...)
 	return l.all[i], sure != language.No
+}
+
+// Languages lists the languages that there are texts in.
+func (s *Set) Languages() []string { return s.languages.codes() }
+
+// Speaks reports whether there are texts for a language tag.
+func (s *Set) Speaks(tag string) bool {
+	_, sure := s.languages.choose(tag)
+	return sure
 }
 
 func (l *languages) codes() []string {

@@ -201,7 +201,7 @@ func TestLanguagesAreMatchedAndTheTruthIsSaidOfThem(t *testing.T) {
 
 func TestAServiceCannotSpeakALanguageThatIsNotThere(t *testing.T) {
 	_, err := New(Options{Brand: Brand{Name: "x"}, BaseURL: "https://s.example", Language: "ja", Now: sampleNow})
-	if err == nil || !strings.Contains(err.Error(), `language "ja" is not in the catalogue; there are en, de`) {
+	if err == nil || !strings.Contains(err.Error(), `there are no texts in "ja"; there are en, de`) {
 		t.Errorf("got %v", err)
 	}
 }

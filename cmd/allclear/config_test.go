@@ -135,12 +135,12 @@ func TestAFlagWinsOverItsVariable(t *testing.T) {
 func TestASecretIsMadeOnceAndForItsOwnerOnly(t *testing.T) {
 	s := Storage{Base: Base{Database: filepath.Join(t.TempDir(), "a.db")}}
 	env := &environment{}
-	first, generated, err := s.secret(env)
-	if err != nil || !generated || len(first) < minSecret {
-		t.Fatalf("made %q, %v, %v", first, generated, err)
+	first, from, err := s.secret(env)
+	if err != nil || from != secretMade || len(first) < minSecret {
+		t.Fatalf("made %q, %v, %v", first, from, err)
 	}
-	again, _, err := s.secret(env)
-	if err != nil || string(again) != string(first) {
+	again, from, err := s.secret(env)
+	if err != nil || from != secretKept || string(again) != string(first) {
 		t.Fatalf("again %q, %v", again, err)
 	}
 	folder := strings.TrimSuffix(s.Database, ".db") + ".state"

@@ -32,12 +32,49 @@ func (c *demoCmd) Run(a *app) error {
 	began := a.now()
 	ground, err := breakGround(a.ctx, c.Database)
 	if err != nil {
-		return err
+		return interrupted(a.ctx, err)
 	}
 	err = c.play(a, ground, began)
 	last, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), 30*time.Second)
 	defer cancel()
-	return errors.Join(err, ground.remove(last))
+	if removeErr := ground.remove(last); removeErr != nil {
+		return errors.Join(err, removeErr)
+	}
+	return interrupted(a.ctx, err)
+}
+
+// interrupted is err, or only that Ctrl-C came: what breaks then breaks because of it.
+func interrupted(ctx context.Context, err error) error {
+	var report *failure // was printed before
+	if err != nil && ctx.Err() != nil && !errors.As(err, &report) {
+		return context.Canceled
+	}
+	return err
+}
+
+// untilDone is a log that ends with a context.
+type untilDone struct {
+	slog.Handler
+	ctx context.Context //nolint:containedctx // the demo's own; records come with others
+}
+
+func (h untilDone) Enabled(ctx context.Context, l slog.Level) bool {
+	return h.ctx.Err() == nil && h.Handler.Enabled(ctx, l)
+}
+
+func (h untilDone) Handle(ctx context.Context, r slog.Record) error {
+	if h.ctx.Err() != nil {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h untilDone) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return untilDone{h.Handler.WithAttrs(attrs), h.ctx}
+}
+
+func (h untilDone) WithGroup(name string) slog.Handler {
+	return untilDone{h.Handler.WithGroup(name), h.ctx}
 }
 
 // play runs the demo on ground that is there, and leaves nothing running.
@@ -66,6 +103,7 @@ func (c *demoCmd) program(a *app, g *ground) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	log = slog.New(untilDone{log.Handler(), a.ctx}) // what ends unfinished by Ctrl-C is no news
 	s := Settings{
 		Storage:   Storage{Base: Base{Database: g.dsn}, State: g.folder, Secret: g.secret},
 		Site:      Site{Name: demoName, Language: "en", Clock: Clock{Timezone: "UTC"}},
@@ -164,5 +202,5 @@ func (c *demoCmd) invite(a *app, p *Program, token string) {
 	}
 	fmt.Fprintf(a.out, "  %-32s what the API understands\n\nTell everyone something yourself:\n\n", p.URL()+"/api/docs")
 	fmt.Fprintf(a.out, "curl -s %s/api/v1/incidents \\\n  -H 'Authorization: Bearer %s' \\\n  -H 'Content-Type: application/json' \\\n", p.URL(), token)
-	fmt.Fprintf(a.out, "  -d '{\"title\": \"Webmail is slow\", \"severity\": \"minor\", \"components\": [\"web\"],\n       \"body\": \"Since {{at \\\"-5m\\\"}} pages take up to ten seconds.\"}'\n\nlistening on %s\n", p.URL())
+	fmt.Fprintf(a.out, "  -d '{\"title\": \"Webmail is slow\", \"severity\": \"minor\", \"components\": [\"web\"],\n       \"body\": \"Since {{at \\\"now\\\"}} pages take up to ten seconds.\"}'\n\nlistening on %s\n", p.URL())
 }

@@ -144,11 +144,31 @@ func TestCtrlCInTheMiddleOfTheDemoLeavesNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.HasSuffix(errs.String(), "allclear: interrupted\n") {
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.HasSuffix(errs.String(), "allclear: interrupted\n") || strings.Contains(errs.String(), "WARN") {
 		t.Errorf("exit %d\n%s", code, &errs)
 	}
 	if left, err := os.ReadDir(tmp); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestCtrlCAtAnyMomentOfTheDemoSaysThatAndNoMore(t *testing.T) {
+	for at := 0; at < 12; at++ {
+		ctx, cancel := context.WithCancel(t.Context())
+		out, errs := &lockedBuffer{}, &lockedBuffer{}
+		polls := 0
+		// The clock is asked all along, which makes each of its questions a moment.
+		now := func() time.Time {
+			if polls++; polls > at {
+				cancel()
+			}
+			return time.Now()
+		}
+		code := run(ctx, []string{"demo", "--subscribers", "300"}, &world{in: &bytes.Buffer{}, out: out, err: errs, now: now})
+		cancel()
+		if got := errs.String(); code != exitInterrupted || !strings.HasSuffix(got, "allclear: interrupted\n") || strings.Contains(got, "WARN") || strings.Contains(got, "(9)") {
+			t.Errorf("at question %d: exit %d\n%s", at, code, got)
+		}
 	}
 }
 

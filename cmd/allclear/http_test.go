@@ -11,7 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"allclear/notifier"
+	"github.com/emersion/go-smtp"
+
 	"allclear/notifier/email/emailtest"
 	"allclear/store/storetest"
 )
@@ -234,7 +235,7 @@ func TestAnAddressThatIsTakenIsOneClearLine(t *testing.T) {
 func TestATestMailIsSentWithTheWholeConversationButNoPassword(t *testing.T) {
 	relay := emailtest.NewServer(t, emailtest.Options{OnRcpt: func(_, to string) error {
 		if strings.HasPrefix(to, "gone") {
-			return notifier.Invalidf("", "550 5.1.1 no such user")
+			return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}
 		}
 		return nil
 	}})
@@ -251,12 +252,18 @@ func TestATestMailIsSentWithTheWholeConversationButNoPassword(t *testing.T) {
 	if n := len(relay.WaitFor(1)); n != 1 {
 		t.Errorf("%d mails", n)
 	}
-	code, _, errs = runOnce(t, environ, "send-test", "gone@example.com")
-	if code != exitFailed || !strings.HasPrefix(errs, "allclear: not sent: ") || strings.Count(errs, "\n") != 1 {
+	if n := strings.Count(out, "S: 220 "); n != 1 {
+		t.Errorf("%d connections:\n%s", n, out)
+	}
+	code, out, errs = runOnce(t, environ, "send-test", "gone@example.com")
+	if n := strings.Count(out, "S: 220 "); n != 1 {
+		t.Errorf("%d connections:\n%s", n, out)
+	}
+	if code != exitFailed || errs != "allclear: not sent: the relay "+relay.Addr+" refused the recipient for good: 550 5.1.1 no such user\n" {
 		t.Errorf("refused: exit %d, %q", code, errs)
 	}
 	code, _, errs = runOnce(t, []string{"ALLCLEAR_FROM=a@example.com", "ALLCLEAR_RELAY=smtp://u:geheim@127.0.0.1:1?tls=required"}, "send-test", "kari@example.com")
-	if code != exitFailed || strings.Contains(errs, "geheim") || strings.Count(errs, "\n") != 1 {
+	if code != exitFailed || strings.Contains(errs, "geheim") || strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "allclear: not sent: the relay 127.0.0.1:1 does not answer: ") {
 		t.Errorf("nobody there: exit %d, %q", code, errs)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/mail"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -160,7 +161,13 @@ func (freeFlight) Taken(notifier.Receipt) error { return nil }
 
 // sendOnce sends one message over a pool of its own.
 func sendOnce(ctx context.Context, m *mailRoom, c *email.Compositor, msg *notifier.Message, transcript io.Writer, now func() time.Time) (notifier.Receipt, error) {
-	pool, err := m.pool(nil, transcript, now)
+	// One connection, so that what is printed is one conversation.
+	one := *m
+	one.most, one.relays = 1, slices.Clone(m.relays)
+	for i := range one.relays {
+		one.relays[i].Connections = 1
+	}
+	pool, err := one.pool(nil, transcript, now)
 	if err != nil {
 		return notifier.Receipt{}, err
 	}

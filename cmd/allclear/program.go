@@ -122,7 +122,7 @@ func (p *Program) check() error {
 
 func (p *Program) open(ctx context.Context) error {
 	s, log := &p.o.settings, p.o.log
-	secret, generated, err := s.secret(p.o.env)
+	secret, from, err := s.secret(p.o.env)
 	if err != nil {
 		return err
 	}
@@ -130,8 +130,18 @@ func (p *Program) open(ctx context.Context) error {
 	if err != nil {
 		return databaseError(err)
 	}
-	if generated && p.db.Dialect() == "postgres" {
+	if from != secretSet && p.db.Dialect() == "postgres" {
 		log.Warn("ALLCLEAR_SECRET is not set: the one in the state folder is used, and every other process on this database needs the same")
+	}
+	if from == secretMade {
+		if n, err := p.db.Followers(ctx); err != nil {
+			return err
+		} else if n > 0 {
+			log.Warn("a new secret was made, but the database holds followers already: every link in mails sent so far is dead; if the old secret is anywhere, stop, put it back and start again", "followers", n)
+		}
+	}
+	if len(p.mail.keys) == 0 && s.Relay != mailboxRelay {
+		log.Warn("ALLCLEAR_DKIM is not set: mail goes out unsigned, and many providers refuse it or take it for junk; allclear dkim generate makes a key")
 	}
 	p.links = subscribers.NewLinks(secret)
 	identity, err := p.db.Identity(ctx)
@@ -176,7 +186,7 @@ func (p *Program) deliver() error {
 	for _, w := range compositor.Warnings() {
 		log.Warn("mail", "warning", w)
 	}
-	if p.pool, err = p.mail.pool(p.metrics, nil, p.db.Now); err != nil {
+	if p.pool, err = p.mail.pool(newRelayNews(p.metrics, log, p.db.Now), nil, p.db.Now); err != nil {
 		return err
 	}
 	p.out = outbox.New(outbox.Options{

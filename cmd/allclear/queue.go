@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -49,14 +50,45 @@ func (c *queueStatusCmd) Run(a *app) error {
 		}
 		if len(t.rows) == 0 {
 			fmt.Fprintln(a.out, "nothing waits")
-		} else if err := t.print(a.out); err != nil {
-			return err
+		} else {
+			if err := t.print(a.out); err != nil {
+				return err
+			}
+			printLastAnswer(ctx, a.out, db)
 		}
 		for _, p := range pulse.Pauses {
 			fmt.Fprintf(a.out, "paused: %s, by %s since %s\n", pauseWord(p.Scope, p.Key), p.By, stamp(p.Since))
 		}
 		return nil
 	})
+}
+
+// printLastAnswer says why mail waits, as far as that is quickly known: the
+// newest answer among the oldest deliveries that were tried and wait.
+func printLastAnswer(ctx context.Context, w io.Writer, db *store.Store) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	var last notifier.Delivery
+	for _, state := range []notifier.DeliveryState{notifier.Pending, notifier.Held} {
+		page, _, err := db.Deliveries(ctx, notifier.DeliveryQuery{State: state, Limit: 50})
+		if err != nil {
+			return // a help beside the answer, not worth waiting or failing for
+		}
+		for _, d := range page {
+			if answered(d) != "" && d.TriedAt.After(last.TriedAt) {
+				last = d
+			}
+		}
+	}
+	if last.Reply == "" {
+		return
+	}
+	from := ""
+	if last.Relay != "" {
+		from = " from " + last.Relay
+	}
+	ago := max(db.Now().Sub(last.TriedAt), 0).Round(time.Second)
+	fmt.Fprintf(w, "last answer: %s%s, %s ago (delivery %s)\n", answered(last), from, ago, last.ID)
 }
 
 func queueJSON(depths []notifier.Depth, pauses []notifier.Pause) any {

@@ -32,28 +32,39 @@ func (s *Storage) stateFolder(env *environment) (string, error) {
 	return "", wrong("STATE", "is not set, and there is no home folder to keep state in")
 }
 
+// secretOrigin is where the service's key comes from.
+type secretOrigin int
+
+const (
+	secretSet  secretOrigin = iota // the setting
+	secretKept                     // the state folder, where an earlier start left it
+	secretMade                     // made just now
+)
+
 // secret is the service's key. Where none is set it is the one in the state
-// folder, made there where missing; generated reports that it comes from there.
-func (s *Storage) secret(env *environment) (key []byte, generated bool, err error) {
+// folder, made there where missing.
+func (s *Storage) secret(env *environment) (key []byte, from secretOrigin, err error) {
 	if s.Secret != "" {
 		if len(s.Secret) < minSecret {
-			return nil, false, wrong("SECRET", "%d bytes; at least %d are needed (openssl rand -base64 32 makes one)", len(s.Secret), minSecret)
+			return nil, secretSet, wrong("SECRET", "%d bytes; at least %d are needed (openssl rand -base64 32 makes one)", len(s.Secret), minSecret)
 		}
-		return []byte(s.Secret), false, nil
+		return []byte(s.Secret), secretSet, nil
 	}
 	folder, err := s.stateFolder(env)
 	if err != nil {
-		return nil, false, err
+		return nil, secretKept, err
 	}
 	path := filepath.Join(folder, "secret")
+	from = secretKept
 	key, err = readSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := makeSecret(path); err != nil {
-			return nil, true, err
+			return nil, secretMade, err
 		}
+		from = secretMade
 		key, err = readSecret(path)
 	}
-	return key, true, err
+	return key, from, err
 }
 
 func readSecret(path string) ([]byte, error) {

@@ -65,7 +65,7 @@ func (c *sendTestCmd) Run(a *app) error {
 	switch {
 	case errors.As(err, &refused):
 		fmt.Fprintln(a.out)
-		return notifier.Refuse(notifier.ErrUnavailable, "not sent: %s", refused)
+		return notifier.Refuse(notifier.ErrUnavailable, "not sent: %s", refusalWords(refused))
 	case errors.Is(err, notifier.ErrNotStarted) && ctx.Err() != nil && a.ctx.Err() == nil:
 		return notifier.Refuse(notifier.ErrUnavailable, "not sent: no relay answered within two minutes")
 	case err != nil:
@@ -77,4 +77,34 @@ func (c *sendTestCmd) Run(a *app) error {
 	}
 	fmt.Fprintf(a.out, "\ntaken by %s after %s, %s\n  %s\n", receipt.Relay, a.now().Sub(began).Round(time.Millisecond), signed, receipt.Reply)
 	return nil
+}
+
+// refusalWords says in plain words who did not take a mail, for how long, and
+// what it answered.
+func refusalWords(e *notifier.SendError) string {
+	how := " for now: "
+	if e.Permanent || e.Code >= 500 {
+		how = " for good: "
+	}
+	relay := "the relay"
+	if e.Receipt.Relay != "" {
+		relay += " " + e.Receipt.Relay
+	}
+	if e.Code == 0 {
+		switch e.Stage {
+		case "dial", "greeting":
+			return relay + " does not answer: " + said(e)
+		case "tls":
+			return relay + " and this machine cannot agree on TLS: " + said(e)
+		}
+		return "the conversation with " + relay + " broke off: " + said(e)
+	}
+	what, ok := map[string]string{
+		"dial": "the connection", "greeting": "the connection", "tls": "TLS", "auth": "user and password", "mail": "the sender",
+		"rcpt": "the recipient", "data": "the mail", "dot": "the mail",
+	}[e.Stage]
+	if !ok {
+		what = "the mail"
+	}
+	return relay + " refused " + what + how + said(e)
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"os"
 
 	"allclear/notifier/email/mailbox"
 )
@@ -49,19 +51,35 @@ func (a *app) serve(o programOptions) error {
 	return errors.Join(p.Run(a.ctx), p.Close())
 }
 
-// started tells where the service answers: a plain line that a person and a
-// script can read, or a record where the log is for machines.
+// started tells where the service answers: on standard output a plain line for
+// scripts, whatever the log is; beside the log the same for a person, or a
+// record where the log is for machines. Where both streams are one, the plain
+// line stands there once.
 func (a *app) started(p *Program, log *slog.Logger) {
 	what := "listening on " + p.URL()
 	if p.URL() == "" {
 		what = "working"
+	} else {
+		fmt.Fprintln(a.out, what)
 	}
 	if _, machine := log.Handler().(*slog.JSONHandler); machine {
 		log.Info(what) //nolint:sloglint // the words that programs wait for
-	} else {
+	} else if p.URL() == "" || !sameFile(a.out, a.err) {
 		fmt.Fprintln(a.err, what)
 	}
 	if p.mail.box != nil {
 		log.Info("mail is caught, not sent", "read_it_at", p.URL()+"/mailbox")
 	}
+}
+
+// sameFile reports whether two streams are one terminal, file or pipe.
+func sameFile(x, y io.Writer) bool {
+	f, ok := x.(*os.File)
+	g, ok2 := y.(*os.File)
+	if !ok || !ok2 {
+		return false
+	}
+	i, err := f.Stat()
+	j, err2 := g.Stat()
+	return err == nil && err2 == nil && os.SameFile(i, j)
 }

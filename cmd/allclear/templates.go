@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -25,6 +26,10 @@ func (s *Site) set(base string, stories templates.Stories, links templates.Links
 		Overrides: over, Brand: templates.Brand{Name: s.Name, Color: s.Color}, Zone: zone, Language: s.Language,
 		BaseURL: base, Stories: stories, Links: links, Now: now,
 	})
+	var inv *notifier.Invalid
+	if errors.As(err, &inv) && inv.Field == "language" {
+		return nil, wrongBy("LANGUAGE", err)
+	}
 	if err != nil {
 		return nil, wrong("TEMPLATES", "%s", strings.TrimPrefix(err.Error(), "templates: "))
 	}
@@ -120,6 +125,12 @@ func (c *templatesRenderCmd) Run(a *app) error {
 	set, err := c.sample(a)
 	if err != nil {
 		return err
+	}
+	if c.Lang != "" && !set.Speaks(c.Lang) {
+		return notifier.Invalidf("lang", "there are no texts in %q; there are %s", c.Lang, strings.Join(set.Languages(), ", "))
+	}
+	if _, err := (&Clock{Timezone: c.Zone}).zone(); err != nil {
+		return notifier.Invalidf("zone", "%q is no time zone; use a name like Europe/Oslo", c.Zone)
 	}
 	if strings.HasPrefix(c.View, "page/") {
 		page, err := set.RenderSamplePage(c.View, c.Lang)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 
 	"allclear/notifier"
 	"allclear/store"
@@ -69,3 +70,9 @@ func became(d notifier.Delivery) string {
 	}
 	return "-"
 }
+
+// ownWords begin what is kept where a peer answered nothing (notifier.SendError).
+var ownWords = regexp.MustCompile(`^(temporary|permanent) failure at \w+ \(fault: \w+\)( of \S+)?: `)
+
+// answered is what the peer said to a delivery's last try, or why it said nothing.
+func answered(d notifier.Delivery) string { return ownWords.ReplaceAllString(d.Reply, "") }

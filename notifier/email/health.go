@@ -260,7 +260,9 @@ func (h *health) enter(s RelayState, cause *notifier.SendError) {
 	h.state.Store(int32(s))
 	var why error
 	if cause != nil {
-		h.cause, why = cause, cause
+		told := *cause
+		told.RetryAfter = max(0, h.until.Sub(h.now()))
+		h.cause, why = cause, &told
 	}
 	h.observer.RelayChanged(h.name, s, why)
 	h.changed.all()

@@ -38,7 +38,8 @@ type PoolOptions struct {
 // must not call the pool.
 type Observer interface {
 	// RelayChanged: the breaker's state. cause is why it rests, a
-	// *notifier.SendError; it may hold the relay's words.
+	// *notifier.SendError; it may hold the relay's words, and its RetryAfter is
+	// how long the relay rests.
 	RelayChanged(relay string, s RelayState, cause error)
 	// RelayConnections: how many connections stand, and how many may work.
 	RelayConnections(relay string, open, allowed int)
