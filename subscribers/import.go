@@ -48,6 +48,8 @@ type RowError struct {
 type ImportReport struct {
 	Rows       int `json:"rows"`
 	Added      int `json:"added"`
+	Active     int `json:"active"`  // of those added
+	Pending    int `json:"pending"` // of those added: who are asked to confirm
 	Changed    int `json:"changed"`
 	Unchanged  int `json:"unchanged"`
 	Suppressed int `json:"suppressed"`
@@ -129,7 +131,7 @@ func (in *importer) flush(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		in.count(lines, fates, errs)
+		in.count(batch, lines, fates, errs)
 		return nil
 	}
 	if in.o.Confirm == nil || !anyPending(batch) {
@@ -148,13 +150,13 @@ func (in *importer) flush(ctx context.Context) error {
 		}
 		_, err := in.to.AddSubscriber(ctx, s, in.o.Confirm)
 		if errors.Is(err, notifier.ErrConflict) { // somebody was quicker
-			in.count(lines[i:i+1], []Imported{ImportUnchanged}, []error{nil})
+			in.count(batch[i:i+1], lines[i:i+1], []Imported{ImportUnchanged}, []error{nil})
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		in.count(lines[i:i+1], fates[i:i+1], []error{nil})
+		in.count(batch[i:i+1], lines[i:i+1], fates[i:i+1], []error{nil})
 	}
 	return in.write(ctx, rest, restLines)
 }
@@ -167,7 +169,7 @@ func (in *importer) write(ctx context.Context, batch []Subscriber, lines []int) 
 	if err != nil {
 		return err
 	}
-	in.count(lines, fates, errs)
+	in.count(batch, lines, fates, errs)
 	return nil
 }
 
@@ -185,7 +187,7 @@ func (in *importer) look(ctx context.Context, batch []Subscriber) (fates []Impor
 	return fates, errs, err
 }
 
-func (in *importer) count(lines []int, fates []Imported, errs []error) {
+func (in *importer) count(batch []Subscriber, lines []int, fates []Imported, errs []error) {
 	in.report.Rows += len(lines)
 	for i, line := range lines {
 		if errs[i] != nil {
@@ -195,6 +197,12 @@ func (in *importer) count(lines []int, fates []Imported, errs []error) {
 		switch fates[i] {
 		case ImportAdded:
 			in.report.Added++
+			switch batch[i].State {
+			case Active:
+				in.report.Active++
+			case Pending:
+				in.report.Pending++
+			}
 		case ImportChanged:
 			in.report.Changed++
 		case ImportSuppressed:

@@ -38,7 +38,7 @@ func TestAFileComesInOnceHoweverOftenItIsImported(t *testing.T) {
 		var lines []int
 		o := subscribers.ImportOptions{Progress: func(line int) { lines = append(lines, line) }}
 		got, err := subscribers.Import(t.Context(), s, strings.NewReader(file.String()), o)
-		want := subscribers.ImportReport{Rows: 730, Added: 700, Unchanged: 30, Errors: []subscribers.RowError{}}
+		want := subscribers.ImportReport{Rows: 730, Added: 700, Active: 700, Unchanged: 30, Errors: []subscribers.RowError{}}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Fatalf("report %+v, %v", got, err)
 		}

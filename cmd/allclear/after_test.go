@@ -35,13 +35,20 @@ func TestAfterwardsEveryoneCanBeToldWhatBecameOfTheirMail(t *testing.T) {
 				t.Errorf("told %s:\n%s", address, out)
 			}
 		}
-		var row struct {
-			ID, State, Reply, Relay string
+		if out := d.ok("told", "a2@example.com"); !strings.Contains(out, ", failed: 550 5.1.1 no such user here ("+relay.Addr+", delivery ") {
+			t.Errorf("told of a failed one:\n%s", out)
 		}
-		if err := json.Unmarshal([]byte(d.ok("told", "a2@example.com", "--json")), &row); err != nil || row.State != "failed" || !strings.Contains(row.Reply, "no such user here") || row.Relay != relay.Addr {
+		var row struct {
+			ID, State, Reply, Relay, Title string
+			EventID                        string `json:"event_id"`
+		}
+		if err := json.Unmarshal([]byte(d.ok("told", "a2@example.com", "--json")), &row); err != nil || row.State != "failed" || !strings.Contains(row.Reply, "no such user here") || row.Relay != relay.Addr || row.EventID != event || row.Title != "Mail is late" {
 			t.Fatalf("told as JSON: %+v, %v", row, err)
 		}
 		shown := d.ok("incident", "show", incident)
+		if want := "  failed: " + row.ID + "  550 5.1.1 no such user here (" + relay.Addr + ")\n"; !strings.Contains(shown, want) {
+			t.Errorf("no %q in:\n%s", want, shown)
+		}
 		if !strings.Contains(shown, "mail: done, 2 sent, 1 failed (event "+event+")") {
 			t.Errorf("incident show:\n%s", shown)
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,7 +89,7 @@ func dispatch(ctx context.Context, args []string, w *world) (err error) {
 	if err != nil {
 		return fmt.Errorf("build the command line: %w", err)
 	}
-	kctx, err := parser.Parse(args)
+	kctx, err := parser.Parse(joinTimes(args))
 	if err != nil {
 		return err
 	}
@@ -100,6 +101,24 @@ func dispatch(ctx context.Context, args []string, w *world) (err error) {
 	a := &app{world: w, env: env}
 	a.ctx = notifier.WithActor(ctx, notifier.Actor{Name: "local:" + env.user(), Role: notifier.RoleAdmin})
 	return kctx.Run(a)
+}
+
+// joinTimes writes "--at -20m" as "--at=-20m", which the parser would take for
+// a flag -2.
+func joinTimes(args []string) []string {
+	out := make([]string, 0, len(args))
+	for n, a := range args {
+		if a == "--" {
+			return append(out, args[n:]...)
+		}
+		last := len(out) - 1
+		if last >= 0 && len(a) > 1 && a[0] == '-' && '0' <= a[1] && a[1] <= '9' && slices.Contains([]string{"--at", "--starts-at", "--ends-at"}, out[last]) {
+			out[last] += "=" + a
+			continue
+		}
+		out = append(out, a)
+	}
+	return out
 }
 
 func newParser(w *world, env *environment) (*kong.Kong, error) {

@@ -7,6 +7,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"allclear/notifier"
 )
 
 // desktop is a database with a person at the command line.
@@ -45,7 +48,7 @@ func (d *desktop) refused(want string, args ...string) {
 func shape(out string) string {
 	out = regexp.MustCompile(`\b[a-z2-7]{16}\b`).ReplaceAllString(out, "IDIDIDIDIDIDIDID")
 	out = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?Z`).ReplaceAllStringFunc(out, func(s string) string {
-		return "2026-11-23 16:11:00Z"[:len(s)-1] + "Z"
+		return "2026-11-23 16:11:00"[:len(s)-1] + "Z"
 	})
 	return regexp.MustCompile(`\d{4}-\d\d-\d\d\b`).ReplaceAllString(out, "2026-11-23")
 }
@@ -79,11 +82,11 @@ func TestTheCommandLineTellsAStoryFromBeginningToEnd(t *testing.T) {
 				"opened incident IDIDIDIDIDIDIDID: imap7 is down\n" +
 				"mailing everyone who asked (event IDIDIDIDIDIDIDID); allclear incident show IDIDIDIDIDIDIDID follows it\n"},
 			{"incident list", "" +
-				"ID                OPENED      STATE          SEVERITY  TITLE\n" +
-				"IDIDIDIDIDIDIDID  2026-11-23  investigating  major     imap7 is down\n"},
+				"ID                OPENED             STATE          SEVERITY  TITLE\n" +
+				"IDIDIDIDIDIDIDID  2026-11-23 16:11Z  investigating  major     imap7 is down\n"},
 			{"suppression list", "no address is suppressed\n"},
 			{"suppression add junk@example.net --note trap", "suppressed junk@example.net: nothing is sent to it any more\n"},
-			{"suppression list", "SINCE       REASON  ADDRESS           NOTE\n2026-11-23  manual  junk@example.net  trap\n"},
+			{"suppression list", "SINCE              REASON  ADDRESS           NOTE\n2026-11-23 16:11Z  manual  junk@example.net  trap\n"},
 			{"suppression remove junk@example.net", "junk@example.net may be written to again\n"},
 			{"told nobody@example.com", "nothing was sent to nobody@example.com\n"},
 			{"queue pause lane incident", "paused lane incident; allclear queue resume lane incident lets it go on\n"},
@@ -118,6 +121,10 @@ func TestTheCommandLineTellsAStoryFromBeginningToEnd(t *testing.T) {
 		d.refused("no delivery 1-99", "queue", "retry", "1-99")
 		d.refused("no event", "queue", "retry", "abc")
 		d.refused("no token", "token", "revoke", "abc")
+		d.refused(`kind: "foo" is not one of incident, maintenance, post`, "incident", "list", "--kind", "foo")
+		d.refused(`state: "foo" is not one of pending, active`, "subscriber", "list", "--state", "foo")
+		d.refused(`lang: there are no texts in "fr"; there are en, de`, "templates", "render", "--lang", "fr", "incident-created")
+		d.refused(`zone: "Oslo" is no time zone`, "templates", "render", "--zone", "Oslo", "incident-created")
 	})
 }
 
@@ -133,7 +140,9 @@ func TestAnIncidentIsToldToItsEndOnTheCommandLine(t *testing.T) {
 	d.ok("incident", "publish", opened.ID)
 	d.ok("incident", "update", opened.ID, "--status", "in_progress", "-m", "We begin.")
 	d.ok("incident", "correct", opened.ID, "--title", "Moving imap7")
-	d.ok("incident", "resolve", opened.ID, "-m", "Done.", "--quiet")
+	if out := d.ok("incident", "resolve", opened.ID, "-m", "Done.", "--quiet"); !strings.HasPrefix(out, "completed maintenance "+opened.ID) {
+		t.Errorf("resolve: %q", out)
+	}
 	shown := d.ok("incident", "show", opened.ID)
 	for _, want := range []string{"Moving imap7\n", "completed", "\n  We begin.\n", "\n  Done.\n", "mail: ", "nobody to tell"} {
 		if !strings.Contains(shown, want) {
@@ -179,7 +188,7 @@ func TestAFileOfSubscribersComesInExceptForItsWrongLines(t *testing.T) {
 			"d@example.com;;;active\r\n")
 		for _, args := range [][]string{{"subscriber", "import", file, "--dry-run"}, {"subscriber", "import", file}} {
 			code, out, errs := runOnce(t, d.environ, args...)
-			if code != exitFailed || !strings.HasSuffix(out, "5 rows: 2 added, 0 changed, 0 unchanged, 0 suppressed, 3 wrong\n") {
+			if code != exitFailed || !strings.HasSuffix(out, "5 rows: 2 added: 2 active; 0 changed, 0 unchanged, 0 suppressed, 3 wrong\n") {
 				t.Errorf("%v: exit %d, %q", args, code, out)
 			}
 			for _, want := range []string{"line 3: components", "line 4: address: ", "line 5: timezone: "} {
@@ -293,4 +302,55 @@ func TestTemplatesAreShownRenderedComparedAndChecked(t *testing.T) {
 	}
 	d.refused("no file", "templates", "show", "mail/none.html")
 	d.refused("is not one of", "templates", "render", "none")
+}
+
+func TestATimeThatIsPastMayStandBehindItsFlag(t *testing.T) {
+	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	var list []struct {
+		ID         string    `json:"id"`
+		OpenedAt   time.Time `json:"opened_at"`
+		ResolvedAt time.Time `json:"resolved_at"`
+	}
+	d.ok("incident", "open", "Late", "--at", "-20m", "--quiet")
+	if err := json.Unmarshal([]byte(d.ok("incident", "list", "--json")), &list); err != nil || len(list) != 1 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if out := d.ok("incident", "resolve", list[0].ID, "--at", "-5m", "--quiet"); !strings.HasPrefix(out, "resolved incident ") {
+		t.Errorf("resolve: %q", out)
+	}
+	if err := json.Unmarshal([]byte(d.ok("incident", "list", "--json")), &list); err != nil || list[0].ResolvedAt.Sub(list[0].OpenedAt).Round(time.Minute) != 15*time.Minute {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if got := joinTimes([]string{"x", "--at", "-x", "--", "--at", "-20m"}); len(got) != 6 {
+		t.Errorf("joined %q", got)
+	}
+}
+
+func TestAPostIsShownAsOne(t *testing.T) {
+	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	d.ok("incident", "open", "More room", "--kind", "post", "-m", "x", "--quiet")
+	id := strings.Fields(strings.SplitN(d.ok("incident", "list"), "\n", 2)[1])[0]
+	if out := d.ok("incident", "show", id); !strings.HasPrefix(out, "More room\npost "+id+"\n") {
+		t.Errorf("shown:\n%s", out)
+	}
+}
+
+func TestAnImportSaysWhoIsMailedToConfirm(t *testing.T) {
+	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	file := keep(t, "three.csv", "address,state\na@example.com,active\nb@example.com,\nc@example.com,\n")
+	if out := d.ok("subscriber", "import", file, "--dry-run"); !strings.Contains(out, "3 added: 1 active, 2 pending, who would be mailed to confirm; 0 changed") {
+		t.Errorf("dry: %q", out)
+	}
+	if out := d.ok("subscriber", "import", file); !strings.Contains(out, "3 added: 1 active, 2 pending, who are mailed to confirm; 0 changed") {
+		t.Errorf("import: %q", out)
+	}
+	if out := d.ok("subscriber", "import", file); !strings.Contains(out, "3 rows: 0 added; 0 changed, 3 unchanged") {
+		t.Errorf("again: %q", out)
+	}
+}
+
+func TestAConfirmationIsNamedAsWhatItIs(t *testing.T) {
+	if s := subjectOf(notifier.Story{Event: notifier.Event{ID: "x", Type: notifier.SubscriberConfirm}}); s.title != "confirmation" || s.event != "x" {
+		t.Errorf("%+v", s)
+	}
 }

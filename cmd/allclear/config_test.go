@@ -99,6 +99,7 @@ func TestEveryWrongValueNamesItsVariableOnOneLine(t *testing.T) {
 		{"TIMEZONE", "Oslo", "is no time zone; use a name like Europe/Oslo"},
 		{"TIMEZONE", "Local", "is no time zone"},
 		{"LANGUAGE", "english!", "is no language"},
+		{"LANGUAGE", "fr", `no texts in "fr"; there are en, de`},
 		{"TEMPLATES", "/nowhere", "is no folder"},
 		{"LOG", "loud", `"loud" is not one of text, json`},
 	} {

@@ -188,7 +188,11 @@ func (a *app) say(s *Base, clock *Clock, id string, say notifier.Saying, b bodyF
 		if err != nil {
 			return noIncident(err, id)
 		}
-		return a.posted("updated", p, asJSON)
+		did := "updated"
+		if say.Status == notifier.Resolved || say.Status == notifier.Completed {
+			did = words(string(say.Status))
+		}
+		return a.posted(did, p, asJSON)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,10 @@ func (c *incidentListCmd) Run(a *app) error {
 	if c.Limit < 1 || c.Limit > 200 {
 		return &usageError{"--limit must be 1 to 200"}
 	}
+	kinds := []notifier.Kind{notifier.KindIncident, notifier.KindMaintenance, notifier.KindPost}
+	if c.Kind != "" && !slices.Contains(kinds, notifier.Kind(c.Kind)) {
+		return notifier.Invalidf("kind", "%q is not one of %s", c.Kind, all(kinds, ""))
+	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
 		list, more, err := db.Incidents(ctx, notifier.IncidentQuery{Kind: notifier.Kind(c.Kind), Open: c.Open, Limit: c.Limit})
 		if err != nil {
@@ -41,7 +46,7 @@ func (c *incidentListCmd) Run(a *app) error {
 		}
 		t := newTable("id", "opened", "state", "severity", "title")
 		for _, i := range list {
-			t.add(i.ID, i.OpenedAt.UTC().Format("2006-01-02"), stateWord(i), i.Severity, i.Title)
+			t.add(i.ID, i.OpenedAt.UTC().Format("2006-01-02 15:04Z"), stateWord(i), i.Severity, i.Title)
 		}
 		if err := t.print(a.out); err != nil {
 			return err
@@ -76,7 +81,7 @@ func (c *incidentShowCmd) Run(a *app) error {
 		if err != nil {
 			return noIncident(err, c.ID)
 		}
-		progress := map[int64]notifier.Progress{}
+		progress, refusals := map[int64]notifier.Progress{}, map[int64][]string{}
 		for _, u := range i.Updates {
 			if u.Event == 0 {
 				continue
@@ -88,17 +93,25 @@ func (c *incidentShowCmd) Run(a *app) error {
 			if progress[u.Event], err = db.Progress(ctx, story.Event.ID); err != nil {
 				return err
 			}
+			if progress[u.Event].Counts[notifier.Failed] > 0 && !c.JSON {
+				if refusals[u.Event], err = whyFailed(ctx, db, story.Event.ID); err != nil {
+					return err
+				}
+			}
 		}
 		if c.JSON {
 			return printJSON(a.out, incidentJSON(i))
 		}
-		return printIncident(a.out, i, progress)
+		return printIncident(a.out, i, progress, refusals)
 	})
 }
 
-func printIncident(w io.Writer, i notifier.Incident, progress map[int64]notifier.Progress) error {
+func printIncident(w io.Writer, i notifier.Incident, progress map[int64]notifier.Progress, refusals map[int64][]string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n%s %s, %s", i.Title, i.Kind, i.ID, stateWord(i))
+	fmt.Fprintf(&b, "%s\n%s %s", i.Title, i.Kind, i.ID)
+	if state := stateWord(i); state != string(i.Kind) {
+		b.WriteString(", " + state)
+	}
 	if i.Severity > notifier.SeverityNone {
 		fmt.Fprintf(&b, ", %s", i.Severity)
 	}
@@ -117,10 +130,32 @@ func printIncident(w io.Writer, i notifier.Incident, progress map[int64]notifier
 		}
 		if p, ok := progress[u.Event]; ok {
 			fmt.Fprintf(&b, "  mail: %s\n", progressLine(p))
+			for _, why := range refusals[u.Event] {
+				fmt.Fprintf(&b, "  failed: %s\n", why)
+			}
 		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// mostFailures is how many failed deliveries incident show spells out.
+const mostFailures = 5
+
+// whyFailed tells what was answered to an event's first failed deliveries.
+func whyFailed(ctx context.Context, db *store.Store, event string) ([]string, error) {
+	page, next, err := db.Deliveries(ctx, notifier.DeliveryQuery{Event: event, State: notifier.Failed, Limit: mostFailures})
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, d := range page {
+		out = append(out, fmt.Sprintf("%s  %s (%s)", d.ID, answered(d), d.Relay))
+	}
+	if next != "" {
+		out = append(out, "and more")
+	}
+	return out, nil
 }
 
 // progressLine says how an event's deliveries fare: "done, 3,975 sent, 2 failed".

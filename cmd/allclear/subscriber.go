@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"allclear/notifier"
 	"allclear/store"
@@ -149,7 +150,33 @@ func (c *subscriberImportCmd) print(a *app, r subscribers.ImportReport) {
 	if c.DryRun {
 		verb = "dry run, nothing was written: "
 	}
-	fmt.Fprintf(a.out, "%s%s: %d added, %d changed, %d unchanged, %d suppressed, %d wrong\n", verb, plural(int64(r.Rows), "row"), r.Added, r.Changed, r.Unchanged, r.Suppressed, r.Wrong)
+	fmt.Fprintf(a.out, "%s%s: %d added%s; %d changed, %d unchanged, %d suppressed, %d wrong\n", verb, plural(int64(r.Rows), "row"), r.Added, c.added(r), r.Changed, r.Unchanged, r.Suppressed, r.Wrong)
+}
+
+// added says which of the new ones get mail now, because a file without
+// states asks everyone in it.
+func (c *subscriberImportCmd) added(r subscribers.ImportReport) string {
+	var parts []string
+	if r.Active > 0 {
+		parts = append(parts, fmt.Sprintf("%d active", r.Active))
+	}
+	if other := r.Added - r.Active - r.Pending; other > 0 {
+		parts = append(parts, fmt.Sprintf("%d neither active nor pending", other))
+	}
+	if r.Pending > 0 {
+		verb := "who are"
+		switch {
+		case c.DryRun:
+			verb = "who would be"
+		case r.Pending == 1:
+			verb = "who is"
+		}
+		parts = append(parts, fmt.Sprintf("%d pending, %s mailed to confirm", r.Pending, verb))
+	}
+	if parts == nil {
+		return ""
+	}
+	return ": " + strings.Join(parts, ", ")
 }
 
 // countingReader knows how much was read, for the progress bar.

@@ -31,20 +31,23 @@ func subscriberJSON(s subscribers.Subscriber) any {
 	}
 }
 
-func deliveryJSON(d notifier.Delivery) any {
-	return struct {
-		ID       string                 `json:"id"`
-		Channel  notifier.Channel       `json:"channel"`
-		Lane     notifier.Lane          `json:"lane"`
-		State    notifier.DeliveryState `json:"state"`
-		Accepted *time.Time             `json:"accepted_at"`
-		Attempts int                    `json:"attempts"`
-		TriedAt  *time.Time             `json:"tried_at"`
-		SentAt   *time.Time             `json:"sent_at"`
-		Relay    string                 `json:"relay"`
-		Reply    string                 `json:"reply"`
-		Remote   string                 `json:"remote_id"`
-	}{d.ID.String(), d.Channel, d.Lane, d.State, jsonTime(d.AcceptedAt), d.Attempts, jsonTime(d.TriedAt), jsonTime(d.SentAt), d.Relay, d.Reply, d.Remote}
+// delivery is one for --json.
+type delivery struct {
+	ID       string                 `json:"id"`
+	Channel  notifier.Channel       `json:"channel"`
+	Lane     notifier.Lane          `json:"lane"`
+	State    notifier.DeliveryState `json:"state"`
+	Accepted *time.Time             `json:"accepted_at"`
+	Attempts int                    `json:"attempts"`
+	TriedAt  *time.Time             `json:"tried_at"`
+	SentAt   *time.Time             `json:"sent_at"`
+	Relay    string                 `json:"relay"`
+	Reply    string                 `json:"reply"`
+	Remote   string                 `json:"remote_id"`
+}
+
+func deliveryJSON(d notifier.Delivery) delivery {
+	return delivery{d.ID.String(), d.Channel, d.Lane, d.State, jsonTime(d.AcceptedAt), d.Attempts, jsonTime(d.TriedAt), jsonTime(d.SentAt), d.Relay, d.Reply, d.Remote}
 }
 
 // eachDelivery pages through deliveries.

@@ -80,7 +80,7 @@ func (c *suppressionListCmd) Run(a *app) error {
 			if c.JSON {
 				return enc.Encode(suppressionJSON{s.Channel, s.Address, s.Reason, s.Note, jsonTime(s.CreatedAt)})
 			}
-			t.add(s.CreatedAt.UTC().Format("2006-01-02"), s.Reason, s.Address, s.Note)
+			t.add(s.CreatedAt.UTC().Format("2006-01-02 15:04Z"), s.Reason, s.Address, s.Note)
 			return nil
 		})
 		if err != nil || c.JSON {

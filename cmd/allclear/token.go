@@ -85,7 +85,7 @@ func (c *tokenListCmd) Run(a *app) error {
 			if !k.RevokedAt.IsZero() {
 				state = "revoked"
 			}
-			t.add(k.ID, k.Role, state, k.CreatedAt.UTC().Format("2006-01-02"), k.Name)
+			t.add(k.ID, k.Role, state, k.CreatedAt.UTC().Format("2006-01-02 15:04Z"), k.Name)
 		}
 		return t.print(a.out)
 	})

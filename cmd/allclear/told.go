@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"allclear/notifier"
 	"allclear/store"
@@ -24,20 +25,30 @@ func (c *toldCmd) Run(a *app) error {
 	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
 		t, enc := newTable("accepted", "state", "at", "event", "what"), json.NewEncoder(a.out)
-		stories := map[int64]notifier.Story{}
+		subjects := map[int64]subject{}
+		var answers []string
 		err := eachDelivery(ctx, db, notifier.DeliveryQuery{Address: address}, func(d notifier.Delivery) error {
-			if c.JSON {
-				return enc.Encode(deliveryJSON(d))
-			}
-			story, ok := stories[d.ID.Event()]
+			about, ok := subjects[d.ID.Event()]
 			if !ok {
-				if story, err = db.Story(ctx, d.ID.Event()); err != nil {
+				story, err := db.Story(ctx, d.ID.Event())
+				if err != nil {
 					return err
 				}
-				story = notifier.Story{Event: story.Event, Incident: notifier.Incident{Title: story.Incident.Title}}
-				stories[d.ID.Event()] = story
+				about = subjectOf(story)
+				subjects[d.ID.Event()] = about
 			}
-			t.add(d.AcceptedAt.UTC().Format("2006-01-02 15:04Z"), d.State, became(d), string(story.Event.Type), story.Incident.Title)
+			if c.JSON {
+				return enc.Encode(struct {
+					delivery
+					EventID string             `json:"event_id"`
+					Event   notifier.EventType `json:"event"`
+					Title   string             `json:"title"`
+				}{deliveryJSON(d), about.event, about.kind, about.title})
+			}
+			t.add(d.AcceptedAt.UTC().Format("2006-01-02 15:04Z"), d.State, became(d), string(about.kind), about.title)
+			if words := answered(d); words != "" && d.State != notifier.Sent {
+				answers = append(answers, fmt.Sprintf("%s, %s: %s (%s, delivery %s)", stamp(d.AcceptedAt), d.State, words, d.Relay, d.ID))
+			}
 			return nil
 		})
 		if err != nil || c.JSON {
@@ -54,8 +65,27 @@ func (c *toldCmd) Run(a *app) error {
 			fmt.Fprintf(a.out, "nothing was sent to %s\n", address)
 			return nil
 		}
-		return t.print(a.out)
+		if err := t.print(a.out); err != nil || len(answers) == 0 {
+			return err
+		}
+		_, err = fmt.Fprintf(a.out, "\nwhat was answered to those that were not sent:\n  %s\n", strings.Join(answers, "\n  "))
+		return err
 	})
+}
+
+// subject is what an event is about, for a list.
+type subject struct {
+	event string
+	kind  notifier.EventType
+	title string
+}
+
+func subjectOf(s notifier.Story) subject {
+	title := s.Incident.Title
+	if s.Event.Type == notifier.SubscriberConfirm {
+		title = "confirmation"
+	}
+	return subject{s.Event.ID, s.Event.Type, title}
 }
 
 // became is when a delivery was sent, or why it was not, as short as a table needs it.
