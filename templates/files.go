@@ -1,7 +1,9 @@
 package templates
 
 import (
+	"bytes"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -44,6 +46,13 @@ func openFiles(over fs.FS) (*files, error) {
 		case !slices.Contains(f.list, name):
 			return fmt.Errorf("templates: %s overrides nothing: no embedded file has this name", name)
 		}
+		text, err := fs.ReadFile(over, name)
+		switch {
+		case err != nil:
+			return fmt.Errorf("templates: read an override: %w", err)
+		case blank(text):
+			return fmt.Errorf("templates: %s is empty: delete it or fill it", name)
+		}
 		f.replaced[name] = true
 		return nil
 	})
@@ -51,6 +60,31 @@ func openFiles(over fs.FS) (*files, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+func blank(text []byte) bool { return len(bytes.TrimSpace(text)) == 0 }
+
+// Source is a file as a set with these overrides would use it, nil for none,
+// without making the set: what is broken can be shown too. An empty override
+// counts as none, because a shell that is told to write the file into the
+// folder of overrides makes it empty first. A name that no embedded file has is
+// an error that is fs.ErrNotExist.
+func Source(overrides fs.FS, name string) (string, error) {
+	came, err := fs.ReadFile(embedded, name)
+	if err != nil {
+		return "", fmt.Errorf("templates: %w", err)
+	}
+	if overrides == nil {
+		return string(came), nil
+	}
+	text, err := fs.ReadFile(overrides, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && blank(text):
+		return string(came), nil
+	case err != nil:
+		return "", fmt.Errorf("templates: %w", err)
+	}
+	return string(text), nil
 }
 
 // names lists the files below a folder.

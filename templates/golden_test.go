@@ -81,19 +81,37 @@ func firstDifference(want, got string) string {
 type circumstance struct {
 	name, view  string
 	since, told int64
+	change      func(*notifier.Story) // of the sample; nil for none
 }
 
 func everyCircumstance() []circumstance {
 	var out []circumstance
 	for _, v := range views() {
-		out = append(out, circumstance{v.name, v.name, 7, 6})
+		out = append(out, circumstance{v.name, v.name, 7, 6, nil})
 	}
 	return append(out,
-		circumstance{"incident-updated.missed-since", "incident-updated", 5, 4},
-		circumstance{"incident-resolved.missed-since", "incident-resolved", 6, 5},
-		circumstance{"incident-resolved.never-told", "incident-resolved", 5, 0},
-		circumstance{"maintenance-completed.missed-since", "maintenance-completed", 6, 5},
+		circumstance{"incident-updated.missed-since", "incident-updated", 5, 4, nil},
+		circumstance{"incident-resolved.missed-since", "incident-resolved", 6, 5, nil},
+		circumstance{"incident-resolved.never-told", "incident-resolved", 5, 0, nil},
+		circumstance{"maintenance-completed.missed-since", "maintenance-completed", 6, 5, nil},
+		circumstance{"maintenance-completed.without-words", "maintenance-completed", 5, 4, func(s *notifier.Story) { silence(s, 1, 2) }},
+		circumstance{"incident-updated.reopened", "incident-updated", 7, 6, reopen},
 	)
+}
+
+// silence takes the words from updates of a story.
+func silence(s *notifier.Story, updates ...int) {
+	for _, n := range updates {
+		s.Incident.Updates[n].Body = ""
+	}
+}
+
+// reopen makes a story's second update an all-clear and its third the news that it was none.
+func reopen(s *notifier.Story) {
+	over, again := &s.Incident.Updates[1], &s.Incident.Updates[2]
+	over.Status, over.Body = notifier.Resolved, "imap7 answers again."
+	again.Status, again.Body = notifier.Investigating, "It was over for some minutes only. We are looking into it again."
+	s.Incident.Status = again.Status
 }
 
 func TestEveryMailReadsAsTheGoldenFilesSay(t *testing.T) {
@@ -102,7 +120,11 @@ func TestEveryMailReadsAsTheGoldenFilesSay(t *testing.T) {
 		for _, zone := range []string{"UTC", "Asia/Kathmandu"} {
 			for _, c := range everyCircumstance() {
 				v := viewNamed(c.view)
-				l, err := s.letter(sampleStory(v), circumstances{view: v, since: c.since, told: c.told, times: s.Times(lang, zone)}, "golden")
+				tale := sampleStory(v)
+				if c.change != nil {
+					c.change(&tale)
+				}
+				l, err := s.letter(tale, circumstances{view: v, since: c.since, told: c.told, times: s.Times(lang, zone)}, "golden")
 				if err != nil {
 					t.Fatal(err)
 				}

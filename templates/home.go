@@ -115,7 +115,7 @@ func (p *Pages) headline(m *homeModel, times Times, components []notifier.Compon
 	}
 	m.Since = cat.must("page.home.calm")
 	if !oldest.IsZero() {
-		m.Since = cat.must("page.home.since", "time", times.Moment(oldest, now), "duration", times.Duration(now.Sub(oldest)))
+		m.Since = cat.must("page.home.since", "time", times.Moment(oldest, now), "duration", times.Between(oldest, now))
 	}
 }
 
@@ -184,12 +184,22 @@ func (p *Pages) article(i notifier.Incident, known map[string]string, times Time
 		if err != nil {
 			return a, err
 		}
+		state := cat.status(u.Status)
+		if withdrawal(i, n) {
+			state = a.State
+		}
 		a.Updates = append(a.Updates, pageUpdate{
-			ID: u.ID, State: cat.status(u.Status), At: times.Moment(u.At, now), Machine: u.At.UTC().Format(time.RFC3339),
+			ID: u.ID, State: state, At: times.Moment(u.At, now), Machine: u.At.UTC().Format(time.RFC3339),
 			URL: a.URL + "#" + url.PathEscape(u.ID), Body: body,
 		})
 	}
 	return a, nil
+}
+
+// withdrawal reports whether the n-th update is the one with which the incident
+// was withdrawn: the last one, written with the last change of the incident.
+func withdrawal(i notifier.Incident, n int) bool {
+	return i.State == notifier.Retracted && n == len(i.Updates)-1 && !i.Updates[n].CreatedAt.Before(i.UpdatedAt)
 }
 
 // about is the line beside the state: components, planned time, how long it lasted.
@@ -202,11 +212,11 @@ func (p *Pages) about(i notifier.Incident, known map[string]string, times Times,
 		if i.EndsAt.IsZero() {
 			words = append(words, times.Moment(i.StartsAt, now))
 		} else {
-			words = append(words, times.cat.must("page.planned", "start", times.Moment(i.StartsAt, now), "end", times.Moment(i.EndsAt, now)))
+			words = append(words, times.Span(i.StartsAt, i.EndsAt, now))
 		}
 	}
 	if i.Kind == notifier.KindIncident && i.Status.Final() && !i.ResolvedAt.IsZero() {
-		words = append(words, times.cat.must("page.lasted", "duration", times.Duration(i.ResolvedAt.Sub(i.OpenedAt))))
+		words = append(words, times.cat.must("page.lasted", "duration", times.Between(i.OpenedAt, i.ResolvedAt)))
 	}
 	out := ""
 	for n, w := range words {

@@ -241,3 +241,68 @@ func TestMaintenanceSaysWhenItIsAndHowLongItTook(t *testing.T) {
 	open.Incident.EndsAt, open.Incident.Updates[0].EndsAt = time.Time{}, time.Time{}
 	lacks(t, told(t, s, open, 7, 0).Text, "End:", "0001")
 }
+
+func TestAReaderWhoWasToldThatItIsOverIsToldInWordsThatItIsNot(t *testing.T) {
+	s, words := newSet(t), "We said that this was over; it is not."
+	again := func(change func(*notifier.Story)) notifier.Story {
+		tale := story("incident-updated")
+		reopen(&tale)
+		change(&tale)
+		return tale
+	}
+	plain := func(*notifier.Story) {}
+	l := told(t, s, again(plain), 7, 6)
+	if l.Subject != "Open again: imap7 does not answer" {
+		t.Errorf("subject %q", l.Subject)
+	}
+	contains(t, l.Text, words, "Open again · Investigating")
+	for about, c := range map[string]struct {
+		tale        notifier.Story
+		since, last int64
+	}{
+		"never told":    {again(plain), 5, 0},
+		"not told that": {again(plain), 6, 5},
+		"kept quiet":    {again(func(s *notifier.Story) { s.Incident.Updates[1].Event = 0 }), 7, 5},
+		"over again":    {again(func(s *notifier.Story) { s.Incident.Updates[2].Status = notifier.Resolved }), 7, 6},
+		"told of the reopening": {again(func(s *notifier.Story) {
+			s.Incident.Updates[0].Status, s.Incident.Updates[1].Status = notifier.Resolved, notifier.Identified
+		}), 7, 6},
+		"not over before": {story("incident-updated"), 7, 6},
+	} {
+		l := told(t, s, c.tale, c.since, c.last)
+		if strings.Contains(l.Text, words) || strings.Contains(l.Subject, "again") {
+			t.Errorf("%s: %s\n%s", about, l.Subject, l.Text)
+		}
+	}
+	missed := again(func(s *notifier.Story) {
+		s.Incident.Updates[0].Status, s.Incident.Updates[1].Status = notifier.Resolved, notifier.Investigating
+	})
+	contains(t, told(t, s, missed, 6, 5).Text, words, "2 updates since")
+}
+
+func TestUpdatesWithoutWordsAreNotSaidTwice(t *testing.T) {
+	s := newSet(t)
+	tale := story("maintenance-completed")
+	silence(&tale, 1, 2)
+	text := told(t, s, tale, 6, 5).Text
+	if n := strings.Count(text, "Maintenance completed"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, text)
+	}
+	contains(t, text, "1 update since we last wrote to you\n", "\nMaintenance under way 02:02 UTC\n\nAffected: imap7")
+	// All of them the same and without words: the mail's own state says it.
+	same := story("incident-updated")
+	silence(&same, 1, 2)
+	same.Incident.Updates[1].Status = same.Incident.Updates[2].Status
+	text = told(t, s, same, 6, 5).Text
+	lacks(t, text, "update since", "updates since")
+	contains(t, text, "As of: Mon 23 Nov 2026, 17:28 UTC")
+	// Several heads in a row stand apart as others do.
+	bare := story("incident-updated")
+	silence(&bare, 0, 1)
+	contains(t, told(t, s, bare, 5, 4).Text, "\n\nIdentified 16:35 UTC\n\nInvestigating 16:11 UTC\n\nAffected:")
+}
+
+func TestAWithdrawalAmongSeveralUpdatesIsCalledOne(t *testing.T) {
+	text := told(t, newSet(t), story("incident-retracted"), 6, 5).Text
+	contains(t, text, "2 updates since", "\nWithdrawn 18:25 UTC\n", "\nIdentified 16:35 UTC\n")
+}

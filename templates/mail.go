@@ -34,6 +34,8 @@ type Mail struct {
 	Takes  string // how long it is planned to take
 	AsOf   string // when this was so, where no other time here says it
 
+	Reopened string // a sentence where the reader was told that it was over, and it is not; else ""
+
 	Impact  []string // sentences
 	Updates []MailUpdate
 	Several string // how many updates since when, in words; "" for one
@@ -80,34 +82,48 @@ func (s *Set) mail(story notifier.Story, c circumstances, keep int, brief bool) 
 	}
 	m.Title, m.State, m.Severity = inc.Title, cat.status(newest.Status), cat.severity(newest.Severity)
 	m.Tone = tone(inc.Kind, newest.Status, newest.Severity)
+	word := m.State // in the subject
+	if reopened(story, updates, c.told) {
+		word, m.Reopened = cat.must("state.reopened"), cat.must("reopened.lead")
+		m.State = word + " · " + m.State
+	}
 	m.Parts = cat.parts(inc.Components, story.Components)
 	m.URL = s.incidentURL(inc.ID, newest.ID)
 	if story.Event.Type == notifier.IncidentRetracted {
-		m.State, m.Tone, m.Severity = cat.must("state.retracted"), toneSoft, ""
+		word, m.Tone, m.Severity = cat.must("state.retracted"), toneSoft, ""
+		m.State = word
 	}
-	s.mailTimes(&m, story, newest, len(updates) > 1, p)
+	several, listed := len(updates) > 1, updates
+	if several {
+		listed = saying(updates)
+	}
+	own := len(listed) > 0 && listed[len(listed)-1].ID == newest.ID // the newest is on the list
+	s.mailTimes(&m, story, newest, several && own, p)
 	m.Impact = p.impact(newest.Impact, newest.Status.Final())
 	if newest.Status.Final() {
 		m.Severity = ""
 		m.Impact = p.impact(inc.Impact, true) // the worst there was, not the last
 	}
-	if len(updates) > 1 {
+	if several && len(listed) > 0 {
 		key := "several.first"
 		if c.told != 0 {
 			key = "several.since"
 		}
-		m.Several = cat.count(key, len(updates))
+		m.Several = cat.count(key, len(listed))
 	}
-	shown := updates
-	if keep > 0 && len(updates) > keep {
-		shown = updates[len(updates)-keep:]
-		m.Older = cat.count("older", len(updates)-keep)
+	shown := listed
+	if keep > 0 && len(listed) > keep {
+		shown = listed[len(listed)-keep:]
+		m.Older = cat.count("older", len(listed)-keep)
 	}
 	slices.Reverse(shown)
 	for _, u := range shown {
-		v, err := s.mailUpdate(inc, u, newest, len(updates) > 1, p)
+		v, err := s.mailUpdate(inc, u, newest, several, p)
 		if err != nil {
 			return m, err
+		}
+		if u.ID == newest.ID && story.Event.Type == notifier.IncidentRetracted {
+			v.State, v.Tone = m.State, m.Tone
 		}
 		if brief {
 			if v.Body, err = cut(v.Body, s.styles); err != nil {
@@ -117,7 +133,7 @@ func (s *Set) mail(story notifier.Story, c circumstances, keep int, brief bool) 
 		}
 		m.Updates = append(m.Updates, v)
 	}
-	m.Subject = oneLine(cat.must("subject."+c.view.name, "title", inc.Title, "state", m.State))
+	m.Subject = oneLine(cat.must("subject."+c.view.name, "title", inc.Title, "state", word))
 	m.Preview = s.preview(m)
 	return m, nil
 }
@@ -149,13 +165,51 @@ func missed(story notifier.Story, since int64) []notifier.Update {
 	return slices.Clone(all[max(0, len(all)-1):])
 }
 
-func (s *Set) mailTimes(m *Mail, story notifier.Story, newest notifier.Update, several bool, p Times) {
+// saying leaves out of several updates, oldest first, those without a text that
+// would only say again what stands right above them: the mail's own state, or
+// that of the update after.
+func saying(updates []notifier.Update) []notifier.Update {
+	var out []notifier.Update
+	for i, u := range updates {
+		last := i == len(updates)-1
+		if strings.TrimSpace(u.Body) == "" && (last || u.Status == updates[i+1].Status) {
+			continue
+		}
+		out = append(out, u)
+	}
+	return out
+}
+
+// reopened reports whether updates tell a reader for the first time that what
+// they were told was over is not.
+func reopened(story notifier.Story, updates []notifier.Update, told int64) bool {
+	all := story.Incident.Updates
+	if t := story.Event.Type; t == notifier.IncidentCorrected || t == notifier.IncidentRetracted || len(updates) == 0 {
+		return false
+	}
+	n := slices.IndexFunc(all, func(u notifier.Update) bool { return u.ID == updates[len(updates)-1].ID })
+	again := ""
+	for ; n >= 0 && !all[n].Status.Final(); n-- {
+		again = all[n].ID
+	}
+	if again == "" || !slices.ContainsFunc(updates, func(u notifier.Update) bool { return u.ID == again }) {
+		return false
+	}
+	for ; n >= 0 && all[n].Status.Final(); n-- {
+		if e := all[n].Event; e != 0 && e <= told {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Set) mailTimes(m *Mail, story notifier.Story, newest notifier.Update, listed bool, p Times) {
 	inc := story.Incident
 	end := inc.ResolvedAt
 	if newest.Status.Final() && end.IsZero() {
 		end = newest.At
 	}
-	if !several {
+	if !listed {
 		m.AsOf = p.Full(newest.At)
 	}
 	switch inc.Kind {
@@ -164,7 +218,7 @@ func (s *Set) mailTimes(m *Mail, story notifier.Story, newest notifier.Update, s
 			m.Began = p.Full(inc.OpenedAt)
 		}
 		if newest.Status.Final() {
-			m.Over, m.Lasted = p.Full(end), p.Duration(end.Sub(inc.OpenedAt))
+			m.Over, m.Lasted = p.Full(end), p.Between(inc.OpenedAt, end)
 		}
 		if newest.At.Equal(inc.OpenedAt) || newest.Status.Final() {
 			m.AsOf = ""
@@ -178,14 +232,14 @@ func (s *Set) mailTimes(m *Mail, story notifier.Story, newest notifier.Update, s
 			m.Starts = p.Full(starts)
 		}
 		if !ends.IsZero() {
-			m.Ends, m.Takes = p.Full(ends), p.Duration(ends.Sub(starts))
+			m.Ends, m.Takes = p.Full(ends), p.Between(starts, ends)
 		}
 		if newest.Status.Final() {
 			began := workBegan(inc, starts)
 			m.Began, m.Over = p.Full(began), p.Full(end)
 			m.Starts, m.Ends, m.Takes, m.AsOf = "", "", "", ""
 			if end.After(began) {
-				m.Lasted = p.Duration(end.Sub(began))
+				m.Lasted = p.Between(began, end)
 			}
 		}
 	}
@@ -228,6 +282,9 @@ func (s *Set) preview(m Mail) string {
 		if text, err := m.T("lasted", "duration", m.Lasted); err == nil {
 			words = append(words, text)
 		}
+	}
+	if m.Reopened != "" {
+		words = append(words, m.Reopened)
 	}
 	words = append(words, m.Impact...)
 	for _, u := range m.Updates {

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -40,6 +41,15 @@ func TestABadOverrideStopsTheStartWithFileAndLine(t *testing.T) {
 		{"unknown message in a language file", "lang/de.json", "{\"leeve\": \"x\"}", `templates: lang/de.json: there is no message "leeve"`},
 		{"a place that is not filled", "lang/en.json", "{\"leave\": \"Stop {what}\"}", "wants {what}"},
 		{"unknown file", "mail/incident-openned.html", "x", "templates: mail/incident-openned.html overrides nothing"},
+		{"an empty file", "mail/post.html", "", "templates: mail/post.html is empty: delete it or fill it"},
+		{"only white space", "mail/partials/footer.html", " \n\t\n", "templates: mail/partials/footer.html is empty"},
+		{"an empty page", "page/home.html", "\n", "templates: page/home.html is empty"},
+		{"an empty style sheet", "asset/allclear.css", "", "templates: asset/allclear.css is empty"},
+		{"an empty language", "lang/de.json", "", "templates: lang/de.json is empty"},
+		{"a footer without the link", "mail/partials/footer.html", "<p>bye</p>", "templates: mail/partials/footer.html: the mail has no link to leave"},
+		{"a layout without the footer", "mail/layout.html", "<html><body>{{template \"content\" .}}</body></html>", "templates: mail/layout.html: the mail has no link to leave"},
+		{"a link that the text loses", "mail/partials/footer.html", "{{if .Leave}}<a class=\"bare\" href=\"{{.Leave}}\">bye</a>{{end}}", "templates: mail/partials/footer.html: the mail has no link to leave"},
+		{"a confirmation without its link", "mail/confirm.html", "<p>hello</p>", "templates: mail/confirm.html: the mail has no link to confirm"},
 		{"unknown language", "lang/xx.json", "{}", "templates: lang/xx.json overrides nothing"},
 	} {
 		err := withFiles(map[string]string{c.file: c.text})
@@ -150,5 +160,45 @@ func TestABrandsColourIsMadeReadableOnBothGrounds(t *testing.T) {
 	}
 	if css := string(s.Pages().Style().Body); !strings.Contains(css, "--accent:#3366cc") {
 		t.Error("the pages do not wear the brand's colour")
+	}
+}
+
+func TestTheNaturalWayToBeginAnOverrideWorks(t *testing.T) {
+	name := "mail/post.html"
+	came, err := newSet(t).Embedded(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := fstest.MapFS{name: {}} // as the shell leaves it for us: show FILE > FOLDER/FILE
+	for about, c := range map[string]struct {
+		over fs.FS
+		want string
+	}{
+		"no folder":     {nil, came},
+		"no override":   {fstest.MapFS{}, came},
+		"made empty":    {folder, came},
+		"white space":   {fstest.MapFS{name: {Data: []byte(" \n")}}, came},
+		"one's own":     {fstest.MapFS{name: {Data: []byte("ours")}}, "ours"},
+		"a broken one":  {fstest.MapFS{name: {Data: []byte("{{.Nope")}}, "{{.Nope"},
+		"another empty": {fstest.MapFS{"mail/test.html": {}}, came},
+	} {
+		if got, err := Source(c.over, name); err != nil || got != c.want {
+			t.Errorf("%s: %q, %v", about, got, err)
+		}
+	}
+	for _, none := range []string{"mail/none.html", "../mail/post.html", "", "mail"} {
+		if got, err := Source(folder, none); err == nil {
+			t.Errorf("%q shows %q", none, got)
+		}
+	}
+	folder[name].Data = []byte(came)
+	if _, err := New(Options{Brand: Brand{Name: "x"}, BaseURL: "https://s.example", Now: sampleNow, Overrides: folder}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnOverrideOfALanguageMayChangeNothing(t *testing.T) {
+	if err := withFiles(map[string]string{"lang/de.json": "{}"}); err != nil {
+		t.Error(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -82,7 +83,7 @@ func TestTheHomePageSaysInOneLineHowThingsAre(t *testing.T) {
 		{"withdrawn", Home{Components: parts, Incidents: change(func(i *notifier.Incident) { i.State = notifier.Retracted })}, []string{"Everything works", "Withdrawn"}},
 		{"work planned", Home{Components: parts, Incidents: change(func(i *notifier.Incident) {
 			i.Kind, i.Status, i.Severity, i.StartsAt, i.EndsAt = notifier.KindMaintenance, notifier.Scheduled, 0, sampleAt(22, 0), sampleAt(23, 0)
-		})}, []string{"Everything works", "22:00 UTC to 23:00 UTC"}},
+		})}, []string{"Everything works", "22:00 to 23:00 UTC"}},
 		{"work under way", Home{Components: parts, Incidents: change(func(i *notifier.Incident) {
 			i.Kind, i.Status, i.Severity, i.Components = notifier.KindMaintenance, notifier.InProgress, 0, []string{"b"}
 		})}, []string{"Maintenance is under way", "state-plan", ">Maintenance<", ">Working<"}},
@@ -210,4 +211,28 @@ func BenchmarkHomePage(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func TestAWithdrawalIsCalledOneOnThePage(t *testing.T) {
+	s := newSet(t)
+	show := func(change func(*notifier.Incident)) string {
+		i := story("incident-retracted").Incident
+		i.UpdatedAt = i.Updates[2].CreatedAt
+		change(&i)
+		var out bytes.Buffer
+		if err := s.Pages().Page(&out, PageIncident, "en", IncidentPage{Incident: i}); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	page := show(func(*notifier.Incident) {})
+	contains(t, page, "<strong>Withdrawn</strong>", "<strong>Investigating</strong>", "<strong>Identified</strong>")
+	if n := strings.Count(page, "<strong>Identified"); n != 1 {
+		t.Errorf("%d updates are called identified", n)
+	}
+	// Withdrawn without a word: what was said before stays what it was.
+	page = show(func(i *notifier.Incident) {
+		i.Updates, i.UpdatedAt = i.Updates[:2], i.Updates[1].CreatedAt.Add(time.Minute)
+	})
+	lacks(t, page, "<strong>Withdrawn")
 }

@@ -117,9 +117,13 @@ func (w *textWriter) paragraph(n *html.Node) {
 // block sets off what do writes by empty lines.
 func (w *textWriter) block(do func()) {
 	w.flush()
-	w.gap = !w.close
+	before := w.close
+	w.gap = !before
 	do()
 	w.flush()
+	if !before {
+		w.close = false // a head that nothing follows here
+	}
 	w.gap = !w.close
 }
 

@@ -40,6 +40,13 @@ type tale struct {
 	until  time.Time
 }
 
+// fresh reports whether it need not be read again: left is more than its life
+// where the clock was set back.
+func (t tale) fresh(now time.Time) bool {
+	left := t.until.Sub(now)
+	return left > 0 && left <= storyLife
+}
+
 type letterKey struct {
 	event, since, told int64
 	finger             string
@@ -95,10 +102,17 @@ func (r *Renderer) tale(ctx context.Context, event int64) (tale, error) {
 	r.mu.Lock()
 	t, ok := r.stories.get(event)
 	r.mu.Unlock()
-	if left := t.until.Sub(now); ok && left > 0 && left <= storyLife { // more where the clock was set back
+	if ok && t.fresh(now) {
 		return t, nil
 	}
 	v, err := r.once(ctx, "story "+strconv.FormatInt(event, 10), func(ctx context.Context) (any, error) {
+		// Somebody may have asked since we looked.
+		r.mu.Lock()
+		t, ok := r.stories.get(event)
+		r.mu.Unlock()
+		if ok && t.fresh(now) {
+			return t, nil
+		}
 		story, err := r.set.stories.Story(ctx, event)
 		if errors.Is(err, notifier.ErrNotFound) {
 			return nil, fmt.Errorf("find the story: %w", err)
@@ -107,7 +121,7 @@ func (r *Renderer) tale(ctx context.Context, event int64) (tale, error) {
 			// The store's trouble, not the reader's nor the mail's: soon again.
 			return nil, &notifier.SendError{Fault: notifier.FaultRelay, Stage: "render", Err: fmt.Errorf("find the story: %w", err)}
 		}
-		t := tale{story: story, finger: fingerprint(story), until: now.Add(storyLife)}
+		t = tale{story: story, finger: fingerprint(story), until: now.Add(storyLife)}
 		r.mu.Lock()
 		r.stories.put(event, t)
 		r.mu.Unlock()
@@ -140,6 +154,13 @@ func (r *Renderer) letter(ctx context.Context, t tale, d notifier.Delivery) (*no
 		}
 		name := fmt.Sprintf("letter %d %d %d %s %s %s", k.event, k.since, k.told, k.finger, k.times.cat.code, k.times.zone)
 		made, err := r.once(ctx, name, func(context.Context) (any, error) {
+			// Somebody may have made it since we looked.
+			r.mu.Lock()
+			l, ok := r.letters.get(k)
+			r.mu.Unlock()
+			if ok {
+				return l, nil
+			}
 			l, err := r.set.letter(t.story, circumstances{view: v, since: k.since, told: k.told, times: k.times}, t.finger)
 			if err != nil {
 				return nil, err

@@ -142,10 +142,36 @@ func (s *Set) sample(v view, times Times) (*notifier.Letter, error) {
 func (s *Set) tryMails() error {
 	for _, cat := range s.languages.all {
 		for _, v := range views() {
-			if _, err := s.sample(v, Times{cat: cat, zone: s.zone}); err != nil {
+			l, err := s.sample(v, Times{cat: cat, zone: s.zone})
+			if err != nil {
+				return err
+			}
+			if err := s.checkLink(v, l); err != nil {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// checkLink makes sure that an override has not lost the link that a mail must
+// not be without, in either of its forms.
+func (s *Set) checkLink(v view, l *notifier.Letter) error {
+	what := "to leave"
+	if l.Type == notifier.SubscriberConfirm {
+		what = "to confirm"
+	}
+	for _, b := range l.Blanks {
+		if strings.Contains(l.HTML, b.Mark) && strings.Contains(l.Text, b.Mark) {
+			continue
+		}
+		file := v.file
+		for _, f := range []string{v.file, "mail/layout.html", "mail/partials/footer.html"} {
+			if s.files.overridden(f) {
+				file = f
+			}
+		}
+		return fmt.Errorf("templates: %s: the mail has no link %s", file, what)
 	}
 	return nil
 }

@@ -17,33 +17,47 @@ type Times struct {
 // Full prints an instant with its weekday and date: "Mon 23 Nov 2026, 16:11 UTC (17:11 CET)".
 func (p Times) Full(t time.Time) string {
 	u, own := t.UTC(), t.In(p.zone)
-	text := p.dated(p.weekday(u, p.date(u, true)), u, "UTC")
+	text := p.dated(p.weekday(u, p.date(u, true)), u, "UTC", p.clock)
 	switch {
 	case p.isUTC(own):
 		return text
 	case sameDay(u, own):
-		return p.both(text, p.plain(own))
+		return p.both(text, p.plain(own, p.clock))
 	}
-	return p.both(text, p.dated(p.weekday(own, p.date(own, false)), own, abbreviation(own)))
+	return p.both(text, p.dated(p.weekday(own, p.date(own, false)), own, abbreviation(own), p.clock))
 }
 
 // Moment prints an instant beside another one: the date is left out where it is
 // the day of ref on both clocks, the year where it is ref's.
-func (p Times) Moment(t, ref time.Time) string {
+func (p Times) Moment(t, ref time.Time) string { return p.moment(t, ref, p.clock) }
+
+// Span prints two instants beside another one; where both lie on one day by
+// the same clock, the date and the zone once: "24 Nov, 02:00 to 04:00 UTC".
+func (p Times) Span(from, to, ref time.Time) string {
+	a, b := from.In(p.zone), to.In(p.zone)
+	if !sameDay(from.UTC(), to.UTC()) || !sameDay(a, b) || abbreviation(a) != abbreviation(b) {
+		return p.cat.must("page.planned", "start", p.Moment(from, ref), "end", p.Moment(to, ref))
+	}
+	return p.moment(from, ref, func(t time.Time) string {
+		return p.cat.must("page.planned", "start", p.clock(t), "end", p.clock(to.In(t.Location())))
+	})
+}
+
+func (p Times) moment(t, ref time.Time, clock func(time.Time) string) string {
 	u, own := t.UTC(), t.In(p.zone)
 	ur, ownr := ref.UTC(), ref.In(p.zone)
 	day := !sameDay(u, ur) || !p.isUTC(own) && (!sameDay(own, ownr) || !sameDay(u, own))
-	text := p.plain(u)
+	text := p.plain(u, clock)
 	if day {
-		text = p.dated(p.date(u, u.Year() != ur.Year()), u, "UTC")
+		text = p.dated(p.date(u, u.Year() != ur.Year()), u, "UTC", clock)
 	}
 	switch {
 	case p.isUTC(own):
 		return text
 	case sameDay(u, own):
-		return p.both(text, p.plain(own))
+		return p.both(text, p.plain(own, clock))
 	}
-	return p.both(text, p.dated(p.date(own, own.Year() != ownr.Year()), own, abbreviation(own)))
+	return p.both(text, p.dated(p.date(own, own.Year() != ownr.Year()), own, abbreviation(own), clock))
 }
 
 // Duration prints how long something took, to the minute below a day and to the hour above.
@@ -63,6 +77,12 @@ func (p Times) Duration(d time.Duration) string {
 	return p.pair(p.cat.must("duration.hours", "n", h), "duration.minutes", m)
 }
 
+// Between prints how long it is from one instant to another as whoever reads
+// the two would reckon it: they are printed to the minute.
+func (p Times) Between(from, to time.Time) string {
+	return p.Duration(to.Truncate(time.Minute).Sub(from.Truncate(time.Minute)))
+}
+
 func (p Times) pair(large, key string, n int) string {
 	if n == 0 {
 		return large
@@ -76,12 +96,12 @@ func (p Times) clock(t time.Time) string {
 	return p.cat.must("time.clock", "hour", t.Format("15"), "minute", t.Format("04"))
 }
 
-func (p Times) plain(t time.Time) string {
-	return p.cat.must("time.plain", "clock", p.clock(t), "zone", abbreviation(t))
+func (p Times) plain(t time.Time, clock func(time.Time) string) string {
+	return p.cat.must("time.plain", "clock", clock(t), "zone", abbreviation(t))
 }
 
-func (p Times) dated(date string, t time.Time, zone string) string {
-	return p.cat.must("time.dated", "date", date, "clock", p.clock(t), "zone", zone)
+func (p Times) dated(date string, t time.Time, zone string, clock func(time.Time) string) string {
+	return p.cat.must("time.dated", "date", date, "clock", clock(t), "zone", zone)
 }
 
 func (p Times) date(t time.Time, year bool) string {

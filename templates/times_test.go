@@ -90,6 +90,43 @@ func TestADurationIsSaidInWordsOfItsSize(t *testing.T) {
 	}
 }
 
+func TestADurationAgreesWithTheTimesBesideIt(t *testing.T) {
+	p := newSet(t).Times("en", "")
+	for _, c := range []struct{ from, to, want string }{
+		{"2026-11-23T16:11:00Z", "2026-11-23T16:11:59Z", "less than a minute"},
+		{"2026-11-23T16:11:58Z", "2026-11-23T16:12:01Z", "1 min"}, // 16:11 to 16:12
+		{"2026-11-23T16:11:01Z", "2026-11-23T16:12:59Z", "1 min"},
+		{"2026-11-23T16:11:40Z", "2026-11-23T18:25:00Z", "2 h 14 min"},
+		{"2026-11-23T16:11:00Z", "2026-11-23T18:25:59Z", "2 h 14 min"},
+	} {
+		if got := p.Between(at(t, c.from), at(t, c.to)); got != c.want {
+			t.Errorf("%s to %s: %q, want %q", c.from, c.to, got, c.want)
+		}
+	}
+	tale := story("incident-resolved")
+	tale.Incident.OpenedAt = tale.Incident.OpenedAt.Add(50 * time.Second) // 16:11:50
+	contains(t, told(t, newSet(t), tale, 7, 6).Text, "for 2 h 14 min", "16:11 UTC", "18:25 UTC")
+}
+
+func TestASpanWithinOneDaySaysTheDateOnce(t *testing.T) {
+	s := newSet(t)
+	ref := "2026-11-23T18:00:00Z"
+	for _, c := range []struct{ lang, zone, from, to, want string }{
+		{"en", "UTC", "2026-11-24T02:00:00Z", "2026-11-24T04:00:00Z", "24 Nov, 02:00 to 04:00 UTC"},
+		{"en", "UTC", "2026-11-23T22:00:00Z", "2026-11-23T23:00:00Z", "22:00 to 23:00 UTC"},
+		{"de", "Europe/Oslo", "2026-11-24T02:00:00Z", "2026-11-24T04:00:00Z", "24. Nov., 02:00 bis 04:00 UTC (03:00 bis 05:00 CET)"},
+		{"en", "Asia/Tokyo", "2026-11-24T16:00:00Z", "2026-11-24T17:00:00Z", "24 Nov, 16:00 to 17:00 UTC (25 Nov, 01:00 to 02:00 JST)"},
+		// Over midnight by one of the clocks, or over the change of clocks: both in full.
+		{"en", "UTC", "2026-11-24T23:00:00Z", "2026-11-25T01:00:00Z", "24 Nov, 23:00 UTC to 25 Nov, 01:00 UTC"},
+		{"en", "Europe/Oslo", "2026-11-24T22:30:00Z", "2026-11-24T23:30:00Z", "24 Nov, 22:30 UTC (23:30 CET) to 24 Nov, 23:30 UTC (25 Nov, 00:30 CET)"},
+		{"en", "Europe/Oslo", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "25 Oct, 00:30 UTC (02:30 CEST) to 25 Oct, 01:30 UTC (02:30 CET)"},
+	} {
+		if got := s.Times(c.lang, c.zone).Span(at(t, c.from), at(t, c.to), at(t, ref)); got != c.want {
+			t.Errorf("%s: %q, want %q", c.zone, got, c.want)
+		}
+	}
+}
+
 // Each of these has something odd: half-hour summer time, odd offsets, a day
 // that was skipped, no summer time, summer time in the south.
 var oddZones = []string{"Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia", "America/Sao_Paulo", "Europe/Berlin", "America/St_Johns", "Pacific/Chatham", "UTC", "Africa/Casablanca", "Asia/Kolkata"}
