@@ -284,6 +284,16 @@ func TestTemplatesAreShownRenderedComparedAndChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	mine := filepath.Join(folder, "mail", "post.html")
+	// show FILE > FOLDER/FILE: the shell makes it empty before we look.
+	if err := os.WriteFile(mine, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := d.ok("templates", "show", "mail/post.html", "--templates", folder); out != source {
+		t.Errorf("show where the override is empty: %q", out)
+	}
+	if code, _, errs := runOnce(t, nil, "templates", "check", "--templates", folder); code != exitUsage || !strings.Contains(errs, "mail/post.html is empty: delete it or fill it") {
+		t.Errorf("an empty override: exit %d, %q", code, errs)
+	}
 	if err := os.WriteFile(mine, []byte(source+"<!-- ours -->\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -132,7 +132,7 @@ func (c *demoCmd) program(a *app, g *ground) (*Program, error) {
 func (c *demoCmd) show(a *app, p *Program, g *ground, began time.Time) error {
 	ctx := a.ctx
 	if !c.JSON {
-		fmt.Fprintf(a.out, "%s, a made-up mail provider, tells %s followers\n", demoName, count(int64(c.Subscribers)))
+		fmt.Fprintf(a.out, "%s, a made-up mail provider, tells %s\n", demoName, plural(int64(c.Subscribers), "follower"))
 		fmt.Fprintf(a.out, "  database  %s\n  relay     %s\n  signed    rsa-2048 and ed25519 (%s)\n\n", g.says, c.relayWords(), demoDomain)
 	}
 	m := a.meter("followers", int64(c.Subscribers))

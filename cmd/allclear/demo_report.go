@@ -118,7 +118,13 @@ func (r *report) print(w io.Writer, all []told, began time.Time) error {
 	if err := t.print(w); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nsuperseded  the first mail had not left when the update came: one with both went\n")
+	fmt.Fprintln(w)
+	if j.Superseded > 0 {
+		fmt.Fprintf(w, "superseded  the first mail had not left when the update came: one with both went\n")
+	}
+	if possible := j.Subscribers * int64(len(all)); possible > j.Deliveries {
+		fmt.Fprintf(w, "not wanted  %s of %s: the readers' own choices let an update pass by\n", count(possible-j.Deliveries), plural(possible, "mail"))
+	}
 	if j.DKIMPass == nil {
 		fmt.Fprintf(w, "DKIM        not checked here: the mails went to the relay you named\n")
 	} else {

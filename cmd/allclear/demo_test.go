@@ -85,6 +85,27 @@ func TestTheDemoSendsToTheRelayThatIsNamed(t *testing.T) {
 	}
 }
 
+func TestTheReportExplainsWhatItsNumbersLeaveOpenAndNoMore(t *testing.T) {
+	three := make([]told, 3)
+	for _, c := range []struct {
+		r     reportJSON
+		wants string
+		not   string
+	}{
+		{reportJSON{Subscribers: 10, Deliveries: 27, Sent: 25, Superseded: 2}, "\nnot wanted  3 of 30 mails: the readers", ""},
+		{reportJSON{Subscribers: 10, Deliveries: 30, Sent: 28, Superseded: 2}, "\nsuperseded  the first mail", "not wanted"},
+		{reportJSON{Subscribers: 10, Deliveries: 30, Sent: 30}, "\nDKIM  ", "superseded  the"},
+	} {
+		var b bytes.Buffer
+		if err := (&report{json: c.r, Sent: c.r.Sent}).print(&b, three, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.String(); !strings.Contains(got, c.wants) || c.not != "" && strings.Contains(got, c.not) {
+			t.Errorf("%+v:\n%s", c.r, got)
+		}
+	}
+}
+
 func TestTheDemoGivesUpOnARelayThatIsNotThere(t *testing.T) {
 	relay := emailtest.NewServer(t, emailtest.Options{})
 	relay.Close()

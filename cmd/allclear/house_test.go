@@ -85,8 +85,30 @@ func TestEverySettingOfTheFileIsUnderstood(t *testing.T) {
 	if len(vars) == 0 {
 		t.Fatal("there are none")
 	}
-	if _, err := readEnvironment(vars); err != nil {
-		t.Error(err)
+	file := keep(t, "allclear.env", strings.Join(vars, "\n")+"\n")
+	cmd := exec.Command("sh", "-c", "set -aeu; . \"$1\"; env", "sh", file)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("a shell cannot read it: %v\n%s", err, out)
+	}
+	env, err := readEnvironment(strings.Split(string(out), "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// systemd takes single quotes around a value away, and nothing else.
+	for _, v := range vars {
+		name, value, _ := strings.Cut(v, "=")
+		if n := len(value); n > 1 && value[0] == '\'' && value[n-1] == '\'' {
+			value = value[1 : n-1]
+		}
+		if got := env.vars[name]; got != value {
+			t.Errorf("%s is %q to a shell and %q to systemd", name, got, value)
+		}
+	}
+	m := Mail{From: env.read["FROM"]}
+	if a, err := m.sender(""); err != nil || a.Name != "Example status" {
+		t.Errorf("the sender is %v, %v", a, err)
 	}
 }
 

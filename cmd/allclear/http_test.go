@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-smtp"
 
@@ -274,5 +276,26 @@ func TestAPasswordNeverStandsInTheConversation(t *testing.T) {
 	code, out, errs := runOnce(t, []string{"ALLCLEAR_FROM=a@example.com", "ALLCLEAR_RELAY=smtp://kari:geheim-geheim@" + relay.Addr + "?tls=required"}, "send-test", "kari@example.com")
 	if code != exitFailed || strings.Contains(out+errs, "geheim") {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
+	}
+}
+
+func TestServeSaysOnStandardOutputWhereItListensWhateverTheLogIs(t *testing.T) {
+	for _, log := range []string{"text", "json"} {
+		var out, errs lockedBuffer
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan int, 1)
+		environ := []string{"ALLCLEAR_DATABASE=" + storetest.DSN(t, "sqlite"), "ALLCLEAR_FROM=a@example.com", "ALLCLEAR_RELAY=mailbox:", "ALLCLEAR_LISTEN=127.0.0.1:0", "ALLCLEAR_LOG=" + log}
+		go func() {
+			ended <- run(ctx, []string{"serve"}, &world{in: strings.NewReader(""), out: &out, err: &errs, environ: environ, now: time.Now})
+		}()
+		eventually(t, "serve says so", func() bool { return strings.HasSuffix(out.String(), "\n") })
+		url, ok := strings.CutPrefix(out.String(), "listening on ")
+		if status, _ := get(t, strings.TrimSpace(url)+"/healthz"); !ok || status != 200 {
+			t.Errorf("%s: %q, %d", log, out.String(), status)
+		}
+		cancel()
+		if code := <-ended; code != exitDone || strings.Count(out.String(), "\n") != 1 || !strings.Contains(errs.String(), "listening on http://") {
+			t.Errorf("%s: exit %d, %q\n%s", log, code, out.String(), &errs)
+		}
 	}
 }

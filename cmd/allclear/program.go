@@ -186,6 +186,9 @@ func (p *Program) deliver() error {
 	for _, w := range compositor.Warnings() {
 		log.Warn("mail", "warning", w)
 	}
+	for _, r := range p.mail.relays {
+		p.metrics.RelayChanged(r.Name, email.RelayWorking, nil) // told before there is a change, for alerts
+	}
 	if p.pool, err = p.mail.pool(newRelayNews(p.metrics, log, p.db.Now), nil, p.db.Now); err != nil {
 		return err
 	}

@@ -6,9 +6,13 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"allclear/notifier"
 	"allclear/notifier/email"
@@ -97,5 +101,30 @@ func TestANewSecretOnAnOldDatabaseIsWarnedOf(t *testing.T) {
 	settings.State = t.TempDir()
 	if s = boot(t, programOptions{settings: settings}); !strings.Contains(s.log.String(), warning) {
 		t.Errorf("no warning:\n%s", s.log)
+	}
+}
+
+func TestTheGuideNamesTheMetricsThereAre(t *testing.T) {
+	none := func(context.Context) ([]notifier.Depth, error) { return nil, nil }
+	descs := make(chan *prometheus.Desc)
+	go func() {
+		newMetrics(none, time.Now).registry.Describe(descs)
+		close(descs)
+	}()
+	var there []string
+	for d := range descs {
+		there = append(there, lines(d.String(), `fqName: "(allclear_[a-z_]+)"`)...)
+	}
+	var told []string
+	for _, m := range regexp.MustCompile("allclear_[a-z_]+").FindAllString(text(t, "docs/operations.md"), -1) {
+		if !slices.Contains(there, m) {
+			t.Errorf("the guide names %s, which is no metric", m)
+		}
+		told = append(told, m)
+	}
+	for _, m := range there {
+		if !slices.Contains(told, m) {
+			t.Errorf("the guide does not name %s", m)
+		}
 	}
 }

@@ -18,12 +18,8 @@ func (s *Site) set(base string, stories templates.Stories, links templates.Links
 	if err != nil {
 		return nil, err
 	}
-	var over fs.FS
-	if s.Templates != "" {
-		over = os.DirFS(s.Templates)
-	}
 	set, err := templates.New(templates.Options{
-		Overrides: over, Brand: templates.Brand{Name: s.Name, Color: s.Color}, Zone: zone, Language: s.Language,
+		Overrides: s.overrides(), Brand: templates.Brand{Name: s.Name, Color: s.Color}, Zone: zone, Language: s.Language,
 		BaseURL: base, Stories: stories, Links: links, Now: now,
 	})
 	var inv *notifier.Invalid
@@ -34,6 +30,14 @@ func (s *Site) set(base string, stories templates.Stories, links templates.Links
 		return nil, wrong("TEMPLATES", "%s", strings.TrimPrefix(err.Error(), "templates: "))
 	}
 	return set, nil
+}
+
+// overrides is the folder of the site's own files; nil where there is none.
+func (s *Site) overrides() fs.FS {
+	if s.Templates == "" {
+		return nil
+	}
+	return os.DirFS(s.Templates)
 }
 
 type templatesCmd struct {
@@ -101,11 +105,10 @@ type templatesShowCmd struct {
 }
 
 func (c *templatesShowCmd) Run(a *app) error {
-	set, err := c.sample(a)
-	if err != nil {
-		return err
+	text, err := templates.Source(c.overrides(), c.File)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
+		return wrong("TEMPLATES", "%s", strings.TrimPrefix(err.Error(), "templates: "))
 	}
-	text, err := set.Source(c.File)
 	if err != nil {
 		return notifier.Refuse(notifier.ErrNotFound, "no file %q; allclear templates list shows them", c.File)
 	}
