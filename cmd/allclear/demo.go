@@ -63,7 +63,7 @@ func (h untilDone) Enabled(ctx context.Context, l slog.Level) bool {
 }
 
 func (h untilDone) Handle(ctx context.Context, r slog.Record) error {
-	if h.ctx.Err() != nil {
+	if !h.Enabled(ctx, r.Level) {
 		return nil
 	}
 	return h.Handler.Handle(ctx, r)
