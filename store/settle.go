@@ -224,6 +224,8 @@ func (l *ledger) retell(r *deliveryRow) error {
 		if err := l.tx.Exec(`UPDATE deliveries SET told = ?, since = ? WHERE id = ?`, told, since, n.ID).Error; err != nil {
 			return fmt.Errorf("correct a delivery in flight: %w", err)
 		}
+		n.Told, n.Since = told, since
+		l.was[n.ID] = *n // written already, and known to the next one of this batch
 	}
 	return nil
 }

@@ -260,6 +260,26 @@ func TestASupersededDeliveryThatWasSentAfterAllIsNotToldAgain(t *testing.T) {
 	})
 }
 
+func TestTwoLateAcknowledgementsLeaveTheLaterOneInTheThread(t *testing.T) {
+	oneReader(t, func(t *testing.T, b *box, first int64) {
+		lose := func(worker string) []notifier.Delivery {
+			lost := b.claim(worker, 10)
+			b.pass(2 * time.Minute)
+			_, err := b.Reap(b.ctx)
+			b.must(err)
+			return lost
+		}
+		one := lose("v")
+		second := b.update()
+		two := lose("w")
+		third := b.update()
+		b.claim("x", 10) // in flight while the news of the others comes, in the wrong order
+		b.settle("w", notifier.Sent, append(two, one...)...)
+		b.must(b.Release(b.ctx, "x", nil))
+		b.holds(third, notifier.Pending, third, second)
+	})
+}
+
 func TestIncidentsDoNotSupersedeEachOther(t *testing.T) {
 	oneReader(t, func(t *testing.T, b *box, first int64) {
 		other := b.incidentless()
