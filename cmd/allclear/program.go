@@ -134,10 +134,12 @@ func (p *Program) open(ctx context.Context) error {
 		log.Warn("ALLCLEAR_SECRET is not set: the one in the state folder is used, and every other process on this database needs the same")
 	}
 	if from == secretMade {
-		if n, err := p.db.Followers(ctx); err != nil {
+		sent, _, err := p.db.Deliveries(ctx, notifier.DeliveryQuery{State: notifier.Sent, Limit: 1})
+		if err != nil {
 			return err
-		} else if n > 0 {
-			log.Warn("a new secret was made, but the database holds followers already: every link in mails sent so far is dead; if the old secret is anywhere, stop, put it back and start again", "followers", n)
+		}
+		if len(sent) > 0 {
+			log.Warn("a new secret was made, but mails were sent with an older one: every link in them is dead; if the old secret is anywhere, stop, put it back and start again")
 		}
 	}
 	if len(p.mail.keys) == 0 && s.Relay != mailboxRelay {

@@ -81,7 +81,7 @@ func TestADeadRelayIsToldOfInTheLogAndByTheQueue(t *testing.T) {
 	}
 }
 
-func TestANewSecretOnAnOldDatabaseIsWarnedOf(t *testing.T) {
+func TestANewSecretIsWarnedOfWhereMailsWentOutWithAnOlderOne(t *testing.T) {
 	dsn := storetest.DSN(t, "sqlite")
 	relay := emailtest.NewServer(t, emailtest.Options{})
 	settings := settingsFor(t, dsn, relay.URL("tls=off"))
@@ -89,6 +89,8 @@ func TestANewSecretOnAnOldDatabaseIsWarnedOf(t *testing.T) {
 	const warning = "a new secret was made"
 	s := boot(t, programOptions{settings: settings})
 	follow(t, s.db, 1)
+	_, event := s.announce("Mail is late", nil)
+	s.done(event)
 	s.stop()
 	if strings.Contains(s.log.String(), warning) {
 		t.Error("a warning on a new database")
