@@ -9,6 +9,8 @@ package store
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -89,6 +91,11 @@ func (s *Store) write(ctx context.Context, do func(ctx context.Context, tx *gorm
 		err := s.writer.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 			return do(context.WithValue(ctx, txKey{}, tx), tx)
 		})
+		if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+			// database/sql ends the transaction of an ended context by itself;
+			// whether commit or that came first is chance.
+			err = ctx.Err()
+		}
 		if err == nil || try == 5 || !again(err) || ctx.Err() != nil {
 			s.mend(err)
 			return translate(err)
