@@ -41,6 +41,7 @@ type commandLine struct {
 	DKIM        dkimCmd        `cmd:"" name:"dkim" help:"Keys that sign mail, and the DNS records they need."`
 	Token       tokenCmd       `cmd:"" help:"Tokens for programs that use the API."`
 	SendTest    sendTestCmd    `cmd:"" help:"Send one real message through the relay and show the whole conversation."`
+	Bench       benchCmd       `cmd:"" help:"Measure this machine: the whole pipeline against the bare loop, and more."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running service whether it is ready."`
 	Version     versionCmd     `cmd:"" help:"Print version and commit."`
 }

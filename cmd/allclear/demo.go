@@ -30,17 +30,7 @@ func (c *demoCmd) Run(a *app) error {
 		return &usageError{"--subscribers must be 1 to 1000000"}
 	}
 	began := a.now()
-	ground, err := breakGround(a.ctx, c.Database)
-	if err != nil {
-		return interrupted(a.ctx, err)
-	}
-	err = c.play(a, ground, began)
-	last, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), 30*time.Second)
-	defer cancel()
-	if removeErr := ground.remove(last); removeErr != nil {
-		return errors.Join(err, removeErr)
-	}
-	return interrupted(a.ctx, err)
+	return a.onGround("demo", c.Database, func(g *ground) error { return c.play(a, g, began) })
 }
 
 // interrupted is err, or only that Ctrl-C came: what breaks then breaks because of it.

@@ -11,14 +11,16 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"allclear/notifier"
 	"allclear/notifier/email"
 	"allclear/store"
 )
 
-// ground is what the demo stands on: a folder, a database and keys of its own.
+// ground is what demo and bench stand on: a folder, a database and keys of their own.
 type ground struct {
+	name   string // the command's
 	folder string
 	dsn    string
 	says   string // the database, for people
@@ -28,8 +30,8 @@ type ground struct {
 }
 
 // breakGround makes it. After an error nothing is left.
-func breakGround(ctx context.Context, database string) (*ground, error) {
-	g := &ground{}
+func breakGround(ctx context.Context, name, database string) (*ground, error) {
+	g := &ground{name: name}
 	err := g.dig(ctx, database)
 	if err != nil {
 		return nil, errors.Join(err, g.remove(context.WithoutCancel(ctx)))
@@ -39,8 +41,8 @@ func breakGround(ctx context.Context, database string) (*ground, error) {
 
 func (g *ground) dig(ctx context.Context, database string) error {
 	var err error
-	if g.folder, err = os.MkdirTemp("", "allclear-demo-"); err != nil {
-		return fmt.Errorf("make a folder for the demo: %w", err)
+	if g.folder, err = os.MkdirTemp("", "allclear-"+g.name+"-"); err != nil {
+		return fmt.Errorf("make a folder for the %s: %w", g.name, err)
 	}
 	g.undo = append(g.undo, func(context.Context) error { return os.RemoveAll(g.folder) })
 	raw := make([]byte, 33)
@@ -55,17 +57,17 @@ func (g *ground) dig(ctx context.Context, database string) error {
 		return &usageError{"--database: " + strings.TrimPrefix(err.Error(), prefix+"DATABASE (--database): ")}
 	case pg:
 		var drop func(context.Context) error
-		if g.dsn, drop, err = store.Scratch(ctx, database, "allclear_demo"); err != nil {
+		if g.dsn, drop, err = store.Scratch(ctx, database, "allclear_"+g.name); err != nil {
 			return err
 		}
 		g.undo = append(g.undo, drop)
 		g.says = "PostgreSQL, in a schema of its own (dropped at the end)"
 	case database == "":
-		g.dsn = filepath.Join(g.folder, "demo.db")
+		g.dsn = filepath.Join(g.folder, g.name+".db")
 		g.says = "SQLite, in a folder of its own (removed at the end)"
 	default:
 		if _, err := os.Stat(database); !errors.Is(err, fs.ErrNotExist) {
-			return notifier.Refuse(notifier.ErrConflict, "%s is there already; the demo wants a new file, because it removes it at the end", database)
+			return notifier.Refuse(notifier.ErrConflict, "%s is there already; the %s wants a new file, because it removes it at the end", database, g.name)
 		}
 		g.dsn = database
 		g.says = "SQLite, at " + database + " (removed at the end)"
@@ -109,4 +111,28 @@ func (g *ground) remove(ctx context.Context) error {
 		errs = append(errs, g.undo[i](ctx))
 	}
 	return errors.Join(errs...)
+}
+
+// onGround makes ground for a command, lets it play there, and takes
+// everything away again, after Ctrl-C too.
+func (a *app) onGround(name, database string, play func(*ground) error) error {
+	g, err := breakGround(a.ctx, name, database)
+	if err != nil {
+		return interrupted(a.ctx, err)
+	}
+	err = play(g)
+	last, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), 30*time.Second)
+	defer cancel()
+	if removeErr := g.remove(last); removeErr != nil {
+		return errors.Join(err, removeErr)
+	}
+	return interrupted(a.ctx, err)
+}
+
+// dialect is the kind of the database: sqlite or postgres.
+func (g *ground) dialect() string {
+	if pg, _ := (&Base{Database: g.dsn}).postgres(); pg { // a wrong address was refused before
+		return "postgres"
+	}
+	return "sqlite"
 }

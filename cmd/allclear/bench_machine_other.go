@@ -1,0 +1,19 @@
+//go:build !linux
+
+package main
+
+import (
+	"time"
+
+	"allclear/notifier"
+)
+
+var errLinuxOnly = notifier.Refuse(notifier.ErrUnavailable, "bench reads /proc for CPU time and memory, so it runs on Linux only")
+
+func ownCPU() (time.Duration, error) { return 0, errLinuxOnly }
+
+func machineCPU() (time.Duration, error) { return 0, errLinuxOnly }
+
+func forgetPeak() {}
+
+func memoryOf(string) (peak, now int64, err error) { return 0, 0, errLinuxOnly }

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"allclear/notifier"
+	"allclear/store"
+	"allclear/subscribers"
+)
+
+// benchConnections is what the service has by default.
+const benchConnections = 8
+
+// warmUp is how many mails go before the clock runs: skeletons are built,
+// connections and statements made, and the planner knows the tables.
+func warmUp(messages int) int { return min(max(messages/10, 1), 2000) }
+
+// phase is what one of the runs came to.
+type phase struct {
+	took    time.Duration
+	cpu     map[string]time.Duration
+	own     time.Duration // all of cpu
+	machine time.Duration // what everything on this machine used meanwhile
+	peak    int64         // bytes
+}
+
+// others is the CPU time that was used by other processes: a database server
+// on this machine, or whatever disturbs.
+func (p phase) others() time.Duration { return max(p.machine-p.own, 0) }
+
+// plus joins the two halves of a run.
+func (p phase) plus(q phase) phase {
+	sum := phase{took: p.took + q.took, cpu: map[string]time.Duration{}, own: p.own + q.own, machine: p.machine + q.machine, peak: max(p.peak, q.peak)}
+	for _, part := range cpuParts() {
+		sum.cpu[part] = p.cpu[part] + q.cpu[part]
+	}
+	return sum
+}
+
+// timed runs do on a heap that was swept, under the profiler. do tells how long
+// what it measures took.
+func timed(do func() (time.Duration, error)) (phase, error) {
+	runtime.GC()
+	debug.FreeOSMemory()
+	forgetPeak()
+	var p phase
+	before, err := machineCPU()
+	if err != nil {
+		return p, err
+	}
+	if p.cpu, err = meterCPU(func() (err error) {
+		p.took, err = do()
+		return err
+	}); err != nil {
+		return p, err
+	}
+	after, err := machineCPU()
+	if err != nil {
+		return p, err
+	}
+	p.machine = after - before
+	for _, d := range p.cpu {
+		p.own += d
+	}
+	p.peak, _, err = memoryOf("self")
+	return p, err
+}
+
+// measureRatio measures the loop before and after the pipeline, half of the
+// mails each time, so that a machine that gets faster or slower does so for both.
+func (c *benchCmd) measureRatio(a *app, g *ground, r *ratioReport) error {
+	relay, err := newSink()
+	if err != nil {
+		return err
+	}
+	defer relay.close()
+	p, err := c.program(a, g, relay)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(a.ctx)
+	running := make(chan error, 1)
+	go func() { running <- p.Run(ctx) }()
+	err = c.measureBoth(a, p, relay, r)
+	stop()
+	if runErr := <-running; err == nil || errors.Is(err, context.Canceled) {
+		err = errors.Join(err, runErr)
+	}
+	return errors.Join(err, p.Close())
+}
+
+func (c *benchCmd) measureBoth(a *app, p *Program, relay *sink, r *ratioReport) error {
+	line := &pipeline{p: p, relay: relay}
+	warm := warmUp(c.Messages)
+	m := a.meter("followers", int64(c.Messages))
+	defer m.close()
+	if err := line.open(a.ctx); err != nil {
+		return err
+	}
+	// The first followers are told of something before the others come.
+	if err := benchFollowers(a.ctx, p.db, 1, warm, m.set); err != nil {
+		return err
+	}
+	if _, err := line.run(a.ctx, warm, nil); err != nil {
+		return err
+	}
+	if err := benchFollowers(a.ctx, p.db, warm+1, c.Messages, m.set); err != nil {
+		return err
+	}
+	loop, err := newBareLoop(a.ctx, p, relay, c.Messages)
+	if err != nil {
+		return err
+	}
+	defer loop.close()
+	if _, err := loop.run(a.ctx, 0, warm, nil); err != nil {
+		return err
+	}
+	half := c.Messages / 2
+	m = a.meter("mails", 2*int64(c.Messages))
+	defer m.close()
+	begun := relay.taken.Load()
+	tell := func() { m.set(relay.taken.Load() - begun) }
+	first, err := timed(func() (time.Duration, error) { return loop.run(a.ctx, 0, half, tell) })
+	if err != nil {
+		return err
+	}
+	sent := relay.bytes.Load()
+	if r.pipeline, err = timed(func() (time.Duration, error) { return line.run(a.ctx, c.Messages, tell) }); err != nil {
+		return err
+	}
+	r.size = (relay.bytes.Load() - sent) / int64(c.Messages)
+	second, err := timed(func() (time.Duration, error) { return loop.run(a.ctx, half, c.Messages, tell) })
+	r.loop = first.plus(second)
+	return err
+}
+
+// program is the true service on the bench's own settings.
+func (c *benchCmd) program(a *app, g *ground, relay *sink) (*Program, error) {
+	level := slog.LevelWarn
+	if c.Unsigned {
+		level = slog.LevelError // that mail goes out unsigned is what was asked for
+	}
+	log, err := logger(a.err, "", level)
+	if err != nil {
+		return nil, err
+	}
+	s := Settings{
+		Storage:   Storage{Base: Base{Database: g.dsn}, State: g.folder, Secret: g.secret},
+		Site:      Site{Name: demoName, Language: "en", Clock: Clock{Timezone: "UTC"}},
+		Mail:      Mail{From: demoFrom, Relay: relay.url(), SMTPConnections: fmt.Sprint(benchConnections), DKIM: g.dkim, BounceDomain: "bounces." + demoDomain},
+		Listening: Listening{Listen: "127.0.0.1:0"},
+	}
+	if c.Unsigned {
+		s.DKIM = ""
+	}
+	return newProgram(a.ctx, programOptions{settings: s, env: a.env, log: slog.New(untilDone{log.Handler(), a.ctx})})
+}
+
+// benchReader is the n-th reader's address.
+func benchReader(n int) string { return fmt.Sprintf("reader%07d@example.net", n) }
+
+// benchFollowers adds the readers from first to last, all alike, so that
+// everyone gets the same letter.
+func benchFollowers(ctx context.Context, db *store.Store, first, last int, progress func(int64)) error {
+	batch := make([]subscribers.Subscriber, 0, 5000)
+	for i := first; i <= last; i++ {
+		batch = append(batch, subscribers.Subscriber{
+			Channel: notifier.Email, Address: benchReader(i), State: subscribers.Active, Cadence: subscribers.Instant,
+			CreatedAt: db.Now(), ConfirmedAt: db.Now(),
+		})
+		if len(batch) < cap(batch) && i < last {
+			continue
+		}
+		_, errs, err := db.ImportSubscribers(ctx, batch, false)
+		if err = errors.Join(append(errs, err)...); err != nil {
+			return fmt.Errorf("add readers: %w", err)
+		}
+		batch = batch[:0]
+		progress(int64(i))
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// ratioReport is what a comparison came to.
+type ratioReport struct {
+	Messages int
+	Signed   bool
+	Signer   string // who computed RSA signatures: go or libcrypto; none
+	ground   *ground
+	size     int64 // bytes of a mail
+	loop     phase
+	pipeline phase
+}
+
+// ratioJSON is what --json prints. Rates are mails a second; the CPU time is
+// the pipeline's, in milliseconds per 1,000 mails; others is what every other
+// process of the machine used meanwhile, a database server among them.
+type ratioJSON struct {
+	Messages     int                `json:"messages"`
+	Signed       bool               `json:"signed"`
+	Signer       string             `json:"signer"`
+	Database     string             `json:"database"`
+	LoopRate     float64            `json:"loop_rate"`
+	PipelineRate float64            `json:"pipeline_rate"`
+	Ratio        float64            `json:"ratio"`
+	CPU          map[string]float64 `json:"cpu_ms_per_1000"`
+	PeakRSS      float64            `json:"peak_rss_mb"`
+}
+
+func (r *ratioReport) rate(p phase) float64 { return float64(r.Messages) / p.took.Seconds() }
+
+func (r *ratioReport) ratio() float64 { return r.rate(r.pipeline) / r.rate(r.loop) }
+
+// per1000 is milliseconds of d per 1,000 mails.
+func (r *ratioReport) per1000(d time.Duration) float64 {
+	return float64(d.Microseconds()) / float64(r.Messages)
+}
+
+func (r *ratioReport) json() ratioJSON {
+	cpu := map[string]float64{}
+	for _, part := range cpuParts() {
+		cpu[part] = rounded(r.per1000(r.pipeline.cpu[part]), 1)
+	}
+	cpu["others"] = rounded(r.per1000(r.pipeline.others()), 1)
+	return ratioJSON{
+		Messages: r.Messages, Signed: r.Signed, Signer: r.Signer, Database: r.ground.dialect(),
+		LoopRate: rounded(r.rate(r.loop), 1), PipelineRate: rounded(r.rate(r.pipeline), 1), Ratio: rounded(r.ratio(), 3),
+		CPU: cpu, PeakRSS: rounded(float64(r.pipeline.peak)/(1<<20), 1),
+	}
+}
+
+// rounded is f with so many digits behind the point.
+func rounded(f float64, digits int) float64 {
+	by := math.Pow10(digits)
+	return math.Round(f*by) / by
+}
+
+func (r *ratioReport) print(w io.Writer) error {
+	signed := "rsa-2048 and ed25519; RSA by " + r.Signer
+	if !r.Signed {
+		signed = "no"
+	}
+	fmt.Fprintf(w, "%s of %.1f kB over %d connections, on %s\n", plural(int64(r.Messages), "mail"), float64(r.size)/1000, benchConnections, plural(int64(runtime.GOMAXPROCS(0)), "processor"))
+	fmt.Fprintf(w, "  database  %s\n  signed    %s\n\n", r.ground.says, signed)
+	t := newTable("what", ">mails/s", ">took", ">CPU", ">memory")
+	for _, row := range []struct {
+		name string
+		phase
+	}{{"bare loop", r.loop}, {"pipeline", r.pipeline}} {
+		t.add(row.name, count(int64(r.rate(row.phase))), seconds(row.took.Seconds()), seconds(row.own.Seconds()), fmt.Sprintf("%.0f MB", float64(row.peak)/(1<<20)))
+	}
+	if err := t.print(w); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nratio  %.2f  (by this process's CPU time alone %.2f)\n\n", r.ratio(), r.loop.own.Seconds()/r.pipeline.own.Seconds())
+	const row = "%-28s %9s  %9s  %s\n"
+	fmt.Fprintf(w, row, "CPU MS PER 1,000 MAILS", "BARE LOOP", "PIPELINE", "")
+	line := func(name string, loop, pipe time.Duration, bar bool) {
+		var drawn string
+		if bar {
+			drawn = strings.Repeat("█", int(28*pipe.Seconds()/max(r.pipeline.own.Seconds(), .001)+.5))
+		}
+		fmt.Fprintf(w, row, name, fmt.Sprintf("%.1f", r.per1000(loop)), fmt.Sprintf("%.1f", r.per1000(pipe)), drawn)
+	}
+	for _, part := range cpuParts() {
+		line(part, r.loop.cpu[part], r.pipeline.cpu[part], true)
+	}
+	line("together", r.loop.own, r.pipeline.own, false)
+	line("other processes meanwhile", r.loop.others(), r.pipeline.others(), false)
+	return nil
+}
