@@ -34,16 +34,18 @@ var house = map[string]room{
 	"notifier/email/mailbox":   {"the built-in catcher of mail, and the page to read it", []string{"notifier"}, false},
 	"notifier/email/emailtest": {"a loopback SMTP server with scripted answers", []string{"notifier"}, false},
 	"notifier/notifiertest":    {"a scripted Sender and a clock that tests set", []string{"notifier"}, false},
+	"notifier/ledgertest":      {"a relay that keeps a ledger, and its check against what was accepted", nil, false},
 	"subscribers":              {"who wants to hear what, where and how often", []string{"notifier"}, true},
 	"subscribers/web":          {"the public pages, one file per action", []string{"subscribers", "notifier", "templates"}, false},
 	"templates":                {"turns an event and a reader into messages and pages", []string{"notifier"}, false},
 	"store":                    {"keeps everything; the only package that knows GORM, SQL, dialects and migrations", []string{"notifier", "subscribers"}, false},
 	"store/storetest":          {"the suite both databases pass, and throw-away databases for tests", []string{"store", "notifier", "subscribers"}, false},
 	"cmd/allclear":             {"reads configuration, wires the rooms together, one file per command", []string{"*"}, false},
+	"cmd/allclear/faulttest":   {"what the built program survives, and what it does not", []string{"*"}, false},
 }
 
 // testRooms may be imported by every _test.go file.
-var testRooms = []string{"store/storetest", "notifier/notifiertest", "notifier/email/emailtest"}
+var testRooms = []string{"store/storetest", "notifier/notifiertest", "notifier/ledgertest", "notifier/email/emailtest"}
 
 // kept says which room alone may know the modules of others that begin so.
 var kept = map[string]string{
