@@ -258,15 +258,16 @@ func TestNothingRunsBeforeMain(t *testing.T) {
 }
 
 func TestEveryFolderBeginsWithItsSentence(t *testing.T) {
-	docs := map[string]string{}
+	docs, programs := map[string]string{}, map[string]bool{}
 	for _, s := range sources(t) {
+		programs[s.folder] = programs[s.folder] || s.file.Name.Name == "main"
 		if !strings.HasSuffix(s.name, "_test.go") && s.file.Doc != nil {
 			docs[s.folder] += s.file.Doc.Text()
 		}
 	}
 	for folder := range house {
 		want := "Package " + path.Base(folder) + " "
-		if strings.HasPrefix(folder, "cmd/") {
+		if programs[folder] {
 			want = "Command " + path.Base(folder) + " "
 		}
 		if _, err := os.Stat(filepath.Join("..", "..", folder)); err == nil && !strings.HasPrefix(docs[folder], want) {
