@@ -51,48 +51,56 @@ func startCluster() (address string, lifeline *os.File, err error) {
 }
 
 func keep(bin string, port int) (*os.File, error) {
-	dir, err := os.MkdirTemp("/tmp", "allclear-pg-") // short: a socket's path has about 100 bytes
+	_, _, lifeline, err := runShell(keeper, bin, strconv.Itoa(port))
+	return lifeline, err
+}
+
+// runShell runs a script in a folder of its own, which is its first argument,
+// as a user that PostgreSQL takes, and waits until it says "ready". It hears
+// that lifeline is closed, or that this process ended, on its standard input.
+func runShell(script string, args ...string) (dir string, who *syscall.Credential, lifeline *os.File, err error) {
+	fail := func(err error) (string, *syscall.Credential, *os.File, error) { return "", nil, nil, err }
+	dir, err = os.MkdirTemp("/tmp", "allclear-pg-") // short: a socket's path has about 100 bytes
 	if err != nil {
-		return nil, err
+		return fail(err)
 	}
-	cmd := exec.Command("/bin/sh", "-c", keeper, "keeper", dir, bin, strconv.Itoa(port))
+	cmd := exec.Command("/bin/sh", append([]string{"-c", script, "keeper", dir}, args...)...)
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C", "HOME=" + dir}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // the terminal's Ctrl-C is not for it
 	if os.Geteuid() == 0 {                               // PostgreSQL refuses to be run by root
-		who, err := unprivileged()
-		if err != nil {
-			return nil, err
+		if who, err = unprivileged(); err != nil {
+			return fail(err)
 		}
 		if err := os.Chown(dir, int(who.Uid), int(who.Gid)); err != nil {
-			return nil, err
+			return fail(err)
 		}
 		cmd.SysProcAttr.Credential = who
 	}
 	reading, writing, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return fail(err)
 	}
 	cmd.Stdin = reading
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return fail(err)
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start a cluster: %w", err)
+		return fail(fmt.Errorf("start a cluster: %w", err))
 	}
 	_ = reading.Close()
 	said := bufio.NewScanner(out)
 	var words []string
 	for said.Scan() {
 		if said.Text() == "ready" {
-			return writing, nil
+			return dir, who, writing, nil
 		}
 		words = append(words, said.Text())
 	}
 	_ = writing.Close()
 	_ = cmd.Wait()
-	return nil, fmt.Errorf("start a cluster: %s", strings.Join(words[max(0, len(words)-5):], "; "))
+	return fail(fmt.Errorf("start a cluster: %s", strings.Join(words[max(0, len(words)-5):], "; ")))
 }
 
 // findPostgres finds the newest installed server's programs.
