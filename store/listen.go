@@ -32,6 +32,7 @@ func (s *Store) Listen(ctx context.Context, wake func()) error {
 	if err != nil {
 		return err
 	}
+	s.fence.guard(cfg)
 	pause := listenPause
 	for ctx.Err() == nil {
 		heard, err := listen(ctx, cfg, wake)

@@ -37,7 +37,9 @@ func (s *Store) openPostgres(ctx context.Context, _ bool) error {
 		return err
 	}
 	s.server = serverName(cfg)
-	pool := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+	s.fence = newFence(s.clock, s.log)
+	s.fence.guard(cfg)
+	pool := stdlib.OpenDB(*cfg, stdlib.OptionResetSession(s.fence.stale), stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
 		// A process that froze in the middle of a transaction must not keep
 		// everyone else from numbering events. And what is in flight is in
 		// memory: with a disk's price for reading a row by its key the planner

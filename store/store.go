@@ -43,6 +43,7 @@ type Store struct {
 	dialect string   // "sqlite" or "postgres"
 	dsn     string
 	server  string // PostgreSQL's database and hosts, for people
+	fence   *fence // against old primaries; nil on SQLite
 	secret  []byte
 	clock   func() time.Time
 	fixed   bool         // the clock was given and is not to be corrected
