@@ -32,6 +32,7 @@ var house = map[string]room{
 	"notifier/outbox":          {"claims due deliveries, renders, sends, settles", []string{"notifier"}, false},
 	"notifier/email":           {"the Sender of mail: composed, signed, and handed to a relay", []string{"notifier"}, false},
 	"notifier/email/mailbox":   {"the built-in catcher of mail, and the page to read it", []string{"notifier"}, false},
+	"notifier/email/signer":    {"RSA by the system's libcrypto, where it is found", nil, false},
 	"notifier/email/emailtest": {"a loopback SMTP server with scripted answers", []string{"notifier"}, false},
 	"notifier/notifiertest":    {"a scripted Sender and a clock that tests set", []string{"notifier"}, false},
 	"notifier/ledgertest":      {"a relay that keeps a ledger, and its check against what was accepted", nil, false},
@@ -54,6 +55,7 @@ var kept = map[string]string{
 	"github.com/pressly/goose":   "store",
 	"github.com/jackc/pgx":       "store",
 	"github.com/alecthomas/kong": "cmd/allclear",
+	"github.com/ebitengine/":     "notifier/email/signer",
 }
 
 // source is one Go file of the house.

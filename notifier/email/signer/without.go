@@ -1,0 +1,13 @@
+//go:build static || android || !linux || !(amd64 || arm64)
+
+package signer
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"errors"
+)
+
+var errWithout = errors.New("this program was built without libcrypto")
+
+func foreign(*rsa.PrivateKey, string) (crypto.Signer, error) { return nil, errWithout }
