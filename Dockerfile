@@ -9,7 +9,7 @@ RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags='-s -w' -o /out/allclear ./cmd/allclear && mkdir /out/state
+    go build -trimpath -tags static -ldflags='-s -w' -o /out/allclear ./cmd/allclear && mkdir /out/state
 
 FROM scratch
 # Relays are verified with these.

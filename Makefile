@@ -15,6 +15,7 @@ UNIT ?= $(PREFIX)/lib/systemd/system
 endif
 
 PROGRAM  ?= allclear
+TAGS     ?=
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 10s
 SOAK     ?= 20
@@ -24,8 +25,8 @@ SOAK     ?= 20
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build ./allclear, one static file
-	CGO_ENABLED=0 go build -trimpath -o "$(PROGRAM)" ./cmd/allclear
+build: ## build ./allclear, which signs with the system's libcrypto where it is found; TAGS=static: one static file without
+	CGO_ENABLED=0 go build -trimpath -tags "$(TAGS)" -o "$(PROGRAM)" ./cmd/allclear
 
 demo: ## show the whole service at work
 	go run ./cmd/allclear demo

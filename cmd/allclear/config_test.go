@@ -95,6 +95,7 @@ func TestEveryWrongValueNamesItsVariableOnOneLine(t *testing.T) {
 		{"SMTP_CONNECTIONS", "0", "is not a number from 1 to 1000"},
 		{"DKIM", "example.com:s1", "is not domain:selector:keyfile"},
 		{"DKIM", "example.com:s1:/nowhere/key.pem", "/nowhere/key.pem"},
+		{"SIGNER", "openssl", `"openssl" is not one of auto, go, libcrypto`},
 		{"BOUNCE_DOMAIN", "bounces", "dot"},
 		{"TIMEZONE", "Oslo", "is no time zone; use a name like Europe/Oslo"},
 		{"TIMEZONE", "Local", "is no time zone"},

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/rsa"
+	"errors"
 	"io"
 	"log/slog"
 	"net/mail"
@@ -13,6 +15,7 @@ import (
 	"allclear/notifier"
 	"allclear/notifier/email"
 	"allclear/notifier/email/mailbox"
+	"allclear/notifier/email/signer"
 	"allclear/subscribers"
 	"allclear/templates"
 )
@@ -40,6 +43,7 @@ type mailRoom struct {
 	box    *mailbox.Mailbox // nil but for mailbox:
 	most   int              // connections to a relay that names no number
 	bounce string           // domain of envelope senders; "" for From's address
+	signer signer.Mode      // whose RSA signs; "" where no key is RSA
 }
 
 // mailboxRelay is the setting that stands for the built-in catcher.
@@ -66,6 +70,9 @@ func (s *Mail) readMail(site string, log *slog.Logger) (*mailRoom, error) {
 	for _, w := range warnings {
 		log.Warn("mail", "warning", w)
 	}
+	if err := m.chooseSigners(s.Signer, log); err != nil {
+		return nil, err
+	}
 	switch s.Relay {
 	case "":
 		return nil, wrong("RELAY", "is not set; write smtp://user:password@host:587, or mailbox: to try things out")
@@ -76,6 +83,48 @@ func (s *Mail) readMail(site string, log *slog.Logger) (*mailRoom, error) {
 		return nil, wrongBy("RELAY", err)
 	}
 	return m, nil
+}
+
+// chooseSigners lets libcrypto sign for the RSA keys where the setting and the
+// machine allow it, and says in one line whose work it is.
+func (m *mailRoom) chooseSigners(setting string, log *slog.Logger) error {
+	mode, err := signer.ParseMode(setting)
+	if err != nil {
+		return wrong("SIGNER", "%s", err)
+	}
+	var reason error
+	for i := range m.keys {
+		if _, isRSA := m.keys[i].Signer.(*rsa.PrivateKey); !isRSA {
+			continue // Ed25519 is Go's in any case
+		}
+		s, by, why := signer.Wrap(m.keys[i].Signer, mode)
+		if why != nil && mode == signer.Libcrypto {
+			return wrong("SIGNER", "libcrypto cannot be used: %s; write auto or go", why)
+		}
+		// Where keys differ, the slower one is told.
+		if m.keys[i].Signer = s; m.signer != signer.Go {
+			m.signer, reason = by, why
+		}
+	}
+	switch {
+	case m.signer == "":
+	case reason != nil:
+		log.Info("signing", "signer", m.signer, "reason", reason)
+	default:
+		log.Info("signing", "signer", m.signer)
+	}
+	return nil
+}
+
+// close gives back what signers hold outside of Go's memory.
+func (m *mailRoom) close() error {
+	var errs []error
+	for _, k := range m.keys {
+		if c, ok := k.Signer.(io.Closer); ok {
+			errs = append(errs, c.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // catch starts the built-in catcher where it is asked for.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"log/slog"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -134,5 +135,28 @@ func TestATimeOnTheCommandLineIsReadAsInATag(t *testing.T) {
 	}
 	if got, err := instant("at", "", d); err != nil || !got.IsZero() {
 		t.Errorf("nothing: %v, %v", got, err)
+	}
+}
+
+func TestTheLogSaysOnceWhoseRSASigns(t *testing.T) {
+	settings := Mail{From: "status@example.com", Relay: mailboxRelay, SMTPConnections: "1", DKIM: makeKeys(t)}
+	for mode, want := range map[string]string{"go": `signer=go`, "": `signer=(libcrypto|go reason=.+)`, "auto": `signer=(libcrypto|go reason=.+)`} {
+		var out bytes.Buffer
+		settings.Signer = mode
+		m, err := settings.readMail("x", slog.New(slog.NewTextHandler(&out, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Count(out.String(), "\n"); lines != 1 || !regexp.MustCompile(`level=INFO msg=signing `+want+`\n$`).MatchString(out.String()) {
+			t.Errorf("%q: %q", mode, out.String())
+		}
+		if err := m.close(); err != nil {
+			t.Error(err)
+		}
+	}
+	var out bytes.Buffer
+	settings.DKIM = ""
+	if _, err := settings.readMail("x", slog.New(slog.NewTextHandler(&out, nil))); err != nil || out.Len() > 0 {
+		t.Errorf("without a key: %q, %v", out.String(), err)
 	}
 }

@@ -305,6 +305,9 @@ func (p *Program) Close() error {
 	if p.mail != nil && p.mail.box != nil {
 		errs = append(errs, p.mail.box.Shutdown(ctx))
 	}
+	if p.mail != nil {
+		errs = append(errs, p.mail.close())
+	}
 	if p.journal != nil {
 		errs = append(errs, p.journal.Close())
 	}
