@@ -298,6 +298,9 @@ func (f *flight) Taken(r notifier.Receipt) error {
 	f.acked, f.receipt, f.at = true, r, f.out.o.Now()
 	mark, err := f.out.o.Journal.Append(Ack{ID: f.c.ID, At: f.at, Receipt: r})
 	if err != nil {
+		// Each connection has one in the same case. More would all be repeated
+		// if this process died before the database has them.
+		f.out.gate.shut()
 		f.out.o.Log.Error("write the ack journal", "event", f.c.ID.Event(), "delivery", f.c.ID.String(), "error", err)
 		return err
 	}

@@ -25,6 +25,7 @@ type gate struct {
 	mu     sync.Mutex
 	pulse  notifier.Pulse
 	asked  time.Time     // when the last look began
+	since  time.Time     // since when looks have come without a gap
 	opened chan struct{} // closed and replaced at every look
 }
 
@@ -36,9 +37,26 @@ func newGate(now func() time.Time) *gate {
 func (g *gate) open(p notifier.Pulse, asked time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if !g.fresh() {
+		g.since = asked
+	}
 	g.pulse, g.asked = p, asked
 	close(g.opened)
 	g.opened = make(chan struct{})
+}
+
+// shut makes the last look one that is not trusted.
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asked = time.Time{}
+}
+
+// steady reports whether the database has answered for at least d without a gap.
+func (g *gate) steady(d time.Duration) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.fresh() && g.now().Sub(g.since) >= d
 }
 
 // last is the latest look, and whether it can still be trusted. A clock that

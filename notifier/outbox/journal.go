@@ -34,6 +34,7 @@ type Journal struct {
 	mu       sync.Mutex
 	segments [2]*segment
 	current  int
+	broken   bool // the last record could not be written
 }
 
 // Ack is one acknowledgement read back.
@@ -235,6 +236,7 @@ func (j *Journal) Append(a Ack) (mark int, err error) {
 	rec := appendAck(buf[:0], a)
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	defer func() { j.broken = err != nil }()
 	if s := j.segments[j.current]; s.size > segmentSize && j.segments[1-j.current].waiting == 0 {
 		j.current = 1 - j.current
 		if err := j.segments[j.current].rewind(); err != nil {
@@ -248,6 +250,26 @@ func (j *Journal) Append(a Ack) (mark int, err error) {
 	s.size += int64(len(rec))
 	s.waiting++
 	return j.current, nil
+}
+
+// room is how much must fit into a journal again that could not be written.
+const room = 64 << 10
+
+// Check reports whether acknowledgements can be written down. It is asked again
+// and again, and tries only where the last one could not be: a disk was full, say.
+func (j *Journal) Check() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.broken {
+		return nil
+	}
+	s := j.segments[j.current]
+	_, err := s.file.WriteAt(make([]byte, room), s.size) // read back these would be empty records
+	if err = errors.Join(err, s.file.Truncate(s.size)); err != nil {
+		return fmt.Errorf("write the ack journal: %w", err)
+	}
+	j.broken = false
+	return nil
 }
 
 // Settled says that n acknowledgements with this mark are in the database.

@@ -19,6 +19,7 @@ const Lease = 60 * time.Second
 const (
 	heartbeat   = Lease / 3
 	reapEvery   = 5 * time.Second
+	reapGrace   = callTime + time.Second // see keep
 	pollEvery   = time.Second
 	confirmRate = 50 // confirmations a second, so that a sign-up flood cannot crowd out an incident
 )
@@ -57,6 +58,7 @@ type Outbox struct {
 	mu    sync.Mutex
 	held  map[notifier.DeliveryID]*claim // every claim that is not settled
 	looks int                            // how often they were checked
+	mute  bool                           // nothing starts, because the journal cannot be written
 }
 
 // New makes an Outbox; Recover, then Run it.
@@ -168,8 +170,12 @@ func (b *Outbox) Nudge() {
 // When somebody left or something was paused, or when the last look is so long
 // ago that a lease may have been lost (the process was frozen, the database
 // away), it first asks which claims still stand. Only then may transmissions
-// start again: the gate counts from asked (I5).
+// start again: the gate counts from asked (I5). It stays shut while
+// acknowledgements cannot be written down.
 func (b *Outbox) Pulse(ctx context.Context, p notifier.Pulse, asked time.Time) error {
+	if !b.writable() {
+		return nil
+	}
 	old, fresh := b.gate.last()
 	if p.Halts != old.Halts || !fresh {
 		had := b.look()
@@ -186,7 +192,26 @@ func (b *Outbox) Pulse(ctx context.Context, p notifier.Pulse, asked time.Time) e
 	return nil
 }
 
-// keep extends leases and reaps those that others let run out.
+// writable reports whether the journal takes acknowledgements; trouble is
+// logged when it begins and when it ends.
+func (b *Outbox) writable() bool {
+	err := b.o.Journal.Check()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case err != nil && !b.mute:
+		b.o.Log.Error("nothing is sent until acknowledgements can be written down", "channel", b.o.Channel, "error", err)
+	case err == nil && b.mute:
+		b.o.Log.Info("acknowledgements can be written down again", "channel", b.o.Channel)
+	}
+	b.mute = err != nil
+	return err == nil
+}
+
+// keep extends leases and reaps those that others let run out. When the
+// database was away for longer than a lease, all of them have run out, and what
+// their holders sent is still on its way to it: nobody reaps before everyone
+// had the time to tell, and not before this process could.
 func (b *Outbox) keep(ctx context.Context) {
 	beat, reap := time.NewTicker(heartbeat), time.NewTicker(reapEvery)
 	defer beat.Stop()
@@ -200,6 +225,9 @@ func (b *Outbox) keep(ctx context.Context) {
 				b.o.Log.Warn("extend leases", "channel", b.o.Channel, "error", err)
 			}
 		case <-reap.C:
+			if !b.gate.steady(reapGrace) || b.settler.stuck.Load() {
+				continue
+			}
 			call, done := context.WithTimeout(ctx, callTime)
 			n, err := b.o.Leases.Reap(call)
 			done()

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,8 @@ type memory struct {
 	mu       sync.Mutex
 	rows     map[notifier.DeliveryID]*row
 	away     error // every call fails with it
+	locked   error // settling fails with it
+	reaps    int
 	claimed  []int // sizes of claims
 	released int
 	releases int
@@ -87,8 +90,8 @@ func (m *memory) Claim(_ context.Context, c notifier.Claim) ([]notifier.Delivery
 func (m *memory) Settle(_ context.Context, batch []notifier.Settlement) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.away != nil {
-		return m.away
+	if err := cmp.Or(m.away, m.locked); err != nil {
+		return err
 	}
 	for _, s := range batch {
 		r := m.rows[s.ID]
@@ -118,7 +121,27 @@ func (m *memory) Mine(_ context.Context, worker string, ids []notifier.DeliveryI
 func (m *memory) Extend(context.Context, string, []notifier.DeliveryID, time.Duration) error {
 	return nil
 }
-func (m *memory) Reap(context.Context) (int, error) { return 0, nil }
+
+// Reap takes nothing back, but counts.
+func (m *memory) Reap(context.Context) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reaps++
+	return 0, m.away
+}
+
+func (m *memory) reaped() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.reaps
+}
+
+// lock makes settling fail, and nothing else.
+func (m *memory) lock(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.locked = err
+}
 
 func (m *memory) Release(_ context.Context, worker string, ids []notifier.DeliveryID) error {
 	m.mu.Lock()
@@ -254,6 +277,13 @@ func start(t *testing.T, q *memory, s *notifiertest.Sender, change ...func(*Opti
 	}()
 	t.Cleanup(func() { stop() })
 	return r
+}
+
+// silence stops the pulse, or lets it go on.
+func (r *rig) silence(quiet bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.quiet = quiet
 }
 
 func (r *rig) change(f func(p *notifier.Pulse)) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"allclear/notifier"
@@ -36,6 +37,7 @@ type settler struct {
 
 	in     chan landed
 	closed sync.Once
+	stuck  atomic.Bool // the last batch could not be settled
 
 	mu   sync.Mutex
 	left []landed // what run could not settle before its context ended
@@ -73,6 +75,7 @@ func (s *settler) run(ctx context.Context) {
 		}
 		for len(batch) > 0 {
 			err := s.flush(ctx, batch)
+			s.stuck.Store(err != nil)
 			if err == nil {
 				batch = batch[:0]
 				break
