@@ -1,0 +1,119 @@
+package faulttest
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"allclear/notifier/ledgertest"
+	"allclear/store/storetest"
+)
+
+// leaseEnds is how long a test waits for what comes after the end of a lease.
+const leaseEnds = 4 * time.Minute
+
+// atOnce runs tests side by side, for those that mostly wait.
+func atOnce(t *testing.T, tests map[string]func(t *testing.T)) {
+	t.Parallel()
+	var running sync.WaitGroup
+	for name, test := range tests {
+		running.Go(func() { t.Run(name, test) })
+	}
+	running.Wait()
+}
+
+// These wait for the end of a lease, all at the same time.
+func TestALeaseEndsAndNobodyIsSkippedOrToldTwice(t *testing.T) {
+	atOnce(t, map[string]func(t *testing.T){
+		"a worker is killed and does not come back":              killedWorker,
+		"a worker is frozen for longer than its lease":           frozenWorker,
+		"another process keeps the file to itself for that long": lockedFile,
+	})
+}
+
+// shared starts serve and a worker on one PostgreSQL and an incident to n
+// readers, and returns in the middle of sending, with every connection of both
+// in the middle of a mail, once all that was acknowledged is settled.
+func shared(t *testing.T, n int) (s *site, w *process, release func()) {
+	t.Helper()
+	s = newSite(t, storetest.DSN(t, "postgres"), n)
+	var reached <-chan struct{}
+	reached, release = s.heldFrom(n/3+2*connections-2, n/3)
+	s.serve()
+	w = s.worker()
+	s.open()
+	wait(t, reached)
+	eventually(t, "what was acknowledged is settled", func() bool {
+		_, counts, err := s.progress(s.events[0])
+		return err == nil && counts["sent"] == int64(acknowledged(s.ledger))
+	})
+	return s, w, release
+}
+
+// acknowledged is how many mails the ledger has answered for.
+func acknowledged(l *ledgertest.Ledger) (n int) {
+	for _, m := range l.Mails() {
+		if m.Answer != "" {
+			n++
+		}
+	}
+	return n
+}
+
+func killedWorker(t *testing.T) {
+	s, w, release := shared(t, 1500)
+	s.killed(w)
+	release()
+	s.finish(leaseEnds)
+	s.check()
+}
+
+func frozenWorker(t *testing.T) {
+	s, w, release := shared(t, 1500)
+	w.freeze()
+	s.doubts += connections // what it had on the wire
+	release()
+	s.finish(leaseEnds)
+	before := s.ledger.Count()
+	w.thaw()
+	// It wakes with claims that are another's by now, and with answers for what
+	// was on the wire. Its orderly end settles what it takes for its own.
+	<-time.After(2 * time.Second)
+	w.stop()
+	if n := s.ledger.Count() - before; n > 0 {
+		t.Errorf("the one that was frozen sent %d mails of what others had sent", n)
+	}
+	s.open()
+	s.finish(leaseEnds)
+	s.check()
+}
+
+func lockedFile(t *testing.T) {
+	const n = 1500
+	s := newSite(t, storetest.DSN(t, "sqlite"), n)
+	reached, release := s.heldFrom(n/3, 2*n/3)
+	p := s.serve()
+	i := s.open()
+	wait(t, reached)
+	ctx := t.Context()
+	other, err := storetest.SQL(t, s.dsn).Conn(ctx) // serve is another process than this test
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := other.ExecContext(ctx, `BEGIN EXCLUSIVE`); err != nil {
+		t.Fatal(err)
+	}
+	release()
+	<-time.After(70 * time.Second)
+	if !p.log.has("database is locked") {
+		t.Errorf("nobody was told that the file is locked:\n%s", p.log)
+	}
+	if _, err := other.ExecContext(ctx, `ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	s.update(i, "resolved")
+	s.finish(leaseEnds)
+	s.check()
+	s.sound()
+}
