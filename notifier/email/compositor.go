@@ -1,6 +1,7 @@
 package email
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/mail"
@@ -30,6 +31,10 @@ type CompositorOptions struct {
 	// 3.5), so that a mail cannot be replayed for ever. 0: no limit. It must
 	// outlast every queue between us and the reader: a week and more.
 	SignatureLife time.Duration
+	// GoMsgauth leaves every signature to go-msgauth, as if the mail came from
+	// somewhere else. The same comes out, but for t=, which is then go-msgauth's
+	// own reading of the clock; it only takes longer. To compare with (bench).
+	GoMsgauth bool
 	// MailtoUnsubscribe makes the mailto: link that stands beside the https one
 	// in List-Unsubscribe. Nil: there is none.
 	MailtoUnsubscribe func(notifier.DeliveryID) string
@@ -46,7 +51,8 @@ type Compositor struct {
 	list     string // the List-Id header's value
 	warnings []string
 	kept     *shelf
-	scratch  sync.Pool // *[]byte, unsigned mails on their way through the signers
+	keys     []canonicalSigner
+	scratch  sync.Pool // *workbench
 }
 
 // NewCompositor checks o and every key once, with a trial signature.
@@ -79,7 +85,7 @@ func NewCompositor(o CompositorOptions) (*Compositor, error) {
 		name := (&mail.Address{Name: o.ListName, Address: "x@x"}).String()
 		c.list = foldAtSpaces("List-Id: " + strings.TrimSuffix(name, "<x@x>") + "<" + o.ListID + ">")
 	}
-	c.scratch.New = func() any { b := make([]byte, 0, 32<<10); return &b }
+	c.scratch.New = func() any { return new(workbench) }
 	if err := c.tryKeys(); err != nil {
 		return nil, err
 	}
@@ -123,7 +129,7 @@ func (c *Compositor) Compose(m *notifier.Message) (Envelope, error) {
 	if len(c.o.Signers) == 0 {
 		e.Data, err = sk.fill(make([]byte, 0, sk.size+len(m.To)+len(in.mailto)), &in)
 	} else {
-		e.Data, err = c.signed(sk, &in)
+		e.Data, err = c.signed(sk, &in, c.expiry(in.at))
 	}
 	if err != nil {
 		return Envelope{}, fmt.Errorf("compose mail of event %s: %w", m.Letter.EventID, err)
@@ -131,21 +137,33 @@ func (c *Compositor) Compose(m *notifier.Message) (Envelope, error) {
 	return e, nil
 }
 
-// signed fills a borrowed buffer and returns the signatures with the mail behind them.
-func (c *Compositor) signed(sk *skeleton, in *filling) ([]byte, error) {
-	buf := c.scratch.Get().(*[]byte)
-	defer c.scratch.Put(buf)
-	text, err := sk.fill((*buf)[:0], in)
+// workbench is what signing one mail needs, to be used again.
+type workbench struct {
+	mail       []byte // as it is sent, without signatures
+	canonical  []byte // as it is signed
+	signatures []byte
+	encoded    []byte // b=
+	digest     [sha256.Size]byte
+}
+
+// signed returns the signatures of a mail with the mail behind them.
+func (c *Compositor) signed(sk *skeleton, in *filling, expires time.Time) ([]byte, error) {
+	w := c.scratch.Get().(*workbench)
+	defer c.scratch.Put(w)
+	var err error
+	if w.mail, err = sk.fill(w.mail[:0], in); err != nil {
+		return nil, err
+	}
+	if sk.canonical == nil {
+		w.signatures, err = signAll(c.o.Signers, sk.signs, w.mail, expires)
+	} else {
+		err = w.sign(sk.canonical, in, c.keys, in.at, expires)
+	}
 	if err != nil {
 		return nil, err
 	}
-	*buf = text
-	signatures, err := signAll(c.o.Signers, sk.signs, text, c.expiry(in.at))
-	if err != nil {
-		return nil, err
-	}
-	out := make([]byte, 0, len(signatures)+len(text))
-	return append(append(out, signatures...), text...), nil
+	out := make([]byte, 0, len(w.signatures)+len(w.mail))
+	return append(append(out, w.signatures...), w.mail...), nil
 }
 
 func (c *Compositor) expiry(at time.Time) time.Time {
@@ -155,18 +173,35 @@ func (c *Compositor) expiry(at time.Time) time.Time {
 	return at.Add(c.o.SignatureLife)
 }
 
-// tryKeys signs a sample with each key, so that a bad one stops the start and
-// not the first mail, and warns where DMARC would not count a signature.
+// tryKeys makes a mail and has go-msgauth verify each signature, so that a bad
+// key or signer stops the start and not the first mail, and warns where DMARC
+// would not count a signature.
 func (c *Compositor) tryKeys() error {
-	sample := []byte("From: " + c.o.From.Address + "\r\n\r\nsample\r\n")
 	aligned := false
 	for _, k := range c.o.Signers {
-		if _, err := signAll([]Key{k}, []string{"From"}, sample, time.Time{}); err != nil {
-			return err
+		s, err := newCanonicalSigner(k)
+		if err != nil {
+			return fmt.Errorf("sign with %s: %w", k, err)
 		}
+		c.keys = append(c.keys, s)
 		aligned = aligned || alignedDomains(strings.ToLower(k.Domain), c.domain)
 	}
-	if len(c.o.Signers) > 0 && !aligned {
+	if len(c.keys) == 0 {
+		return nil
+	}
+	sk, err := c.build(&notifier.Letter{EventID: "trial", Subject: "Trial", Text: "Trial", HTML: "<p>Trial</p>"})
+	if err != nil {
+		return fmt.Errorf("make a trial mail: %w", err)
+	}
+	in := sampleFilling(sk)
+	mail, err := c.signed(sk, &in, time.Time{})
+	if err != nil {
+		return err
+	}
+	if err := holds(c.o.Signers, mail); err != nil {
+		return err
+	}
+	if !aligned {
 		c.warnings = append(c.warnings, fmt.Sprintf("no DKIM key belongs to %s, the domain of the From address: signatures will be valid, but DMARC does not count them", c.domain))
 	}
 	return nil

@@ -2,6 +2,7 @@ package email
 
 import (
 	"context"
+	"crypto"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
@@ -45,7 +46,11 @@ func recordValue(k Key) (string, error) {
 	if k.Signer == nil {
 		return "", errors.New("key has no signer")
 	}
-	switch pub := k.Signer.Public().(type) {
+	return publicValue(k.Signer.Public())
+}
+
+func publicValue(pub crypto.PublicKey) (string, error) {
+	switch pub := pub.(type) {
 	case *rsa.PublicKey:
 		der, err := x509.MarshalPKIXPublicKey(pub)
 		if err != nil {

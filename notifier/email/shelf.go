@@ -101,8 +101,16 @@ func (s *shelf) remove(el *list.Element) {
 
 // weight is about what a skeleton takes in memory, in bytes.
 func (s *skeleton) weight() int {
-	n := 512
-	for _, p := range s.pieces {
+	n := 512 + weigh(s.pieces)
+	if c := s.canonical; c != nil {
+		n += weigh(c.head) + weigh(c.body) + len(c.names)
+	}
+	return n
+}
+
+func weigh(pieces []piece) int {
+	n := 0
+	for _, p := range pieces {
 		n += cap(p.text) + cap(p.patches)*32
 	}
 	return n

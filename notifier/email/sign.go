@@ -1,6 +1,7 @@
 package email
 
 import (
+	"bytes"
 	"crypto"
 	"fmt"
 	"slices"
@@ -47,8 +48,9 @@ func signedNames(present []string) []string {
 // signAll returns one DKIM-Signature header per key, with CRLF. Each signs the
 // mail as it was composed, so that any of them can be checked without the
 // others (RFC 8463: a verifier that does not know Ed25519 still has RSA). expires
-// is x=; zero leaves it out. t= is go-msgauth's own reading of the clock, which
-// its API does not let us pass in.
+// is x=; zero leaves it out. go-msgauth does the work, for any mail: it reads it
+// as it would read a stranger's, once per key, and takes t= from its own reading
+// of the clock. See canonicalSigner for the way of nearly all mails.
 func signAll(keys []Key, names []string, mail []byte, expires time.Time) ([]byte, error) {
 	var out []byte
 	for _, k := range keys {
@@ -78,4 +80,31 @@ func (k Key) sign(names []string, mail []byte, expires time.Time) (string, error
 		return "", writeErr
 	}
 	return s.Signature(), nil
+}
+
+// holds verifies a mail that keys signed, in this order, as a receiver would.
+func holds(keys []Key, mail []byte) error {
+	records := map[string]string{}
+	for _, k := range keys {
+		value, err := publicValue(k.Signer.Public())
+		if err != nil {
+			return fmt.Errorf("publish %s: %w", k, err)
+		}
+		records[k.String()] = value
+	}
+	found, err := dkim.VerifyWithOptions(bytes.NewReader(mail), &dkim.VerifyOptions{
+		LookupTXT: func(name string) ([]string, error) { return []string{records[name]}, nil },
+	})
+	if err != nil {
+		return fmt.Errorf("verify a trial mail: %w", err)
+	}
+	if len(found) != len(keys) {
+		return fmt.Errorf("verify a trial mail: %d signatures of %d keys", len(found), len(keys))
+	}
+	for i, v := range found {
+		if v.Err != nil {
+			return fmt.Errorf("sign with %s: the signature does not hold: %w", keys[i], v.Err)
+		}
+	}
+	return nil
 }

@@ -22,7 +22,9 @@ type skeleton struct {
 	size   int      // bytes, without what goes into the holes
 	blanks []int    // widths of the letter's blanks
 	signs  []string // header names for the signers
-	mailto bool     // it has a hole for the mailto link
+	// canonical is the same as it is signed; nil where go-msgauth signs.
+	canonical *canonical
+	mailto    bool // it has a hole for the mailto link
 }
 
 // piece is a stretch of text and the hole behind it.
@@ -63,6 +65,9 @@ type filling struct {
 	message *notifier.Message
 	at      time.Time
 	mailto  string
+
+	date   [len(dateLayout)]byte
+	reader [readerWidth]byte
 }
 
 // fill appends one reader's mail to dst.
@@ -79,22 +84,26 @@ func (s *skeleton) fill(dst []byte, in *filling) ([]byte, error) {
 			return nil, fmt.Errorf("value of blank %d holds something else than A-Z a-z 0-9 _ -", i)
 		}
 	}
-	var dateText [len(dateLayout)]byte
-	date := in.at.UTC().AppendFormat(dateText[:0], dateLayout)
-	reader := readerText(in.message.Delivery.Reader())
-	for i := range s.pieces {
-		p := &s.pieces[i]
+	in.at.UTC().AppendFormat(in.date[:0], dateLayout)
+	in.reader = readerText(in.message.Delivery.Reader())
+	return in.pour(dst, s.pieces), nil
+}
+
+// pour appends the pieces to dst with everything filled in that fill has looked at.
+func (in *filling) pour(dst []byte, pieces []piece) []byte {
+	for i := range pieces {
+		p := &pieces[i]
 		start := len(dst)
 		dst = append(dst, p.text...)
 		for _, x := range p.patches {
 			to := dst[start+x.at : start+x.at+x.n]
 			switch x.value {
 			case valueDate:
-				copy(to, date[x.skip:])
+				copy(to, in.date[x.skip:])
 			case valueReader:
-				copy(to, reader[x.skip:])
+				copy(to, in.reader[x.skip:])
 			default:
-				copy(to, values[x.value][x.skip:])
+				copy(to, in.message.Fill[x.value][x.skip:])
 			}
 		}
 		switch p.hole {
@@ -104,7 +113,7 @@ func (s *skeleton) fill(dst []byte, in *filling) ([]byte, error) {
 			dst = append(dst, in.mailto...)
 		}
 	}
-	return dst, nil
+	return dst
 }
 
 // readerText writes a reader's number in base 36, always equally wide.
@@ -134,6 +143,9 @@ func (c *Compositor) build(l *notifier.Letter) (*skeleton, error) {
 		return nil, err
 	}
 	sk.signs = signedNames(w.names)
+	if len(c.keys) > 0 && !c.o.GoMsgauth {
+		sk.canonical = c.provenCanonical(sk)
+	}
 	return sk, nil
 }
 
