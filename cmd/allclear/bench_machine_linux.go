@@ -68,3 +68,42 @@ func memoryOf(pid string) (peak, now int64, err error) {
 	}
 	return peak, now, nil
 }
+
+// childAttributes make a process that Ctrl-C at the terminal is not for, and
+// that ends with us however we end.
+func childAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// cpuOf is the CPU time that a process and those it waited for have used.
+func cpuOf(pid int) (time.Duration, error) {
+	s, err := readStat(strconv.Itoa(pid))
+	if err != nil {
+		return 0, fmt.Errorf("ask for CPU time: %w", err)
+	}
+	return s.cpu, nil
+}
+
+// processStat is what /proc/PID/stat tells.
+type processStat struct {
+	parent string
+	cpu    time.Duration // its own and that of children it waited for
+}
+
+func readStat(pid string) (processStat, error) {
+	raw, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return processStat{}, err
+	}
+	// The name in brackets may hold anything.
+	f := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
+	if len(f) < 15 {
+		return processStat{}, fmt.Errorf("/proc/%s/stat has %d fields", pid, len(f))
+	}
+	s := processStat{parent: f[1]}
+	for _, x := range f[11:15] { // utime stime cutime cstime
+		n, _ := strconv.ParseInt(x, 10, 64)
+		s.cpu += time.Duration(n) * tick
+	}
+	return s, nil
+}

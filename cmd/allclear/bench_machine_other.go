@@ -3,6 +3,7 @@
 package main
 
 import (
+	"syscall"
 	"time"
 
 	"allclear/notifier"
@@ -17,3 +18,11 @@ func machineCPU() (time.Duration, error) { return 0, errLinuxOnly }
 func forgetPeak() {}
 
 func memoryOf(string) (peak, now int64, err error) { return 0, 0, errLinuxOnly }
+
+func childAttributes() *syscall.SysProcAttr { return nil }
+
+func cpuOf(int) (time.Duration, error) { return 0, errLinuxOnly }
+
+func databaseServer(string) (pid string) { return "" }
+
+func familyCPU(string) time.Duration { return 0 }

@@ -1,23 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"strings"
 	"time"
 
 	"allclear/notifier"
+	"allclear/store"
 )
 
 // pipeline is the whole service at work on one event.
 type pipeline struct {
 	p     *Program
 	relay *sink
-	token string
+	api   *benchAPI
 }
 
 // benchIncident is what every mail of a bench tells: the demo's outage.
@@ -31,30 +27,36 @@ func benchIncident() map[string]any {
 
 // open furnishes the database.
 func (l *pipeline) open(ctx context.Context) error {
+	token, err := furnish(ctx, l.p.db)
+	l.api = newBenchAPI(l.p.URL(), token)
+	return err
+}
+
+// furnish makes what incidents name, and a token.
+func furnish(ctx context.Context, db *store.Store) (token string, err error) {
 	for _, c := range demoComponents() {
-		c.CreatedAt = l.p.db.Now()
+		c.CreatedAt = db.Now()
 		if err := c.Validate(); err != nil {
-			return err
+			return "", err
 		}
-		if err := l.p.db.AddComponent(ctx, c); err != nil {
-			return fmt.Errorf("add component %s: %w", c.Key, err)
+		if err := db.AddComponent(ctx, c); err != nil {
+			return "", fmt.Errorf("add component %s: %w", c.Key, err)
 		}
 	}
-	var err error
-	l.token, err = createToken(ctx, l.p.db, "bench", notifier.RoleAdmin)
-	return err
+	return createToken(ctx, db, "bench", notifier.RoleAdmin)
 }
 
 // run posts an incident to n followers and tells how long it took from then to
 // the last settled delivery. It asks the database for nothing until the relay
 // has all mails, so that watching costs nothing.
 func (l *pipeline) run(ctx context.Context, n int, tell func()) (time.Duration, error) {
-	all := l.relay.after(int64(n))
+	all := l.relay.reached(l.relay.taken.Load() + int64(n))
 	began := time.Now()
-	event, err := postIncident(ctx, http.DefaultTransport, l.p.URL(), l.token, "", benchIncident())
+	said, err := l.api.announce(ctx, benchIncident())
 	if err != nil {
 		return 0, err
 	}
+	event := said.EventID
 	stop := ticking(tell)
 	defer stop()
 	slow := time.NewTicker(2 * time.Second) // something may fail, and the relay never have all
@@ -92,38 +94,4 @@ func (l *pipeline) run(ctx context.Context, n int, tell func()) (time.Duration, 
 			return 0, ctx.Err()
 		}
 	}
-}
-
-// postIncident announces something through the API and answers the event's id.
-func postIncident(ctx context.Context, by http.RoundTripper, url, token, key string, body map[string]any) (event string, err error) {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return "", err
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/api/v1/incidents", bytes.NewReader(text))
-	if err != nil {
-		return "", err
-	}
-	r.Header.Set("Authorization", "Bearer "+token)
-	r.Header.Set("Content-Type", "application/json")
-	if key != "" {
-		r.Header.Set("Idempotency-Key", key)
-	}
-	res, err := (&http.Client{Timeout: 30 * time.Second, Transport: by}).Do(r)
-	if err != nil {
-		return "", fmt.Errorf("post an incident: %w", err)
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-	if err != nil {
-		return "", fmt.Errorf("post an incident: %w", err)
-	}
-	if res.StatusCode != http.StatusCreated {
-		return "", fmt.Errorf("post an incident: %s: %s", res.Status, strings.TrimSpace(string(answer)))
-	}
-	var said struct {
-		EventID string `json:"event_id"`
-	}
-	err = json.Unmarshal(answer, &said)
-	return said.EventID, err
 }

@@ -26,17 +26,23 @@ type phase struct {
 	took    time.Duration
 	cpu     map[string]time.Duration
 	own     time.Duration // all of cpu
+	server  time.Duration // what the database server used, where it is on this machine
 	machine time.Duration // what everything on this machine used meanwhile
+	lasted  time.Duration // the phase, by the clock
 	peak    int64         // bytes
 }
 
-// others is the CPU time that was used by other processes: a database server
-// on this machine, or whatever disturbs.
-func (p phase) others() time.Duration { return max(p.machine-p.own, 0) }
+// others is the CPU time of processes that have nothing to do with it.
+func (p phase) others() time.Duration { return max(p.machine-p.own-p.server, 0) }
+
+// disturbed is the share of the machine that others had.
+func (p phase) disturbed() float64 {
+	return p.others().Seconds() / (p.lasted.Seconds() * float64(runtime.NumCPU()))
+}
 
 // plus joins the two halves of a run.
 func (p phase) plus(q phase) phase {
-	sum := phase{took: p.took + q.took, cpu: map[string]time.Duration{}, own: p.own + q.own, machine: p.machine + q.machine, peak: max(p.peak, q.peak)}
+	sum := phase{took: p.took + q.took, cpu: map[string]time.Duration{}, own: p.own + q.own, server: p.server + q.server, machine: p.machine + q.machine, lasted: p.lasted + q.lasted, peak: max(p.peak, q.peak)}
 	for _, part := range cpuParts() {
 		sum.cpu[part] = p.cpu[part] + q.cpu[part]
 	}
@@ -44,12 +50,13 @@ func (p phase) plus(q phase) phase {
 }
 
 // timed runs do on a heap that was swept, under the profiler. do tells how long
-// what it measures took.
-func timed(do func() (time.Duration, error)) (phase, error) {
+// what it measures took; server is the database server's process, if any.
+func timed(server string, do func() (time.Duration, error)) (phase, error) {
 	runtime.GC()
 	debug.FreeOSMemory()
 	forgetPeak()
 	var p phase
+	began, server0 := time.Now(), familyCPU(server)
 	before, err := machineCPU()
 	if err != nil {
 		return p, err
@@ -64,7 +71,7 @@ func timed(do func() (time.Duration, error)) (phase, error) {
 	if err != nil {
 		return p, err
 	}
-	p.machine = after - before
+	p.machine, p.server, p.lasted = after-before, familyCPU(server)-server0, time.Since(began)
 	for _, d := range p.cpu {
 		p.own += d
 	}
@@ -75,7 +82,7 @@ func timed(do func() (time.Duration, error)) (phase, error) {
 // measureRatio measures the loop before and after the pipeline, half of the
 // mails each time, so that a machine that gets faster or slower does so for both.
 func (c *benchCmd) measureRatio(a *app, g *ground, r *ratioReport) error {
-	relay, err := newSink()
+	relay, err := newSink(sinkOptions{})
 	if err != nil {
 		return err
 	}
@@ -96,7 +103,7 @@ func (c *benchCmd) measureRatio(a *app, g *ground, r *ratioReport) error {
 }
 
 func (c *benchCmd) measureBoth(a *app, p *Program, relay *sink, r *ratioReport) error {
-	line := &pipeline{p: p, relay: relay}
+	line, server := &pipeline{p: p, relay: relay}, databaseServer(p.o.settings.Database)
 	warm := warmUp(c.Messages)
 	m := a.meter("followers", int64(c.Messages))
 	defer m.close()
@@ -126,16 +133,16 @@ func (c *benchCmd) measureBoth(a *app, p *Program, relay *sink, r *ratioReport) 
 	defer m.close()
 	begun := relay.taken.Load()
 	tell := func() { m.set(relay.taken.Load() - begun) }
-	first, err := timed(func() (time.Duration, error) { return loop.run(a.ctx, 0, half, tell) })
+	first, err := timed(server, func() (time.Duration, error) { return loop.run(a.ctx, 0, half, tell) })
 	if err != nil {
 		return err
 	}
 	sent := relay.bytes.Load()
-	if r.pipeline, err = timed(func() (time.Duration, error) { return line.run(a.ctx, c.Messages, tell) }); err != nil {
+	if r.pipeline, err = timed(server, func() (time.Duration, error) { return line.run(a.ctx, c.Messages, tell) }); err != nil {
 		return err
 	}
 	r.size = (relay.bytes.Load() - sent) / int64(c.Messages)
-	second, err := timed(func() (time.Duration, error) { return loop.run(a.ctx, half, c.Messages, tell) })
+	second, err := timed(server, func() (time.Duration, error) { return loop.run(a.ctx, half, c.Messages, tell) })
 	r.loop = first.plus(second)
 	return err
 }
@@ -172,6 +179,7 @@ func benchFollowers(ctx context.Context, db *store.Store, first, last int, progr
 	for i := first; i <= last; i++ {
 		batch = append(batch, subscribers.Subscriber{
 			Channel: notifier.Email, Address: benchReader(i), State: subscribers.Active, Cadence: subscribers.Instant,
+			Filter:    subscribers.Filter{Severity: notifier.SeverityMinor}, // what is less concerns nobody
 			CreatedAt: db.Now(), ConfirmedAt: db.Now(),
 		})
 		if len(batch) < cap(batch) && i < last {

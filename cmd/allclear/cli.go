@@ -22,6 +22,7 @@ type world struct {
 	out, err io.Writer
 	environ  []string
 	now      func() time.Time
+	self     func() (string, error) // where this program is, to start it once more
 }
 
 // commandLine is the tree of commands, in the order help shows them.

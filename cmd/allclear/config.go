@@ -245,5 +245,5 @@ func slips(a, b string) int {
 
 // system is the world of a real process.
 func system() *world {
-	return &world{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), now: time.Now}
+	return &world{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), now: time.Now, self: os.Executable}
 }

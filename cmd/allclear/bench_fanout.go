@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// takeFanout measures from the POST until every delivery is made: while those
+// that are made go out already, and with the queue paused.
+func takeFanout(ctx context.Context, b *bed) ([]figure, error) {
+	n := b.scaled(100_000)
+	if err := b.serve(ctx, n, true, sinkOptions{}); err != nil {
+		return nil, err
+	}
+	sending, err := b.rounds(func() (float64, error) { return b.fanout(ctx) })
+	if err != nil {
+		return nil, err
+	}
+	if err := b.api.call(ctx, http.MethodPost, "/queue/pause", map[string]any{}, nil); err != nil {
+		return nil, err
+	}
+	paused, err := b.rounds(func() (float64, error) { return b.fanout(ctx) })
+	if err != nil {
+		return nil, err
+	}
+	what := count(int64(n)) + " deliveries made, "
+	return []figure{
+		atMost(what+"sending", "s", 1, sending), atMost(what+"paused", "s", 1, paused),
+	}, b.api.call(ctx, http.MethodPost, "/queue/resume", map[string]any{}, nil)
+}
+
+// fanout is the seconds from the POST until every delivery is made.
+func (b *bed) fanout(ctx context.Context) (float64, error) {
+	began := time.Now()
+	said, err := b.api.announce(ctx, benchIncident())
+	if err != nil {
+		return 0, err
+	}
+	took, err := b.expanded(ctx, said, began)
+	if err != nil {
+		return 0, err
+	}
+	return took.Seconds(), b.api.withdraw(ctx, said)
+}
+
+// expanded waits until an event has all its deliveries, and says since when.
+func (b *bed) expanded(ctx context.Context, said announced, began time.Time) (time.Duration, error) {
+	_, err := b.api.until(ctx, said.EventID, 5*time.Millisecond, func(f fares) bool { return f.State != "expanding" })
+	return time.Since(began), err
+}

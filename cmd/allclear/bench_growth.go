@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"time"
+)
+
+// step is what a delivery costs with so many followers. It is kept in the picture.
+type step struct {
+	Followers int     `json:"followers"`
+	Accept    float64 `json:"accept_ms"`
+	Fanout    float64 `json:"fanout_us"` // a delivery
+	CPU       float64 `json:"cpu_us"`    // of the service a delivery, all in all
+	Server    float64 `json:"server_us"` // of the database server a delivery
+	Memory    float64 `json:"memory_mb"` // the peak
+	Rate      float64 `json:"rate"`      // mails a second
+}
+
+// takeGrowth sends an unsigned incident to more and more followers.
+func takeGrowth(ctx context.Context, b *bed) ([]figure, error) {
+	var steps []step
+	var out []figure
+	for _, n := range []int{1000, 10_000, 100_000, 1_000_000} {
+		if len(steps) > 0 && steps[len(steps)-1].Followers == b.scaled(n) {
+			break // --subscribers allows no more
+		}
+		var rounds []step
+		for range b.c.Rounds {
+			s, err := b.growthStep(ctx, b.scaled(n))
+			if err != nil {
+				return nil, err
+			}
+			rounds = append(rounds, s)
+		}
+		s := step{Followers: b.scaled(n)}
+		for _, of := range []func(*step) *float64{
+			func(s *step) *float64 { return &s.Accept }, func(s *step) *float64 { return &s.Fanout }, func(s *step) *float64 { return &s.CPU },
+			func(s *step) *float64 { return &s.Server }, func(s *step) *float64 { return &s.Memory }, func(s *step) *float64 { return &s.Rate },
+		} {
+			var all []float64
+			for i := range rounds {
+				all = append(all, *of(&rounds[i]))
+			}
+			*of(&s) = middle(all)
+		}
+		steps = append(steps, s)
+		to := short(s.Followers) + ": "
+		out = append(out,
+			plainFigure(to+"accept", "ms", s.Accept), plainFigure(to+"fan-out", "us each", s.Fanout),
+			plainFigure(to+"service's CPU", "us each", s.CPU), plainFigure(to+"database server's CPU", "us each", s.Server),
+			plainFigure(to+"memory", "MB", s.Memory), plainFigure(to+"rate", "mails/s", s.Rate))
+	}
+	if b.c.SVG == "" {
+		return out, nil
+	}
+	return out, drawGrowth(b.c.SVG, b.g.dialect(), steps)
+}
+
+func (b *bed) growthStep(ctx context.Context, n int) (step, error) {
+	s := step{Followers: n}
+	b.rest()
+	if err := b.serve(ctx, n, false, sinkOptions{}); err != nil {
+		return s, err
+	}
+	var accepts []float64
+	for range 20 {
+		took, err := b.probe(ctx)
+		if err != nil {
+			return s, err
+		}
+		accepts = append(accepts, ms(took))
+	}
+	s.Accept = middle(accepts)
+	server := databaseServer(b.g.dsn)
+	before, err := b.child.cpu()
+	if err != nil {
+		return s, err
+	}
+	serverBefore, begun, began := familyCPU(server), b.relay.taken.Load(), time.Now()
+	said, err := b.api.announce(ctx, benchIncident())
+	if err != nil {
+		return s, err
+	}
+	made, err := b.expanded(ctx, said, began)
+	if err != nil {
+		return s, err
+	}
+	took, err := b.allSent(ctx, said, begun, began)
+	if err != nil {
+		return s, err
+	}
+	after, err := b.child.cpu()
+	if err != nil {
+		return s, err
+	}
+	each := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(n) }
+	s.Fanout, s.CPU, s.Server = each(made), each(after-before), each(familyCPU(server)-serverBefore)
+	s.Rate = float64(n) / took.Seconds()
+	peak, _, err := b.child.memory()
+	s.Memory = float64(peak) / (1 << 20)
+	return s, err
+}
