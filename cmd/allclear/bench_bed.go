@@ -18,6 +18,7 @@ type bed struct {
 	g         *ground
 	followers int
 	token     string
+	told      func(figure)
 	// While the service runs:
 	relay *sink
 	child *child
@@ -68,7 +69,7 @@ func (b *bed) serve(ctx context.Context, n int, signed bool, o sinkOptions) erro
 		"FROM": demoFrom, "RELAY": b.relay.url(), "SMTP_CONNECTIONS": fmt.Sprint(benchConnections), "BOUNCE_DOMAIN": "bounces." + demoDomain,
 	}
 	if signed && !b.c.Unsigned {
-		settings["DKIM"] = b.g.dkim
+		settings["DKIM"], settings["SIGNER"] = b.g.dkim, b.c.Signer
 	}
 	if b.child, err = b.a.startChild(ctx, settings); err != nil {
 		return err
@@ -91,7 +92,12 @@ func (b *bed) rest() {
 	}
 }
 
-func (b *bed) close() { b.rest() }
+// tell passes on what was found.
+func (b *bed) tell(all ...figure) {
+	for _, f := range all {
+		b.told(f)
+	}
+}
 
 // probe posts an incident that concerns nobody, and tells how long that took.
 func (b *bed) probe(ctx context.Context) (time.Duration, error) {

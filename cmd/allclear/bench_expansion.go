@@ -8,9 +8,8 @@ import (
 // takeExpansion measures the first mail of an incident that is posted while an
 // event of a lower lane is being made into deliveries, at a quick relay and at
 // one that takes half a second for each answer.
-func takeExpansion(ctx context.Context, b *bed) ([]figure, error) {
+func takeExpansion(ctx context.Context, b *bed) error {
 	n := b.scaled(1_000_000)
-	var out []figure
 	for _, c := range []struct {
 		what  string
 		delay time.Duration
@@ -20,7 +19,7 @@ func takeExpansion(ctx context.Context, b *bed) ([]figure, error) {
 		{"the same, answers after 500 ms", 500 * time.Millisecond, 1500},
 	} {
 		if err := b.serve(ctx, n, true, sinkOptions{delay: c.delay}); err != nil {
-			return nil, err
+			return err
 		}
 		v, err := b.rounds(func() (float64, error) {
 			post, err := b.post(ctx)
@@ -37,12 +36,12 @@ func takeExpansion(ctx context.Context, b *bed) ([]figure, error) {
 			return v, b.api.withdraw(ctx, post)
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out = append(out, atMost(c.what, "ms", c.limit, v))
+		b.tell(atMost(c.what, "ms", c.limit, v))
 		b.rest()
 	}
-	return out, nil
+	return nil
 }
 
 // short is a round number of followers, as in 100k and 1M.

@@ -8,26 +8,26 @@ import (
 
 // takeFanout measures from the POST until every delivery is made: while those
 // that are made go out already, and with the queue paused.
-func takeFanout(ctx context.Context, b *bed) ([]figure, error) {
+func takeFanout(ctx context.Context, b *bed) error {
 	n := b.scaled(100_000)
 	if err := b.serve(ctx, n, true, sinkOptions{}); err != nil {
-		return nil, err
+		return err
 	}
 	sending, err := b.rounds(func() (float64, error) { return b.fanout(ctx) })
 	if err != nil {
-		return nil, err
+		return err
 	}
+	what := count(int64(n)) + " deliveries made, "
+	b.tell(atMost(what+"sending", "s", 1, sending))
 	if err := b.api.call(ctx, http.MethodPost, "/queue/pause", map[string]any{}, nil); err != nil {
-		return nil, err
+		return err
 	}
 	paused, err := b.rounds(func() (float64, error) { return b.fanout(ctx) })
 	if err != nil {
-		return nil, err
+		return err
 	}
-	what := count(int64(n)) + " deliveries made, "
-	return []figure{
-		atMost(what+"sending", "s", 1, sending), atMost(what+"paused", "s", 1, paused),
-	}, b.api.call(ctx, http.MethodPost, "/queue/resume", map[string]any{}, nil)
+	b.tell(atMost(what+"paused", "s", 1, paused))
+	return b.api.call(ctx, http.MethodPost, "/queue/resume", map[string]any{}, nil)
 }
 
 // fanout is the seconds from the POST until every delivery is made.

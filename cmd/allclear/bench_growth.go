@@ -17,9 +17,8 @@ type step struct {
 }
 
 // takeGrowth sends an unsigned incident to more and more followers.
-func takeGrowth(ctx context.Context, b *bed) ([]figure, error) {
+func takeGrowth(ctx context.Context, b *bed) error {
 	var steps []step
-	var out []figure
 	for _, n := range []int{1000, 10_000, 100_000, 1_000_000} {
 		if len(steps) > 0 && steps[len(steps)-1].Followers == b.scaled(n) {
 			break // --subscribers allows no more
@@ -28,7 +27,7 @@ func takeGrowth(ctx context.Context, b *bed) ([]figure, error) {
 		for range b.c.Rounds {
 			s, err := b.growthStep(ctx, b.scaled(n))
 			if err != nil {
-				return nil, err
+				return err
 			}
 			rounds = append(rounds, s)
 		}
@@ -45,15 +44,15 @@ func takeGrowth(ctx context.Context, b *bed) ([]figure, error) {
 		}
 		steps = append(steps, s)
 		to := short(s.Followers) + ": "
-		out = append(out,
-			plainFigure(to+"accept", "ms", s.Accept), plainFigure(to+"fan-out", "us each", s.Fanout),
-			plainFigure(to+"service's CPU", "us each", s.CPU), plainFigure(to+"database server's CPU", "us each", s.Server),
+		b.tell(
+			plainFigure(to+"accept", "ms", s.Accept), plainFigure(to+"fan-out", "µs each", s.Fanout),
+			plainFigure(to+"service's CPU", "µs each", s.CPU), plainFigure(to+"server's CPU", "µs each", s.Server),
 			plainFigure(to+"memory", "MB", s.Memory), plainFigure(to+"rate", "mails/s", s.Rate))
 	}
 	if b.c.SVG == "" {
-		return out, nil
+		return nil
 	}
-	return out, drawGrowth(b.c.SVG, b.g.dialect(), steps)
+	return drawGrowth(b.c.SVG, b.g.dialect(), steps)
 }
 
 func (b *bed) growthStep(ctx context.Context, n int) (step, error) {

@@ -70,7 +70,7 @@ func growthPanels() []panel {
 // Sizes in the picture.
 const (
 	panelWide, panelHigh = 360, 212
-	plotLeft, plotRight  = 52, 16
+	plotLeft, plotRight  = 52, 20
 	plotTop, plotBottom  = 48, 36
 )
 

@@ -23,7 +23,8 @@ type bareLoop struct {
 }
 
 // newBareLoop makes it of a program that has told its first event to reader 1.
-func newBareLoop(ctx context.Context, p *Program, relay *sink, messages int) (*bareLoop, error) {
+// change, if any, is what is different from production.
+func newBareLoop(ctx context.Context, p *Program, messages int, change func(*email.CompositorOptions)) (*bareLoop, error) {
 	const event = 1
 	m, err := p.set.Renderer().Render(ctx, notifier.Delivery{
 		ID: notifier.MakeDeliveryID(event, 1), Lane: notifier.LaneIncident, Channel: notifier.Email, Address: benchReader(1), Since: event, AcceptedAt: p.db.Now(),
@@ -36,7 +37,11 @@ func newBareLoop(ctx context.Context, p *Program, relay *sink, messages int) (*b
 	for i := range l.links {
 		l.links[i] = tokens.Unsubscribe(int64(i + 1))
 	}
-	if l.compositor, err = p.mail.compositor(p.links, p.o.settings.Name, p.db.Now); err != nil {
+	o := p.mail.writing(p.links, p.o.settings.Name, p.db.Now)
+	if change != nil {
+		change(&o)
+	}
+	if l.compositor, err = email.NewCompositor(o); err != nil {
 		return nil, err
 	}
 	l.pool, err = p.mail.pool(nil, nil, p.db.Now)

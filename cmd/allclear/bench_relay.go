@@ -16,15 +16,14 @@ const (
 // takeRelay measures the rate at a relay that is far away. With PIPELINING a
 // mail needs one round trip, the next one's envelope going with its end;
 // without, it needs four: MAIL, RCPT, DATA and the end.
-func takeRelay(ctx context.Context, b *bed) ([]figure, error) {
-	var out []figure
+func takeRelay(ctx context.Context, b *bed) error {
 	for _, c := range []struct {
 		what  string
 		plain bool
 		trips int
 	}{{"20 ms away, PIPELINING", false, 1}, {"20 ms away, without", true, 4}} {
 		if err := b.serve(ctx, b.scaled(10_000), true, sinkOptions{delay: relayDelay, plain: c.plain}); err != nil {
-			return nil, err
+			return err
 		}
 		best := benchConnections / (float64(c.trips) * relayDelay.Seconds())
 		var trips []float64
@@ -34,12 +33,12 @@ func takeRelay(ctx context.Context, b *bed) ([]figure, error) {
 			return rate, err
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out = append(out, atLeast(c.what, "mails/s", .9*best, v), plainFigure("round trips a mail", "", middle(trips)))
+		b.tell(atLeast(c.what, "mails/s", .9*best, v), plainFigure("round trips a mail", "", middle(trips)))
 		b.rest()
 	}
-	return out, nil
+	return nil
 }
 
 // relayRate is the rate of sending once it is steady, and the round trips a

@@ -19,6 +19,23 @@ type ratioReport struct {
 	size     int64  // bytes of a mail
 	loop     phase
 	pipeline phase
+	others   []otherRate
+}
+
+// otherRate is what another bare loop reached.
+type otherRate struct {
+	name string
+	rate float64
+}
+
+// beside is the pipeline against another loop; false where that did not run.
+func (r *ratioReport) beside(name string) (float64, bool) {
+	for _, o := range r.others {
+		if o.name == name {
+			return r.rate(r.pipeline) / o.rate, true
+		}
+	}
+	return 0, false
 }
 
 // ratioJSON is what --json prints. Rates are mails a second; the CPU time is
@@ -88,7 +105,11 @@ func (r *ratioReport) print(w io.Writer) error {
 	if err := t.print(w); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nratio  %.2f  (by CPU time %.2f)\n\n", r.ratio(), r.byCPU())
+	fmt.Fprintf(w, "\nratio  %.2f  (by CPU time %.2f)\n", r.ratio(), r.byCPU())
+	for _, o := range r.others {
+		fmt.Fprintf(w, "       %.2f  to a bare loop with %s, which reaches %s mails/s\n", r.rate(r.pipeline)/o.rate, o.name, count(int64(o.rate)))
+	}
+	fmt.Fprintln(w)
 	const row = "%-28s %9s  %9s  %s\n"
 	fmt.Fprintf(w, row, "CPU MS PER 1,000 MAILS", "BARE LOOP", "PIPELINE", "")
 	line := func(name string, loop, pipe time.Duration, bar bool) {

@@ -15,7 +15,7 @@ func TestABenchComparesThePipelineWithTheLoopAndLeavesNothing(t *testing.T) {
 	for _, dialect := range storetest.Dialects() {
 		t.Run(dialect, func(t *testing.T) {
 			dsn := storetest.EmptyDSN(t, dialect)
-			code, out, errs := runOnce(t, nil, "bench", "--messages", "200", "--database", dsn, "--json")
+			code, out, errs := runOnce(t, nil, "bench", "--messages", "200", "--signer", "go", "--database", dsn, "--json")
 			if code != exitDone {
 				t.Fatalf("exit %d\n%s%s", code, out, errs)
 			}
@@ -33,8 +33,8 @@ func TestABenchComparesThePipelineWithTheLoopAndLeavesNothing(t *testing.T) {
 			if r.LoopRate <= 0 || r.PipelineRate <= 0 || r.Ratio <= 0 || r.PeakRSS <= 1 {
 				t.Errorf("figures: %s", out)
 			}
-			if r.CPU[partSign] <= 0 || r.CPU[partDatabase] <= 0 {
-				t.Errorf("signing cost %v ms per 1,000 mails, the database %v", r.CPU[partSign], r.CPU[partDatabase])
+			if r.CPU[partSign] <= 0 {
+				t.Errorf("signing cost nothing: %s", out)
 			}
 			if dialect == "sqlite" {
 				left, err := os.ReadDir(filepath.Dir(dsn))
@@ -63,7 +63,7 @@ func TestABenchSignsNothingWhereItIsToldSo(t *testing.T) {
 }
 
 func TestABenchRefusesWhatItCannotMeasure(t *testing.T) {
-	for _, args := range [][]string{{"--messages", "0"}, {"--messages", "2000000"}, {"--signer", "rot13"}, {"--database", "mysql://x"}} {
+	for _, args := range [][]string{{"--messages", "0"}, {"--messages", "2000000"}, {"--signer", "rot13"}, {"--database", "mysql://x"}, {"--measure", "speed"}, {"--rounds", "0"}, {"--svg", "x.svg"}, {"--subscribers", "-1"}} {
 		if code, out, errs := runOnce(t, nil, append([]string{"bench"}, args...)...); code != exitUsage || out != "" {
 			t.Errorf("%v: exit %d, %q, %q", args, code, out, errs)
 		}

@@ -164,15 +164,20 @@ func publicKeys(keys []email.Key) func(string) ([]string, error) {
 // compositor writes the mails. Without links (a test mail has no delivery) the
 // envelope sender is From's address.
 func (m *mailRoom) compositor(l *subscribers.Links, listName string, now func() time.Time) (*email.Compositor, error) {
-	o := email.CompositorOptions{From: *m.from, ListName: listName, Now: now, Signers: m.keys}
-	if m.bounce != "" && l != nil {
-		o.Envelope = func(id notifier.DeliveryID) string { return l.Envelope(id) + "@" + m.bounce }
-	}
-	c, err := email.NewCompositor(o)
+	c, err := email.NewCompositor(m.writing(l, listName, now))
 	if err != nil {
 		return nil, wrongBy("FROM", err)
 	}
 	return c, nil
+}
+
+// writing is how the mails are written.
+func (m *mailRoom) writing(l *subscribers.Links, listName string, now func() time.Time) email.CompositorOptions {
+	o := email.CompositorOptions{From: *m.from, ListName: listName, Now: now, Signers: m.keys}
+	if m.bounce != "" && l != nil {
+		o.Envelope = func(id notifier.DeliveryID) string { return l.Envelope(id) + "@" + m.bounce }
+	}
+	return o
 }
 
 func (m *mailRoom) pool(observer email.Observer, transcript io.Writer, now func() time.Time) (*email.Pool, error) {
