@@ -38,7 +38,7 @@ type site struct {
 
 	url       string // where the last serve answers
 	processes []*process
-	posts     int
+	marks     []string // of everything that was posted
 	events    []string // of what was accepted
 }
 
@@ -208,8 +208,9 @@ type incident struct {
 
 // mark is a word for a post, which its text alone will hold.
 func (s *site) mark() string {
-	s.posts++
-	return fmt.Sprintf("post%06d%s", s.posts, word(6))
+	mark := fmt.Sprintf("post%06d%s", len(s.marks)+1, word(6))
+	s.marks = append(s.marks, mark)
+	return mark
 }
 
 // post says something under a new mark, and notes in the ledger what came of it.

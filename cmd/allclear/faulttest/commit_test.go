@@ -1,0 +1,171 @@
+package faulttest
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+
+	"allclear/store/storetest"
+)
+
+// every lists the places at which a fault strikes in turn: the first few all,
+// then ever fewer, so that a long series stays affordable; all of them where
+// ALLCLEAR_TEST_ROUNDS asks for many rounds.
+func every(t *testing.T, few int) func(yield func(n int) bool) {
+	step := 1
+	return func(yield func(n int) bool) {
+		for n := 1; yield(n); n += step {
+			if rounds(t, few) <= few {
+				step = max(1, n/few)
+			}
+		}
+	}
+}
+
+// atEvery runs a small incident over and over, killed at the first, second,
+// third ... place, until the place is not reached any more. strike starts the
+// program so that it dies at place n.
+func (s *site) atEvery(few int, strike func(n int) (*process, error)) {
+	s.t.Helper()
+	killed, missed := 0, 0
+	var open []string
+	for n := range every(s.t, few) {
+		p, err := strike(n)
+		if err == nil {
+			mark, said, err := s.post("/incidents", "", object{"title": ""})
+			if err != nil {
+				open = append(open, mark)
+				wait(s.t, p.gone) // it broke because it died
+			} else {
+				s.finish(p, said.text("event_id"))
+			}
+		}
+		if p.died() {
+			s.doubts += connections
+			killed, missed = killed+1, 0
+			continue
+		}
+		if err != nil {
+			s.t.Fatalf("place %d: %v\n%s", n, err, p.log)
+		}
+		s.killed(p)
+		if missed++; missed == 2 { // threads take turns, so one miss says nothing
+			break
+		}
+	}
+	if killed == 0 {
+		s.t.Error("it was never killed: the test is blind")
+	}
+	s.serve()
+	for _, mark := range open {
+		s.clear(mark)
+	}
+	s.t.Logf("killed at %d places, %d posts without an answer", killed, len(open))
+	s.done()
+	s.check()
+}
+
+func TestKilledAtEveryFsyncNobodyIsSkipped(t *testing.T) {
+	s := newSite(t, storetest.DSN(t, "sqlite"), 12)
+	s.atEvery(15, func(n int) (*process, error) {
+		return s.start(strace(t, "fsync,fdatasync", fmt.Sprintf("signal=KILL:when=%d", n)))
+	})
+}
+
+func TestKilledAtEveryWriteNobodyIsSkipped(t *testing.T) {
+	s := newSite(t, storetest.DSN(t, "sqlite"), 12)
+	s.atEvery(8, func(n int) (*process, error) {
+		return s.start(strace(t, "pwrite64", fmt.Sprintf("signal=KILL:when=%d", n)))
+	})
+}
+
+// PostgreSQL commits when a message arrives, and the program knows when the
+// answer does. Between the two lies the doubt.
+func TestKilledAtEveryCommitNobodyIsSkipped(t *testing.T) {
+	for name, after := range map[string]bool{"before it arrives": false, "before its answer arrives": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, storetest.DSN(t, "postgres"), 12)
+			x := newCommitProxy(t, s.dsn)
+			direct := s.dsn
+			s.dsn = x.dsn
+			s.atEvery(10, func(n int) (*process, error) {
+				s.dsn = x.dsn
+				p, err := s.start(launch{command: "serve"})
+				if err == nil {
+					x.arm(n, after, p)
+				}
+				return p, err
+			})
+			s.dsn = direct
+		})
+	}
+}
+
+// After a failed fsync nobody knows what is on the disk: the kernel may have
+// thrown away what it could not write and say "done" the next time. So nothing
+// may be acknowledged on the strength of the next try.
+func TestAfterAFailedFsyncNothingIsAcknowledgedThatIsNotDurable(t *testing.T) {
+	s := newSite(t, storetest.DSN(t, "sqlite"), 12)
+	refused := 0
+	for n := range every(t, 8) {
+		if n > 20 && rounds(t, 0) < 300 || n > 40 {
+			break
+		}
+		p, err := s.start(strace(t, "fsync,fdatasync", fmt.Sprintf("error=EIO:when=%d", n)))
+		key := fmt.Sprintf("disk-%d", n)
+		if err != nil {
+			p.kill()
+			p = s.serve()
+		}
+		// The client asks until it is told that the incident stands.
+		mark, said, err := s.post("/incidents", "", object{"title": ""}, "Idempotency-Key", key)
+		for try := 0; err != nil; try++ {
+			refused++
+			if p.ended() {
+				p = s.serve()
+			}
+			if try == 50 {
+				t.Fatalf("fsync %d: never accepted: %v\n%s", n, err, p.log)
+			}
+			said, err = s.again(mark, "/incidents", object{"title": mark, "body": text(mark)}, "Idempotency-Key", key)
+		}
+		s.finish(p, said.text("event_id"))
+		s.killed(p)
+	}
+	p := s.serve()
+	for _, mark := range s.marks {
+		if ids := s.find(mark); len(ids) != 1 {
+			t.Errorf("asked under one key until it stood, there are %d incidents", len(ids))
+		}
+	}
+	t.Logf("%d answers were refusals", refused)
+	s.done()
+	s.check()
+	p.stop()
+	whole(t, s.dsn)
+}
+
+// whole asks SQLite itself whether the file is sound.
+func whole(t *testing.T, path string) {
+	t.Helper()
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := storetest.SQL(t, path).Query(`PRAGMA integrity_check`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var said []string
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			t.Fatal(err)
+		}
+		said = append(said, line)
+	}
+	if err := rows.Err(); err != nil || !slices.Equal(said, []string{"ok"}) {
+		t.Errorf("integrity_check: %v, %v", said, err)
+	}
+}
