@@ -22,7 +22,9 @@ import (
 // and the moment they are settled in the database. It is a file of the
 // process's own, written without fsync: it survives the death of the process,
 // which is what costs repeats most often; where the whole machine is lost, what
-// was acknowledged since the last settle is repeated (I2).
+// was acknowledged since the last settle is repeated (I2). Only the worker's
+// name at its head is synced, once: with it the leases are taken back at once
+// after such a loss too, and nobody waits for them to end.
 //
 // Two segments take turns: while one is written, the other waits until
 // everything in it is settled and is then emptied. So the journal stays small
@@ -113,6 +115,7 @@ var (
 func openPair(path, identity string) (*Journal, *Left, error) {
 	j := &Journal{}
 	left := &Left{}
+	fresh := false
 	for i := range j.segments {
 		f, err := os.OpenFile(fmt.Sprintf("%s.%d", path, i), os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
@@ -141,12 +144,18 @@ func openPair(path, identity string) (*Journal, *Left, error) {
 		left.Acks = append(left.Acks, acks...)
 		j.segments[i].size, j.segments[i].waiting = int64(len(data)), len(acks)
 		if worker == "" {
+			fresh = true
 			if err := j.segments[i].begin(j.worker, identity); err != nil {
 				return nil, nil, errors.Join(err, j.release())
 			}
 		}
 	}
 	left.Worker = j.worker
+	if fresh {
+		if err := syncFolder(filepath.Dir(path)); err != nil {
+			return nil, nil, errors.Join(err, j.release())
+		}
+	}
 	return j, left, nil
 }
 
@@ -160,9 +169,27 @@ func (s *segment) begin(worker, identity string) error {
 	if err := s.file.Truncate(0); err != nil {
 		return err
 	}
-	_, err := s.file.WriteAt(h, 0)
+	if _, err := s.file.WriteAt(h, 0); err != nil {
+		return err
+	}
 	s.size = int64(headerSize)
-	return err
+	return s.file.Sync()
+}
+
+// syncFolder makes the names of new files in dir last, and its own.
+func syncFolder(dir string) error {
+	for _, name := range []string{dir, filepath.Dir(dir)} {
+		d, err := os.Open(name)
+		if err != nil {
+			continue // a parent that may not be read was there before
+		}
+		err = d.Sync()
+		_ = d.Close()
+		if err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
+			return fmt.Errorf("sync the state folder: %w", err)
+		}
+	}
+	return nil
 }
 
 // readSegment reads as many whole records as there are; a torn one at the end
