@@ -1,0 +1,176 @@
+package faulttest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"allclear/notifier/ledgertest"
+)
+
+// machine is a site whose database and state lie on a file system of their own,
+// in an image. To lose the power is to go on with a copy of the image that was
+// taken while nothing was synced for it: what was written and not synced is in
+// the kernel's memory, and not in the copy.
+type machine struct {
+	*site
+	dir, image string
+	losses     int
+}
+
+// newMachine makes a site of n readers on an ext4 file system of its own.
+func newMachine(t *testing.T, n int) *machine {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		without(t, "only root may mount a file system, which losing the power needs")
+	}
+	if _, err := exec.LookPath("mkfs.ext4"); err != nil {
+		without(t, "mkfs.ext4 is missing: apt-get install e2fsprogs")
+	}
+	m := &machine{dir: t.TempDir(), image: filepath.Join(t.TempDir(), "disk.img")}
+	f, err := os.Create(m.image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Truncate(64 << 20); err != nil {
+		t.Fatal(err)
+	}
+	_ = f.Close()
+	run(t, "mkfs.ext4", "-q", "-F", m.image)
+	if out, err := m.mount(); err != nil {
+		without(t, fmt.Sprintf("a file system cannot be mounted here: %v: %s", err, out))
+	}
+	t.Cleanup(func() { run(t, "umount", "--lazy", m.dir) }) // after the processes, which were started later, have gone
+	m.site = newSite(t, filepath.Join(m.dir, "allclear.db"), n)
+	m.state = filepath.Join(m.dir, "state")
+	run(t, "sync", "-f", m.dir)
+	return m
+}
+
+// mount mounts the image. The journal of ext4 is not to commit by itself in the
+// middle of a test, so that only what the program synced is safe.
+func (m *machine) mount() ([]byte, error) {
+	return exec.Command("mount", "-o", "loop,commit=300", m.image, m.dir).CombinedOutput()
+}
+
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Errorf("%s %v: %v: %s", name, args, err, out)
+	}
+}
+
+// lose loses the power under p, and has it back. What stands on the disk as it
+// was then is what the next process finds.
+func (m *machine) lose(p *process) {
+	m.t.Helper()
+	p.freeze()
+	m.losses++
+	after := fmt.Sprintf("%s.%d", m.image, m.losses)
+	run(m.t, "cp", "--sparse=always", m.image, after)
+	p.kill()
+	run(m.t, "umount", m.dir)
+	if err := os.Remove(m.image); err != nil {
+		m.t.Fatal(err)
+	}
+	m.image = after
+	if out, err := m.mount(); err != nil {
+		m.t.Fatalf("mount what is left: %v: %s", err, out)
+	}
+}
+
+// worker is the name at the head of the ack journal.
+func (m *machine) worker() string {
+	m.t.Helper()
+	journal, err := os.ReadFile(filepath.Join(m.state, "acks-1.0"))
+	if err != nil || len(journal) < 32 {
+		m.t.Fatalf("the ack journal after the loss: %q, %v", journal, err)
+	}
+	return string(journal[16:32])
+}
+
+// sent adds up what the counts say is sent: that much is settled, and safe.
+func (m *machine) sent() (n int) {
+	m.t.Helper()
+	for _, e := range m.events {
+		counts, err := m.counts(e)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		n += int(counts["sent"])
+	}
+	return n
+}
+
+// The ack journal is not synced, so the machine's death may take it along. Told
+// again is then at most who was told since the last settlement: everything that
+// the counts had as sent is safe.
+func TestTheLossOfTheMachineLosesNobodyAndRepeatsOnlyWhatWasNotSettled(t *testing.T) {
+	m := newMachine(t, 300)
+	random := dice(t)
+	m.slowly(4 * time.Millisecond)
+	for range rounds(t, 5) {
+		p := m.serve()
+		m.open()
+		upTo(random, 400*time.Millisecond)
+		settled := m.sent()
+		p.freeze()
+		if copies := m.ledger.Count(); copies > settled+m.doubts {
+			m.doubts = copies - settled
+		}
+		m.lose(p)
+	}
+	m.serve()
+	m.done()
+	m.ledger.Check(t, ledgertest.Faults{Doubts: m.doubts, Anywhere: true, Counts: m.counts})
+	whole(t, m.dsn)
+}
+
+func TestAnIncidentThatWasAnsweredSurvivesTheLossOfTheMachineRightAfterIt(t *testing.T) {
+	m := newMachine(t, 12)
+	worker := ""
+	for range rounds(t, 5) {
+		p := m.serve()
+		m.open()
+		m.lose(p)
+		// Under its old name it takes back its leases at once, and nobody waits a
+		// minute for them to end.
+		if name := m.worker(); worker != "" && name != worker {
+			t.Errorf("the worker is %q; before the loss it was %q", name, worker)
+		} else {
+			worker = name
+		}
+	}
+	m.serve()
+	m.done()
+	m.ledger.Check(t, ledgertest.Faults{Doubts: 12 * m.losses, Anywhere: true, Counts: m.counts})
+}
+
+// The control: where fsync says "done" and does nothing, as with synchronous
+// off, the same loss of the machine loses an incident that was answered, and
+// the check says so.
+func TestWithoutFsyncTheLossOfTheMachineLosesAnIncidentAndTheCheckSaysSo(t *testing.T) {
+	m := newMachine(t, 12)
+	hold := make(chan struct{})
+	m.ledger.Before(func(ledgertest.Mail) string { <-hold; return "" })
+	p, err := m.start(strace(t, "fsync,fdatasync", "retval=0"))
+	if err != nil {
+		t.Fatalf("serve: %v\n%s", err, p.log)
+	}
+	m.open()
+	m.lose(p)
+	close(hold)
+	m.serve()
+	if ids := m.find("Mail is late"); len(ids) != 0 {
+		t.Errorf("the incident survived: this test cannot tell a sync from none")
+	}
+	found := m.ledger.Complaints(ledgertest.Faults{Doubts: 12, Anywhere: true, Counts: m.counts})
+	if !slices.ContainsFunc(found, func(c ledgertest.Complaint) bool { return c.Kind == ledgertest.Lost }) {
+		t.Errorf("a lost incident is not complained of: %v", found)
+	}
+	t.Logf("as it must: %v", found)
+}
