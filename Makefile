@@ -19,6 +19,7 @@ TAGS     ?=
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 10s
 SOAK     ?= 20
+ROUNDS   ?= 300
 
 .PHONY: help build install uninstall test lint cover fuzz bench soak demo clean
 
@@ -52,8 +53,9 @@ fuzz: ## every fuzz test for FUZZTIME (10s) each
 bench: ## the benchmarks of every package
 	go test -run '^$$' -bench . -benchmem -timeout 30m ./...
 
-soak: ## every test SOAK (20) times over with the race detector, then a minute of each fuzz test
-	go test -race -count $(SOAK) -timeout 6h ./...
+soak: ## ROUNDS (300) of every fault on each database, every test SOAK (20) times over, a minute of each fuzz test
+	ALLCLEAR_TEST_ROUNDS=$(ROUNDS) go test -race -count 1 -timeout 2h -v ./cmd/allclear/faulttest
+	go test -race -count $(SOAK) -timeout 6h $$(go list ./... | grep -v /faulttest)
 	$(MAKE) fuzz FUZZTIME=60s
 
 install: build ## install under PREFIX (/usr/local), below DESTDIR: program, settings, systemd units

@@ -3,6 +3,7 @@ package faulttest
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -72,7 +73,7 @@ func (s *site) tell(p *process) (open string) {
 		wait(s.t, p.gone) // it broke because it died
 		return mark
 	}
-	if s.finish(p, said.text("event_id")); p.ended() {
+	if s.through(p, said.text("event_id")); p.ended() {
 		return ""
 	}
 	_, said, err = s.post("/incidents/"+said.text("id")+"/updates", mark, object{"status": "resolved"})
@@ -80,34 +81,38 @@ func (s *site) tell(p *process) (open string) {
 		wait(s.t, p.gone)
 		return ""
 	}
-	s.finish(p, said.text("event_id"))
+	s.through(p, said.text("event_id"))
 	return ""
 }
 
 func TestKilledAtEveryFsyncNobodyIsSkipped(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, storetest.DSN(t, "sqlite"), 12)
 	s.atEvery(15, func(n int) (*process, error) {
-		return s.start(strace(t, "fsync,fdatasync", fmt.Sprintf("signal=KILL:when=%d", n)))
+		return s.start(strace(t, os.DevNull, "fsync,fdatasync", fmt.Sprintf("signal=KILL:when=%d", n)))
 	})
 }
 
 func TestKilledAtEveryWriteNobodyIsSkipped(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, storetest.DSN(t, "sqlite"), 12)
-	s.atEvery(8, func(n int) (*process, error) {
-		return s.start(strace(t, "pwrite64", fmt.Sprintf("signal=KILL:when=%d", n)))
+	s.atEvery(6, func(n int) (*process, error) {
+		return s.start(strace(t, os.DevNull, "pwrite64", fmt.Sprintf("signal=KILL:when=%d", n)))
 	})
 }
 
 // PostgreSQL commits when a message arrives, and the program knows when the
 // answer does. Between the two lies the doubt.
 func TestKilledAtEveryCommitNobodyIsSkipped(t *testing.T) {
+	t.Parallel()
 	for name, after := range map[string]bool{"before it arrives": false, "before its answer arrives": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t, storetest.DSN(t, "postgres"), 12)
 			x := newCommitProxy(t, s.dsn)
 			direct := s.dsn
 			s.dsn = x.dsn
-			s.atEvery(10, func(n int) (*process, error) {
+			s.atEvery(6, func(n int) (*process, error) {
 				s.dsn = x.dsn
 				p, err := s.start(launch{command: "serve"})
 				if err == nil {
@@ -124,13 +129,15 @@ func TestKilledAtEveryCommitNobodyIsSkipped(t *testing.T) {
 // thrown away what it could not write and say "done" the next time. So nothing
 // may be acknowledged on the strength of the next try.
 func TestAfterAFailedFsyncNothingIsAcknowledgedThatIsNotDurable(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, storetest.DSN(t, "sqlite"), 12)
-	refused := 0
+	struck, refused := 0, 0
+	record := filepath.Join(t.TempDir(), "calls")
 	for n := range every(t, 8) {
 		if n > 40 || n > 8 && rounds(t, 8) <= 8 {
 			break
 		}
-		p, err := s.start(strace(t, "fsync,fdatasync", fmt.Sprintf("error=EIO:when=%d", n)))
+		p, err := s.start(strace(t, record, "fsync,fdatasync", fmt.Sprintf("error=EIO:when=%d", n)))
 		key := fmt.Sprintf("disk-%d", n)
 		if err != nil {
 			p.kill()
@@ -148,8 +155,14 @@ func TestAfterAFailedFsyncNothingIsAcknowledgedThatIsNotDurable(t *testing.T) {
 			}
 			said, err = s.again(mark, "/incidents", object{"title": mark, "body": text(mark)}, "Idempotency-Key", key)
 		}
-		s.finish(p, said.text("event_id"))
+		s.through(p, said.text("event_id"))
 		s.killed(p)
+		if injected(t, record) {
+			struck++
+		}
+	}
+	if struck == 0 {
+		t.Error("no fsync failed: the test is blind")
 	}
 	p := s.serve()
 	for _, mark := range s.marks {
@@ -157,7 +170,7 @@ func TestAfterAFailedFsyncNothingIsAcknowledgedThatIsNotDurable(t *testing.T) {
 			t.Errorf("asked under one key until it stood, there are %d incidents", len(ids))
 		}
 	}
-	t.Logf("%d answers were refusals", refused)
+	t.Logf("fsync failed in %d runs; %d answers were refusals", struck, refused)
 	s.done()
 	s.check()
 	p.stop()

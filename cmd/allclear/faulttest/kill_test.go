@@ -27,6 +27,7 @@ func (s *site) slowly(each time.Duration) {
 }
 
 func TestKilledAtRandomMomentsNobodyIsSkippedAndHardlyAnyoneToldTwice(t *testing.T) {
+	t.Parallel()
 	onBoth(t, 500, func(t *testing.T, s *site) {
 		random := dice(t)
 		s.slowly(6 * time.Millisecond)
@@ -52,6 +53,7 @@ func TestKilledAtRandomMomentsNobodyIsSkippedAndHardlyAnyoneToldTwice(t *testing
 // what the database has. Whoever saw the 201 is not lied to; whoever did not can
 // ask again under the same key, and there is one incident.
 func TestKilledAroundTheAnswerAnIncidentIsThereOnceOrNotAtAll(t *testing.T) {
+	t.Parallel()
 	onBoth(t, 12, func(t *testing.T, s *site) {
 		random := dice(t)
 		type answer struct {
@@ -100,6 +102,7 @@ func TestKilledAroundTheAnswerAnIncidentIsThereOnceOrNotAtAll(t *testing.T) {
 }
 
 func TestKilledInTheMiddleOfSendingNobodyIsSkippedAndHardlyAnyoneToldTwice(t *testing.T) {
+	t.Parallel()
 	onBoth(t, 1500, func(t *testing.T, s *site) {
 		const n = 1500
 		reached, killed := make(chan struct{}), make(chan struct{})
@@ -126,6 +129,7 @@ func TestKilledInTheMiddleOfSendingNobodyIsSkippedAndHardlyAnyoneToldTwice(t *te
 }
 
 func TestKilledInTheMiddleOfAFanOutNobodyIsSkippedAndHardlyAnyoneToldTwice(t *testing.T) {
+	t.Parallel()
 	onBoth(t, 6000, func(t *testing.T, s *site) {
 		const n = 6000
 		db := storetest.At(t, s.dsn)()
@@ -174,6 +178,7 @@ func (s *site) killInFanOut(db *store.Store, p *process, event string, n int64) 
 }
 
 func TestSIGTERMSettlesWhatIsInFlightAndLeavesTheRestForTheNext(t *testing.T) {
+	t.Parallel()
 	onBoth(t, 200, func(t *testing.T, s *site) {
 		blocked, release := make(chan struct{}), make(chan struct{})
 		var once sync.Once
@@ -218,6 +223,7 @@ func TestSIGTERMSettlesWhatIsInFlightAndLeavesTheRestForTheNext(t *testing.T) {
 }
 
 func TestASecondSignalEndsTheProcessAtOnceAndLosesNobody(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, storetest.DSN(t, "sqlite"), 20)
 	blocked, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once

@@ -45,7 +45,10 @@ type site struct {
 // onBoth runs a test on a site of n readers on each database.
 func onBoth(t *testing.T, n int, test func(t *testing.T, s *site)) {
 	for _, dialect := range storetest.Dialects() {
-		t.Run(dialect, func(t *testing.T) { test(t, newSite(t, storetest.DSN(t, dialect), n)) })
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel() // a site mostly waits: for a start, for a relay, for its death
+			test(t, newSite(t, storetest.DSN(t, dialect), n))
+		})
 	}
 }
 
