@@ -16,12 +16,16 @@ func BenchmarkFanOut(b *testing.B) {
 		b.Run(dialect, func(b *testing.B) {
 			x := newBox(b, dialect)
 			x.readers(many)
+			cost := x.meter()
+			cost.start()
 			for b.Loop() {
 				x.incidentless()
 				if made := x.expand(2000); made != many {
 					b.Fatal(made)
 				}
 			}
+			cost.stop()
+			cost.report(b, b.N*many)
 			b.ReportMetric(float64(b.N)*many/b.Elapsed().Seconds(), "deliveries/s")
 		})
 	}
@@ -56,19 +60,26 @@ func BenchmarkClaimSettle(b *testing.B) {
 		b.Run(dialect, func(b *testing.B) {
 			x := newBox(b, dialect)
 			x.readers(many)
-			done := 0
+			x.incidentless()
+			x.expand(2000)
+			done, cost := 0, x.meter()
+			cost.start()
 			for b.Loop() {
 				ds := x.claim("worker", 500)
 				if len(ds) == 0 {
 					b.StopTimer()
+					cost.stop()
 					x.incidentless()
 					x.expand(2000)
+					cost.start()
 					b.StartTimer()
 					ds = x.claim("worker", 500)
 				}
 				x.settle("worker", notifier.Sent, ds...)
 				done += len(ds)
 			}
+			cost.stop()
+			cost.report(b, done)
 			b.ReportMetric(float64(done)/b.Elapsed().Seconds(), "deliveries/s")
 		})
 	}

@@ -94,7 +94,6 @@ func TestImpossibleRowsAreRefused(t *testing.T) {
 		`UPDATE deliveries SET lane = 9`,
 		`UPDATE deliveries SET channel = 'pigeon'`,
 		`UPDATE deliveries SET address = ''`,
-		`UPDATE deliveries SET address = 'b@example.org' WHERE id = 4294967297`,
 		`UPDATE deliveries SET state = 'lost'`,
 		`UPDATE deliveries SET attempts = -1`,
 		`UPDATE deliveries SET since = 0`,

@@ -322,7 +322,6 @@ CREATE INDEX answers_age ON public.answers USING btree (created_at);
 CREATE INDEX deliveries_behind ON public.deliveries USING btree (behind) WHERE (behind > 0);
 CREATE INDEX deliveries_due ON public.deliveries USING btree (channel, lane, due_at, id) WHERE (state = ANY (ARRAY['pending'::text, 'held'::text]));
 CREATE INDEX deliveries_leased ON public.deliveries USING btree (lease_until, event_number) WHERE (state = 'sending'::text);
-CREATE UNIQUE INDEX deliveries_once ON public.deliveries USING btree (event_number, channel, address);
 CREATE INDEX event_counts_unsettled ON public.event_counts USING btree (event_number) WHERE (unsettled > 0);
 CREATE INDEX events_of_incident ON public.events USING btree (incident_id, number);
 CREATE INDEX events_to_expand ON public.events USING btree (lane, number) WHERE (expanded_at = 0);

@@ -239,7 +239,6 @@ CREATE INDEX events_of_incident ON events (incident_id, number);
 CREATE INDEX event_counts_unsettled ON event_counts (event_number) WHERE unsettled > 0;
 CREATE INDEX subscribers_active ON subscribers (number) WHERE state = 'active';
 CREATE INDEX subscriber_components_key ON subscriber_components (component_key);
-CREATE UNIQUE INDEX deliveries_once ON deliveries (event_number, channel, address);
 CREATE INDEX deliveries_due ON deliveries (channel, lane, due_at, id) WHERE state IN ('pending', 'held');
 CREATE INDEX deliveries_leased ON deliveries (lease_until, event_number) WHERE state = 'sending';
 CREATE INDEX deliveries_behind ON deliveries (behind) WHERE behind > 0;
