@@ -91,7 +91,7 @@ type Slice struct {
 	Lane     Lane
 	Made     int64 // deliveries made
 	Complete bool  // the event is expanded
-	Idle     bool  // there was nothing to expand
+	Idle     bool  // there was nothing to do
 }
 
 // Claim asks for due deliveries.

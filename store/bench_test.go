@@ -1,6 +1,10 @@
 package store_test
 
 import (
+	"flag"
+	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 
 	"allclear/notifier"
@@ -91,4 +95,62 @@ func (b *box) incidentless() int64 {
 	b.pass(1000)
 	b.incident(id)
 	return b.event(notifier.Event{IncidentID: id})
+}
+
+// settledRows says on how many settled deliveries BenchmarkClaimSettleBehind
+// works; the figures of docs/performance.md are of 10,000 and of 10,000,000.
+var settledRows = flag.String("settled", "10000,1000000", "numbers of settled deliveries, by comma")
+
+// BenchmarkClaimSettleBehind claims and settles 100,000 new deliveries where many were settled before.
+func BenchmarkClaimSettleBehind(b *testing.B) {
+	for text := range strings.SplitSeq(*settledRows, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, dialect := range storetest.Dialects() {
+			b.Run(text+"/"+dialect, func(b *testing.B) {
+				x := newBox(b, dialect)
+				x.readers(many)
+				x.settled(n)
+				cost := x.meter()
+				for b.Loop() {
+					b.StopTimer()
+					x.incidentless()
+					x.expand(2000)
+					b.StartTimer()
+					cost.start()
+					for ds := x.claim("worker", 500); len(ds) > 0; ds = x.claim("worker", 500) {
+						x.settle("worker", notifier.Sent, ds...)
+					}
+					cost.stop()
+				}
+				cost.report(b, b.N*many)
+				b.ReportMetric(float64(b.N)*many/b.Elapsed().Seconds(), "deliveries/s")
+			})
+		}
+	}
+}
+
+// settled adds n deliveries that were sent long ago, by event as many as there
+// may be readers, as the store would have left them.
+func (b *box) settled(n int) {
+	b.t.Helper()
+	for n > 0 {
+		event, part := b.incidentless(), min(n, many)
+		b.exec(`UPDATE events SET expanded_at = %d, progress = 4294967295 WHERE number = %d`, b.time().UnixMicro(), event)
+		series := fmt.Sprintf(`WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < %d)`, part)
+		if b.Dialect() == "postgres" {
+			series = fmt.Sprintf(`WITH r(n) AS (SELECT * FROM generate_series(1, %d))`, part)
+		}
+		b.exec(`INSERT INTO deliveries (id, event_number, lane, channel, address, since, state, due_at, tried_at, sent_at, relay, reply, remote) %s
+			SELECT CAST(%d AS bigint) + n, %d, %d, 'email', 'reader' || n || '@example.com', %d, 'sent', %d, %d, %d, 'relay', 'said', 'queued' FROM r`,
+			series, notifier.MakeDeliveryID(event, 0), event, notifier.LaneIncident, event, b.time().UnixMicro(), b.time().UnixMicro(), b.time().UnixMicro())
+		b.exec(`INSERT INTO event_counts (event_number, channel, total, tried, sent, first_sent_at, last_sent_at) VALUES (%d, 'email', %d, %d, %d, %d, %d)`,
+			event, part, part, part, b.time().UnixMicro(), b.time().UnixMicro())
+		n -= part
+	}
+	if b.Dialect() == "postgres" {
+		b.exec(`ANALYZE deliveries`) // as autovacuum does
+	}
 }

@@ -90,7 +90,7 @@ func (s *Store) due(ctx context.Context, c notifier.Claim, now time.Time) ([]not
 // taking, as they are before the claim.
 func (s *Store) claimLane(tx *gorm.DB, c notifier.Claim, lane notifier.Lane, now time.Time, out []notifier.Delivery) ([]notifier.Delivery, error) {
 	rows, err := tx.Raw(`SELECT id, address, language, timezone, since, told, attempts, state, due_at FROM deliveries
-		WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND due_at <= ? ORDER BY due_at, id LIMIT ?`+s.skipLocked(),
+		WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND due_at <= ?`+notWithdrawn+` ORDER BY due_at, id LIMIT ?`+s.skipLocked(),
 		string(c.Channel), int(lane), micros(now), c.Limit-len(out)).Rows()
 	if err != nil {
 		return nil, err

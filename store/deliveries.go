@@ -106,7 +106,8 @@ func (p *deliveryPage) byState() error {
 		column = "unsettled"
 	}
 	var events []int64
-	if err := p.db.Raw(`SELECT DISTINCT event_number FROM event_counts WHERE `+column+` > 0 AND event_number >= ? ORDER BY event_number`,
+	if err := p.db.Raw(`SELECT DISTINCT event_number FROM event_counts AS c WHERE `+column+` > 0 AND event_number >= ?
+		AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.number = c.event_number AND e.pruned_at > 0) ORDER BY event_number`,
 		notifier.DeliveryID(p.after).Event()).Scan(&events).Error; err != nil {
 		return fmt.Errorf("find events with %s deliveries: %w", p.q.State, err)
 	}

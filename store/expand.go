@@ -60,12 +60,23 @@ func (x *expansion) keys(event int64) (after, upTo int64) {
 // ExpandSlice makes the deliveries of at most max more readers of the oldest
 // event of the highest lane, and supersedes what these readers have not been
 // sent of the same incident (I4). Events of one incident expand in their
-// order. Whatever interrupts it, it is repeated without harm.
+// order. It also goes on with cancelling what was withdrawn, by as much, so that
+// neither waits for the other. Whatever interrupts it, it is repeated without harm.
 func (s *Store) ExpandSlice(ctx context.Context, max int) (notifier.Slice, error) {
-	idle := notifier.Slice{Idle: true}
 	if max < 1 {
-		return idle, fmt.Errorf("expand an event: a slice of %d readers", max)
+		return notifier.Slice{Idle: true}, fmt.Errorf("expand an event: a slice of %d readers", max)
 	}
+	cancelled, err := s.cancelSome(ctx, max)
+	if err != nil {
+		return notifier.Slice{Idle: true}, err
+	}
+	out, err := s.expandSome(ctx, max)
+	out.Idle = out.Idle && !cancelled
+	return out, err
+}
+
+func (s *Store) expandSome(ctx context.Context, max int) (notifier.Slice, error) {
+	idle := notifier.Slice{Idle: true}
 	var some int
 	if err := s.conn(ctx).Raw(`SELECT count(*) FROM (SELECT 1 FROM events WHERE expanded_at = 0 LIMIT 1) AS one`).Scan(&some).Error; err != nil {
 		return idle, fmt.Errorf("look for events: %w", translate(err))

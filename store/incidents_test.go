@@ -307,6 +307,56 @@ func TestAQuietRetractionCancelsWhatWaits(t *testing.T) {
 	})
 }
 
+// Who withdraws a mistake is answered at once, however many it concerns; the
+// cancelling goes on in steps, and a process that dies between two is followed
+// by another.
+func TestAQuietRetractionActsBeforeItsDeliveriesAreCancelled(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		b.readers(7)
+		p := b.opened(d, notifier.Announcement{Title: "Mail is slow"})
+		b.expand(10)
+		flying := b.claimOf(d, 2)
+		_, err := b.ReviseIncident(b.ctx, p.Incident.ID, func(i notifier.Incident) (notifier.Posting, error) { return i.Retract("", false, d.desk()) })
+		b.must(err)
+		open := func() int64 {
+			return b.number(`SELECT count(*) FROM deliveries WHERE state IN ('pending', 'sending', 'held')`)
+		}
+		if n := open(); n != 7 {
+			t.Errorf("%d deliveries are open, all seven wait for their turn", n)
+		}
+		if got := b.claim("w", 10); len(got) != 0 {
+			t.Errorf("claimed all the same: %v", got)
+		}
+		if got := b.mine("w", flying); len(got) != 0 {
+			t.Errorf("%v may still begin", got)
+		}
+		if err := b.RetryDelivery(b.ctx, flying[0].ID); !errors.Is(err, notifier.ErrConflict) {
+			t.Errorf("a retry meanwhile: %v", err)
+		}
+		b.settle("w", notifier.Sent, flying[0]) // the last byte was out already
+		b.settle("w", notifier.Pending, flying[1])
+		other := storetest.At(t, b.dsn)(storetest.Clock(b.time))
+		for left := int64(4); left >= 0; left -= 2 {
+			s, err := other.ExpandSlice(b.ctx, 2)
+			b.must(err)
+			if s.Idle || open() != left {
+				t.Errorf("%d are open after a step, want %d; %+v", open(), left, s)
+			}
+			b.sound()
+		}
+		b.expand(2)
+		progress, err := b.Progress(b.ctx, p.Event.ID)
+		b.must(err)
+		if progress.Counts[notifier.Cancelled] != 6 || progress.Counts[notifier.Sent] != 1 || progress.State() != notifier.Done {
+			t.Errorf("%+v", progress)
+		}
+		if n := b.number(`SELECT count(*) FROM events WHERE withdrawn`); n != 0 {
+			t.Error("it is never done with cancelling")
+		}
+		b.sound()
+	})
+}
+
 func (b *box) claimOf(d *desk, n int) []notifier.Delivery {
 	b.t.Helper()
 	out, err := b.Claim(b.ctx, notifier.Claim{Worker: "w", Channel: notifier.Email, Lanes: notifier.Lanes, Limit: n, Lease: time.Minute})

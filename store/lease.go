@@ -15,14 +15,14 @@ import (
 const reapStep = 1000
 
 // Mine returns those of ids that are still in the hands of worker, under a
-// lease that has not ended. It writes nothing.
+// lease that has not ended, and not withdrawn. It writes nothing.
 func (s *Store) Mine(ctx context.Context, worker string, ids []notifier.DeliveryID) ([]notifier.DeliveryID, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
 	in, arg := s.among(`id`, plain(ids))
 	var mine []notifier.DeliveryID
-	if err := s.conn(ctx).Raw(`SELECT id FROM deliveries WHERE `+in+` AND state = 'sending' AND worker = ? AND lease_until > ? ORDER BY id`,
+	if err := s.conn(ctx).Raw(`SELECT id FROM deliveries WHERE `+in+` AND state = 'sending' AND worker = ? AND lease_until > ?`+notWithdrawn+` ORDER BY id`,
 		arg, worker, micros(s.Now())).Scan(&mine).Error; err != nil {
 		return nil, fmt.Errorf("look at claims: %w", translate(err))
 	}

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -19,12 +20,44 @@ type machine struct {
 	claimed []notifier.Delivery // every claim ever made, also those that were lost
 	workers []string            // who made it
 	retried bool
+	gone    string // the incident that was withdrawn without a word
+	upTo    int64  // its last event
 }
 
 const machineReaders = 6
 
 func (m *machine) incidentID(t *rapid.T) string {
-	return rapid.SampledFrom([]string{"one", "two"}).Draw(t, "incident")
+	id := rapid.SampledFrom([]string{"one", "two"}).Draw(t, "incident")
+	if id == m.gone {
+		t.Skip() // nothing is said of it any more
+	}
+	return id
+}
+
+// retract withdraws an incident; most runs do without.
+func (m *machine) retract(t *rapid.T) {
+	if m.gone != "" || rapid.IntRange(0, 3).Draw(t, "really") > 0 {
+		t.Skip()
+	}
+	m.gone = m.incidentID(t)
+	_, err := m.ReviseIncident(m.ctx, m.gone, func(i notifier.Incident) (notifier.Posting, error) {
+		i.State = notifier.Retracted
+		return notifier.Posting{Incident: i}, nil
+	})
+	m.must(err)
+	if mine := append(m.mine("v", m.claimed), m.mine("w", m.claimed)...); m.withdrawn(mine...) {
+		t.Fatalf("a worker may still begin what was withdrawn: %v", mine)
+	}
+}
+
+// withdrawn reports whether one of ids belongs to the incident that is gone.
+func (m *machine) withdrawn(ids ...notifier.DeliveryID) bool {
+	for _, id := range ids {
+		if m.gone != "" && m.number(`SELECT count(*) FROM events WHERE number = %d AND incident_id = '%s'`, id.Event(), m.gone) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *machine) accept(t *rapid.T) {
@@ -43,6 +76,9 @@ func (m *machine) slice(t *rapid.T) {
 func (m *machine) take(t *rapid.T) {
 	worker := rapid.SampledFrom([]string{"v", "w"}).Draw(t, "worker")
 	for _, d := range m.claim(worker, rapid.IntRange(1, 6).Draw(t, "limit")) {
+		if m.withdrawn(d.ID) {
+			t.Fatalf("%s was claimed after it was withdrawn", d.ID)
+		}
 		m.claimed, m.workers = append(m.claimed, d), append(m.workers, worker)
 	}
 }
@@ -122,8 +158,9 @@ func (m *machine) again(t *rapid.T) {
 		_ = m.RetryDelivery(m.ctx, notifier.MakeDeliveryID(event, rapid.Int64Range(1, machineReaders).Draw(t, "reader")))
 		return
 	}
-	_, err := m.RetryFailed(m.ctx, fmt.Sprintf("event%d", event))
-	m.must(err)
+	if _, err := m.RetryFailed(m.ctx, fmt.Sprintf("event%d", event)); !errors.Is(err, notifier.ErrConflict) || !m.withdrawn(notifier.MakeDeliveryID(event, 0)) {
+		m.must(err)
+	}
 }
 
 // untold are superseded deliveries that no later one tells of.
@@ -175,7 +212,11 @@ func (m *machine) finish(t *rapid.T) {
 		m.pass(10 * time.Minute)
 		_, err := m.Reap(m.ctx)
 		m.must(err)
-		m.box.settle("last", notifier.Sent, m.claim("last", 1000)...)
+		ds := m.claim("last", 1000)
+		if m.withdrawn(ids(ds)...) {
+			t.Fatal("what was withdrawn is sent after all")
+		}
+		m.box.settle("last", notifier.Sent, ds...)
 		if m.number(`SELECT count(*) FROM deliveries WHERE state IN ('pending', 'sending', 'held')`) == 0 {
 			m.check(t)
 			return
@@ -195,7 +236,7 @@ func TestWhateverHappensAccountsAreRightAndNothingIsStuck(t *testing.T) {
 			m := &machine{box: b}
 			r.Repeat(map[string]func(*rapid.T){
 				"accept": m.accept, "slice": m.slice, "slice again": m.slice, "take": m.take, "take again": m.take, "answer": m.answer, "answer again": m.answer,
-				"give back": m.giveBack, "wait": m.wait, "join": m.join, "bar": m.bar, "domain": m.domain, "retry": m.again, "": m.check,
+				"give back": m.giveBack, "wait": m.wait, "join": m.join, "bar": m.bar, "domain": m.domain, "retry": m.again, "retract": m.retract, "": m.check,
 			})
 			m.finish(r)
 		})

@@ -88,7 +88,7 @@ func (s *Store) Once(ctx context.Context, k notifier.OnceKey, do func(ctx contex
 // INSERT, and SQLite waited when the transaction began.
 func (s *Store) claimAnswer(tx *gorm.DB, row *answerRow) (mine bool, err error) {
 	now := row.CreatedAt
-	if err := s.dropAnswers(tx, now); err != nil {
+	if _, err := s.dropAnswers(tx, now, 20); err != nil {
 		return false, err
 	}
 	var there answerRow
@@ -118,14 +118,14 @@ func (s *Store) claimAnswer(tx *gorm.DB, row *answerRow) (mine bool, err error) 
 }
 
 // dropAnswers forgets a few answers that are too old, so that the table stays
-// as large as a day's requests.
-func (s *Store) dropAnswers(tx *gorm.DB, now int64) error {
-	err := tx.Exec(`DELETE FROM answers WHERE (scope, key_hash) IN (SELECT scope, key_hash FROM answers WHERE created_at < ? ORDER BY created_at LIMIT 20`+
-		s.skipLocked()+`)`, now-answerLife.Microseconds()).Error
-	if err != nil {
-		return fmt.Errorf("forget old answers: %w", err)
+// as large as a day's requests, and returns how many.
+func (s *Store) dropAnswers(tx *gorm.DB, now int64, max int) (int, error) {
+	done := tx.Exec(`DELETE FROM answers WHERE (scope, key_hash) IN (SELECT scope, key_hash FROM answers WHERE created_at < ? ORDER BY created_at LIMIT ?`+
+		s.skipLocked()+`)`, now-answerLife.Microseconds(), max)
+	if done.Error != nil {
+		return 0, fmt.Errorf("forget old answers: %w", done.Error)
 	}
-	return nil
+	return int(done.RowsAffected), nil
 }
 
 // seal encrypts an answer. Which request it answers is bound to it, so that a

@@ -119,12 +119,16 @@ func (s *Store) retry(tx *gorm.DB, event int64) (*retrial, error) {
 	}
 	r := &retrial{ledger: s.ledger(tx), now: micros(s.Now()), event: event, target: event}
 	var incident sql.NullString
-	err := tx.Raw(`SELECT incident_id, expires_at FROM events WHERE number = ?`, event).Row().Scan(&incident, &r.expires)
+	var withdrawn bool
+	err := tx.Raw(`SELECT incident_id, expires_at, withdrawn FROM events WHERE number = ?`, event).Row().Scan(&incident, &r.expires, &withdrawn)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, notifier.Refuse(notifier.ErrNotFound, "there is no such event")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read an event: %w", err)
+	}
+	if withdrawn { // with every other event of its incident
+		return nil, notifier.Refuse(notifier.ErrConflict, "this was withdrawn; what is open of it is being cancelled")
 	}
 	if !incident.Valid {
 		return r, nil

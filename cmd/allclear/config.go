@@ -28,6 +28,7 @@ type Settings struct {
 	Site
 	Mail
 	Listening
+	Keeping
 }
 
 // Base is what every command needs that works on the database.
@@ -72,6 +73,11 @@ type Mail struct {
 type Listening struct {
 	Listen        string `setting:"LISTEN" group:"settings" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where pages and API are served."`
 	MetricsListen string `setting:"METRICS_LISTEN" group:"settings" placeholder:"HOST:PORT" help:"Serves /metrics without a token; off unless set, then /metrics needs a token."`
+}
+
+// Keeping says for how long what was sent can be looked up.
+type Keeping struct {
+	Retention string `setting:"RETENTION" group:"settings" default:"90d" placeholder:"DAYS" help:"How long deliveries are kept once everything of their incident is over; whole days, 90d or 2160h."`
 }
 
 // settingError is a setting that is wrong or missing: a usage error of one line.

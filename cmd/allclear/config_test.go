@@ -12,7 +12,7 @@ func TestAMisspelledVariableStopsTheStartAndNamesTheRightOne(t *testing.T) {
 		{"ALLCLEAR_RELEY=smtp://x", "ALLCLEAR_RELEY is not a setting; did you mean ALLCLEAR_RELAY?"},
 		{"ALLCLEAR_LSITEN=:1", "ALLCLEAR_LSITEN is not a setting; did you mean ALLCLEAR_LISTEN?"},
 		{"ALLCLEAR_SECRET_FLIE=x", "ALLCLEAR_SECRET_FLIE is not a setting; did you mean ALLCLEAR_SECRET_FILE?"},
-		{"ALLCLEAR_RETENTION=90", "ALLCLEAR_RETENTION is not a setting of this version"},
+		{"ALLCLEAR_HOLD_DOWN=90", "ALLCLEAR_HOLD_DOWN is not a setting of this version"},
 		{"ALLCLEAR_SMS=x", "ALLCLEAR_SMS is not a setting"},
 		{"ALLCLEAR_FROM_FILE=x", "ALLCLEAR_FROM_FILE is not a setting"},
 		{"ALLCLEAR_EMPTY=", "ALLCLEAR_EMPTY is not a setting of this version"},
@@ -102,6 +102,7 @@ func TestEveryWrongValueNamesItsVariableOnOneLine(t *testing.T) {
 		{"LANGUAGE", "english!", "is no language"},
 		{"LANGUAGE", "fr", `no texts in "fr"; there are en, de`},
 		{"TEMPLATES", "/nowhere", "is no folder"},
+		{"RETENTION", "forever", `"forever" is not whole days, one at least; write 90d or 2160h`},
 		{"LOG", "loud", `"loud" is not one of text, json`},
 	} {
 		var environ []string

@@ -102,6 +102,9 @@ func (p *Program) check() error {
 			return err
 		}
 	}
+	if _, err := s.retention(); err != nil {
+		return err
+	}
 	if s.Secret != "" && len(s.Secret) < minSecret {
 		_, _, err := s.secret(p.o.env)
 		return err
@@ -268,6 +271,9 @@ func (p *Program) Run(ctx context.Context) error {
 		behind.Go(func() { trouble(s.serve()) })
 	}
 	early.Go(func() { p.fan.Run(ctx) })
+	if keep, err := p.o.settings.retention(); err == nil && !p.o.worker {
+		early.Go(func() { retention{prune: p.db.Prune, keep: keep, now: p.db.Now, log: p.o.log}.run(ctx) })
+	}
 	early.Go(func() { trouble(p.out.Run(ctx)) })
 	<-ctx.Done()
 	p.draining.Store(true)

@@ -116,6 +116,8 @@ CREATE TABLE public.events (
     expires_at bigint NOT NULL,
     expanded_at bigint DEFAULT 0 NOT NULL,
     progress bigint DEFAULT 0 NOT NULL,
+    withdrawn boolean DEFAULT false NOT NULL,
+    pruned_at bigint DEFAULT 0 NOT NULL,
     CONSTRAINT events_check CHECK ((expires_at > accepted_at)),
     CONSTRAINT events_check1 CHECK (((incident_id IS NULL) = (reader > 0))),
     CONSTRAINT events_id_check CHECK ((id <> ''::text)),
@@ -253,11 +255,11 @@ INSERT INTO public.deliveries VALUES (8589934594, 2, 2, 'email', 'b@example.org'
 INSERT INTO public.event_counts VALUES (1, 'email', 2, 0, 0, 2, 1, 0, 0, 1, 0, 0, 0, 1795447201000000, 1795447201000000);
 INSERT INTO public.event_counts VALUES (2, 'email', 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.event_latency VALUES (1, 349, 1);
-INSERT INTO public.events VALUES (1, 'evt1', 'incident.created', 2, 'incident', 2, '["web","imap7"]', 'inc1', 'upd1', 0, 1795447200000003, 1795792800000003, 1795447200100000, 4294967295);
-INSERT INTO public.events VALUES (2, 'evt2', 'incident.updated', 2, 'incident', 2, '["web","imap7"]', 'inc1', 'upd2', 0, 1795447260000000, 1795792860000000, 1795447260100000, 4294967295);
-INSERT INTO public.events VALUES (3, 'evt3', 'subscriber.confirm', 1, 'post', 0, '[]', NULL, '', 3, 1795447260000000, 1796052060000000, 0, 0);
-INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-23 21:03:08.780445');
-INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-23 21:03:08.784344');
+INSERT INTO public.events VALUES (1, 'evt1', 'incident.created', 2, 'incident', 2, '["web","imap7"]', 'inc1', 'upd1', 0, 1795447200000003, 1795792800000003, 1795447200100000, 4294967295, false, 0);
+INSERT INTO public.events VALUES (2, 'evt2', 'incident.updated', 2, 'incident', 2, '["web","imap7"]', 'inc1', 'upd2', 0, 1795447260000000, 1795792860000000, 1795447260100000, 4294967295, false, 0);
+INSERT INTO public.events VALUES (3, 'evt3', 'subscriber.confirm', 1, 'post', 0, '[]', NULL, '', 3, 1795447260000000, 1796052060000000, 0, 0, false, 0);
+INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-25 20:35:00.024866');
+INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-25 20:35:00.04027');
 INSERT INTO public.incident_components VALUES ('inc1', 'web', 0);
 INSERT INTO public.incident_components VALUES ('inc1', 'imap7', 1);
 INSERT INTO public.incidents VALUES ('inc1', 'Mail is slow, “very”', 'incident', 2, 'identified', 'published', '{"delay_min_minutes":5,"delay_max_minutes":10}', 0, 0, 1795447200000000, 0, 1795447200000003, 1795447260000000);
@@ -323,8 +325,10 @@ CREATE INDEX deliveries_behind ON public.deliveries USING btree (behind) WHERE (
 CREATE INDEX deliveries_due ON public.deliveries USING btree (channel, lane, due_at, id) WHERE (state = ANY (ARRAY['pending'::text, 'held'::text]));
 CREATE INDEX deliveries_leased ON public.deliveries USING btree (lease_until, event_number) WHERE (state = 'sending'::text);
 CREATE INDEX event_counts_unsettled ON public.event_counts USING btree (event_number) WHERE (unsettled > 0);
+CREATE INDEX events_kept ON public.events USING btree (accepted_at, number) WHERE (pruned_at = 0);
 CREATE INDEX events_of_incident ON public.events USING btree (incident_id, number);
 CREATE INDEX events_to_expand ON public.events USING btree (lane, number) WHERE (expanded_at = 0);
+CREATE INDEX events_withdrawn ON public.events USING btree (number) WHERE withdrawn;
 CREATE INDEX incident_components_key ON public.incident_components USING btree (component_key);
 CREATE INDEX incidents_newest ON public.incidents USING btree (created_at, id);
 CREATE INDEX subscriber_components_key ON public.subscriber_components USING btree (component_key);

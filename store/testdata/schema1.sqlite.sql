@@ -66,7 +66,9 @@ CREATE TABLE events (
     accepted_at bigint NOT NULL,
     expires_at  bigint NOT NULL CHECK (expires_at > accepted_at),
     expanded_at bigint NOT NULL DEFAULT 0,
-    progress    bigint NOT NULL DEFAULT 0, -- fan-out's cursor: the last reader looked at
+    progress    bigint NOT NULL DEFAULT 0, -- the last reader looked at: by the fan-out, then by who cancels or forgets its deliveries
+    withdrawn   boolean NOT NULL DEFAULT false, -- nothing of it may start; what is open is being cancelled
+    pruned_at   bigint NOT NULL DEFAULT 0, -- when its deliveries had been forgotten
     CHECK ((incident_id IS NULL) = (reader > 0))
 );
 CREATE TABLE event_counts (
@@ -196,8 +198,8 @@ CREATE TABLE counters (
     name  text PRIMARY KEY,
     value bigint NOT NULL
 );
-INSERT INTO goose_db_version VALUES (1, 0, 1, '2026-11-23 21:03:07');
-INSERT INTO goose_db_version VALUES (2, 1, 1, '2026-11-23 21:03:07');
+INSERT INTO goose_db_version VALUES (1, 0, 1, '2026-11-25 20:34:56');
+INSERT INTO goose_db_version VALUES (2, 1, 1, '2026-11-25 20:34:56');
 INSERT INTO components VALUES ('web', 'The web', 'front', 'degraded', 1795447200000001);
 INSERT INTO components VALUES ('imap7', 'imap7', '', 'operational', 1795447200000002);
 INSERT INTO incidents VALUES ('inc1', 'Mail is slow, “very”', 'incident', 2, 'identified', 'published', '{"delay_min_minutes":5,"delay_max_minutes":10}', 0, 0, 1795447200000000, 0, 1795447200000003, 1795447260000000);
@@ -207,9 +209,9 @@ INSERT INTO incident_components VALUES ('inc1', 'web', 0);
 INSERT INTO incident_components VALUES ('inc1', 'imap7', 1);
 INSERT INTO updates VALUES ('upd1', 'inc1', 1, 'investigating', 'It began {{at "2026-11-23T15:00:00Z"}}.', 2, '{"delay_max_minutes":10}', 0, 0, 1795447200000000, 1795447200000003, 1);
 INSERT INTO updates VALUES ('upd2', 'inc1', 2, 'identified', 'Zażółć gęślą jaźń', 2, '{}', 0, 0, 1795447260000000, 1795447260000000, 2);
-INSERT INTO events VALUES (1, 'evt1', 'incident.created', 2, 'incident', 2, '["web","imap7"]', 'inc1', 'upd1', 0, 1795447200000003, 1795792800000003, 1795447200100000, 4294967295);
-INSERT INTO events VALUES (2, 'evt2', 'incident.updated', 2, 'incident', 2, '["web","imap7"]', 'inc1', 'upd2', 0, 1795447260000000, 1795792860000000, 1795447260100000, 4294967295);
-INSERT INTO events VALUES (3, 'evt3', 'subscriber.confirm', 1, 'post', 0, '[]', NULL, '', 3, 1795447260000000, 1796052060000000, 0, 0);
+INSERT INTO events VALUES (1, 'evt1', 'incident.created', 2, 'incident', 2, '["web","imap7"]', 'inc1', 'upd1', 0, 1795447200000003, 1795792800000003, 1795447200100000, 4294967295, 0, 0);
+INSERT INTO events VALUES (2, 'evt2', 'incident.updated', 2, 'incident', 2, '["web","imap7"]', 'inc1', 'upd2', 0, 1795447260000000, 1795792860000000, 1795447260100000, 4294967295, 0, 0);
+INSERT INTO events VALUES (3, 'evt3', 'subscriber.confirm', 1, 'post', 0, '[]', NULL, '', 3, 1795447260000000, 1796052060000000, 0, 0, 0, 0);
 INSERT INTO event_counts VALUES (1, 'email', 2, 0, 0, 2, 1, 0, 0, 1, 0, 0, 0, 1795447201000000, 1795447201000000);
 INSERT INTO event_counts VALUES (2, 'email', 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO event_latency VALUES (1, 349, 1);
@@ -236,6 +238,8 @@ CREATE INDEX incidents_newest ON incidents (created_at, id);
 CREATE INDEX incident_components_key ON incident_components (component_key);
 CREATE INDEX events_to_expand ON events (lane, number) WHERE expanded_at = 0;
 CREATE INDEX events_of_incident ON events (incident_id, number);
+CREATE INDEX events_withdrawn ON events (number) WHERE withdrawn;
+CREATE INDEX events_kept ON events (accepted_at, number) WHERE pruned_at = 0;
 CREATE INDEX event_counts_unsettled ON event_counts (event_number) WHERE unsettled > 0;
 CREATE INDEX subscribers_active ON subscribers (number) WHERE state = 'active';
 CREATE INDEX subscriber_components_key ON subscriber_components (component_key);

@@ -71,11 +71,15 @@ CREATE TABLE events (
     accepted_at bigint NOT NULL,
     expires_at  bigint NOT NULL CHECK (expires_at > accepted_at),
     expanded_at bigint NOT NULL DEFAULT 0,
-    progress    bigint NOT NULL DEFAULT 0, -- fan-out's cursor: the last reader looked at
+    progress    bigint NOT NULL DEFAULT 0, -- the last reader looked at: by the fan-out, then by who cancels or forgets its deliveries
+    withdrawn   boolean NOT NULL DEFAULT false, -- nothing of it may start; what is open is being cancelled
+    pruned_at   bigint NOT NULL DEFAULT 0, -- when its deliveries had been forgotten
     CHECK ((incident_id IS NULL) = (reader > 0))
 );
 CREATE INDEX events_to_expand ON events (lane, number) WHERE expanded_at = 0;
 CREATE INDEX events_of_incident ON events (incident_id, number);
+CREATE INDEX events_withdrawn ON events (number) WHERE withdrawn;
+CREATE INDEX events_kept ON events (accepted_at, number) WHERE pruned_at = 0;
 
 -- An event's account on a channel, moved by whoever moves deliveries.
 CREATE TABLE event_counts (
