@@ -45,7 +45,7 @@ func (s *skeleton) makeCanonical() (*canonical, error) {
 	if err != nil {
 		return nil, err
 	}
-	var head, body relaxed
+	head, body := newRelaxed(len(text)), newRelaxed(len(text))
 	for _, name := range s.signs {
 		// A name that stands in h= once more than it occurs signs its absence.
 		if f, ok := fields[strings.ToLower(name)]; ok {
@@ -103,6 +103,10 @@ func fieldsOf(header []byte) (map[string]span, error) {
 type relaxed struct {
 	text []byte
 	from []int // -1 for what was put in
+}
+
+func newRelaxed(room int) *relaxed {
+	return &relaxed{make([]byte, 0, room), make([]int, 0, room)}
 }
 
 func (r *relaxed) put(b byte, from int) {
@@ -187,7 +191,7 @@ func (r *relaxed) pieces(size int, patches []patch) ([]piece, error) {
 	var out []piece
 	start := 0
 	cut := func(end int, h hole) {
-		p := piece{text: r.text[start:end:end], hole: h}
+		p := piece{text: bytes.Clone(r.text[start:end]), hole: h}
 		for _, x := range moved {
 			if x.at >= start && x.at < end {
 				x.at -= start

@@ -189,7 +189,7 @@ func (c *Compositor) tryKeys() error {
 	if len(c.keys) == 0 {
 		return nil
 	}
-	sk, err := c.build(&notifier.Letter{EventID: "trial", Subject: "Trial", Text: "Trial", HTML: "<p>Trial</p>"})
+	sk, err := c.build(&notifier.Letter{Key: "trial", EventID: "trial", Subject: "Trial", Text: "Trial", HTML: "<p>Trial</p>"})
 	if err != nil {
 		return fmt.Errorf("make a trial mail: %w", err)
 	}

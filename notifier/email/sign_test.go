@@ -289,6 +289,13 @@ func TestPythonVerifiesBothAlgorithms(t *testing.T) {
 	if v := elsewhere(t, zone, data, python, "testdata/verify.py"); !v["rsa-sha256"] || !v["ed25519-sha256"] || len(v) != 2 {
 		t.Errorf("dkimpy says %v of\n%s", v, data)
 	}
+	ours, _ := twins(t, keys, time.Now, func(o *CompositorOptions) { o.From.Name, o.SignatureLife = strings.Repeat("Störung, ", 20), time.Hour })
+	for _, name := range []string{"indented", "only empty lines", "other scripts", "mark in the subject", "no blanks", "incident-opened.de.utc.html"} {
+		data := composed(t, ours, shapes()[name]).Data
+		if v := elsewhere(t, zone, data, python, "testdata/verify.py"); !v["rsa-sha256"] || !v["ed25519-sha256"] {
+			t.Errorf("%s: dkimpy says %v of\n%s", name, v, data)
+		}
+	}
 	if v := elsewhere(t, zone, append([]byte("Subject: x\r\n"), data...), python, "testdata/verify.py"); v["rsa-sha256"] || v["ed25519-sha256"] {
 		t.Errorf("dkimpy lets a second Subject through: %v", v)
 	}

@@ -143,7 +143,8 @@ func (c *Compositor) build(l *notifier.Letter) (*skeleton, error) {
 		return nil, err
 	}
 	sk.signs = signedNames(w.names)
-	if len(c.keys) > 0 && !c.o.GoMsgauth {
+	// Proving takes as long as go-msgauth's signing: for one reader it is not worth it.
+	if l.Key != "" && len(c.keys) > 0 && !c.o.GoMsgauth {
 		sk.canonical = c.provenCanonical(sk)
 	}
 	return sk, nil
