@@ -28,9 +28,9 @@ type key struct {
 	lib  *library
 	pkey uintptr // EVP_PKEY
 	// free holds the contexts that nobody signs with. An EVP_PKEY_CTX is for one
-	// caller at a time and costs as much to make as a hundredth of a signature. There are
-	// as many as processors: who waits for one would only wait for a processor,
-	// and no more threads than that are ever busy outside of Go.
+	// caller at a time and not free to make. There are as many as processors: who
+	// waits for one would only wait for a processor, and no more threads than
+	// that are ever busy outside of Go.
 	free  chan *context
 	made  int
 	close sync.Once
@@ -104,7 +104,7 @@ func (l *library) newContext(pkey uintptr) (*context, error) {
 		{"EVP_PKEY_CTX_set_rsa_padding", l.setPadding, []uintptr{handle, rsaPKCS1Padding}},
 		{"EVP_PKEY_CTX_set_signature_md", l.setSignatureMD, []uintptr{handle, digest}},
 	} {
-		if r, _, _ := purego.SyscallN(step.fn, step.args...); int32(r) <= 0 { //nolint:gosec // a C int
+		if r, _, _ := purego.SyscallN(step.fn, step.args...); int32(r) <= 0 { // a C int
 			err := l.fault(step.call)
 			purego.SyscallN(l.contextFree, handle)
 			return nil, err
@@ -152,7 +152,7 @@ func (k *key) signWith(c *context, digest []byte) ([]byte, error) {
 	defer runtime.UnlockOSThread()
 	r, _, _ := purego.SyscallN(k.lib.sign, c.handle, uintptr(unsafe.Pointer(&out[0])), uintptr(unsafe.Pointer(&c.length)),
 		uintptr(unsafe.Pointer(&digest[0])), uintptr(len(digest)))
-	if int32(r) <= 0 || c.length != uintptr(len(out)) { //nolint:gosec // a C int
+	if int32(r) <= 0 || c.length != uintptr(len(out)) { // a C int
 		return nil, k.lib.fault("EVP_PKEY_sign")
 	}
 	return out, nil
