@@ -6,9 +6,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"allclear/notifier"
 	"allclear/store/storetest"
+	"allclear/subscribers"
 )
 
 // many is how many readers the figures are about.
@@ -152,5 +154,69 @@ func (b *box) settled(n int) {
 	}
 	if b.Dialect() == "postgres" {
 		b.exec(`ANALYZE deliveries`) // as autovacuum does
+	}
+}
+
+// BenchmarkImport adds 100,000 followers in batches of 1,000.
+func BenchmarkImport(b *testing.B) {
+	for _, dialect := range storetest.Dialects() {
+		b.Run(dialect, func(b *testing.B) {
+			x := newBox(b, dialect)
+			added, cost := 0, x.meter()
+			cost.start()
+			for b.Loop() {
+				for range many / 1000 {
+					batch := make([]subscribers.Subscriber, 1000)
+					for i := range batch {
+						added++
+						batch[i] = reader(fmt.Sprintf("reader%d@example.com", added), subscribers.Active)
+					}
+					_, _, err := x.ImportSubscribers(x.ctx, batch, false)
+					x.must(err)
+				}
+			}
+			cost.stop()
+			cost.report(b, added)
+			b.ReportMetric(float64(added)/b.Elapsed().Seconds(), "followers/s")
+		})
+	}
+}
+
+// BenchmarkRetract withdraws an event of 100,000 open deliveries, and forgets
+// it in the end: how long the answer takes, and a step of each.
+func BenchmarkRetract(b *testing.B) {
+	for _, dialect := range storetest.Dialects() {
+		b.Run(dialect, func(b *testing.B) {
+			x := newBox(b, dialect)
+			x.readers(many)
+			var answer, cancel, prune time.Duration
+			steps := 0
+			for b.Loop() {
+				id := "incident" + x.time().Format("150405.000000")
+				x.incidentless()
+				x.expand(2000)
+				began := time.Now()
+				_, err := x.ReviseIncident(x.ctx, id, func(i notifier.Incident) (notifier.Posting, error) {
+					i.State = notifier.Retracted
+					return notifier.Posting{Incident: i}, nil
+				})
+				x.must(err)
+				answer += time.Since(began)
+				began = time.Now()
+				x.expand(2000)
+				cancel += time.Since(began)
+				x.pass(100 * day)
+				began = time.Now()
+				for n := 1; n > 0; steps++ {
+					n, err = x.Prune(x.ctx, x.time().Add(-90*day), 1000)
+					x.must(err)
+				}
+				prune += time.Since(began)
+			}
+			ms := func(d time.Duration, n int) float64 { return d.Seconds() * 1000 / float64(n) }
+			b.ReportMetric(ms(answer, b.N), "ms-answer")
+			b.ReportMetric(ms(cancel, b.N), "ms-cancel-100000")
+			b.ReportMetric(ms(prune, steps), "ms-prune-1000")
+		})
 	}
 }

@@ -87,7 +87,7 @@ func (in *intake) run(ctx context.Context, batch []subscribers.Subscriber) error
 			return err
 		}
 	}
-	return addSubscribers(in.tx, in.added)
+	return in.store.addSubscribers(in.tx, in.added)
 }
 
 // take decides about one row.

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"gorm.io/gorm"
+
 	"allclear/notifier"
 )
 
@@ -73,12 +75,31 @@ func (b *batch) run(l *ledger, update, and string, more ...any) (int64, error) {
 	if len(b.values[0]) == 0 {
 		return 0, nil
 	}
-	from, args := b.lists()
-	if l.store.dialect == postgres {
-		from, args = b.arrays()
-	}
+	from, args := b.from(l.store)
 	done := l.tx.Exec(update+from+` WHERE d.id = u.id`+and, append(args, more...)...)
 	return done.RowsAffected, done.Error
+}
+
+// insert adds the batch to a table.
+func (b *batch) insert(s *Store, tx *gorm.DB, table string) error {
+	if len(b.values[0]) == 0 {
+		return nil
+	}
+	names := make([]string, len(b.columns))
+	for i, c := range b.columns {
+		names[i], _, _ = strings.Cut(c, " ")
+	}
+	columns := strings.Join(names, ", ")
+	from, args := b.from(s)
+	return tx.Exec(`INSERT INTO `+table+` (`+columns+`) SELECT `+columns+` FROM `+from, args...).Error
+}
+
+// from is the batch as what a statement reads from, named u.
+func (b *batch) from(s *Store) (from string, args []any) {
+	if s.dialect == postgres {
+		return b.arrays()
+	}
+	return b.lists()
 }
 
 func (b *batch) arrays() (from string, args []any) {

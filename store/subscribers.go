@@ -46,7 +46,7 @@ func (s *Store) AddSubscriber(ctx context.Context, who subscribers.Subscriber, c
 				return err
 			}
 			out.Number = subscribers.Number(number + 1)
-			err = addSubscribers(tx, []subscribers.Subscriber{out})
+			err = s.addSubscribers(tx, []subscribers.Subscriber{out})
 		} else if out.Number = subscribers.Number(was.Number); was.State != string(subscribers.Unsubscribed) {
 			return notifier.Refuse(notifier.ErrConflict, "this address is subscribed already")
 		} else {
@@ -161,23 +161,25 @@ func (s *Store) tryChange(tx *gorm.DB, n subscribers.Number, change func(*subscr
 	return was, is, nil
 }
 
-// addSubscribers inserts new rows with what they chose.
-func addSubscribers(tx *gorm.DB, all []subscribers.Subscriber) error {
-	rows := make([]subscriberRow, len(all))
-	var chosen []subscriberComponentRow
-	for i, a := range all {
-		rows[i] = rowOfSubscriber(a)
-		chosen = append(chosen, choices(a)...)
-	}
-	if len(rows) > 0 {
-		if err := tx.CreateInBatches(rows, 500).Error; err != nil {
-			return fmt.Errorf("add subscribers: %w", err)
+// addSubscribers inserts new rows with what they chose, by one statement each:
+// a million rows of an import are not to be a million lists of parameters.
+func (s *Store) addSubscribers(tx *gorm.DB, all []subscribers.Subscriber) error {
+	rows := newBatch(len(all), "number bigint", "channel text", "address text", "state text", "severity bigint", "kinds bigint", "chooses boolean",
+		"cadence text", "timezone text", "language text", "created_at bigint", "confirmed_at bigint", "unsubscribed_at bigint")
+	chosen := newBatch(0, "subscriber bigint", "component_key text")
+	for _, a := range all {
+		r := rowOfSubscriber(a)
+		rows.add(r.Number, &r.Channel, &r.Address, &r.State, int64(r.Severity), int64(r.Kinds), r.Chooses,
+			&r.Cadence, &r.Timezone, &r.Language, r.CreatedAt, r.ConfirmedAt, r.UnsubscribedAt)
+		for _, c := range choices(a) {
+			chosen.add(c.Subscriber, &c.ComponentKey)
 		}
 	}
-	if len(chosen) > 0 {
-		if err := tx.CreateInBatches(chosen, 1000).Error; err != nil {
-			return fmt.Errorf("add what subscribers chose: %w", err)
-		}
+	if err := rows.insert(s, tx, "subscribers"); err != nil {
+		return fmt.Errorf("add subscribers: %w", err)
+	}
+	if err := chosen.insert(s, tx, "subscriber_components"); err != nil {
+		return fmt.Errorf("add what subscribers chose: %w", err)
 	}
 	return nil
 }
@@ -215,8 +217,15 @@ func rewriteSubscriber(tx *gorm.DB, was subscriberRow, is subscribers.Subscriber
 func subscribersAt(tx *gorm.DB, channel notifier.Channel, addresses []string) (map[string]subscriberRow, error) {
 	out := make(map[string]subscriberRow, len(addresses))
 	for part := range slices.Chunk(addresses, 500) {
+		there, err := among(tx, "subscribers", channel, part)
+		if err != nil {
+			return nil, fmt.Errorf("look for subscribers: %w", err)
+		}
+		if len(there) == 0 {
+			continue
+		}
 		var rows []subscriberRow
-		if err := tx.Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).Where("channel = ? AND address IN ?", string(channel), part).
+		if err := tx.Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).Where("channel = ? AND address IN ?", string(channel), there).
 			Order("number").Find(&rows).Error; err != nil {
 			return nil, fmt.Errorf("look for subscribers: %w", err)
 		}
@@ -225,4 +234,16 @@ func subscribersAt(tx *gorm.DB, channel notifier.Channel, addresses []string) (m
 		}
 	}
 	return out, nil
+}
+
+// among are those of addresses that stand in a table. On PostgreSQL each is
+// looked up by itself: what it planned for a list while the table was small
+// it would go on doing, reading all of it, while an import makes it large.
+func among(tx *gorm.DB, table string, channel notifier.Channel, addresses []string) (found []string, err error) {
+	if tx.Name() == postgres {
+		return found, tx.Raw(`SELECT f.address FROM unnest(CAST(? AS text[])) AS a(address)
+			CROSS JOIN LATERAL (SELECT t.address FROM `+table+` AS t WHERE t.channel = ? AND t.address = a.address LIMIT 1) AS f`,
+			&addresses, string(channel)).Scan(&found).Error
+	}
+	return found, tx.Raw(`SELECT address FROM `+table+` WHERE channel = ? AND address IN ?`, string(channel), addresses).Scan(&found).Error
 }

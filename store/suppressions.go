@@ -108,8 +108,8 @@ func (s *Store) Suppressions(ctx context.Context, cursor string, limit int) ([]s
 func suppressed(tx *gorm.DB, channel notifier.Channel, addresses []string) (map[string]bool, error) {
 	out := map[string]bool{}
 	for part := range slices.Chunk(addresses, 500) {
-		var found []string
-		if err := tx.Raw(`SELECT address FROM suppressions WHERE channel = ? AND address IN ?`, string(channel), part).Scan(&found).Error; err != nil {
+		found, err := among(tx, "suppressions", channel, part)
+		if err != nil {
 			return nil, fmt.Errorf("look for suppressions: %w", err)
 		}
 		for _, a := range found {
