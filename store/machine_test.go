@@ -21,7 +21,6 @@ type machine struct {
 	workers []string            // who made it
 	retried bool
 	gone    string // the incident that was withdrawn without a word
-	upTo    int64  // its last event
 }
 
 const machineReaders = 6
