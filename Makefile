@@ -20,11 +20,12 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 10s
 SOAK     ?= 20
 ROUNDS   ?= 300
+MEDIAN   ?= 3
 
-.PHONY: help build install uninstall test lint cover fuzz bench soak demo clean
+.PHONY: help build install uninstall test lint cover fuzz bench bench-go soak demo clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build ./allclear, which signs with the system's libcrypto where it is found; TAGS=static: one static file without
 	CGO_ENABLED=0 go build -trimpath -tags "$(TAGS)" -o "$(PROGRAM)" ./cmd/allclear
@@ -50,7 +51,14 @@ fuzz: ## every fuzz test for FUZZTIME (10s) each
 	    go test "$$(dirname "$$file")" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s; \
 	  done; done
 
-bench: ## the benchmarks of every package
+bench: bench-go build ## the figures of docs/performance.md, on both databases, and docs/growth.svg (an hour)
+	./$(PROGRAM) bench --measure all --rounds $(MEDIAN) --svg docs/growth.svg || $(TOLD)
+	.ci/with-postgres sh -c './$(PROGRAM) bench --measure all --rounds $(MEDIAN) --svg docs/growth.svg --database "$$POSTGRES"' || $(TOLD)
+
+# 1: a target was missed, or what went wrong was printed. 77: PostgreSQL is not there.
+TOLD = case $$? in 1|77) ;; *) exit 1;; esac
+
+bench-go: ## the benchmarks of every package
 	go test -run '^$$' -bench . -benchmem -timeout 30m ./...
 
 soak: ## ROUNDS (300) of every fault on each database, every test SOAK (20) times over, a minute of each fuzz test
