@@ -140,7 +140,7 @@ func composing() []string {
 	return []string{"compositor.go", "header.go", "plain.go", "shelf.go", "skeleton.go", "skeletonwriter.go"}
 }
 
-func signing() []string { return []string{"sign.go", "keys.go"} }
+func signing() []string { return []string{"canonical.go", "canonicalsigner.go", "sign.go", "keys.go"} }
 
 func partOfMail(file string) string {
 	switch {

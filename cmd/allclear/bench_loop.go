@@ -23,7 +23,7 @@ type bareLoop struct {
 }
 
 // newBareLoop makes it of a program that has told its first event to reader 1.
-// change, if any, is what is different from production.
+// change says what is different from production.
 func newBareLoop(ctx context.Context, p *Program, messages int, change func(*email.CompositorOptions)) (*bareLoop, error) {
 	const event = 1
 	m, err := p.set.Renderer().Render(ctx, notifier.Delivery{
@@ -38,9 +38,7 @@ func newBareLoop(ctx context.Context, p *Program, messages int, change func(*ema
 		l.links[i] = tokens.Unsubscribe(int64(i + 1))
 	}
 	o := p.mail.writing(p.links, p.o.settings.Name, p.db.Now)
-	if change != nil {
-		change(&o)
-	}
+	change(&o)
 	if l.compositor, err = email.NewCompositor(o); err != nil {
 		return nil, err
 	}

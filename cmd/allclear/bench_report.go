@@ -19,20 +19,23 @@ type ratioReport struct {
 	size     int64  // bytes of a mail
 	loop     phase
 	pipeline phase
-	others   []otherRate
+	others   []otherPhase
 }
 
-// otherRate is what another bare loop reached.
-type otherRate struct {
-	name string
-	rate float64
+// otherPhase is another bare loop, of fewer mails.
+type otherPhase struct {
+	name  string
+	mails int
+	phase
 }
+
+func (o otherPhase) rate() float64 { return float64(o.mails) / o.took.Seconds() }
 
 // beside is the pipeline against another loop; false where that did not run.
 func (r *ratioReport) beside(name string) (float64, bool) {
 	for _, o := range r.others {
 		if o.name == name {
-			return r.rate(r.pipeline) / o.rate, true
+			return r.rate(r.pipeline) / o.rate(), true
 		}
 	}
 	return 0, false
@@ -59,8 +62,11 @@ func (r *ratioReport) ratio() float64 { return r.rate(r.pipeline) / r.rate(r.loo
 
 // byCPU is the ratio as it would be if nothing else ever ran: the CPU time of
 // the loop to that of the pipeline and its database.
-func (r *ratioReport) byCPU() float64 {
-	return (r.loop.own + r.loop.server).Seconds() / (r.pipeline.own + r.pipeline.server).Seconds()
+func (r *ratioReport) byCPU() float64 { return r.toCPU(r.loop, r.Messages) }
+
+// toCPU is byCPU to a loop of so many mails.
+func (r *ratioReport) toCPU(loop phase, mails int) float64 {
+	return (loop.own + loop.server).Seconds() / float64(mails) / (r.pipeline.own + r.pipeline.server).Seconds() * float64(r.Messages)
 }
 
 // per1000 is milliseconds of d per 1,000 mails.
@@ -107,7 +113,7 @@ func (r *ratioReport) print(w io.Writer) error {
 	}
 	fmt.Fprintf(w, "\nratio  %.2f  (by CPU time %.2f)\n", r.ratio(), r.byCPU())
 	for _, o := range r.others {
-		fmt.Fprintf(w, "       %.2f  to a bare loop with %s, which reaches %s mails/s\n", r.rate(r.pipeline)/o.rate, o.name, count(int64(o.rate)))
+		fmt.Fprintf(w, "       %.2f  (by CPU time %.2f) to a bare loop with %s: %s mails/s\n", r.rate(r.pipeline)/o.rate(), r.toCPU(o.phase, o.mails), o.name, count(int64(o.rate())))
 	}
 	fmt.Fprintln(w)
 	const row = "%-28s %9s  %9s  %s\n"
