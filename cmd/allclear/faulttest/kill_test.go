@@ -130,8 +130,8 @@ func TestKilledInTheMiddleOfSendingNobodyIsSkippedAndHardlyAnyoneToldTwice(t *te
 
 func TestKilledInTheMiddleOfAFanOutNobodyIsSkippedAndHardlyAnyoneToldTwice(t *testing.T) {
 	t.Parallel()
-	onBoth(t, 6000, func(t *testing.T, s *site) {
-		const n = 6000
+	onBoth(t, 4500, func(t *testing.T, s *site) {
+		const n = 4500
 		db := storetest.At(t, s.dsn)()
 		for try := 1; ; try++ {
 			p := s.serve()

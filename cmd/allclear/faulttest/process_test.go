@@ -68,6 +68,7 @@ type launch struct {
 	command string   // serve or worker
 	env     []string // settings that replace the site's
 	before  []string // a command that runs it, strace say; it must not fork between
+	started func(*process)
 }
 
 // start starts a process and waits until it serves. It answers an error where
@@ -86,6 +87,9 @@ func (s *site) start(l launch) (*process, error) {
 		s.t.Fatal(err)
 	}
 	s.processes = append(s.processes, p)
+	if l.started != nil {
+		l.started(p)
+	}
 	serving := make(chan string, 1)
 	go func() {
 		lines := bufio.NewScanner(out)
