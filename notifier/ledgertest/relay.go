@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -88,7 +89,7 @@ func (c *conversation) line() ([]byte, error) {
 		}
 	}
 	line, err := c.in.ReadSlice('\n')
-	if err == bufio.ErrBufferFull {
+	if errors.Is(err, bufio.ErrBufferFull) {
 		return nil, io.ErrShortBuffer // no line of ours is so long
 	}
 	return line, err

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -146,9 +147,9 @@ func frontend(from io.Reader, first bool) (kind byte, message []byte, err error)
 		kind = head[0]
 	}
 	size := int(binary.BigEndian.Uint32(head[len(head)-4:])) - 4
-	message = append(head, make([]byte, max(size, 0))...)
-	_, err = io.ReadFull(from, message[len(head):])
-	return kind, message, err
+	body := make([]byte, max(size, 0))
+	_, err = io.ReadFull(from, body)
+	return kind, slices.Concat(head, body), err
 }
 
 // valve passes answers on until it is shut; then it waits for ReadyForQuery,

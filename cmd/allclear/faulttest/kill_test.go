@@ -71,7 +71,7 @@ func TestKilledAroundTheAnswerAnIncidentIsThereOnceOrNotAtAll(t *testing.T) {
 				answered <- answer{mark, said, err}
 			}()
 			// Half of the time around the commit itself, which is early.
-			upTo(random, []time.Duration{150, 15}[random.IntN(2)]*time.Millisecond)
+			upTo(random, []time.Duration{150 * time.Millisecond, 15 * time.Millisecond}[random.IntN(2)])
 			s.killed(p)
 			first := <-answered
 			p = s.serve()

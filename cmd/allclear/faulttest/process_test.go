@@ -31,7 +31,7 @@ var built theBinary
 func (b *theBinary) path(t testing.TB) string {
 	t.Helper()
 	b.once.Do(func() {
-		if b.dir, b.err = os.MkdirTemp("", "allclear-faults-"); b.err != nil {
+		if b.dir, b.err = os.MkdirTemp("", "allclear-faults-"); b.err != nil { //nolint:usetesting // it outlives the test that builds it
 			return
 		}
 		cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(b.dir, "allclear"), "allclear/cmd/allclear")
