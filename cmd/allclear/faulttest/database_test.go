@@ -55,7 +55,8 @@ func (s *site) insist(path, name string, body object) object {
 	return said
 }
 
-// finish is done for what takes longer than other tests wait: leases that must end.
+// finish waits until all that was accepted is done, like done, but for as long
+// as limit: leases that must end take longer than other tests wait.
 func (s *site) finish(limit time.Duration) {
 	s.t.Helper()
 	began := time.Now()
