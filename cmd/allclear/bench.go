@@ -106,7 +106,7 @@ func (c *benchCmd) compareRounds(a *app) (*ratioReport, error) {
 func (c *benchCmd) measure(a *app, names []string) error {
 	t := &tally{a: a, quiet: c.JSON}
 	t.begin(c)
-	for _, group := range [][]string{{ratioName}, {relayName, acceptName, firstName, overtakeName, fanoutName, memoryName, expansionName, progressName}, {growthName}} {
+	for _, group := range [][]string{{ratioName}, {relayName, acceptName, firstName, overtakeName, fanoutName, memoryName, expansionName, progressName}, {growthName}, {historyName}} {
 		var todo []measure
 		for _, m := range measures() {
 			if slices.Contains(group, m.name) && slices.Contains(names, m.name) {
@@ -198,6 +198,7 @@ const (
 	expansionName = "expansion"
 	progressName  = "progress"
 	growthName    = "growth"
+	historyName   = "history"
 )
 
 func measures() []measure {
@@ -212,5 +213,6 @@ func measures() []measure {
 		{expansionName, "the first mail behind the fan-out to 1,000,000", takeExpansion},
 		{progressName, "GET /events/{id} while sending to 1,000,000", takeProgress},
 		{growthName, "what a delivery costs with 1,000 to 1,000,000 followers", takeGrowth},
+		{historyName, "claim and settle behind 10,000 and 10,000,000 deliveries", takeHistory},
 	}
 }

@@ -74,7 +74,7 @@ func TestEveryMeasureTellsFiguresAndLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for read := xml.NewDecoder(bytes.NewReader(text)); ; {
-		if _, err := read.Token(); err == io.EOF {
+		if _, err := read.Token(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			t.Fatalf("the picture: %v\n%s", err, text)
