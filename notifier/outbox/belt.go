@@ -135,9 +135,9 @@ const (
 	paceMax   = 4000
 )
 
-// learn takes what was begun since the last call. While a belt runs dry the
-// target doubles; it never exceeds what one second was seen to take by more
-// than that.
+// learn takes what was begun since the last call. The target follows what one
+// second was seen to take, and at most doubles at a time; it doubles too while a
+// belt runs dry, because then nobody knows what a second would take.
 func (p *pace) learn(taken, left int, now time.Time) {
 	if p.target == 0 {
 		p.target, p.since = paceStart, now
@@ -150,9 +150,9 @@ func (p *pace) learn(taken, left int, now time.Time) {
 	}
 	second := int(float64(p.taken) / spent.Seconds())
 	switch {
-	case left > 0 && second < p.target:
-		p.target = max(second, paceStart/4)
-	case left == 0 && p.taken >= p.target/2:
+	case left > 0:
+		p.target = max(min(second, 2*p.target, paceMax), paceStart/4)
+	case p.taken >= p.target/2:
 		p.target = min(p.target*2, paceMax)
 	}
 	p.taken, p.since = 0, now
