@@ -55,7 +55,7 @@ func foreign(k *rsa.PrivateKey, name string) (crypto.Signer, error) {
 	}
 	runtime.LockOSThread() // errors are kept by thread
 	defer runtime.UnlockOSThread()
-	out := &key{own: k, lib: lib, free: make(chan *context, runtime.NumCPU())}
+	out := &key{own: k, lib: lib, free: make(chan *context, 4*runtime.NumCPU())}
 	if out.pkey, err = lib.readKey(k); err != nil {
 		return nil, err
 	}
