@@ -18,6 +18,10 @@ import (
 	"github.com/ebitengine/purego"
 )
 
+// contextsPerCPU is how many signatures a processor may have under way: with one,
+// a seventh of two processors stood idle.
+const contextsPerCPU = 4
+
 // rsaPKCS1Padding is OpenSSL's RSA_PKCS1_PADDING.
 const rsaPKCS1Padding = 1
 
@@ -28,9 +32,9 @@ type key struct {
 	lib  *library
 	pkey uintptr // EVP_PKEY
 	// free holds the contexts that nobody signs with. An EVP_PKEY_CTX is for one
-	// caller at a time and not free to make. There are as many as processors: who
-	// waits for one would only wait for a processor, and no more threads than
-	// that are ever busy outside of Go.
+	// caller at a time and not free to make. There are some for each processor: who
+	// comes back from C with a signature may wait for Go's scheduler, and another
+	// signs meanwhile.
 	free  chan *context
 	made  int
 	close sync.Once
@@ -55,7 +59,7 @@ func foreign(k *rsa.PrivateKey, name string) (crypto.Signer, error) {
 	}
 	runtime.LockOSThread() // errors are kept by thread
 	defer runtime.UnlockOSThread()
-	out := &key{own: k, lib: lib, free: make(chan *context, 4*runtime.NumCPU())}
+	out := &key{own: k, lib: lib, free: make(chan *context, contextsPerCPU*runtime.NumCPU())}
 	if out.pkey, err = lib.readKey(k); err != nil {
 		return nil, err
 	}
