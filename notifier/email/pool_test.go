@@ -381,6 +381,7 @@ func TestAConnectionIsMadeAnewAfterItsShareOfMessages(t *testing.T) {
 				t.Error(err)
 			}
 		}
+		r.WaitCommand("QUIT", 3) // of their own accord, before the pool is closed
 		closeNow(p)
 		over := map[int]int{}
 		for _, m := range r.Messages() {
@@ -389,7 +390,6 @@ func TestAConnectionIsMadeAnewAfterItsShareOfMessages(t *testing.T) {
 		if over[1] != 3 || over[2] != 3 || over[3] != 3 {
 			t.Errorf("mails by connection: %v; want 3 each", over)
 		}
-		r.WaitCommand("QUIT", 3)
 	})
 }
 
