@@ -295,11 +295,12 @@ func (p *Pool) Relays() []RelayStatus {
 }
 
 // Capacity is how many calls of Send it takes to keep every connection of the
-// relay with the most at work: one message in doubt and one behind it on each.
+// relay with the most at work: on each, one message in doubt, one behind it, and
+// one that is being signed, so that it is there when the dot is answered.
 func (p *Pool) Capacity() int {
 	most := 0
 	for _, r := range p.relays {
-		most = max(most, 2*r.Connections)
+		most = max(most, 3*r.Connections)
 	}
 	return most
 }

@@ -176,7 +176,7 @@ func TestAPoolWithoutRelaysOrAClockIsRefused(t *testing.T) {
 
 func TestCapacityIsWhatKeepsTheConnectionsBusy(t *testing.T) {
 	p := newPool(t, "smtp://127.0.0.1:1?connections=8,smtp://127.0.0.1:2")
-	if got := p.Capacity(); got != 16 {
-		t.Errorf("capacity %d; want 16", got)
+	if got := p.Capacity(); got != 24 {
+		t.Errorf("capacity %d; want 24", got)
 	}
 }
