@@ -70,6 +70,10 @@ func (s *Store) tryPruneLock(tx *gorm.DB) (mine bool, err error) {
 }
 
 func (s *Store) pruneSome(tx *gorm.DB, before time.Time, max int) (n int, err error) {
+	// Nobody may start an old delivery again between our look and our deletion.
+	if err := s.lockFanout(tx, true); err != nil {
+		return 0, err
+	}
 	if n, err = s.dropAnswers(tx, micros(s.Now()), max); err != nil {
 		return 0, err
 	}

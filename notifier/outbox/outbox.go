@@ -36,7 +36,7 @@ type Options struct {
 	Log      *slog.Logger
 
 	// Workers is how many messages of each belt are worked on at once; 0 means
-	// 24. More than twice the sender's connections brings nothing.
+	// 24. More than three times the sender's connections brings nothing.
 	Workers int
 	// Drain is how long what is in flight may take after Run's context ended; 0 means 15 s.
 	Drain time.Duration
