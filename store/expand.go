@@ -66,13 +66,10 @@ func (s *Store) ExpandSlice(ctx context.Context, max int) (notifier.Slice, error
 	if max < 1 {
 		return notifier.Slice{Idle: true}, fmt.Errorf("expand an event: a slice of %d readers", max)
 	}
-	cancelled, err := s.cancelSome(ctx, max)
-	if err != nil {
-		return notifier.Slice{Idle: true}, err
-	}
 	out, err := s.expandSome(ctx, max)
+	cancelled, cancelErr := s.cancelSome(ctx, max)
 	out.Idle = out.Idle && !cancelled
-	return out, err
+	return out, errors.Join(err, cancelErr)
 }
 
 func (s *Store) expandSome(ctx context.Context, max int) (notifier.Slice, error) {
