@@ -307,6 +307,36 @@ func TestAQuietRetractionCancelsWhatWaits(t *testing.T) {
 	})
 }
 
+// One that was refused before the withdrawal is not tried again after it, be the
+// cancelling under way or long over.
+func TestWhatWasQuietlyRetractedIsNeverTriedAgain(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		b.readers(3)
+		p := b.opened(d, notifier.Announcement{Title: "Mail is slow"})
+		b.expand(10)
+		failed := b.claimOf(d, 1)
+		b.settle("w", notifier.Failed, failed[0])
+		_, err := b.ReviseIncident(b.ctx, p.Incident.ID, func(i notifier.Incident) (notifier.Posting, error) { return i.Retract("", false, d.desk()) })
+		b.must(err)
+		refused := func(when string) {
+			t.Helper()
+			if _, err := b.RetryFailed(b.ctx, p.Event.ID); !errors.Is(err, notifier.ErrConflict) {
+				t.Errorf("all that failed, %s: %v", when, err)
+			}
+			if err := b.RetryDelivery(b.ctx, failed[0].ID); !errors.Is(err, notifier.ErrConflict) {
+				t.Errorf("one, %s: %v", when, err)
+			}
+		}
+		refused("while it is cancelled")
+		b.expand(2)
+		if n := b.number(`SELECT count(*) FROM events WHERE withdrawn`); n != 0 {
+			t.Fatal("the cancelling is not over")
+		}
+		refused("when it is cancelled")
+		b.sound()
+	})
+}
+
 // Who withdraws a mistake is answered at once, however many it concerns; the
 // cancelling goes on in steps, and a process that dies between two is followed
 // by another.

@@ -120,15 +120,17 @@ func (s *Store) retry(tx *gorm.DB, event int64) (*retrial, error) {
 	r := &retrial{ledger: s.ledger(tx), now: micros(s.Now()), event: event, target: event}
 	var incident sql.NullString
 	var withdrawn bool
-	err := tx.Raw(`SELECT incident_id, expires_at, withdrawn FROM events WHERE number = ?`, event).Row().Scan(&incident, &r.expires, &withdrawn)
+	err := tx.Raw(`SELECT incident_id, expires_at, EXISTS (SELECT 1 FROM incidents AS i WHERE i.id = e.incident_id AND i.state = ?
+			AND NOT EXISTS (SELECT 1 FROM events AS r WHERE r.incident_id = i.id AND r.type = ?))
+		FROM events AS e WHERE number = ?`, string(notifier.Retracted), string(notifier.IncidentRetracted), event).Row().Scan(&incident, &r.expires, &withdrawn)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, notifier.Refuse(notifier.ErrNotFound, "there is no such event")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read an event: %w", err)
 	}
-	if withdrawn { // with every other event of its incident
-		return nil, notifier.Refuse(notifier.ErrConflict, "this was withdrawn; what is open of it is being cancelled")
+	if withdrawn { // for good, also when all that was open of it has long been cancelled
+		return nil, notifier.Refuse(notifier.ErrConflict, "this was withdrawn without a word, and reaches nobody any more")
 	}
 	if !incident.Valid {
 		return r, nil
