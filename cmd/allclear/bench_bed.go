@@ -18,7 +18,10 @@ type bed struct {
 	g         *ground
 	followers int
 	token     string
-	told      func(figure)
+	t         *tally
+	measure   string       // the one that is being taken
+	often     int          // how often what is told next was taken
+	steps     map[int]step // what was sent to so many already
 	// While the service runs:
 	relay *sink
 	child *child
@@ -95,7 +98,8 @@ func (b *bed) rest() {
 // tell passes on what was found.
 func (b *bed) tell(all ...figure) {
 	for _, f := range all {
-		b.told(f)
+		f.Rounds = b.often
+		b.t.add(b.measure, f)
 	}
 }
 
@@ -153,15 +157,57 @@ func (b *bed) taken(ctx context.Context, from, n int64) error {
 	}
 }
 
-// rounds takes a figure as often as is wanted and answers the median.
-func (b *bed) rounds(take func() (float64, error)) (float64, error) {
+// takenOnce is from how many followers on something is measured once, whatever
+// --rounds says.
+const takenOnce = 1_000_000
+
+// times is how often something with n followers is measured.
+func (b *bed) times(n int) int {
+	if b.often = b.c.Rounds; n >= takenOnce {
+		b.often = 1
+	}
+	return b.often
+}
+
+// rounds serves n followers anew as often as is wanted, takes a figure of each
+// service, which has seen nothing yet, and answers the median.
+func (b *bed) rounds(ctx context.Context, n int, signed bool, o sinkOptions, take func() (float64, error)) (float64, error) {
 	var all []float64
-	for range b.c.Rounds {
+	for range b.times(n) {
+		b.rest()
+		if err := b.serve(ctx, n, signed, o); err != nil {
+			return 0, err
+		}
 		v, err := take()
 		if err != nil {
 			return 0, err
 		}
 		all = append(all, v)
 	}
+	b.rest()
 	return middle(all), nil
+}
+
+// paced asks something again and again, one after the other, until it is
+// enough. Each answer's time, in milliseconds, counts from the moment it was
+// due: one that hangs keeps those behind it waiting, which is part of it.
+func paced(ctx context.Context, every time.Duration, ask func() (enough bool, err error)) ([]float64, error) {
+	var all []float64
+	for due := time.Now(); ; due = due.Add(every) {
+		wait := time.NewTimer(time.Until(due))
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			wait.Stop()
+			return nil, ctx.Err()
+		}
+		enough, err := ask()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ms(time.Since(due)))
+		if enough {
+			return all, nil
+		}
+	}
 }

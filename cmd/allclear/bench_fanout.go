@@ -10,24 +10,30 @@ import (
 // that are made go out already, and with the queue paused.
 func takeFanout(ctx context.Context, b *bed) error {
 	n := b.scaled(100_000)
-	if err := b.serve(ctx, n, true, sinkOptions{}); err != nil {
-		return err
-	}
-	sending, err := b.rounds(func() (float64, error) { return b.fanout(ctx) })
+	what := count(int64(n)) + " deliveries made, "
+	sending, err := b.rounds(ctx, n, true, sinkOptions{}, func() (float64, error) { return b.fanout(ctx) })
 	if err != nil {
 		return err
 	}
-	what := count(int64(n)) + " deliveries made, "
 	b.tell(atMost(what+"sending", "s", 1, sending))
-	if err := b.api.call(ctx, http.MethodPost, "/queue/pause", map[string]any{}, nil); err != nil {
-		return err
+	queue := func(what string) error {
+		return b.api.call(ctx, http.MethodPost, "/queue/"+what, map[string]any{}, nil)
 	}
-	paused, err := b.rounds(func() (float64, error) { return b.fanout(ctx) })
+	paused, err := b.rounds(ctx, n, true, sinkOptions{}, func() (float64, error) {
+		if err := queue("pause"); err != nil {
+			return 0, err
+		}
+		v, err := b.fanout(ctx)
+		if err != nil {
+			return 0, err
+		}
+		return v, queue("resume")
+	})
 	if err != nil {
 		return err
 	}
 	b.tell(atMost(what+"paused", "s", 1, paused))
-	return b.api.call(ctx, http.MethodPost, "/queue/resume", map[string]any{}, nil)
+	return nil
 }
 
 // fanout is the seconds from the POST until every delivery is made.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"runtime"
 	"slices"
@@ -14,14 +15,15 @@ type figure struct {
 	What    string   `json:"what"`
 	Unit    string   `json:"unit"`
 	Target  *float64 `json:"target"`
+	Below   bool     `json:"below"` // the target is a limit to stay below, not a goal
 	Value   float64  `json:"value"`
+	Rounds  int      `json:"rounds"` // the value is their median
 	OK      bool     `json:"ok"`
-	most    bool     // the target is a limit, not a goal
 }
 
 // atMost is a figure that must stay below a limit.
 func atMost(what, unit string, limit, value float64) figure {
-	return figure{What: what, Unit: unit, Target: &limit, Value: value, OK: value < limit, most: true}
+	return figure{What: what, Unit: unit, Target: &limit, Below: true, Value: value, OK: value < limit}
 }
 
 // atLeast is a figure that must reach a goal.
@@ -34,14 +36,59 @@ func plainFigure(what, unit string, value float64) figure {
 	return figure{What: what, Unit: unit, Value: value, OK: true}
 }
 
+// target is what is wanted, in words; "" for nothing.
+func (f figure) target() string {
+	switch {
+	case f.Target == nil:
+		return ""
+	case f.Below:
+		return "< " + figureText(*f.Target)
+	}
+	return "≥ " + figureText(*f.Target)
+}
+
+const figureLine = "%-47s %7s %14s  %s\n"
+
+// print tells it on a line.
+func (f figure) print(w io.Writer) {
+	what, verdict := f.What, ""
+	if f.Measure != "" {
+		what = f.Measure + ": " + what
+	}
+	switch {
+	case !f.OK:
+		verdict = "missed"
+	case f.Target != nil:
+		verdict = "ok"
+	}
+	fmt.Fprintf(w, figureLine, what, f.target(), figureText(f.Value)+" "+f.Unit, verdict)
+}
+
+// middleFigures are the medians of figures that were taken some times over.
+func middleFigures(rounds [][]figure) []figure {
+	out := slices.Clone(rounds[0])
+	for i := range out {
+		var values []float64
+		for _, r := range rounds {
+			values = append(values, r[i].Value)
+		}
+		f := &out[i]
+		f.Value, f.Rounds = middle(values), len(values)
+		if f.Target != nil {
+			f.OK = f.Value >= *f.Target && !f.Below || f.Value < *f.Target && f.Below
+		}
+	}
+	return out
+}
+
 // tally collects figures, and tells each as it comes.
 type tally struct {
 	a     *app
 	quiet bool
+	noted bool
 	all   []figure
+	kept  *outcome // what is kept for --results
 }
-
-const figureLine = "%-42s %10s %14s  %s\n"
 
 func (t *tally) begin(c *benchCmd) {
 	if t.quiet {
@@ -51,48 +98,43 @@ func (t *tally) begin(c *benchCmd) {
 	if pg, _ := (&Base{Database: c.Database}).postgres(); pg { // a wrong address was refused before
 		database = "PostgreSQL"
 	}
-	fmt.Fprintf(t.a.out, "%s, %d connections, %s; median of %s\n\n", database, benchConnections, plural(int64(runtime.GOMAXPROCS(0)), "processor"), plural(int64(c.Rounds), "round"))
+	rounds := "taken once"
+	if c.Rounds > 1 {
+		rounds = fmt.Sprintf("medians of %d, but once with %s followers", c.Rounds, short(takenOnce))
+	}
+	fmt.Fprintf(t.a.out, "%s, %d connections, %s; %s\n\n", database, benchConnections, plural(int64(runtime.GOMAXPROCS(0)), "processor"), rounds)
 	fmt.Fprintf(t.a.out, figureLine, "WHAT", "TARGET", "MEASURED", "")
 }
 
 func (t *tally) add(measure string, f figure) {
-	f.Measure = measure
+	f.Measure, f.Value = measure, rounded(f.Value, 3)
 	t.all = append(t.all, f)
-	if t.quiet {
-		return
+	if !t.quiet {
+		f.print(t.a.out)
 	}
-	target, verdict := "", ""
-	if f.Target != nil {
-		sign := "≥ "
-		if f.most {
-			sign = "< "
-		}
-		target, verdict = sign+figureText(*f.Target), "ok"
-		if !f.OK {
-			verdict = "missed"
-		}
-	}
-	fmt.Fprintf(t.a.out, figureLine, measure+": "+f.What, target, figureText(f.Value)+" "+f.Unit, verdict)
 }
 
-// end prints what programs read, and fails where a target was missed.
-func (t *tally) end() error {
-	missed := 0
-	for i := range t.all {
-		if !t.all[i].OK {
-			missed++
-		}
-		t.all[i].Value = rounded(t.all[i].Value, 3)
+// on notes what is to be said of all figures of a ground.
+func (t *tally) on(g *ground) {
+	if t.noted {
+		return
 	}
+	t.noted = true
+	var notes []string
+	if !g.onDisk() {
+		notes = append(notes, fsyncIsFree)
+	}
+	if databaseServer(g.dsn).unseen() {
+		notes = append(notes, serverIsUnseen)
+	}
+	to := t.a.out
 	if t.quiet {
-		if err := printJSON(t.a.out, t.all); err != nil {
-			return err
-		}
+		to = t.a.err
 	}
-	if missed > 0 {
-		return &failure{exitFailed}
+	for _, note := range notes {
+		fmt.Fprintln(to, note)
 	}
-	return nil
+	t.kept.Notes = notes
 }
 
 // figureText is a number with about three digits that say something.

@@ -1,68 +1,27 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
-	"os"
 	"strings"
 )
-
-// growthPicture is what is drawn: the steps of each database, as they were last measured.
-type growthPicture struct {
-	SQLite   []step `json:"sqlite,omitempty"`
-	Postgres []step `json:"postgres,omitempty"`
-}
-
-// The picture carries its figures, so that measuring one database again keeps the other's lines.
-const (
-	figuresBegin = "<metadata>"
-	figuresEnd   = "</metadata>"
-)
-
-// drawGrowth draws steps into file, with what it shows of the other database.
-func drawGrowth(file, dialect string, steps []step) error {
-	var p growthPicture
-	raw, err := os.ReadFile(file)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("draw growth: %w", err)
-	}
-	if _, rest, ok := strings.Cut(string(raw), figuresBegin); ok {
-		figures, _, _ := strings.Cut(rest, figuresEnd)
-		if err := json.Unmarshal([]byte(figures), &p); err != nil {
-			return fmt.Errorf("read the figures in %s: %w", file, err)
-		}
-	} else if len(raw) > 0 {
-		return &usageError{"--svg: " + file + " is there and was not drawn by bench"}
-	}
-	if dialect == "sqlite" {
-		p.SQLite = steps
-	} else {
-		p.Postgres = steps
-	}
-	text, err := p.svg()
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(file, text, 0o644); err != nil { //nolint:gosec // a picture for everyone
-		return fmt.Errorf("draw growth: %w", err)
-	}
-	return nil
-}
 
 // panel is one of the four small plots.
 type panel struct {
 	title, unit string
-	of          func(step) float64
+	of          func(step) float64 // NaN where it is not known
 }
 
 func growthPanels() []panel {
 	return []panel{
 		{"POST /incidents", "ms", func(s step) float64 { return s.Accept }},
 		{"fan-out", "µs a delivery", func(s step) float64 { return s.Fanout }},
-		{"CPU, the database server's too", "µs a delivery", func(s step) float64 { return s.CPU + s.Server }},
+		{"CPU, the database server's too", "µs a delivery", func(s step) float64 {
+			if s.Unseen {
+				return math.NaN()
+			}
+			return s.CPU + s.Server
+		}},
 		{"memory of serve", "MB", func(s step) float64 { return s.Memory }},
 	}
 }
@@ -87,19 +46,16 @@ const growthStyle = `
   }
 `
 
-func (p growthPicture) svg() ([]byte, error) {
-	figures, err := json.Marshal(p)
-	if err != nil {
-		return nil, err
-	}
+// drawGrowth draws what a delivery costs on each database.
+func (r results) drawGrowth() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-labelledby="t d">`+"\n", 2*panelWide, 2*panelHigh+32)
-	fmt.Fprintf(&b, "<title id=\"t\">What a delivery costs as followers grow</title>\n<desc id=\"d\">%s</desc>\n", p.says())
-	fmt.Fprintf(&b, "%s%s%s\n<style>%s</style>\n", figuresBegin, figures, figuresEnd, growthStyle)
+	fmt.Fprintf(&b, "<title id=\"t\">What a delivery costs as followers grow</title>\n<desc id=\"d\">%s</desc>\n", r.sayGrowth())
+	fmt.Fprintf(&b, "<style>%s</style>\n", growthStyle)
 	fmt.Fprintf(&b, "<rect class=\"card\" width=\"%d\" height=\"%d\" rx=\"10\"/>\n", 2*panelWide, 2*panelHigh+32)
 	for i, q := range growthPanels() {
 		fmt.Fprintf(&b, "<g transform=\"translate(%d %d)\">\n", i%2*panelWide, i/2*panelHigh)
-		p.panel(&b, q)
+		r.panel(&b, q)
 		b.WriteString("</g>\n")
 	}
 	for i, name := range []string{"sqlite", "postgres"} {
@@ -107,15 +63,15 @@ func (p growthPicture) svg() ([]byte, error) {
 		fmt.Fprintf(&b, `<circle class="%s" cx="%d" cy="%d" r="4"/><text class="%s" x="%d" y="%d">%s</text>`+"\n", name, x, y-4, name, x+10, y, []string{"SQLite", "PostgreSQL"}[i])
 	}
 	b.WriteString("</svg>\n")
-	return []byte(b.String()), nil
+	return b.String()
 }
 
-// says is the picture in words.
-func (p growthPicture) says() string {
+// sayGrowth is the picture in words.
+func (r results) sayGrowth() string {
 	var parts []string
 	for _, q := range growthPanels() {
-		for _, line := range p.lines() {
-			if n := len(line.steps); n > 0 {
+		for _, line := range r.lines() {
+			if n := len(line.steps); n > 0 && !math.IsNaN(q.of(line.steps[0])) {
 				parts = append(parts, fmt.Sprintf("%s, %s: %s %s with %s followers, %s with %s", q.title, line.title,
 					figureText(q.of(line.steps[0])), q.unit, short(line.steps[0].Followers), figureText(q.of(line.steps[n-1])), short(line.steps[n-1].Followers)))
 			}
@@ -129,16 +85,18 @@ type growthLine struct {
 	steps        []step
 }
 
-func (p growthPicture) lines() []growthLine {
-	return []growthLine{{"sqlite", "SQLite", p.SQLite}, {"postgres", "PostgreSQL", p.Postgres}}
+func (r results) lines() []growthLine {
+	return []growthLine{{"sqlite", "SQLite", r.SQLite.Growth}, {"postgres", "PostgreSQL", r.Postgres.Growth}}
 }
 
-func (p growthPicture) panel(b *strings.Builder, q panel) {
+func (r results) panel(b *strings.Builder, q panel) {
 	top := 0.0
 	first, last := math.Inf(1), 1.0
-	for _, line := range p.lines() {
+	for _, line := range r.lines() {
 		for _, s := range line.steps {
-			top = max(top, q.of(s))
+			if v := q.of(s); !math.IsNaN(v) {
+				top = max(top, v)
+			}
 			first, last = min(first, math.Log10(float64(s.Followers))), max(last, math.Log10(float64(s.Followers)))
 		}
 	}
@@ -155,9 +113,12 @@ func (p growthPicture) panel(b *strings.Builder, q panel) {
 			plotLeft, panelWide-plotRight, at, at, plotLeft-8, at+4, figureText(top*share))
 	}
 	named := map[int]bool{}
-	for _, line := range p.lines() {
+	for _, line := range r.lines() {
 		var points []string
 		for _, s := range line.steps {
+			if math.IsNaN(q.of(s)) {
+				continue
+			}
 			points = append(points, fmt.Sprintf("%.1f,%.1f", x(s.Followers), y(q.of(s))))
 			fmt.Fprintf(b, `<circle class="%s" cx="%.1f" cy="%.1f" r="3"/>`+"\n", line.class, x(s.Followers), y(q.of(s)))
 			if !named[s.Followers] {

@@ -15,6 +15,8 @@ import (
 // letter, rendered by production's templates from the pipeline's own event; the
 // same compositor, pool and relay; no database, no journal.
 type bareLoop struct {
+	p          *Program
+	name       string
 	compositor *email.Compositor
 	pool       *email.Pool
 	letter     *notifier.Letter
@@ -22,9 +24,8 @@ type bareLoop struct {
 	links      []string // each reader's token
 }
 
-// newBareLoop makes it of a program that has told its first event to reader 1.
-// change says what is different from production.
-func newBareLoop(ctx context.Context, p *Program, messages int, change func(*email.CompositorOptions)) (*bareLoop, error) {
+// newBareLoop makes one of a program that has told its first event to reader 1.
+func newBareLoop(ctx context.Context, p *Program, messages int) (*bareLoop, error) {
 	const event = 1
 	m, err := p.set.Renderer().Render(ctx, notifier.Delivery{
 		ID: notifier.MakeDeliveryID(event, 1), Lane: notifier.LaneIncident, Channel: notifier.Email, Address: benchReader(1), Since: event, AcceptedAt: p.db.Now(),
@@ -32,18 +33,29 @@ func newBareLoop(ctx context.Context, p *Program, messages int, change func(*ema
 	if err != nil {
 		return nil, err
 	}
-	l := &bareLoop{letter: m.Letter, event: event, links: make([]string, messages)}
+	l := &bareLoop{p: p, letter: m.Letter, event: event, links: make([]string, messages)}
 	tokens := links{p.links}
 	for i := range l.links {
 		l.links[i] = tokens.Unsubscribe(int64(i + 1))
 	}
-	o := p.mail.writing(p.links, p.o.settings.Name, p.db.Now)
+	return l, nil
+}
+
+// twin is another loop with the same letter, to be opened.
+func (l *bareLoop) twin() *bareLoop {
+	return &bareLoop{p: l.p, letter: l.letter, event: l.event, links: l.links}
+}
+
+// open connects it. change says what is different from production.
+func (l *bareLoop) open(name string, change func(*email.CompositorOptions)) (err error) {
+	l.name = name
+	o := l.p.mail.writing(l.p.links, l.p.o.settings.Name, l.p.db.Now)
 	change(&o)
 	if l.compositor, err = email.NewCompositor(o); err != nil {
-		return nil, err
+		return err
 	}
-	l.pool, err = p.mail.pool(nil, nil, p.db.Now)
-	return l, err
+	l.pool, err = l.p.mail.pool(nil, nil, l.p.db.Now)
+	return err
 }
 
 // run sends the mails of the readers behind from, up to to.
@@ -92,6 +104,9 @@ func (l *bareLoop) send(ctx context.Context, reader int64) error {
 }
 
 func (l *bareLoop) close() {
+	if l.pool == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	_ = l.pool.Close(ctx) // what it sent was acknowledged

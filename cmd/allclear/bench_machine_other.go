@@ -23,6 +23,8 @@ func childAttributes() *syscall.SysProcAttr { return nil }
 
 func cpuOf(int) (time.Duration, error) { return 0, errLinuxOnly }
 
-func databaseServer(string) (pid string) { return "" }
+func databaseServer(string) databaseProcess { return databaseProcess{} }
 
-func familyCPU(string) time.Duration { return 0 }
+func (databaseProcess) cpu() time.Duration { return 0 }
+
+func inMemory(...string) bool { return false }

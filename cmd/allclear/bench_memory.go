@@ -11,36 +11,15 @@ func takeMemory(ctx context.Context, b *bed) error {
 	small, large := b.scaled(100_000), b.scaled(1_000_000)
 	var peaks []float64
 	for _, n := range []int{small, large} {
-		v, err := b.rounds(func() (float64, error) {
-			b.rest()
-			if err := b.serve(ctx, n, false, sinkOptions{}); err != nil {
-				return 0, err
-			}
-			if _, err := b.sendToAll(ctx); err != nil {
-				return 0, err
-			}
-			peak, _, err := b.child.memory()
-			return float64(peak) / (1 << 20), err
-		})
+		s, err := b.step(ctx, n)
 		if err != nil {
 			return err
 		}
-		peaks = append(peaks, v)
-		b.tell(atMost("serve sending to "+short(n), "MB", 150, v))
+		peaks = append(peaks, s.Memory)
+		b.tell(atMost("serve sending to "+short(n), "MB", 150, s.Memory))
 	}
 	b.tell(atMost(short(large)+" to "+short(small), "x", 1.15, peaks[1]/peaks[0]))
 	return nil
-}
-
-// sendToAll sends an incident to everyone and answers how long it took until
-// all was settled.
-func (b *bed) sendToAll(ctx context.Context) (time.Duration, error) {
-	begun, began := b.relay.taken.Load(), time.Now()
-	said, err := b.api.announce(ctx, benchIncident())
-	if err != nil {
-		return 0, err
-	}
-	return b.allSent(ctx, said, begun, began)
 }
 
 // allSent waits for the end of an event that goes to everyone.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"allclear/notifier"
@@ -28,7 +29,7 @@ type phase struct {
 	took    time.Duration
 	cpu     map[string]time.Duration
 	own     time.Duration // all of cpu
-	server  time.Duration // what the database server used, where it is on this machine
+	server  time.Duration // what the database server used, where it is seen
 	machine time.Duration // what everything on this machine used meanwhile
 	lasted  time.Duration // the phase, by the clock
 	peak    int64         // bytes
@@ -52,13 +53,13 @@ func (p phase) plus(q phase) phase {
 }
 
 // timed runs do on a heap that was swept, under the profiler. do tells how long
-// what it measures took; server is the database server's process, if any.
-func timed(server string, do func() (time.Duration, error)) (phase, error) {
+// what it measures took.
+func timed(server databaseProcess, do func() (time.Duration, error)) (phase, error) {
 	runtime.GC()
 	debug.FreeOSMemory()
 	forgetPeak()
 	var p phase
-	began, server0 := time.Now(), familyCPU(server)
+	began, server0 := time.Now(), server.cpu()
 	before, err := machineCPU()
 	if err != nil {
 		return p, err
@@ -73,7 +74,7 @@ func timed(server string, do func() (time.Duration, error)) (phase, error) {
 	if err != nil {
 		return p, err
 	}
-	p.machine, p.server, p.lasted = after-before, familyCPU(server)-server0, time.Since(began)
+	p.machine, p.server, p.lasted = after-before, server.cpu()-server0, time.Since(began)
 	for _, d := range p.cpu {
 		p.own += d
 	}
@@ -81,8 +82,8 @@ func timed(server string, do func() (time.Duration, error)) (phase, error) {
 	return p, err
 }
 
-// measureRatio measures the loop before and after the pipeline, half of the
-// mails each time, so that a machine that gets faster or slower does so for both.
+// measureRatio measures each loop before and after the pipeline, half of the
+// mails each time, so that a machine that gets faster or slower does so for all.
 func (c *benchCmd) measureRatio(a *app, g *ground, r *ratioReport) error {
 	relay, err := newSink(sinkOptions{})
 	if err != nil {
@@ -122,75 +123,80 @@ func (c *benchCmd) measureBoth(a *app, p *Program, relay *sink, r *ratioReport) 
 	if err := benchFollowers(a.ctx, p.db, warm+1, c.Messages, m.set); err != nil {
 		return err
 	}
-	loop, err := newBareLoop(a.ctx, p, c.Messages, byGoMsgauth)
+	loops, err := c.loops(a.ctx, p)
+	defer func() {
+		for _, l := range loops {
+			l.close()
+		}
+	}()
 	if err != nil {
 		return err
 	}
-	defer loop.close()
-	if _, err := loop.run(a.ctx, 0, warm, nil); err != nil {
-		return err
+	for _, l := range loops {
+		if _, err := l.run(a.ctx, 0, warm, nil); err != nil {
+			return err
+		}
 	}
 	if p.mail.signer != "" {
 		r.Signer = string(p.mail.signer)
 	}
-	half, others := (c.Messages+1)/2, c.otherLoops(p)
-	m = a.meter("mails", 2*int64(c.Messages)+int64(len(others)*half))
+	r.loops, r.unseen = make([]loopPhase, len(loops)), server.unseen()
+	m = a.meter("mails", int64(c.Messages)*int64(1+len(loops)))
 	defer m.close()
 	begun := relay.taken.Load()
 	tell := func() { m.set(relay.taken.Load() - begun) }
-	first, err := timed(server, func() (time.Duration, error) { return loop.run(a.ctx, 0, half, tell) })
-	if err != nil {
+	turn := func(i, from, to int) error {
+		half, err := timed(server, func() (time.Duration, error) { return loops[i].run(a.ctx, from, to, tell) })
+		r.loops[i] = loopPhase{loops[i].name, r.loops[i].plus(half)}
 		return err
+	}
+	half := (c.Messages + 1) / 2
+	for i := range loops {
+		if err := turn(i, 0, half); err != nil {
+			return err
+		}
 	}
 	sent := relay.bytes.Load()
 	if r.pipeline, err = timed(server, func() (time.Duration, error) { return line.run(a.ctx, c.Messages, tell) }); err != nil {
 		return err
 	}
 	r.size = (relay.bytes.Load() - sent) / int64(c.Messages)
-	second, err := timed(server, func() (time.Duration, error) { return loop.run(a.ctx, half, c.Messages, tell) })
-	if err != nil {
-		return err
-	}
-	r.loop = first.plus(second)
-	for _, o := range others {
-		loop, err := newBareLoop(a.ctx, p, half, o.change)
-		if err != nil {
+	for i := range slices.Backward(loops) {
+		if err := turn(i, half, c.Messages); err != nil {
 			return err
 		}
-		ran, err := timed(server, func() (time.Duration, error) { return loop.run(a.ctx, 0, half, tell) })
-		loop.close()
-		if err != nil {
-			return err
-		}
-		r.others = append(r.others, otherPhase{o.name, half, ran})
 	}
 	return nil
 }
 
-// otherLoop is a bare loop beside the one that counts.
-type otherLoop struct {
-	name   string
-	change func(*email.CompositorOptions)
+// loops are the bare loops that the pipeline is compared with, the one that
+// counts first. After an error those that were made are there to be closed.
+func (c *benchCmd) loops(ctx context.Context, p *Program) ([]*bareLoop, error) {
+	l, err := newBareLoop(ctx, p, c.Messages)
+	if err != nil {
+		return nil, err
+	}
+	all := []*bareLoop{l}
+	if err := l.open(byEveryone, byGoMsgauth); err != nil || c.Unsigned {
+		return all, err
+	}
+	ours := l.twin()
+	all = append(all, ours)
+	if err := ours.open(byUs, func(*email.CompositorOptions) {}); err != nil || p.mail.signer != signer.Libcrypto {
+		return all, err
+	}
+	slow := l.twin()
+	return append(all, slow), slow.open(byGo, func(o *email.CompositorOptions) {
+		byGoMsgauth(o)
+		o.Signers, _, _ = email.ParseKeys(p.o.settings.DKIM) // as they were read before
+	})
 }
 
-// otherLoops are what the pipeline may fairly be compared with as well.
-func (c *benchCmd) otherLoops(p *Program) []otherLoop {
-	if c.Unsigned {
-		return nil
-	}
-	out := []otherLoop{{byUs, func(*email.CompositorOptions) {}}}
-	if p.mail.signer == signer.Libcrypto {
-		out = append(out, otherLoop{byGo, func(o *email.CompositorOptions) {
-			byGoMsgauth(o)
-			o.Signers, _, _ = email.ParseKeys(p.o.settings.DKIM) // as they were read before
-		}})
-	}
-	return out
-}
-
+// How the bare loops differ.
 const (
-	byUs = "our own DKIM signer"
-	byGo = "Go's RSA"
+	byEveryone = "bare loop"
+	byUs       = "loop with our signer"
+	byGo       = "loop with Go's RSA"
 )
 
 // byGoMsgauth is how the loop that counts signs: with what everyone has.

@@ -9,39 +9,40 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
-// databaseServer finds the process on this machine that listens where dsn
-// points, so that the database's part of the work is told from that of
-// strangers; "" where there is none, or where we may not look.
-func databaseServer(dsn string) (pid string) {
+// databaseServer finds the process that listens where dsn points, so that the
+// database's part of the work is told from that of strangers.
+func databaseServer(dsn string) databaseProcess {
 	u, err := url.Parse(dsn)
 	if err != nil || u.Host == "" {
-		return ""
+		return databaseProcess{} // SQLite, which works in the process that asks
 	}
 	host, port := u.Hostname(), u.Port()
 	if port == "" {
 		port = "5432"
 	}
+	unseen := databaseProcess{apart: true}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return ""
+		return unseen
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return ""
+		return unseen
 	}
 	inode := listeningInode(uint16(n))
 	if inode == "" {
-		return ""
+		return unseen
 	}
 	sockets, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	for _, file := range sockets {
 		if to, err := os.Readlink(file); err == nil && to == "socket:["+inode+"]" {
-			return strings.Split(file, "/")[2]
+			return databaseProcess{apart: true, pid: strings.Split(file, "/")[2]}
 		}
 	}
-	return ""
+	return unseen
 }
 
 // listeningInode is the socket that listens on a port; "" for none.
@@ -61,19 +62,37 @@ func listeningInode(port uint16) string {
 	return ""
 }
 
-// familyCPU is the CPU time of a process, its children, and those that have
-// ended; 0 for pid "".
-func familyCPU(pid string) time.Duration {
-	if pid == "" {
+// cpu is the CPU time of the server, its children, and those that have ended; 0
+// where there is none, or none that is seen.
+func (s databaseProcess) cpu() time.Duration {
+	if s.pid == "" {
 		return 0
 	}
 	var sum time.Duration
 	all, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range all {
 		one := filepath.Base(dir)
-		if s, err := readStat(one); err == nil && (one == pid || s.parent == pid) {
-			sum += s.cpu
+		if stat, err := readStat(one); err == nil && (one == s.pid || stat.parent == s.pid) {
+			sum += stat.cpu
 		}
 	}
 	return sum
 }
+
+// inMemory tells that what is written to one of the folders never reaches a
+// disk, so that fsync costs nothing.
+func inMemory(folders ...string) bool {
+	for _, folder := range folders {
+		var at syscall.Statfs_t
+		if syscall.Statfs(folder, &at) == nil && (uint32(at.Type) == tmpfs || uint32(at.Type) == ramfs) {
+			return true
+		}
+	}
+	return false
+}
+
+// The file systems that are memory, by the number statfs(2) gives them.
+const (
+	tmpfs = 0x01021994
+	ramfs = 0x858458f6
+)

@@ -63,10 +63,14 @@ func TestABenchSignsNothingWhereItIsToldSo(t *testing.T) {
 }
 
 func TestABenchRefusesWhatItCannotMeasure(t *testing.T) {
-	for _, args := range [][]string{{"--messages", "0"}, {"--messages", "2000000"}, {"--signer", "rot13"}, {"--database", "mysql://x"}, {"--measure", "speed"}, {"--rounds", "0"}, {"--svg", "x.svg"}, {"--subscribers", "-1"}} {
+	for _, args := range [][]string{{"--messages", "0"}, {"--messages", "2000000"}, {"--signer", "rot13"}, {"--database", "mysql://x"}, {"--measure", "speed"}, {"--rounds", "0"}, {"--subscribers", "-1"}} {
 		if code, out, errs := runOnce(t, nil, append([]string{"bench"}, args...)...); code != exitUsage || out != "" {
 			t.Errorf("%v: exit %d, %q, %q", args, code, out, errs)
 		}
+	}
+	other := filepath.Dir(keep(t, resultsFile, `{"mine": true}`))
+	if code, out, errs := runOnce(t, nil, "bench", "--messages", "5", "--results", other); code != exitUsage || !strings.Contains(errs, "was not written by bench") {
+		t.Errorf("exit %d, %q, %q", code, out, errs)
 	}
 	file := keep(t, "mine.db", "mine")
 	if code, _, errs := runOnce(t, nil, "bench", "--messages", "5", "--database", file); code != exitFailed || !strings.Contains(errs, "is there already") {
