@@ -71,18 +71,18 @@ type deliveryPage struct {
 	out         []notifier.Delivery
 }
 
-func (p *deliveryPage) find(from string, args ...any) (err error) {
-	query := `SELECT d.` + strings.ReplaceAll(deliveryColumns, ", ", ", d.") + ` FROM ` + from + ` AND d.id > ? AND d.id <= ?`
+func (p *deliveryPage) find(from, order string, args ...any) (err error) {
+	query := `SELECT d.` + strings.ReplaceAll(deliveryColumns, ", ", ", d.") + ` FROM ` + from + ` AND d.id > ` + bound + ` AND d.id <= ` + bound
 	args = append(args, p.after, p.upTo)
 	if p.q.State != "" {
-		query, args = query+` AND d.state = ?`, append(args, string(p.q.State))
+		query, args = query+` AND d.state || '' = ?`, append(args, string(p.q.State))
 	}
-	p.out, err = readDeliveries(p.out, p.db.Raw(query+` ORDER BY d.id LIMIT `+strconv.Itoa(p.q.Limit+1-len(p.out)), args...))
+	p.out, err = readDeliveries(p.out, p.db.Raw(query+` ORDER BY `+order+` LIMIT `+strconv.Itoa(p.q.Limit+1-len(p.out)), args...))
 	return err
 }
 
 // byKey walks along the primary key.
-func (p *deliveryPage) byKey() error { return p.find(`deliveries AS d WHERE true`) }
+func (p *deliveryPage) byKey() error { return p.find(`deliveries AS d WHERE true`, `d.id`) }
 
 // byAddress makes the keys of the address's deliveries, in every event that it
 // could have one in.
@@ -94,8 +94,10 @@ func (p *deliveryPage) byAddress() error {
 	if len(readers) == 0 {
 		return nil
 	}
+	// Not "ORDER BY d.id", for which PostgreSQL, where there are many events,
+	// would walk along everybody's deliveries.
 	return p.find(`subscribers AS r JOIN events AS e ON e.reader IN (0, r.number) JOIN deliveries AS d ON d.id = e.number * 4294967296 + r.number
-		WHERE r.number IN ?`, readers)
+		WHERE r.number IN ?`, `d.id + 0`, readers)
 }
 
 // byState looks only into events whose accounts have the state, so that a rare

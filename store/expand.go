@@ -203,7 +203,7 @@ func (x *expansion) findEarlier() error {
 			continue
 		}
 		after, upTo := x.keys(e.Number)
-		if err := x.tx.Exec(`SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE id > ? AND id <= ? AND state IN ('pending', 'sending', 'held')
+		if err := x.tx.Exec(`SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE `+inKeys+` AND state IN ('pending', 'sending', 'held')
 			ORDER BY id FOR UPDATE) AS d`, after, upTo).Error; err != nil {
 			return fmt.Errorf("lock what waits: %w", err)
 		}

@@ -21,8 +21,9 @@ func (s *Store) Mine(ctx context.Context, worker string, ids []notifier.Delivery
 		return nil, nil
 	}
 	in, arg := s.among(`id`, plain(ids))
+	// Joined to '', as everywhere, state does not lead through all that is in flight.
 	var mine []notifier.DeliveryID
-	if err := s.conn(ctx).Raw(`SELECT id FROM deliveries WHERE `+in+` AND state = 'sending' AND worker = ? AND lease_until > ?`+notWithdrawn+` ORDER BY id`,
+	if err := s.conn(ctx).Raw(`SELECT id FROM deliveries WHERE `+in+` AND state || '' = 'sending' AND worker = ? AND lease_until > ?`+notWithdrawn+` ORDER BY id`,
 		arg, worker, micros(s.Now())).Scan(&mine).Error; err != nil {
 		return nil, fmt.Errorf("look at claims: %w", translate(err))
 	}
@@ -36,7 +37,7 @@ func (s *Store) Extend(ctx context.Context, worker string, ids []notifier.Delive
 	}
 	in, arg := s.among(`id`, plain(ids))
 	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
-		if err := tx.Exec(`UPDATE deliveries SET lease_until = ? WHERE `+in+` AND state = 'sending' AND worker = ?`,
+		if err := tx.Exec(`UPDATE deliveries SET lease_until = ? WHERE `+in+` AND state || '' = 'sending' AND worker = ?`,
 			micros(s.Now().Add(lease)), arg, worker).Error; err != nil {
 			return fmt.Errorf("extend leases: %w", err)
 		}
@@ -52,13 +53,15 @@ func (s *Store) Release(ctx context.Context, worker string, ids []notifier.Deliv
 	}
 	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
 		l := s.ledger(tx)
-		// Not "ORDER BY id", along which SQLite would look through everything.
-		where, args := `WHERE state = 'sending' AND lease_until > 0 AND worker = ? ORDER BY id + 0`, []any{worker}
-		if ids != nil {
-			in, arg := s.among(`id`, plain(ids))
-			where, args = `WHERE `+in+` AND state = 'sending' AND worker = ? ORDER BY id`, []any{arg, worker}
+		var rows []*deliveryRow
+		var err error
+		if ids == nil {
+			// Not "ORDER BY id", along which SQLite would look through everything.
+			rows, err = l.lockBy(`WHERE state = 'sending' AND lease_until > 0 AND worker = ? ORDER BY id + 0`+s.forUpdate(), worker)
+		} else {
+			rows, err = l.lockIDs(plain(ids))
+			rows = slices.DeleteFunc(rows, func(r *deliveryRow) bool { return r.State != notifier.Sending || r.Worker != worker })
 		}
-		rows, err := l.lockBy(where+s.forUpdate(), args...)
 		if err == nil {
 			err = l.giveBack(rows)
 		}
@@ -88,7 +91,8 @@ func (s *Store) Reap(ctx context.Context) (int, error) {
 
 func (s *Store) reapSome(ctx context.Context) (n int, err error) {
 	now := micros(s.Now())
-	const ended = `state = 'sending' AND lease_until <= ?`
+	// In an order that only the index of what is in flight has.
+	const ended = `state = 'sending' AND lease_until <= ? ORDER BY lease_until`
 	var some int
 	if err := s.conn(ctx).Raw(`SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE `+ended+` LIMIT 1) AS one`, now).Scan(&some).Error; err != nil {
 		return 0, fmt.Errorf("look for ended leases: %w", translate(err))
@@ -98,7 +102,7 @@ func (s *Store) reapSome(ctx context.Context) (n int, err error) {
 	}
 	err = s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
 		l := s.ledger(tx)
-		rows, err := l.lockBy(`WHERE `+ended+` ORDER BY lease_until LIMIT ?`+s.skipLocked(), now, reapStep)
+		rows, err := l.lockBy(`WHERE `+ended+` LIMIT ?`+s.skipLocked(), now, reapStep)
 		if err == nil {
 			n = len(rows)
 			err = l.giveBack(rows)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -51,11 +52,12 @@ type ledger struct {
 	rows     map[int64]*deliveryRow
 	was      map[int64]deliveryRow
 	receipts map[int64]notifier.Receipt // what peers said of rows, to be kept with them
+	accounts tally                      // what was moved by other means
 	released bool                       // something became due that nobody knows of
 }
 
 func (s *Store) ledger(tx *gorm.DB) *ledger {
-	return &ledger{store: s, tx: tx, rows: map[int64]*deliveryRow{}, was: map[int64]deliveryRow{}, receipts: map[int64]notifier.Receipt{}}
+	return &ledger{store: s, tx: tx, rows: map[int64]*deliveryRow{}, was: map[int64]deliveryRow{}, receipts: map[int64]notifier.Receipt{}, accounts: tally{}}
 }
 
 const rowColumns = `id, lane, channel, state, attempts, due_at, since, told, behind, awaited, worker, tried_at`
@@ -76,14 +78,27 @@ func (s *Store) skipLocked() string {
 	return ``
 }
 
-// lock reads deliveries for changing and returns them by id, which is the order
-// in which everyone locks. Rows that are here already keep what was changed.
-func (l *ledger) lock(where string, args ...any) ([]*deliveryRow, error) {
-	return l.lockBy(`WHERE `+where+` ORDER BY id`+l.store.forUpdate(), args...)
+// lockIDs reads these deliveries for changing and returns them by id, which is
+// the order in which everyone locks. Rows that are here already keep what was
+// changed. Each is looked up by itself, in the order of the list: given a
+// condition and an order, a planner that is wrong about how many fulfil it
+// walks all deliveries to have them in that order.
+func (l *ledger) lockIDs(ids []int64) ([]*deliveryRow, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	from, arg := l.store.each(ids, `SELECT `+rowColumns+` FROM deliveries WHERE id = u.value FOR UPDATE`, `deliveries AS d ON d.id = u.value`)
+	return l.lockFrom(from, arg)
 }
 
+// lockBy is lockIDs for those that a condition names, in whose order tail has it.
 func (l *ledger) lockBy(tail string, args ...any) ([]*deliveryRow, error) {
-	found, err := l.tx.Raw(`SELECT `+rowColumns+` FROM deliveries `+tail, args...).Rows()
+	return l.lockFrom(`deliveries AS d `+tail, args...)
+}
+
+func (l *ledger) lockFrom(from string, args ...any) ([]*deliveryRow, error) {
+	found, err := l.tx.Raw(`SELECT d.`+strings.ReplaceAll(rowColumns, ", ", ", d.")+` FROM `+from, args...).Rows()
 	if err != nil {
 		return nil, fmt.Errorf("read deliveries: %w", err)
 	}
@@ -108,15 +123,6 @@ func (l *ledger) lockBy(tail string, args ...any) ([]*deliveryRow, error) {
 	return out, nil
 }
 
-// lockIDs is lock for these deliveries.
-func (l *ledger) lockIDs(ids []int64) ([]*deliveryRow, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	in, arg := l.store.among(`id`, ids)
-	return l.lock(in, arg)
-}
-
 // follow lets what waits behind deliveries go on, once these have come to rest.
 func (l *ledger) follow(settled []*deliveryRow) error {
 	var ids []int64
@@ -128,8 +134,15 @@ func (l *ledger) follow(settled []*deliveryRow) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	in, arg := l.store.among(`behind`, ids)
-	waiting, err := l.lock(in+` AND behind > 0`, arg)
+	// Nothing new comes to wait for what this transaction holds, so that a look
+	// before the lock misses nothing.
+	from, arg := l.store.each(ids, `SELECT id FROM deliveries WHERE behind = u.value AND behind > 0 OFFSET 0`,
+		`deliveries AS d ON d.behind = u.value AND d.behind > 0`)
+	var behind []int64
+	if err := l.tx.Raw(`SELECT d.id FROM `+from, arg).Scan(&behind).Error; err != nil {
+		return fmt.Errorf("find what waits: %w", err)
+	}
+	waiting, err := l.lockIDs(behind)
 	if err != nil {
 		return err
 	}
@@ -166,12 +179,33 @@ func handOver(first, waiting *deliveryRow, now int64) {
 	}
 }
 
+// inKeys is the condition that a delivery's key is in a range, (?, ?]. As what
+// sub-queries answer, the bounds are not known to who plans: PostgreSQL thinks
+// of half a percent of the table and uses the key, whatever its statistics say,
+// which may be of an hour ago when hardly anything was there.
+const (
+	inKeys = `id > ` + bound + ` AND id <= ` + bound
+	bound  = `(SELECT CAST(? AS bigint))`
+)
+
 // among is the condition that column is one of ids, by index, and its argument.
+// How many they are is hidden as the bounds of inKeys are: PostgreSQL would read
+// all there is for a long list.
 func (s *Store) among(column string, ids []int64) (string, any) {
 	if s.dialect == postgres {
-		return column + ` = ANY(CAST(? AS bigint[]))`, &ids // a bare slice would be spread by GORM
+		return column + ` = ANY(CAST((SELECT CAST(? AS bigint[])) AS bigint[]))`, &ids // a bare slice would be spread by GORM
 	}
 	return column + ` IN (SELECT value FROM json_each(?))`, numbers(ids)
+}
+
+// each is what a statement reads from that looks up d for every one of ids, in
+// their order, whatever the planner thinks of d: on PostgreSQL by a query that
+// is not made one with what is around it, on SQLite by a join that is not turned round.
+func (s *Store) each(ids []int64, query, join string) (from string, arg any) {
+	if s.dialect == postgres {
+		return `unnest(CAST(? AS bigint[])) AS u(value) CROSS JOIN LATERAL (` + query + `) AS d`, &ids
+	}
+	return `json_each(?) AS u CROSS JOIN ` + join, numbers(ids)
 }
 
 // numbers writes ids as JSON.
@@ -191,7 +225,7 @@ func numbers(ids []int64) string {
 // everyone in the same order.
 func (l *ledger) save() error {
 	var sent, others []*deliveryRow
-	t := tally{}
+	t := l.accounts
 	for _, id := range slices.Sorted(maps.Keys(l.rows)) {
 		was, is := l.was[id], l.rows[id]
 		_, said := l.receipts[id]
@@ -205,7 +239,7 @@ func (l *ledger) save() error {
 		}
 		t.move(&was, is)
 	}
-	if len(sent)+len(others) == 0 {
+	if len(t) == 0 && len(sent)+len(others) == 0 {
 		return nil
 	}
 	if _, err := l.writeSent(sent, ``); err != nil {

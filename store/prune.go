@@ -115,14 +115,14 @@ func (s *Store) prunable(tx *gorm.DB, before time.Time) (event, upTo int64, err 
 func (s *Store) pruneEvent(tx *gorm.DB, event, upTo int64, limit int) (int, error) {
 	first, last := int64(notifier.MakeDeliveryID(event, 0)), int64(notifier.MakeDeliveryID(event, upTo))
 	var found []int64
-	if err := tx.Raw(`SELECT id FROM deliveries WHERE id > ? AND id <= ? ORDER BY id DESC LIMIT 1 OFFSET ?`, first, last, limit-1).Scan(&found).Error; err != nil {
+	if err := tx.Raw(`SELECT id FROM deliveries WHERE `+inKeys+` ORDER BY id DESC LIMIT 1 OFFSET ?`, first, last, limit-1).Scan(&found).Error; err != nil {
 		return 0, err
 	}
 	from, prunedAt := first, micros(s.Now())
 	if len(found) > 0 {
 		from, prunedAt = found[0], 0
 	}
-	done := tx.Exec(`DELETE FROM deliveries WHERE id >= ? AND id <= ?`, from, last)
+	done := tx.Exec(`DELETE FROM deliveries WHERE `+inKeys, from-1, last)
 	if done.Error != nil {
 		return 0, done.Error
 	}

@@ -176,32 +176,49 @@ func (s *Store) resumeDomains(ctx context.Context) error {
 	return nil
 }
 
-// resumeLane frees a domain's deliveries of one lane, along the index of due times.
+// resumeLane frees a domain's deliveries of one lane, along the index of due
+// times: in an order that no other has, and so many looked at in a step, of
+// whatever domain, that no planner is tempted away from it.
 func (s *Store) resumeLane(ctx context.Context, domain string, c notifier.Channel, lane notifier.Lane) error {
 	like := `%@` + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(domain)
 	for after := int64(0); ; {
-		var n int
-		var last int64
-		err := s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
-			l := s.ledger(tx)
-			rows, err := l.lockBy(`WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND due_at = ? AND id > ?
-				AND state = 'held' AND behind = 0 AND address LIKE ? ESCAPE '\' ORDER BY id LIMIT ?`+s.forUpdate(),
-				string(c), int(lane), micros(notifier.UntilResumed), after, like, resumeStep)
-			if err != nil {
+		var found []struct {
+			ID   int64
+			Ours bool
+		}
+		if err := s.conn(ctx).Raw(`SELECT id, address LIKE ? ESCAPE '\' AS ours FROM deliveries
+			WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND (due_at, id) > (CAST(? AS bigint), CAST(? AS bigint)) ORDER BY due_at, id LIMIT ?`,
+			like, string(c), int(lane), micros(notifier.UntilResumed), after, resumeStep).Scan(&found).Error; err != nil {
+			return translate(err)
+		}
+		var ids []int64
+		for _, f := range found {
+			if f.Ours {
+				ids = append(ids, f.ID)
+			}
+			after = f.ID
+		}
+		if len(ids) > 0 {
+			if err := s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+				l := s.ledger(tx)
+				rows, err := l.lockIDs(ids)
+				if err != nil {
+					return err
+				}
+				now := micros(s.Now())
+				for _, r := range rows {
+					if r.State == notifier.Held && r.Behind == 0 && r.DueAt >= micros(notifier.UntilResumed) {
+						r.wait(notifier.Pending, now)
+						l.released = true
+					}
+				}
+				return l.save()
+			}); err != nil {
 				return err
 			}
-			now := micros(s.Now())
-			last = after
-			for _, r := range rows {
-				r.wait(notifier.Pending, now)
-				last = r.ID
-			}
-			n, l.released = len(rows), true
-			return l.save()
-		})
-		if err != nil || n < resumeStep {
-			return err
 		}
-		after = last
+		if len(found) < resumeStep {
+			return nil
+		}
 	}
 }
