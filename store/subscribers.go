@@ -217,7 +217,7 @@ func rewriteSubscriber(tx *gorm.DB, was subscriberRow, is subscribers.Subscriber
 func subscribersAt(tx *gorm.DB, channel notifier.Channel, addresses []string) (map[string]subscriberRow, error) {
 	out := make(map[string]subscriberRow, len(addresses))
 	for part := range slices.Chunk(addresses, 500) {
-		there, err := among(tx, "subscribers", channel, part)
+		there, err := present(tx, "subscribers", channel, part)
 		if err != nil {
 			return nil, fmt.Errorf("look for subscribers: %w", err)
 		}
@@ -236,10 +236,10 @@ func subscribersAt(tx *gorm.DB, channel notifier.Channel, addresses []string) (m
 	return out, nil
 }
 
-// among are those of addresses that stand in a table. On PostgreSQL each is
+// present are those of addresses that stand in a table. On PostgreSQL each is
 // looked up by itself: what it planned for a list while the table was small
 // it would go on doing, reading all of it, while an import makes it large.
-func among(tx *gorm.DB, table string, channel notifier.Channel, addresses []string) (found []string, err error) {
+func present(tx *gorm.DB, table string, channel notifier.Channel, addresses []string) (found []string, err error) {
 	if tx.Name() == postgres {
 		return found, tx.Raw(`SELECT f.address FROM unnest(CAST(? AS text[])) AS a(address)
 			CROSS JOIN LATERAL (SELECT t.address FROM `+table+` AS t WHERE t.channel = ? AND t.address = a.address LIMIT 1) AS f`,

@@ -108,7 +108,7 @@ func (s *Store) Suppressions(ctx context.Context, cursor string, limit int) ([]s
 func suppressed(tx *gorm.DB, channel notifier.Channel, addresses []string) (map[string]bool, error) {
 	out := map[string]bool{}
 	for part := range slices.Chunk(addresses, 500) {
-		found, err := among(tx, "suppressions", channel, part)
+		found, err := present(tx, "suppressions", channel, part)
 		if err != nil {
 			return nil, fmt.Errorf("look for suppressions: %w", err)
 		}
