@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -21,23 +23,28 @@ func (s *Store) Claim(ctx context.Context, c notifier.Claim) ([]notifier.Deliver
 		return nil, nil
 	}
 	now := s.Now()
+	spans, err := s.dueSpans(ctx, now)
+	if err != nil {
+		return nil, err
+	}
 	lanes := c.Lanes
 	if s.dialect == sqlite { // where even an empty transaction would keep others from writing
-		var err error
-		if lanes, err = s.due(ctx, c, now); err != nil || len(lanes) == 0 {
+		if lanes, err = s.due(ctx, c, spans); err != nil || len(lanes) == 0 {
 			return nil, err
 		}
 	}
 	var out []notifier.Delivery
-	err := s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+	err = s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
 		out = nil
 		for _, lane := range lanes {
-			if len(out) == c.Limit {
-				break
-			}
-			var err error
-			if out, err = s.claimLane(tx, c, lane, now, out); err != nil {
-				return fmt.Errorf("claim deliveries: %w", err)
+			for _, span := range spans {
+				if len(out) == c.Limit {
+					break
+				}
+				var err error
+				if out, err = s.claimLane(tx, c, lane, span, out); err != nil {
+					return fmt.Errorf("claim deliveries: %w", err)
+				}
 			}
 		}
 		if len(out) == 0 {
@@ -68,30 +75,70 @@ func (s *Store) Claim(ctx context.Context, c notifier.Claim) ([]notifier.Deliver
 	return out, nil
 }
 
-// due returns those of the lanes where something is due, by a read alone.
-func (s *Store) due(ctx context.Context, c notifier.Claim, now time.Time) ([]notifier.Lane, error) {
-	query, args := ``, []any{}
-	for i, lane := range c.Lanes {
-		if i > 0 {
-			query += ` UNION ALL `
+// span is a stretch of the index of due times, which claims walk along: behind
+// one entry, up to another. Without a beginning it is everything until then.
+type span struct{ fromDue, from, untilDue, until int64 }
+
+// dueSpans are the stretches of what is due without the messages of events that
+// were withdrawn, which lie there together until they are cancelled, and would
+// be a million rows to walk past for every claim. What is due at another time,
+// because it was tried before, is passed over by notWithdrawn.
+func (s *Store) dueSpans(ctx context.Context, now time.Time) ([]span, error) {
+	var withdrawn []struct{ Number, AcceptedAt int64 }
+	if err := s.conn(ctx).Raw(`SELECT number, accepted_at FROM events WHERE withdrawn ORDER BY accepted_at, number`).Scan(&withdrawn).Error; err != nil {
+		return nil, fmt.Errorf("look for withdrawn events: %w", translate(err))
+	}
+	var out []span
+	rest := span{untilDue: micros(now), until: math.MaxInt64}
+	for _, e := range withdrawn {
+		if e.AcceptedAt > rest.untilDue {
+			break
 		}
-		query += `SELECT CAST(? AS smallint) AS lane WHERE EXISTS (SELECT 1 FROM deliveries
-			WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND due_at <= ?)`
-		args = append(args, int(lane), string(c.Channel), int(lane), micros(now))
+		before := rest
+		before.untilDue, before.until = e.AcceptedAt, int64(notifier.MakeDeliveryID(e.Number, 0))
+		out = append(out, before)
+		rest.fromDue, rest.from = e.AcceptedAt, int64(notifier.MakeDeliveryID(e.Number, math.MaxUint32))
+	}
+	return append(out, rest), nil
+}
+
+// where is the condition that a delivery is due and in the span.
+func (p span) where() (string, []any) {
+	if p.from == 0 && p.until == math.MaxInt64 {
+		return `due_at <= ?`, []any{p.untilDue}
+	}
+	return `(due_at, id) > (CAST(? AS bigint), CAST(? AS bigint)) AND (due_at, id) <= (CAST(? AS bigint), CAST(? AS bigint))`,
+		[]any{p.fromDue, p.from, p.untilDue, p.until}
+}
+
+// due returns those of the lanes where something is due, by a read alone.
+func (s *Store) due(ctx context.Context, c notifier.Claim, spans []span) ([]notifier.Lane, error) {
+	query, args := ``, []any{}
+	for _, lane := range c.Lanes {
+		for _, span := range spans {
+			if query != `` {
+				query += ` UNION ALL `
+			}
+			where, bounds := span.where()
+			query += `SELECT CAST(? AS smallint) AS lane WHERE EXISTS (SELECT 1 FROM deliveries
+				WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND ` + where + notWithdrawn + `)`
+			args = append(append(args, int(lane), string(c.Channel), int(lane)), bounds...)
+		}
 	}
 	var out []notifier.Lane
 	if err := s.conn(ctx).Raw(query, args...).Scan(&out).Error; err != nil {
 		return nil, fmt.Errorf("look for due deliveries: %w", translate(err))
 	}
-	return out, nil
+	return slices.Compact(out), nil
 }
 
-// claimLane adds to out the lane's first due deliveries that nobody else is
-// taking, as they are before the claim.
-func (s *Store) claimLane(tx *gorm.DB, c notifier.Claim, lane notifier.Lane, now time.Time, out []notifier.Delivery) ([]notifier.Delivery, error) {
+// claimLane adds to out the lane's first due deliveries of a span that nobody
+// else is taking, as they are before the claim.
+func (s *Store) claimLane(tx *gorm.DB, c notifier.Claim, lane notifier.Lane, span span, out []notifier.Delivery) ([]notifier.Delivery, error) {
+	where, bounds := span.where()
 	rows, err := tx.Raw(`SELECT id, address, language, timezone, since, told, attempts, state, due_at FROM deliveries
-		WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND due_at <= ?`+notWithdrawn+` ORDER BY due_at, id LIMIT ?`+s.skipLocked(),
-		string(c.Channel), int(lane), micros(now), c.Limit-len(out)).Rows()
+		WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND `+where+notWithdrawn+` ORDER BY due_at, id LIMIT ?`+s.skipLocked(),
+		append(append([]any{string(c.Channel), int(lane)}, bounds...), c.Limit-len(out))...).Rows()
 	if err != nil {
 		return nil, err
 	}

@@ -26,36 +26,35 @@ func (s *Store) RetryFailed(ctx context.Context, eventID string) (int, error) {
 		return 0, err
 	}
 	started := 0
-	for after, more := int64(0), true; more; {
+	for reader, more := int64(0), true; more; {
 		var n int
-		var last int64
+		var w window
 		err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+			n = 0
 			r, err := s.retry(tx, e.Number)
 			if err != nil {
 				return err
 			}
-			failed, err := r.lockBy(`WHERE id > ? AND id <= ? AND state = 'failed' ORDER BY id LIMIT ?`+s.forUpdate(),
-				max(after, r.key(e.Number, 0)), r.key(e.Number, 1<<32-1), retryStep)
-			if err != nil {
+			if w, err = s.windowBehind(tx, e.Number, reader, retryStep, "failed"); err != nil {
 				return err
 			}
-			more = len(failed) == retryStep
-			if len(failed) > 0 {
-				last = failed[len(failed)-1].ID
+			failed, err := r.lockBy(`WHERE `+inKeys+` AND state = 'failed' ORDER BY id`+s.forUpdate(), w.after, w.upTo)
+			if err != nil {
+				return err
 			}
 			if n, err = r.start(failed); err != nil {
 				return fmt.Errorf("retry failed deliveries: %w", err)
 			}
-			if after == 0 {
+			if reader == 0 {
 				return s.Audit(ctx, "event.retry_failed", eventID, "")
 			}
 			return nil
 		})
-		started += n
-		after = last
 		if err != nil {
 			return started, err
 		}
+		started += n
+		reader, more = notifier.DeliveryID(w.upTo).Reader(), w.more
 	}
 	return started, nil
 }
