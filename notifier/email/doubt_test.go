@@ -131,7 +131,8 @@ func TestAConnectionThatTheRelayClosedWhileItIdledCostsNothing(t *testing.T) {
 				return ""
 			}
 			r := emailtest.NewRaw(t, o)
-			p := newPool(t, r.URL("connections=1"), func(o *PoolOptions) { o.Now = c.now })
+			// The rate keeps the second from going right behind the first, on a connection that never idled.
+			p := newPool(t, r.URL("connections=1&rate=5"), func(o *PoolOptions) { o.Now = c.now })
 			mustSend(t, p, reader(0), notifier.LaneRoutine)
 			c.forward(10 * time.Second)
 			mustSend(t, p, reader(1), notifier.LaneRoutine)

@@ -68,6 +68,7 @@ type health struct {
 	observer Observer
 	changed  *broadcast
 	probe    chan struct{} // one token when a rest is over
+	stir     chan struct{} // one token when ordinary mail is on its way
 
 	// Read on every message, changed under mu.
 	state  atomic.Int32
@@ -76,7 +77,8 @@ type health struct {
 	paused atomic.Bool
 	// slow: the last final dot was long in being answered, so nothing goes behind one.
 	slow     atomic.Bool
-	dialling atomic.Int32 // connections being made
+	dialling atomic.Int32 // connections being made, because somebody waits for them
+	spare    atomic.Bool  // the reserved one stands, and is only kept ready
 
 	mu         sync.Mutex
 	open       int // connections that stand
@@ -86,6 +88,7 @@ type health struct {
 	cause      *notifier.SendError // why it last rested
 	lastHalved time.Time
 	lastGrown  time.Time
+	crowdedAt  time.Time // when the spare connection last had to make room
 	refusals   window
 }
 
@@ -140,7 +143,7 @@ func (h *health) unreachable(cause *notifier.SendError, probing bool) {
 	switch {
 	case h.State() == RelayResting && !probing:
 		return
-	case h.open == 0 && h.dialling.Load() == 0 || h.State() != RelayWorking || int(n) >= h.breaker.Failures:
+	case h.inUse() == 0 && h.dialling.Load() == 0 || h.State() != RelayWorking || int(n) >= h.breaker.Failures:
 		h.takeRest(cause)
 		return
 	}

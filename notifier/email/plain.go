@@ -98,6 +98,8 @@ func (p *plain) refused(j *job, stage string, err error) error {
 	return p.cause(p.client.Reset())
 }
 
+func (p *plain) noop() error { return p.client.Noop() }
+
 func (p *plain) quit() {
 	p.patience(quitPatience)
 	_ = p.client.Quit()

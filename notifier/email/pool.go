@@ -18,7 +18,7 @@ import (
 // relay's breaker opens, what waits for it goes to the next one; new messages
 // return to it when it has healed. Of each relay that carries express lanes and
 // others, and may have more than one connection, one connection is kept for the
-// express lanes (I3).
+// express lanes (I3), and stands ready while ordinary mail is on its way.
 type Pool struct {
 	relays  []*relay
 	slots   []*slot
@@ -91,6 +91,7 @@ func (p *Pool) addRelay(ctx context.Context, spec Relay, c *connector, o *PoolOp
 		reserved: express && ordinary && spec.Connections > 1,
 		most:     int32(spec.Connections),
 		probe:    make(chan struct{}, 1),
+		stir:     make(chan struct{}, 1),
 	}
 	if h.reserved {
 		h.most--

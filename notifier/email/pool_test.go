@@ -92,11 +92,11 @@ func TestTheNextRelayStepsInAndThePreferredComesBack(t *testing.T) {
 	}
 	again := emailtest.NewServerAt(t, emailtest.Options{}, first.Addr)
 	w.untilState(t, first.Addr, RelayTrying)
-	if r := mustSend(t, p, reader(5), notifier.LaneIncident); r.Relay != again.Addr {
-		t.Errorf("went to %s; want the preferred relay again", r.Relay)
-	}
+	waitFor(t, "the message on trial", func() bool { // the others do not wait for it
+		return mustSend(t, p, reader(5), notifier.LaneIncident).Relay == again.Addr
+	})
 	w.untilState(t, first.Addr, RelayWorking)
-	if len(again.Messages()) != 1 || len(second.Messages()) != 4 {
+	if len(again.Messages()) != 1 || len(second.Messages()) < 4 {
 		t.Errorf("%d and %d mails", len(again.Messages()), len(second.Messages()))
 	}
 }

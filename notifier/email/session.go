@@ -17,6 +17,8 @@ type speaker interface {
 	// so that finding it closed says nothing about the relay. An error means that the connection is of no more use; it
 	// has been told to the jobs it concerns.
 	send(first *job, idled bool, more func(current *job) *job) error
+	// noop asks for a sign of life.
+	noop() error
 	// quit takes leave of the relay; the connection is closed by the caller.
 	quit()
 }
@@ -283,6 +285,21 @@ func lost(h *health, w *wire, relay, stage string, j *job, err error, stale bool
 		j.giveBack(failure)
 	}
 	return err
+}
+
+func (s *session) noop() error {
+	s.out = append(s.out[:0], "NOOP\r\n"...)
+	if _, err := s.Write(s.out); err != nil {
+		return err
+	}
+	s.out = s.out[:0]
+	if err := s.read(); err != nil {
+		return err
+	}
+	if !s.rp.ok() {
+		return errLeaving
+	}
+	return nil
 }
 
 // quit says QUIT, and does not insist on an answer.

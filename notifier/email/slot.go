@@ -2,11 +2,8 @@ package email
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
-
-	"allclear/notifier"
 )
 
 // slot is one of a relay's connections, whether it stands at the moment or not,
@@ -28,6 +25,12 @@ type slot struct {
 	token    bool                 // the relay's rate lets one message go
 	trying   bool                 // this connection carries the message on trial
 	refused  int                  // attempts to connect that failed in a row
+
+	// Of the reserved slot only; see ready.go.
+	spare bool      // its connection carried nothing since it was made or refreshed
+	tried time.Time // when a connection was last made ahead
+	noops int       // over this connection
+	lulls int       // looks in a row that found no ordinary mail on its way
 }
 
 // staleAfter is how long a connection has to idle before it may be found closed
@@ -49,8 +52,10 @@ func (s *slot) run(ctx context.Context) {
 			s.leave()
 			return
 		}
-		idled := !s.used.IsZero() && s.relay.passed(s.used, staleAfter)
-		s.used = s.now()
+		idled := s.spare || !s.used.IsZero() && s.relay.passed(s.used, staleAfter)
+		s.used, s.lulls = s.now(), 0
+		s.setSpare(false)
+		s.note(j)
 		err := s.speaker.send(j, idled, more)
 		s.wire.rest()
 		s.trying = s.trying && s.relay.State() == RelayTrying
@@ -84,6 +89,10 @@ func (s *slot) take(ctx context.Context) *job {
 		}
 		if s.rank > 0 && !s.relay.allows(s.rank) && !s.trying {
 			s.leave() // the relay is to have fewer connections
+			continue
+		}
+		if s.spare && !s.relay.roomAhead() {
+			s.leave() // an ordinary one needs its place
 			continue
 		}
 		if s.relay.limiter != nil && !s.token {
@@ -154,7 +163,7 @@ func (s *slot) listen(ctx context.Context, ex, or chan *job, bellEx, bellOr bool
 	if bellOr {
 		orBell = s.relay.doors[ordinaryDoor].bell
 	}
-	s.timer.Reset(s.timeouts.Idle)
+	s.timer.Reset(s.idle())
 	defer s.timer.Stop()
 	select {
 	case j := <-ex:
@@ -167,6 +176,9 @@ func (s *slot) listen(ctx context.Context, ex, or chan *job, bellEx, bellOr bool
 	case <-s.relay.probe:
 		s.trial(ctx)
 	case <-s.timer.C:
+		if s.stayReady(ctx) {
+			return nil
+		}
 		if s.trying {
 			s.relay.success() // nobody came to try it out
 		}
@@ -188,9 +200,18 @@ func (s *slot) await(ctx context.Context, express, ordinary bool, changed <-chan
 	if ordinary {
 		orBell = s.relay.doors[ordinaryDoor].bell
 	}
+	var stir <-chan struct{}
+	var later <-chan time.Time
+	if express && s.reserved() {
+		stir, later = s.stirring()
+		defer s.timer.Stop()
+	}
 	select {
 	case <-exBell:
 	case <-orBell:
+	case <-stir:
+		s.getReady(ctx)
+	case <-later:
 	case <-changed:
 	case <-s.relay.probe:
 		s.trial(ctx)
@@ -198,56 +219,6 @@ func (s *slot) await(ctx context.Context, express, ordinary bool, changed <-chan
 		return false
 	}
 	return true
-}
-
-// trial is the try after a rest: a connection without a message, so that no
-// message pays for a relay that is still away. A connection from before the rest
-// proves nothing. The slot may then take the message on trial, whatever its rank.
-func (s *slot) trial(ctx context.Context) {
-	if s.relay.State() != RelayResting {
-		return
-	}
-	s.leave()
-	if s.connect(ctx, true) {
-		s.trying = true
-		s.relay.tryOut()
-	}
-}
-
-// connect makes the connection.
-func (s *slot) connect(ctx context.Context, probing bool) bool {
-	s.relay.dialling.Add(1)
-	l, err := s.dialer.connect(ctx, &s.relay.Relay)
-	s.relay.dialling.Add(-1)
-	if err != nil {
-		if ctx.Err() != nil {
-			return false // the pool closes
-		}
-		s.refused++
-		var why *notifier.SendError
-		if !errors.As(err, &why) {
-			why = broken(s.relay.Name, stageDial, err)
-		}
-		s.relay.unreachable(why, probing)
-		return false
-	}
-	s.refused, s.sent, s.used, s.wire = 0, 0, time.Time{}, l.wire
-	if l.pipelining {
-		s.speaker = newSession(l, s.relay.Name, &s.timeouts, s.now, s.relay.health)
-	} else {
-		s.speaker = &plain{wire: l.wire, client: l.client, relay: s.relay.Name, timeouts: &s.timeouts, now: s.now, health: s.relay.health}
-	}
-	s.standing.Store(l.wire)
-	s.relay.connection(+1)
-	return true
-}
-
-// pause keeps a slot that was refused while others work from asking again at
-// once. A relay at rest is asked by its probe.
-func (s *slot) pause() {
-	if s.refused > 0 && s.relay.State() == RelayWorking {
-		s.sleep(min(s.relay.breaker.First<<min(s.refused-1, 10), s.relay.breaker.Longest))
-	}
 }
 
 // earnToken waits until the relay's rate lets a message go.
@@ -325,6 +296,7 @@ func (s *slot) more(current *job) *job {
 		select {
 		case j := <-r.doors[ordinaryDoor].jobs:
 			s.token = false
+			s.note(j)
 			return j
 		default:
 		}
@@ -332,34 +304,14 @@ func (s *slot) more(current *job) *job {
 	return nil
 }
 
+// note tells the reserved slot of ordinary mail.
+func (s *slot) note(j *job) {
+	if s.relay.reserved && !j.lane.Express() {
+		s.relay.stirred()
+	}
+}
+
 // worn reports whether the connection has carried as many messages as it may.
 func (s *slot) worn() bool {
 	return s.relay.MaxMessages > 0 && s.sent >= s.relay.MaxMessages
-}
-
-// leave says QUIT and closes.
-func (s *slot) leave() {
-	if s.speaker != nil {
-		s.speaker.quit()
-		s.drop()
-	}
-}
-
-// drop closes without a word.
-func (s *slot) drop() {
-	s.wire.hangUp()
-	s.standing.Store(nil)
-	s.speaker, s.wire = nil, nil
-	if s.trying {
-		s.trying = false
-		s.relay.untried()
-	}
-	s.relay.connection(-1)
-}
-
-// breakOff ends the conversation from another goroutine.
-func (s *slot) breakOff() {
-	if w := s.standing.Load(); w != nil {
-		w.giveUp(errPoolEnded)
-	}
 }
