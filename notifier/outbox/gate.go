@@ -18,6 +18,10 @@ const freshFor = 800 * time.Millisecond
 // gateWait is how long a message that is ready to go waits for a fresh look before it is given back.
 const gateWait = 5 * time.Second
 
+// longGap is how long looks may fail to come before the database counts as
+// having been away; see steady.
+const longGap = heartbeat / 2
+
 // gate decides whether a transmission may start now.
 type gate struct {
 	now func() time.Time
@@ -25,7 +29,9 @@ type gate struct {
 	mu     sync.Mutex
 	pulse  notifier.Pulse
 	asked  time.Time     // when the last look began
-	since  time.Time     // since when looks have come without a gap
+	closed bool          // shut, and no look was begun since
+	shutAt time.Time     // when it was last shut
+	good   time.Duration // how long looks have come in good time since the last long gap
 	opened chan struct{} // closed and replaced at every look
 }
 
@@ -33,30 +39,47 @@ func newGate(now func() time.Time) *gate {
 	return &gate{now: now, opened: make(chan struct{})}
 }
 
-// open notes a look that began at asked and whose consequences are drawn.
+// open notes a look that began at asked and whose consequences are drawn. One
+// that was under way when the gate was shut does not open it.
 func (g *gate) open(p notifier.Pulse, asked time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.fresh() {
-		g.since = asked
+	if now := g.now(); g.shutAt.After(now) {
+		g.shutAt = now // the clock was set back; what begins from here on counts
 	}
-	g.pulse, g.asked = p, asked
+	if !g.shutAt.IsZero() && !asked.After(g.shutAt) {
+		return
+	}
+	switch gap := asked.Sub(g.asked); {
+	case gap < 0, gap > longGap:
+		g.good = 0
+	case gap < freshFor:
+		g.good += gap
+	}
+	g.pulse, g.asked, g.closed = p, asked, false
 	close(g.opened)
 	g.opened = make(chan struct{})
 }
 
-// shut makes the last look one that is not trusted.
+// shut makes the last look one that is not trusted, and those under way.
 func (g *gate) shut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.asked = time.Time{}
+	g.closed, g.shutAt = true, g.now()
 }
 
-// steady reports whether the database has answered for at least d without a gap.
+// steady reports whether looks have come in good time for d altogether since
+// the database was away. It gives the others that were cut off with us the time
+// to tell what they sent, before their leases, which may have ended meanwhile,
+// are taken back: 132 mails of 1,500 were once repeated by a reaper that was
+// quicker than the settlers. A look that is late now and then, as on a machine
+// with too much to do, ends no lease: that takes two heartbeats in a row that
+// fail. Such looks only do not count; one that had to wait for longer than
+// longGap begins the count anew.
 func (g *gate) steady(d time.Duration) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.fresh() && g.now().Sub(g.since) >= d
+	return g.fresh() && g.good >= d
 }
 
 // last is the latest look, and whether it can still be trusted. A clock that
@@ -68,7 +91,7 @@ func (g *gate) last() (notifier.Pulse, bool) {
 }
 
 func (g *gate) fresh() bool {
-	if g.asked.IsZero() {
+	if g.closed || g.asked.IsZero() {
 		return false
 	}
 	age := g.now().Sub(g.asked)

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"time"
 )
 
 // hold keeps cs as ours; false where the claims were checked since looks was
@@ -74,6 +75,19 @@ func (b *Outbox) holds(c *claim) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.held[c.ID] == c && b.o.Now().Before(c.until)
+}
+
+// overdue reports whether a lease of ours has ended, or does so within d.
+func (b *Outbox) overdue(d time.Duration) bool {
+	soon := b.o.Now().Add(d)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.held {
+		if !soon.Before(c.until) {
+			return true
+		}
+	}
+	return false
 }
 
 // forget lets go of cs, and returns those that were held.

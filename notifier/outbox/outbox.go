@@ -80,7 +80,7 @@ func New(o Options) *Outbox {
 	}
 	b.express = newBelt(nil)
 	b.ordinary = newBelt(b.express)
-	b.settler = newSettler(o.Queue, o.Journal, o.Log, b.settled)
+	b.settler = newSettler(o.Queue, o.Journal, o.Log, b.gate.shut, b.settled)
 	return b
 }
 
@@ -171,9 +171,9 @@ func (b *Outbox) Nudge() {
 // ago that a lease may have been lost (the process was frozen, the database
 // away), it first asks which claims still stand. Only then may transmissions
 // start again: the gate counts from asked (I5). It stays shut while
-// acknowledgements cannot be written down.
+// acknowledgements cannot be written down, or what was sent cannot be settled.
 func (b *Outbox) Pulse(ctx context.Context, p notifier.Pulse, asked time.Time) error {
-	if !b.writable() {
+	if !b.writable() || b.settler.stuck.Load() {
 		return nil
 	}
 	old, fresh := b.gate.last()
@@ -208,6 +208,15 @@ func (b *Outbox) writable() bool {
 	return err == nil
 }
 
+// mayReap reports whether leases that ended may be taken back: not while one of
+// our own has, because what it was for may be sent already and stand in a queue
+// to be settled. Where a long stall is over, one batch settled does not mean that
+// the next one is. Own leases that ended while their deliveries only waited are
+// let go of by the workers, and taken back then.
+func (b *Outbox) mayReap() bool {
+	return b.gate.steady(reapGrace) && !b.settler.stuck.Load() && !b.overdue(time.Second)
+}
+
 // keep extends leases and reaps those that others let run out. When the
 // database was away for longer than a lease, all of them have run out, and what
 // their holders sent is still on its way to it: nobody reaps before everyone
@@ -225,7 +234,7 @@ func (b *Outbox) keep(ctx context.Context) {
 				b.o.Log.Warn("extend leases", "channel", b.o.Channel, "error", err)
 			}
 		case <-reap.C:
-			if !b.gate.steady(reapGrace) || b.settler.stuck.Load() {
+			if !b.mayReap() {
 				continue
 			}
 			call, done := context.WithTimeout(ctx, callTime)

@@ -73,7 +73,10 @@ func TestNothingStartsForAReaderWhoLeftAfterTheClaim(t *testing.T) {
 		q.leave(notifier.MakeDeliveryID(1, n))
 	}
 	r.change(func(p *notifier.Pulse) { p.Halts++ })
-	for r.out.holding() > 0 { // the next look forgets every claim
+	for { // the next look forgets every claim
+		if p, _ := r.out.gate.last(); p.Halts == 1 && r.out.holding() == 0 {
+			break
+		}
 		waitTurn(t)
 	}
 	close(block)
@@ -278,5 +281,35 @@ func TestThePaceNeverAsksForMuchMoreThanASecondOfWork(t *testing.T) {
 	}
 	if p.target != paceMax {
 		t.Errorf("asks for %d at full speed; want %d", p.target, paceMax)
+	}
+}
+
+func TestThePaceFollowsWhatASecondIsSeenToTakeButDoublesAtMost(t *testing.T) {
+	now := at
+	var p pace
+	p.learn(0, 0, now)
+	step := func(taken int) int {
+		now = now.Add(time.Second)
+		p.learn(taken, 1000, now) // the belt never runs dry
+		return p.target
+	}
+	for i, c := range []struct{ taken, want int }{
+		{1500, 2 * paceStart}, // fifteen times as many, and twice is all it dares
+		{1500, 4 * paceStart},
+		{1500, 8 * paceStart},
+		{1500, 1500}, // what was seen, and no more
+		{1500, 1500},
+		{2600, 2600},
+		{60000, paceMax},
+		{300, 300}, // down at once
+		{1, paceStart / 4},
+	} {
+		if got := step(c.taken); got != c.want {
+			t.Errorf("second %d, %d were taken: asks for %d; want %d", i+1, c.taken, got, c.want)
+		}
+	}
+	now = now.Add(500 * time.Millisecond)
+	if p.learn(20, 1000, now); p.target != 40 {
+		t.Errorf("20 in half a second: asks for %d; want 40", p.target)
 	}
 }

@@ -27,12 +27,20 @@ type landed struct {
 
 // settler hands settlements to the queue in batches: when settleBatch are
 // together, or settleEvery after the first. A batch that cannot be settled is
-// kept and tried again; nothing new starts meanwhile, because the gate is shut
-// while the database is away.
+// kept and tried again; nothing new starts meanwhile, because the first failure
+// shuts the gate, and so does a look at the database that does not come.
+//
+// What was sent and is not settled is repeated by others where this process is
+// cut off from the database, but not from its relay, for longer than a lease.
+// That is what was acknowledged within freshFor of the last look that came, and
+// what was on the wire then; and never more than a batch, a full channel and one
+// for each worker of both belts: 1,000 and some. A process that ends meanwhile repeats
+// nothing of its own: it has them in its journal.
 type settler struct {
 	queue   Queue
 	journal *Journal
 	log     *slog.Logger
+	shut    func() // nothing may start until a batch is settled
 	done    func([]landed)
 
 	in     chan landed
@@ -43,8 +51,8 @@ type settler struct {
 	left []landed // what run could not settle before its context ended
 }
 
-func newSettler(q Queue, j *Journal, log *slog.Logger, done func([]landed)) *settler {
-	return &settler{queue: q, journal: j, log: log, done: done, in: make(chan landed, settleBatch)}
+func newSettler(q Queue, j *Journal, log *slog.Logger, shut func(), done func([]landed)) *settler {
+	return &settler{queue: q, journal: j, log: log, shut: shut, done: done, in: make(chan landed, settleBatch)}
 }
 
 func (s *settler) add(l landed) { s.in <- l }
@@ -80,6 +88,7 @@ func (s *settler) run(ctx context.Context) {
 				batch = batch[:0]
 				break
 			}
+			s.shut()
 			s.log.Warn("settle deliveries", "count", len(batch), "error", err)
 			select {
 			case <-time.After(settlePause):

@@ -35,7 +35,7 @@ func TestNoLeaseIsTakenBackWhileAnAcknowledgementWaitsToBeSettled(t *testing.T) 
 		}
 		q.lock(nil)
 		q.wait(t, notifier.Sent, 1)
-		<-time.After(2 * reapEvery)
+		<-time.After(reapGrace + 2*reapEvery)
 		if q.reaped() == before {
 			t.Error("leases are not taken back any more")
 		}
