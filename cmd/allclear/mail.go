@@ -44,6 +44,7 @@ type mailRoom struct {
 	most   int              // connections to a relay that names no number
 	bounce string           // domain of envelope senders; "" for From's address
 	signer signer.Mode      // whose RSA signs; "" where no key is RSA
+	log    *slog.Logger
 }
 
 // mailboxRelay is the setting that stands for the built-in catcher.
@@ -51,7 +52,7 @@ const mailboxRelay = "mailbox:"
 
 // readMail reads the settings of mail and opens nothing.
 func (s *Mail) readMail(site string, log *slog.Logger) (*mailRoom, error) {
-	m := &mailRoom{}
+	m := &mailRoom{log: log}
 	var err error
 	if m.from, err = s.sender(site); err != nil {
 		return nil, err
@@ -97,7 +98,9 @@ func (m *mailRoom) chooseSigners(setting string, log *slog.Logger) error {
 		if _, isRSA := m.keys[i].Signer.(*rsa.PrivateKey); !isRSA {
 			continue // Ed25519 is Go's in any case
 		}
-		s, by, why := signer.Wrap(m.keys[i].Signer, mode)
+		s, by, why := signer.Wrap(m.keys[i].Signer, mode, func(why error) {
+			log.Warn("libcrypto could not sign; Go signs where it cannot", "error", why)
+		})
 		if why != nil && mode == signer.Libcrypto {
 			return wrong("SIGNER", "libcrypto cannot be used: %s; write auto or go", why)
 		}
@@ -173,7 +176,7 @@ func (m *mailRoom) compositor(l *subscribers.Links, listName string, now func() 
 
 // writing is how the mails are written.
 func (m *mailRoom) writing(l *subscribers.Links, listName string, now func() time.Time) email.CompositorOptions {
-	o := email.CompositorOptions{From: *m.from, ListName: listName, Now: now, Signers: m.keys}
+	o := email.CompositorOptions{From: *m.from, ListName: listName, Now: now, Signers: m.keys, Log: m.log}
 	if m.bounce != "" && l != nil {
 		o.Envelope = func(id notifier.DeliveryID) string { return l.Envelope(id) + "@" + m.bounce }
 	}

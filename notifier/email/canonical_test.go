@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -267,7 +268,7 @@ func TestAMailThatIsNotCanonicalIsLeftToGoMsgauth(t *testing.T) {
 		if form, err := sk.makeCanonical(); err == nil {
 			t.Errorf("%s: taken for canonical: %s", what, form.names)
 		}
-		if c.provenCanonical(sk) != nil {
+		if form, err := c.provenCanonical(sk); form != nil || err == nil {
 			t.Errorf("%s: proven", what)
 		}
 	}
@@ -286,6 +287,25 @@ func TestAMailThatIsNotCanonicalIsLeftToGoMsgauth(t *testing.T) {
 	data, err := c.signed(sk, &in, time.Time{})
 	if err != nil || !bothHold(t, published(t, keys), data) || !bytes.Contains(data, []byte(":X-Other;")) {
 		t.Errorf("%v: %s", err, data)
+	}
+}
+
+func TestWhyAMailIsLeftToGoMsgauthIsLoggedForWhoLooks(t *testing.T) {
+	var out bytes.Buffer
+	c := sampleCompositor(t, func(o *CompositorOptions) {
+		o.Signers = sampleKeys(t)
+		o.Log = slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	if _, err := c.build(sampleLetter()); err != nil || out.Len() > 0 {
+		t.Fatalf("%v, and logged %s", err, &out)
+	}
+	c.keys[0].Signer = showing{"no key"}
+	sk, err := c.build(sampleLetter())
+	if err != nil || sk.canonical != nil {
+		t.Fatalf("%v", err)
+	}
+	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=DEBUG") || !strings.Contains(got, "sign with") {
+		t.Errorf("logged %q", got)
 	}
 }
 

@@ -105,38 +105,44 @@ func (k *canonicalSigner) appendTags(dst []byte, s *stamp, folded bool) []byte {
 }
 
 // provenCanonical returns the canonical form of sk, if go-msgauth, which reads
-// the mail as a receiver does, would sign the same of a sample. Else nil: then it
-// has to sign each, which takes longer and is as good. Blanks and holes cannot
-// change that later: no value has white space in it (markText, refuseAddress, linkText).
-func (c *Compositor) provenCanonical(sk *skeleton) *canonical {
+// the mail as a receiver does, would sign the same of a sample. Else it says why
+// not: then go-msgauth has to sign each, which takes longer and is as good. Blanks
+// and holes cannot change that later: no value has white space in it (markText,
+// refuseAddress, linkText).
+func (c *Compositor) provenCanonical(sk *skeleton) (*canonical, error) {
 	form, err := sk.makeCanonical()
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("make the canonical form: %w", err)
 	}
 	in := sampleFilling(sk)
 	mail, err := sk.fill(nil, &in)
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("fill in a sample: %w", err)
 	}
 	probe := c.keys[0]
 	probe.Signer = showing{probe.Signer.Public()}
 	theirs, err := signAll([]Key{probe.Key}, sk.signs, mail, time.Time{})
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	// t= is the one thing that go-msgauth does not take from us.
 	_, after, _ := strings.Cut(string(theirs), " t=")
 	second, _, _ := strings.Cut(after, ";")
 	at, err := strconv.ParseInt(second, 10, 64)
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("read t= of go-msgauth: %w", err)
 	}
 	var w workbench
-	if err := w.sign(form, &in, []canonicalSigner{probe}, time.Unix(at, 0), time.Time{}); err != nil || !bytes.Equal(w.signatures, theirs) {
-		return nil
+	if err := w.sign(form, &in, []canonicalSigner{probe}, time.Unix(at, 0), time.Time{}); err != nil {
+		return nil, err
 	}
-	return form
+	if !bytes.Equal(w.signatures, theirs) {
+		return nil, errSignsOtherwise
+	}
+	return form, nil
 }
+
+var errSignsOtherwise = errors.New("go-msgauth would sign something else")
 
 // showing is a signer whose signatures are the digests, to be compared.
 type showing struct{ public crypto.PublicKey }

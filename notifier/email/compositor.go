@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/mail"
 	"strings"
 	"sync"
@@ -38,6 +39,9 @@ type CompositorOptions struct {
 	// MailtoUnsubscribe makes the mailto: link that stands beside the https one
 	// in List-Unsubscribe. Nil: there is none.
 	MailtoUnsubscribe func(notifier.DeliveryID) string
+	// Log is told at debug level of letters whose mails go-msgauth has to sign
+	// one by one, and why. Nil: nobody is.
+	Log *slog.Logger
 	// CacheBytes and CacheEntries bound what is kept of letters. 0: 32 MiB and 2,048.
 	CacheBytes, CacheEntries int
 }
@@ -70,6 +74,9 @@ func NewCompositor(o CompositorOptions) (*Compositor, error) {
 		if err := refuseControls(s); err != nil {
 			return nil, notifier.Invalidf(field, "%s", err)
 		}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &Compositor{o: o, kept: newShelf(o.CacheBytes, o.CacheEntries)}
 	c.domain = strings.ToLower(o.From.Address[strings.LastIndexByte(o.From.Address, '@')+1:])

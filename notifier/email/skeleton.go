@@ -145,7 +145,9 @@ func (c *Compositor) build(l *notifier.Letter) (*skeleton, error) {
 	sk.signs = signedNames(w.names)
 	// Proving takes as long as go-msgauth's signing: for one reader it is not worth it.
 	if l.Key != "" && len(c.keys) > 0 && !c.o.GoMsgauth {
-		sk.canonical = c.provenCanonical(sk)
+		if sk.canonical, err = c.provenCanonical(sk); err != nil {
+			c.o.Log.Debug("go-msgauth signs each mail of a letter, which takes longer", "event", notifier.Clip(l.EventID), "error", err)
+		}
 	}
 	return sk, nil
 }

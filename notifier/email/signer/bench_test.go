@@ -10,7 +10,7 @@ import (
 func BenchmarkSignRSA2048(b *testing.B) {
 	digest := sha256.Sum256([]byte("x"))
 	for _, m := range []Mode{Go, Libcrypto} {
-		s, by, why := Wrap(sharedRSA(b), m)
+		s, by, why := Wrap(sharedRSA(b), m, nil)
 		b.Run(string(m), func(b *testing.B) {
 			if by != m {
 				b.Skip(why)

@@ -38,6 +38,9 @@ type key struct {
 	free  chan *context
 	made  int
 	close sync.Once
+
+	failed func(error) // may be nil
+	told   sync.Once
 }
 
 // context is one EVP_PKEY_CTX, made ready to sign.
@@ -48,7 +51,7 @@ type context struct {
 
 // foreign makes a signer of k with the library of that name. It has signed as Go
 // does, with every context, before anybody gets it.
-func foreign(k *rsa.PrivateKey, name string) (crypto.Signer, error) {
+func foreign(k *rsa.PrivateKey, name string, failed func(error)) (crypto.Signer, error) {
 	lib, err := load(name)
 	if err != nil {
 		return nil, err
@@ -59,7 +62,7 @@ func foreign(k *rsa.PrivateKey, name string) (crypto.Signer, error) {
 	}
 	runtime.LockOSThread() // errors are kept by thread
 	defer runtime.UnlockOSThread()
-	out := &key{own: k, lib: lib, free: make(chan *context, contextsPerCPU*runtime.NumCPU())}
+	out := &key{own: k, lib: lib, failed: failed, free: make(chan *context, contextsPerCPU*runtime.GOMAXPROCS(0))}
 	if out.pkey, err = lib.readKey(k); err != nil {
 		return nil, err
 	}
@@ -144,9 +147,17 @@ func (k *key) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]b
 			if err == nil {
 				return out, nil
 			}
+			k.tell(err)
 		}
 	}
 	return k.own.Sign(random, digest, opts)
+}
+
+// tell says once that Go signs for libcrypto, which takes four times as long.
+func (k *key) tell(why error) {
+	if k.failed != nil {
+		k.told.Do(func() { k.failed(why) })
+	}
 }
 
 func (k *key) signWith(c *context, digest []byte) ([]byte, error) {

@@ -21,7 +21,7 @@ import (
 // wrapped is a signer by libcrypto, closed when the test ends.
 func wrapped(t testing.TB, k *rsa.PrivateKey) *key {
 	t.Helper()
-	s, by, why := Wrap(k, Libcrypto)
+	s, by, why := Wrap(k, Libcrypto, nil)
 	if by != Libcrypto {
 		if os.Getenv("ALLCLEAR_TEST_STRICT") == "1" {
 			t.Fatal(why)
@@ -68,7 +68,7 @@ func TestWhateverIsMissingIsAReasonAndNoCrash(t *testing.T) {
 		noLibrary:        "load " + noLibrary,
 		"libc.so.6":      "in libc.so.6: ", // a library, but another one
 	} {
-		if s, err := foreign(k, name); err == nil || s != nil || !strings.Contains(err.Error(), want) {
+		if s, err := foreign(k, name, nil); err == nil || s != nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
 	}
@@ -120,6 +120,26 @@ func TestWhatDKIMDoesNotUseIsSignedByGo(t *testing.T) {
 	}
 	if _, err := s.Sign(rand.Reader, long, crypto.SHA256); err == nil {
 		t.Error("a digest of the wrong length was signed")
+	}
+}
+
+// It is slower by Go, and the operator should know why; not once for each mail.
+func TestWhenLibcryptoFailsGoSignsAndTheReasonIsToldOnce(t *testing.T) {
+	k := sharedRSA(t)
+	s := wrapped(t, k)
+	var told []error
+	s.failed = func(why error) { told = append(told, why) }
+	broken := *s.lib
+	broken.sign = broken.lastError // 0: it failed
+	s.lib = &broken
+	digest := sha256.Sum256([]byte("x"))
+	for range 5 {
+		if got, err := s.Sign(nil, digest[:], crypto.SHA256); err != nil || rsa.VerifyPKCS1v15(&k.PublicKey, crypto.SHA256, digest[:], got) != nil {
+			t.Error(err)
+		}
+	}
+	if len(told) != 1 || !strings.Contains(told[0].Error(), "EVP_PKEY_sign failed") {
+		t.Errorf("told %q", told)
 	}
 }
 
@@ -184,7 +204,7 @@ func TestNothingIsLeaked(t *testing.T) {
 			small.free <- c
 		}
 		for range signers {
-			s, err := foreign(k, soname)
+			s, err := foreign(k, soname, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

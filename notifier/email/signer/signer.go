@@ -41,8 +41,9 @@ var errFIPS = errors.New("GODEBUG=fips140 asks for Go's own module")
 // not RSA stays Go's, which signs those as fast, and needs no reason.
 //
 // A signer that uses libcrypto is an io.Closer; Close gives back what it holds
-// outside of Go's memory. It signs on: by Go.
-func Wrap(key crypto.Signer, mode Mode) (s crypto.Signer, by Mode, why error) {
+// outside of Go's memory. It signs on: by Go. Go also signs whenever libcrypto
+// fails later; failed, where not nil, is told why, the first time only.
+func Wrap(key crypto.Signer, mode Mode, failed func(why error)) (s crypto.Signer, by Mode, why error) {
 	k, ok := key.(*rsa.PrivateKey)
 	if !ok || mode == Go {
 		return key, Go, nil
@@ -50,7 +51,7 @@ func Wrap(key crypto.Signer, mode Mode) (s crypto.Signer, by Mode, why error) {
 	if mode == Auto && fips140.Enabled() {
 		return key, Go, errFIPS
 	}
-	fast, err := foreign(k, soname)
+	fast, err := foreign(k, soname, failed)
 	if err != nil {
 		return key, Go, err
 	}

@@ -52,7 +52,7 @@ func TestEd25519StaysGos(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, m := range []Mode{Auto, Go, Libcrypto} {
-		s, by, why := Wrap(k, m)
+		s, by, why := Wrap(k, m, nil)
 		if got, ok := s.(ed25519.PrivateKey); !ok || !got.Equal(k) || by != Go || why != nil {
 			t.Errorf("%s: %T by %s, %v", m, s, by, why)
 		}
@@ -61,7 +61,7 @@ func TestEd25519StaysGos(t *testing.T) {
 
 func TestGoIsUsedWhereGoIsAskedFor(t *testing.T) {
 	k := sharedRSA(t)
-	if s, by, why := Wrap(k, Go); s != crypto.Signer(k) || by != Go || why != nil {
+	if s, by, why := Wrap(k, Go, nil); s != crypto.Signer(k) || by != Go || why != nil {
 		t.Errorf("%T by %s, %v", s, by, why)
 	}
 }
@@ -76,7 +76,7 @@ func TestEveryModeGivesTheSameSignature(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, m := range []Mode{Auto, Go, Libcrypto} {
-		s, by, why := Wrap(k, m)
+		s, by, why := Wrap(k, m, nil)
 		if (by == m || m == Auto && by == Libcrypto) != (why == nil) {
 			t.Errorf("%s: by %s, because %v", m, by, why)
 		}

@@ -10,4 +10,4 @@ import (
 
 var errWithout = errors.New("this program was built without libcrypto")
 
-func foreign(*rsa.PrivateKey, string) (crypto.Signer, error) { return nil, errWithout }
+func foreign(*rsa.PrivateKey, string, func(error)) (crypto.Signer, error) { return nil, errWithout }

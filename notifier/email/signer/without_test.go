@@ -13,7 +13,7 @@ import (
 func TestAProgramBuiltWithoutLibcryptoSaysSo(t *testing.T) {
 	k := sharedRSA(t)
 	for _, m := range []Mode{Auto, Libcrypto} {
-		if s, by, why := Wrap(k, m); s != crypto.Signer(k) || by != Go || why == nil || !strings.Contains(why.Error(), "built without libcrypto") {
+		if s, by, why := Wrap(k, m, nil); s != crypto.Signer(k) || by != Go || why == nil || !strings.Contains(why.Error(), "built without libcrypto") {
 			t.Errorf("%s: %T by %s, %v", m, s, by, why)
 		}
 	}
