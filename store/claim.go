@@ -75,9 +75,15 @@ func (s *Store) Claim(ctx context.Context, c notifier.Claim) ([]notifier.Deliver
 	return out, nil
 }
 
-// span is a stretch of the index of due times, which claims walk along: behind
-// one entry, up to another. Without a beginning it is everything until then.
-type span struct{ fromDue, from, untilDue, until int64 }
+// span is a condition on deliveries: a stretch of the index of due times, which
+// claims walk along.
+type span struct {
+	where string
+	args  []any
+}
+
+// leaps is how many withdrawn events a claim leaps over at most.
+const leaps = 20
 
 // dueSpans are the stretches of what is due without the messages of events that
 // were withdrawn, which lie there together until they are cancelled, and would
@@ -85,30 +91,36 @@ type span struct{ fromDue, from, untilDue, until int64 }
 // because it was tried before, is passed over by notWithdrawn.
 func (s *Store) dueSpans(ctx context.Context, now time.Time) ([]span, error) {
 	var withdrawn []struct{ Number, AcceptedAt int64 }
-	if err := s.conn(ctx).Raw(`SELECT number, accepted_at FROM events WHERE withdrawn ORDER BY accepted_at, number`).Scan(&withdrawn).Error; err != nil {
+	if err := s.conn(ctx).Raw(`SELECT number, accepted_at FROM events AS e WHERE withdrawn
+		AND EXISTS (SELECT 1 FROM event_counts AS c WHERE c.event_number = e.number AND c.unsettled > 0) ORDER BY accepted_at, number LIMIT ?`, leaps).
+		Scan(&withdrawn).Error; err != nil {
 		return nil, fmt.Errorf("look for withdrawn events: %w", translate(err))
 	}
+	if len(withdrawn) == 0 {
+		return []span{{`due_at <= ?`, []any{micros(now)}}}, nil
+	}
 	var out []span
-	rest := span{untilDue: micros(now), until: math.MaxInt64}
+	due, id := int64(0), int64(0) // behind which entry of the index the next begins
+	until := func(lastDue, last int64) {
+		switch {
+		case s.dialect == postgres:
+			out = append(out, span{`(due_at, id) > (?, ?) AND (due_at, id) <= (?, ?)`, []any{due, id, lastDue, last}})
+		case due == lastDue:
+			out = append(out, span{`due_at = ? AND id > ? AND id <= ?`, []any{due, id, last}})
+		default: // SQLite does not find a pair whose second is the key
+			out = append(out, span{`due_at = ? AND id > ?`, []any{due, id}}, span{`due_at > ? AND due_at < ?`, []any{due, lastDue}},
+				span{`due_at = ? AND id <= ?`, []any{lastDue, last}})
+		}
+	}
 	for _, e := range withdrawn {
-		if e.AcceptedAt > rest.untilDue {
+		if e.AcceptedAt > micros(now) {
 			break
 		}
-		before := rest
-		before.untilDue, before.until = e.AcceptedAt, int64(notifier.MakeDeliveryID(e.Number, 0))
-		out = append(out, before)
-		rest.fromDue, rest.from = e.AcceptedAt, int64(notifier.MakeDeliveryID(e.Number, math.MaxUint32))
+		until(e.AcceptedAt, int64(notifier.MakeDeliveryID(e.Number, 0)))
+		due, id = e.AcceptedAt, int64(notifier.MakeDeliveryID(e.Number, math.MaxUint32))
 	}
-	return append(out, rest), nil
-}
-
-// where is the condition that a delivery is due and in the span.
-func (p span) where() (string, []any) {
-	if p.from == 0 && p.until == math.MaxInt64 {
-		return `due_at <= ?`, []any{p.untilDue}
-	}
-	return `(due_at, id) > (CAST(? AS bigint), CAST(? AS bigint)) AND (due_at, id) <= (CAST(? AS bigint), CAST(? AS bigint))`,
-		[]any{p.fromDue, p.from, p.untilDue, p.until}
+	until(micros(now), math.MaxInt64)
+	return out, nil
 }
 
 // due returns those of the lanes where something is due, by a read alone.
@@ -119,10 +131,9 @@ func (s *Store) due(ctx context.Context, c notifier.Claim, spans []span) ([]noti
 			if query != `` {
 				query += ` UNION ALL `
 			}
-			where, bounds := span.where()
 			query += `SELECT CAST(? AS smallint) AS lane WHERE EXISTS (SELECT 1 FROM deliveries
-				WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND ` + where + notWithdrawn + `)`
-			args = append(append(args, int(lane), string(c.Channel), int(lane)), bounds...)
+				WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND ` + span.where + notWithdrawn + `)`
+			args = append(append(args, int(lane), string(c.Channel), int(lane)), span.args...)
 		}
 	}
 	var out []notifier.Lane
@@ -135,10 +146,9 @@ func (s *Store) due(ctx context.Context, c notifier.Claim, spans []span) ([]noti
 // claimLane adds to out the lane's first due deliveries of a span that nobody
 // else is taking, as they are before the claim.
 func (s *Store) claimLane(tx *gorm.DB, c notifier.Claim, lane notifier.Lane, span span, out []notifier.Delivery) ([]notifier.Delivery, error) {
-	where, bounds := span.where()
 	rows, err := tx.Raw(`SELECT id, address, language, timezone, since, told, attempts, state, due_at FROM deliveries
-		WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND `+where+notWithdrawn+` ORDER BY due_at, id LIMIT ?`+s.skipLocked(),
-		append(append([]any{string(c.Channel), int(lane)}, bounds...), c.Limit-len(out))...).Rows()
+		WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND `+span.where+notWithdrawn+` ORDER BY due_at, id LIMIT ?`+s.skipLocked(),
+		append(append([]any{string(c.Channel), int(lane)}, span.args...), c.Limit-len(out))...).Rows()
 	if err != nil {
 		return nil, err
 	}

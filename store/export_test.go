@@ -52,3 +52,13 @@ func Cursor(n int64, text string) string { return cursor(n, text) }
 
 // OpenCursor reads what Cursor wrote.
 func OpenCursor(c string) (int64, string, error) { return openCursor(c) }
+
+// WindowBehind is the keys that one step behind a reader looks at.
+func (s *Store) WindowBehind(t testing.TB, event, reader int64, max int, states ...string) (after, upTo int64, more bool) {
+	t.Helper()
+	w, err := s.windowBehind(s.db, event, reader, max, states...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.after, w.upTo, w.more
+}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,6 +21,8 @@ const (
 	lookEvery = 10 * time.Second
 	// lookTime is how long they may take to answer.
 	lookTime = time.Second
+	// tellEvery is how often it is said again that a server is refused.
+	tellEvery = 5 * time.Minute
 )
 
 // fence keeps this process from a primary that another one took over from. When
@@ -35,8 +38,8 @@ type fence struct {
 	looked  time.Time
 
 	mu     sync.Mutex
-	newest map[string]uint32 // a cluster's identifier -> its newest timeline that was seen
-	told   map[timeline]bool // what was refused and logged
+	newest map[string]uint32      // a cluster's identifier -> its newest timeline that was seen
+	told   map[timeline]time.Time // when a refusal was logged last
 }
 
 // timeline is where a server stands in its cluster's history.
@@ -46,7 +49,7 @@ type timeline struct {
 }
 
 func newFence(now func() time.Time, log *slog.Logger) *fence {
-	return &fence{now: now, log: log, newest: map[string]uint32{}, told: map[timeline]bool{}}
+	return &fence{now: now, log: log, newest: map[string]uint32{}, told: map[timeline]time.Time{}}
 }
 
 // guard makes every connection by cfg pass the fence, behind what the address
@@ -79,11 +82,14 @@ func (f *fence) admit(at timeline, where net.Addr) error {
 		return nil
 	}
 	f.mu.Lock()
-	told := f.told[at]
-	f.told[at] = true
+	now, told := f.now(), f.told[at]
+	tell := told.IsZero() || now.Sub(told) >= tellEvery
+	if tell {
+		f.told[at] = now
+	}
 	f.mu.Unlock()
-	if !told {
-		f.log.Warn("an old primary is left alone: another server was promoted after it", "host", where.String(), "timeline", at.number, "newest", newest)
+	if tell {
+		f.log.Warn("an old primary is left alone: another server was promoted after it; where that one is gone for good, restart", "host", where.String(), "timeline", at.number, "newest", newest)
 	}
 	return fmt.Errorf("an old primary: it is on timeline %d, and a server on timeline %d was promoted after it", at.number, newest)
 }
@@ -120,6 +126,7 @@ func (f *fence) look(ctx context.Context, hosts []*pgconn.Config) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	var asked sync.WaitGroup
+	var answered atomic.Bool
 	for _, h := range hosts {
 		asked.Go(func() {
 			c, err := pgconn.ConnectConfig(ctx, h)
@@ -127,13 +134,16 @@ func (f *fence) look(ctx context.Context, hosts []*pgconn.Config) {
 				return // who is away has nothing to say
 			}
 			if at, err := readTimeline(ctx, c); err == nil {
+				answered.Store(true)
 				f.note(at)
 			}
 			_ = c.Close(ctx)
 		})
 	}
 	asked.Wait()
-	f.looked = f.now()
+	if answered.Load() { // else the next connection asks again
+		f.looked = f.now()
+	}
 }
 
 // hostsOf makes of an address with several hosts one for each.

@@ -112,16 +112,16 @@ func TestWhatIsGivenBackIsDueAsBefore(t *testing.T) {
 
 func TestReapTakesBackMoreThanOneStep(t *testing.T) {
 	eachBox(t, func(t *testing.T, b *box) {
-		b.readers(2500)
+		b.readers(1200)
 		b.incidentless()
 		b.expand(2000)
-		b.claim("dead", 2500)
+		b.claim("dead", 1200)
 		b.pass(2 * time.Minute)
-		if n, err := b.Reap(b.ctx); n != 2500 || err != nil {
+		if n, err := b.Reap(b.ctx); n != 1200 || err != nil {
 			t.Errorf("reaped %d, %v", n, err)
 		}
 		b.sound()
-		if got := b.claim("w", 3000); len(got) != 2500 {
+		if got := b.claim("w", 3000); len(got) != 1200 {
 			t.Errorf("claimed %d", len(got))
 		}
 	})

@@ -128,8 +128,8 @@ var moments = map[string]string{
 
 // Nothing that happens while messages are sent may read all deliveries, whatever
 // the planner thinks of them. The batches are small so that there are many of
-// them in twenty thousand. SQLite plans alike whatever the size, and is slow
-// under the race detector, so it gets fewer.
+// them in twenty thousand. SQLite plans alike whatever the size, knows nothing
+// of states, and is slow under the race detector: it gets fewer, and fewer moments.
 func TestNothingScansTheDeliveries(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes 300,000 deliveries")
@@ -137,11 +137,14 @@ func TestNothingScansTheDeliveries(t *testing.T) {
 	eachBox(t, func(t *testing.T, b *box) {
 		n := 20_000
 		if b.Dialect() == "sqlite" {
-			n = 2000
+			n = 600
 		} else {
 			b.exec(`ALTER TABLE deliveries SET (autovacuum_enabled = false)`) // or it would choose the moment
 		}
 		for _, moment := range slices.Sorted(maps.Keys(moments)) {
+			if b.Dialect() == "sqlite" && !slices.Contains([]string{"never", "while there were few", "while all were due", "when all was sent"}, moment) {
+				continue
+			}
 			t.Run(moment, func(t *testing.T) {
 				b.t = t
 				b.empty()
@@ -176,9 +179,9 @@ func TestNothingScansTheDeliveries(t *testing.T) {
 // everything happens to the n deliveries of an event, and to more.
 func (b *box) everything(n int, first int64) {
 	b.t.Helper()
-	key, due, leased := "USING INTEGER PRIMARY KEY", "INDEX deliveries_due", "INDEX deliveries_leased"
+	key, due, leased, leap := "USING INTEGER PRIMARY KEY", "INDEX deliveries_due", "INDEX deliveries_leased", "(channel=? AND lane=? AND due_at=? AND id>?)"
 	if b.Dialect() == "postgres" {
-		key, due, leased = "deliveries_pkey", "deliveries_due", "deliveries_leased"
+		key, due, leased, leap = "deliveries_pkey", "deliveries_due", "deliveries_leased", "AND (ROW(due_at, id) > ROW("
 	}
 	var ds []notifier.Delivery
 	b.planned("a claim", func() { ds = b.claim("w", 100) }, due, key)
@@ -227,7 +230,7 @@ func (b *box) everything(n int, first int64) {
 		if got := b.claim("w", 100); len(got) != 0 {
 			b.t.Errorf("%d were claimed of what was withdrawn", len(got))
 		}
-	}, due)
+	}, due, leap)
 	b.planned("a check beside a withdrawal", func() {
 		if got := b.mine("w", flying); len(got) != 0 {
 			b.t.Errorf("%d are still the worker's", len(got))

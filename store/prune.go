@@ -19,9 +19,10 @@ const pruneLock = 0x616c6c636c656174
 // pruneEvents is how many events one step looks at: most have one reader each.
 const pruneEvents = 100
 
-// Prune forgets at most max old deliveries, and kept answers whose day is over,
-// in one short transaction; it returns how many, 0 when there is nothing left
-// to forget or another process is at it. Events keep their accounts.
+// Prune forgets at most max old deliveries in one short transaction, and
+// returns how many, 0 when there is nothing left to forget or another process is
+// at it. Kept answers whose day is over go too, and are not counted. Events keep
+// their accounts.
 //
 // The deliveries of an event go when everything of its incident was accepted,
 // sent and settled before the time, and the incident is over. As long as it is
@@ -74,7 +75,7 @@ func (s *Store) pruneSome(tx *gorm.DB, before time.Time, max int) (n int, err er
 	if err := s.lockFanout(tx, true); err != nil {
 		return 0, err
 	}
-	if n, err = s.dropAnswers(tx, micros(s.Now()), max); err != nil {
+	if _, err = s.dropAnswers(tx, micros(s.Now()), max); err != nil {
 		return 0, err
 	}
 	for range pruneEvents {

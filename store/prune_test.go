@@ -172,8 +172,12 @@ func TestKeptAnswersAreForgottenAfterADayThoughNobodyAsks(t *testing.T) {
 			t.Errorf("%d were forgotten at once", n)
 		}
 		b.pass(day + time.Second)
-		if n := b.prune(10); n != 1 || b.number(`SELECT count(*) FROM answers`) != 0 {
-			t.Errorf("%d were forgotten", n)
+		b.exec(`INSERT INTO answers (scope, key_hash, body_hash, answer, created_at) SELECT 'other', key_hash, body_hash, answer, created_at FROM answers`)
+		if n := b.prune(1); n != 0 { // they are no deliveries, and more than one step
+			t.Errorf("%d are told as deliveries", n)
+		}
+		if n := b.number(`SELECT count(*) FROM answers`); n != 0 {
+			t.Errorf("%d are left", n)
 		}
 	})
 }
@@ -215,7 +219,7 @@ func TestForgettingNeverChangesWhatIsSentNext(t *testing.T) {
 						b.incident(i)
 					}
 				}
-				for range rapid.IntRange(1, 25).Draw(r, "steps") {
+				for range rapid.IntRange(1, 15).Draw(r, "steps") {
 					incident := rapid.SampledFrom(incidents).Draw(r, "incident")
 					what := rapid.IntRange(0, 9).Draw(r, "what")
 					limit, final := rapid.IntRange(1, 9).Draw(r, "limit"), rapid.SampledFrom([]notifier.DeliveryState{notifier.Sent, notifier.Failed, notifier.Pending}).Draw(r, "state")

@@ -187,7 +187,7 @@ func (s *Store) resumeLane(ctx context.Context, domain string, c notifier.Channe
 			Ours bool
 		}
 		if err := s.conn(ctx).Raw(`SELECT id, address LIKE ? ESCAPE '\' AS ours FROM deliveries
-			WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND (due_at, id) > (CAST(? AS bigint), CAST(? AS bigint)) ORDER BY due_at, id LIMIT ?`,
+			WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?`,
 			like, string(c), int(lane), micros(notifier.UntilResumed), after, resumeStep).Scan(&found).Error; err != nil {
 			return translate(err)
 		}
