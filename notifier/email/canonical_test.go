@@ -284,7 +284,7 @@ func TestAMailThatIsNotCanonicalIsLeftToGoMsgauth(t *testing.T) {
 	}
 	sk.signs = append(sk.signs, "X-Other")
 	sk.canonical = nil
-	data, err := c.signed(sk, &in, time.Time{})
+	data, err := c.signed(nil, sk, &in, time.Time{})
 	if err != nil || !bothHold(t, published(t, keys), data) || !bytes.Contains(data, []byte(":X-Other;")) {
 		t.Errorf("%v: %s", err, data)
 	}

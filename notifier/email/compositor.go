@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/mail"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -57,6 +58,7 @@ type Compositor struct {
 	kept     *shelf
 	keys     []canonicalSigner
 	scratch  sync.Pool // *workbench
+	rooms    sync.Pool // *[]byte, for Envelope.Data
 }
 
 // NewCompositor checks o and every key once, with a trial signature.
@@ -93,6 +95,7 @@ func NewCompositor(o CompositorOptions) (*Compositor, error) {
 		c.list = foldAtSpaces("List-Id: " + strings.TrimSuffix(name, "<x@x>") + "<" + o.ListID + ">")
 	}
 	c.scratch.New = func() any { return new(workbench) }
+	c.rooms.New = func() any { return new([]byte) }
 	if err := c.tryKeys(); err != nil {
 		return nil, err
 	}
@@ -133,15 +136,28 @@ func (c *Compositor) Compose(m *notifier.Message) (Envelope, error) {
 			return Envelope{}, fmt.Errorf("make unsubscribe address: %q is not a mailto link", in.mailto)
 		}
 	}
+	e.room = c.rooms.Get().(*[]byte)
 	if len(c.o.Signers) == 0 {
-		e.Data, err = sk.fill(make([]byte, 0, sk.size+len(m.To)+len(in.mailto)), &in)
+		e.Data, err = sk.fill(slices.Grow((*e.room)[:0], sk.size+len(m.To)+len(in.mailto)), &in)
 	} else {
-		e.Data, err = c.signed(sk, &in, c.expiry(in.at))
+		e.Data, err = c.signed((*e.room)[:0], sk, &in, c.expiry(in.at))
 	}
 	if err != nil {
 		return Envelope{}, fmt.Errorf("compose mail of event %s: %w", m.Letter.EventID, err)
 	}
 	return e, nil
+}
+
+// roomKept bounds what is kept of one mail's memory for the next.
+const roomKept = 256 << 10
+
+// release gives back the memory of a mail that Compose made. Nobody may read it
+// any more.
+func (c *Compositor) release(e Envelope) {
+	if e.room != nil && cap(e.Data) <= roomKept {
+		*e.room = e.Data[:0]
+		c.rooms.Put(e.room)
+	}
 }
 
 // workbench is what signing one mail needs, to be used again.
@@ -153,8 +169,8 @@ type workbench struct {
 	digest     [sha256.Size]byte
 }
 
-// signed returns the signatures of a mail with the mail behind them.
-func (c *Compositor) signed(sk *skeleton, in *filling, expires time.Time) ([]byte, error) {
+// signed appends the signatures of a mail to dst, and the mail behind them.
+func (c *Compositor) signed(dst []byte, sk *skeleton, in *filling, expires time.Time) ([]byte, error) {
 	w := c.scratch.Get().(*workbench)
 	defer c.scratch.Put(w)
 	var err error
@@ -169,8 +185,8 @@ func (c *Compositor) signed(sk *skeleton, in *filling, expires time.Time) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	out := make([]byte, 0, len(w.signatures)+len(w.mail))
-	return append(append(out, w.signatures...), w.mail...), nil
+	dst = slices.Grow(dst, len(w.signatures)+len(w.mail))
+	return append(append(dst, w.signatures...), w.mail...), nil
 }
 
 func (c *Compositor) expiry(at time.Time) time.Time {
@@ -201,7 +217,7 @@ func (c *Compositor) tryKeys() error {
 		return fmt.Errorf("make a trial mail: %w", err)
 	}
 	in := sampleFilling(sk)
-	mail, err := c.signed(sk, &in, time.Time{})
+	mail, err := c.signed(nil, sk, &in, time.Time{})
 	if err != nil {
 		return err
 	}

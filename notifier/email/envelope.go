@@ -14,6 +14,8 @@ import (
 type Envelope struct {
 	From, To string
 	Data     []byte
+
+	room *[]byte // Data's, where it may be used again; see Compositor.release
 }
 
 // check is the last look before the wire. Whoever made the envelope has checked

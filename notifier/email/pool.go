@@ -125,21 +125,28 @@ func (p *Pool) addRelay(ctx context.Context, spec Relay, c *connector, o *PoolOp
 // nothing of the content was sent, and by breaking the connection behind that.
 // Every error is a *notifier.SendError or the flight's.
 func (p *Pool) Send(ctx context.Context, e Envelope, lane notifier.Lane, f notifier.Flight) (notifier.Receipt, error) {
+	receipt, _, err := p.send(ctx, e, lane, f)
+	return receipt, err
+}
+
+// send is Send; read says that e.Data is not read any more. Where the caller
+// left while a connection had the message, that connection may still look at it.
+func (p *Pool) send(ctx context.Context, e Envelope, lane notifier.Lane, f notifier.Flight) (r notifier.Receipt, read bool, err error) {
 	dots, err := e.check()
 	if err != nil {
-		return notifier.Receipt{}, err
+		return notifier.Receipt{}, true, err
 	}
 	j := p.jobs.Get().(*job)
 	j.env, j.dots, j.lane, j.flight, j.retries, j.line, j.shunned = e, dots, lane, f, 0, nil, j.shunned[:0]
 	for {
 		if err := p.offer(ctx, j); err != nil {
-			return notifier.Receipt{}, err
+			return notifier.Receipt{}, true, err // nobody has it
 		}
 		select {
 		case <-j.done:
 		case <-ctx.Done():
 			if j.forsake() {
-				return notifier.Receipt{}, notifier.ErrNotStarted // the connection still has j: it is not used again
+				return notifier.Receipt{}, false, notifier.ErrNotStarted // the connection still has j: it is not used again
 			}
 			<-j.done
 		}
@@ -147,7 +154,7 @@ func (p *Pool) Send(ctx context.Context, e Envelope, lane notifier.Lane, f notif
 			receipt, err := j.receipt, j.err
 			j.env, j.flight, j.err, j.receipt, j.line = Envelope{}, nil, nil, notifier.Receipt{}, nil
 			p.jobs.Put(j)
-			return receipt, err
+			return receipt, true, err
 		}
 	}
 }

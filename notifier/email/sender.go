@@ -18,12 +18,19 @@ type Composer interface {
 type Sender struct {
 	composer Composer
 	pool     *Pool
+	release  func(Envelope) // nil: the composer keeps no memory to be used again
 }
 
 var _ notifier.Sender = (*Sender)(nil)
 
 // NewSender makes a Sender. The caller closes the pool.
-func NewSender(c Composer, p *Pool) *Sender { return &Sender{composer: c, pool: p} }
+func NewSender(c Composer, p *Pool) *Sender {
+	s := &Sender{composer: c, pool: p}
+	if keeper, ok := c.(interface{ release(Envelope) }); ok {
+		s.release = keeper.release
+	}
+	return s
+}
 
 // Send composes m and sends it. See Pool.Send; a mail that cannot be composed
 // is a fault of ours at the stage render.
@@ -36,7 +43,11 @@ func (s *Sender) Send(ctx context.Context, m *notifier.Message, f notifier.Fligh
 		}
 		return notifier.Receipt{}, se
 	}
-	return s.pool.Send(ctx, e, m.Lane, f)
+	receipt, read, err := s.pool.send(ctx, e, m.Lane, f)
+	if s.release != nil && read {
+		s.release(e)
+	}
+	return receipt, err
 }
 
 // Ready reports whether any relay can be used; see Pool.Ready.

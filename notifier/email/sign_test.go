@@ -325,9 +325,11 @@ func BenchmarkComposeSigned(b *testing.B) {
 	m := sampleMessage(longLetter())
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := c.Compose(m); err != nil {
+		e, err := c.Compose(m)
+		if err != nil {
 			b.Fatal(err)
 		}
+		c.release(e)
 	}
 }
 
