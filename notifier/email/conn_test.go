@@ -217,7 +217,7 @@ func TestARelayThatOnlyKnowsHELOIsSpokenTo(t *testing.T) {
 
 func TestEHLOSaysTheConfiguredName(t *testing.T) {
 	s := emailtest.NewServer(t, emailtest.Options{})
-	p := newPool(t, s.URL("tls=opportunistic"))
+	p := newPool(t, s.URL("tls=opportunistic&connections=1"))
 	mustSend(t, p, "reader@example.net", notifier.LaneIncident)
 	if raw := s.Raw()[0]; !bytes.HasPrefix(raw, []byte("EHLO mail.example.com\r\n")) {
 		t.Errorf("begins with %.40q", raw)
