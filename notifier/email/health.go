@@ -79,6 +79,7 @@ type health struct {
 	slow     atomic.Bool
 	dialling atomic.Int32 // connections being made, because somebody waits for them
 	spare    atomic.Bool  // the reserved one stands, and is only kept ready
+	sparing  atomic.Bool  // it is being made
 
 	mu         sync.Mutex
 	open       int // connections that stand

@@ -7,7 +7,7 @@ import (
 	"allclear/notifier"
 )
 
-// The connection that is kept for the express lanes is made while ordinary mail
+// The connection that is kept for the express lanes is made when ordinary mail
 // is on its way, not when the incident is there: behind a relay that takes half
 // a second for an answer, greeting and EHLO would be one second of the first
 // mail's way. Nobody waits for it, so nothing that becomes of it is a sign of
@@ -41,9 +41,10 @@ func (h *health) stirred() {
 }
 
 // crowded reports whether why, the answer to an ordinary connection, came
-// because the spare one has its place. Then that makes room, and nothing is wrong.
+// because the spare one has its place, or is about to. Then that makes room, and
+// nothing is wrong.
 func (h *health) crowded(why *notifier.SendError) bool {
-	if why.Code == 0 || why.Stage != stageGreeting || !h.spare.Load() {
+	if why.Code == 0 || why.Stage != stageGreeting || !h.spare.Load() && !h.sparing.Load() {
 		return false
 	}
 	h.mu.Lock()
@@ -94,6 +95,8 @@ func (s *slot) stirring() (stir <-chan struct{}, later <-chan time.Time) {
 // came to wait meanwhile, it fails as any other does.
 func (s *slot) getReady(ctx context.Context) {
 	s.tried = s.now()
+	s.relay.sparing.Store(true)
+	defer s.relay.sparing.Store(false)
 	l, err := s.dialer.connect(ctx, &s.relay.Relay)
 	switch {
 	case err == nil:

@@ -30,6 +30,20 @@ func quiet(t *testing.T, w *watch, p *Pool) {
 	}
 }
 
+// ordinaryOnly keeps p from making a connection ahead until ahead is called, so
+// that the first that is made is known to be an ordinary one.
+func ordinaryOnly(p *Pool) (ahead func()) {
+	h := p.relays[0].health
+	set := func(t time.Time) {
+		h.mu.Lock()
+		h.crowdedAt = t
+		h.mu.Unlock()
+		h.changed.all()
+	}
+	set(h.now())
+	return func() { set(time.Time{}) }
+}
+
 func TestTheConnectionForIncidentsStandsBeforeThereIsOne(t *testing.T) {
 	eachWay(t, func(t *testing.T, o emailtest.RawOptions) {
 		hold := make(chan struct{})
@@ -43,8 +57,12 @@ func TestTheConnectionForIncidentsStandsBeforeThereIsOne(t *testing.T) {
 		r := emailtest.NewRaw(t, o)
 		w := newWatch()
 		p := newPool(t, r.URL("connections=2"), func(o *PoolOptions) { o.Observer = w })
+		ahead := ordinaryOnly(p)
 		start(t, p, mailTo(reader(0)), notifier.LaneBulk, &flight{})
+		r.WaitCommand("EHLO", 1)
+		ahead()
 		r.WaitCommand("EHLO", 2)
+		waitFor(t, "the ordinary mail at its end", func() bool { return len(r.Messages()) == 1 })
 		w.until(t, "both connections to stand", func(w *watch) bool { return w.open[r.Addr] == 2 })
 		before := r.RoundTrips()
 		mustSend(t, p, reader(1), notifier.LaneIncident)
@@ -58,6 +76,33 @@ func TestTheConnectionForIncidentsStandsBeforeThereIsOne(t *testing.T) {
 			t.Errorf("the incident's mail took %d round trips", n)
 		}
 	})
+}
+
+func TestTheConnectionForIncidentsIsMadeTogetherWithTheFirstOrdinaryOne(t *testing.T) {
+	hold := make(chan struct{})
+	r := emailtest.NewRaw(t, emailtest.RawOptions{Answer: func(int, string) string { <-hold; return "" }})
+	p := newPool(t, r.URL("connections=2"))
+	s := start(t, p, mailTo(reader(0)), notifier.LaneBulk, &flight{})
+	r.WaitConnections(2) // neither was greeted
+	close(hold)
+	if _, err := s.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAConnectionThatIsBeingMadeAheadMakesRoomToo(t *testing.T) {
+	h := newHealth(7, newClock(), newWatch())
+	full := &notifier.SendError{Fault: notifier.FaultRelay, Stage: stageGreeting, Code: 421}
+	if h.crowded(full) || !h.roomAhead() {
+		t.Error("there was nothing that could make room")
+	}
+	h.sparing.Store(true)
+	if h.crowded(sign(stageDial)) || !h.roomAhead() {
+		t.Error("a relay that is away has no place for anybody")
+	}
+	if !h.crowded(full) || h.roomAhead() {
+		t.Error("it takes the place of an ordinary one")
+	}
 }
 
 func TestWithoutOrdinaryMailNothingIsDialledAhead(t *testing.T) {
@@ -159,7 +204,9 @@ func TestARelayWithNoPlaceForOneMoreIsNotInTrouble(t *testing.T) {
 	}})
 	c, w := newClock(), newWatch()
 	p := newPool(t, r.URL("connections=2"), func(o *PoolOptions) { o.Now, o.Observer = c.now, w })
+	ahead := ordinaryOnly(p)
 	mustSend(t, p, reader(0), notifier.LaneRoutine)
+	ahead()
 	waitFor(t, "the refusal", func() bool { return refused.Load() == 1 })
 	for i := range 50 {
 		mustSend(t, p, reader(i), notifier.LaneRoutine)
@@ -172,13 +219,14 @@ func TestARelayWithNoPlaceForOneMoreIsNotInTrouble(t *testing.T) {
 }
 
 func TestAConnectionMadeAheadMakesRoomForAnOrdinaryOne(t *testing.T) {
-	var open atomic.Int32 // one at a time is let in
+	var open atomic.Int32
+	var strict atomic.Bool // one at a time is let in
 	var turned sync.Once
 	away := make(chan struct{})
-	s := emailtest.NewRaw(t, emailtest.RawOptions{Answer: func(n int, command string) string {
+	s := emailtest.NewRaw(t, emailtest.RawOptions{Answer: func(_ int, command string) string {
 		switch command {
 		case emailtest.Connected:
-			if open.Add(1) > 1 && n > 2 {
+			if open.Add(1) > 1 && strict.Load() {
 				defer turned.Do(func() { close(away) })
 				open.Add(-1)
 				return "421 4.7.0 one at a time"
@@ -192,8 +240,16 @@ func TestAConnectionMadeAheadMakesRoomForAnOrdinaryOne(t *testing.T) {
 	p := newPool(t, s.URL("connections=2&max_messages=1"), func(o *PoolOptions) { o.Observer = w })
 	mustSend(t, p, reader(0), notifier.LaneRoutine) // its connection is worn by it
 	waitFor(t, "the one made ahead", func() bool { return p.relays[0].spare.Load() })
-	mustSend(t, p, reader(1), notifier.LaneRoutine)
-	<-away
+	strict.Store(true)
+	for i := 1; ; i++ { // each wears a connection out
+		mustSend(t, p, reader(i), notifier.LaneRoutine)
+		select {
+		case <-away:
+		default:
+			continue
+		}
+		break
+	}
 	if p.relays[0].spare.Load() || p.relays[0].roomAhead() {
 		t.Error("the one made ahead keeps its place")
 	}
@@ -224,8 +280,15 @@ func TestAPoolClosesAtOnceWhileItMakesOrRefreshesAConnectionAhead(t *testing.T) 
 				}
 				return ""
 			}})
-			p := newPool(t, r.URL("connections=2"), func(o *PoolOptions) { o.Timeouts.Idle = idleHere })
-			for i := 0; ; i++ {
+			p := newPool(t, r.URL("connections=2"), func(o *PoolOptions) {
+				if hangs == "NOOP" {
+					o.Timeouts.Idle = idleHere
+				}
+			})
+			ahead := ordinaryOnly(p)
+			mustSend(t, p, reader(0), notifier.LaneRoutine)
+			ahead()
+			for i := 1; ; i++ {
 				mustSend(t, p, reader(i), notifier.LaneRoutine)
 				select {
 				case <-there:

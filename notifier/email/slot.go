@@ -82,7 +82,13 @@ func (s *slot) take(ctx context.Context) *job {
 				return nil
 			}
 			express, ordinary = s.mayTake()
-			if s.speaker == nil && s.wanted(express, ordinary) && !s.connect(ctx, false) {
+			if s.speaker != nil || !s.wanted(express, ordinary) {
+				continue
+			}
+			if s.relay.reserved && s.wanted(false, ordinary) {
+				s.relay.stirred() // the reserved one is made at the same time as the first of them
+			}
+			if !s.connect(ctx, false) {
 				s.pause()
 			}
 			continue
