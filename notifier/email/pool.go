@@ -18,7 +18,7 @@ import (
 // relay's breaker opens, what waits for it goes to the next one; new messages
 // return to it when it has healed. Of each relay that carries express lanes and
 // others, and may have more than one connection, one connection is kept for the
-// express lanes (I3), and stands ready while ordinary mail is on its way.
+// express lanes (I3), and stands ready when there is word of mail; see ready.go.
 type Pool struct {
 	relays  []*relay
 	slots   []*slot
@@ -58,8 +58,8 @@ func doorOf(l notifier.Lane) int {
 	return ordinaryDoor
 }
 
-// NewPool starts a pool. Nothing is dialled before there is a message. The
-// caller closes it.
+// NewPool starts a pool. Nothing is dialled before there is a message, or
+// Forewarn says that there will be. The caller closes it.
 func NewPool(o PoolOptions) (*Pool, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
@@ -246,6 +246,16 @@ func (p *Pool) pick(j *job) (*relay, error) {
 		return nil, notifier.ErrNotStarted
 	}
 	return nil, &notifier.SendError{Fault: notifier.FaultOurs, Stage: stageDial, Err: errors.New("no relay carries the lane " + j.lane.String())}
+}
+
+// Forewarn says that there will be mail soon: the connections that are kept for
+// the express lanes are made meanwhile.
+func (p *Pool) Forewarn() {
+	for _, r := range p.relays {
+		if r.reserved {
+			r.stirred()
+		}
+	}
 }
 
 // Ready reports whether any relay can be used. Where none can, retry is when

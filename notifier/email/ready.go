@@ -12,7 +12,8 @@ import (
 // a second for an answer, greeting and EHLO would be one second of the first
 // mail's way. Nobody waits for it, so nothing that becomes of it is a sign of
 // trouble: what cannot be made is tried again a while later, and without a word.
-// When ordinary mail has ceased, it is closed like any other that idles.
+// When ordinary mail has ceased, it is closed like any other that idles. Forewarn
+// has the same effect: expanding and claiming takes as long as one step of it.
 
 // aheadTries is how many times the reserved connection is looked after in the
 // time after which one that idles is closed. Once in each such part it may be
@@ -32,7 +33,7 @@ const noopPatience = 10 * time.Second
 // place for it beside the ordinary ones.
 const crowdedFor = 10 * time.Minute
 
-// stirred notes that ordinary mail is on its way.
+// stirred notes that ordinary mail is on its way, or any will be.
 func (h *health) stirred() {
 	select {
 	case h.stir <- struct{}{}:

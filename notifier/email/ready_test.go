@@ -105,6 +105,16 @@ func TestAConnectionThatIsBeingMadeAheadMakesRoomToo(t *testing.T) {
 	}
 }
 
+func TestForewarnedThereIsAConnectionBeforeThereIsMail(t *testing.T) {
+	r := emailtest.NewRaw(t, emailtest.RawOptions{})
+	p := newPool(t, r.URL("connections=2"))
+	NewSender(composerFunc(func(m *notifier.Message) (Envelope, error) { return mailTo(m.To), nil }), p).Forewarn()
+	waitFor(t, "the connection", func() bool { return p.relays[0].spare.Load() })
+	mustSend(t, p, reader(0), notifier.LaneIncident)
+	quiet := newPool(t, r.URL("connections=1"))
+	quiet.Forewarn() // there is none that is kept for anything
+}
+
 func TestWithoutOrdinaryMailNothingIsDialledAhead(t *testing.T) {
 	r := emailtest.NewRaw(t, emailtest.RawOptions{})
 	p := newPool(t, r.URL("connections=3"))

@@ -50,5 +50,8 @@ func (s *Sender) Send(ctx context.Context, m *notifier.Message, f notifier.Fligh
 	return receipt, err
 }
 
+// Forewarn says that there will be mail; see Pool.Forewarn.
+func (s *Sender) Forewarn() { s.pool.Forewarn() }
+
 // Ready reports whether any relay can be used; see Pool.Ready.
 func (s *Sender) Ready() (retry time.Time, ok bool) { return s.pool.Ready() }

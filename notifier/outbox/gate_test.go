@@ -182,3 +182,29 @@ func TestNothingStartsWhileWhatWasSentCannotBeSettled(t *testing.T) {
 		}
 	})
 }
+
+// warned is a sender that counts its warnings.
+type warned struct {
+	notifiertest.Sender
+	times int
+}
+
+func (w *warned) Forewarn() { w.times++ }
+
+func TestTheSenderIsForewarnedOfWorkButNotAtTheStart(t *testing.T) {
+	s := &warned{}
+	o, _, clock := still(t, func(o *Options) { o.Sender = s }) // its first look is behind it
+	for i, c := range []struct {
+		pulse notifier.Pulse
+		want  int
+	}{{notifier.Pulse{}, 0}, {notifier.Pulse{Work: 1}, 1}, {notifier.Pulse{Work: 1, Halts: 1}, 1}, {notifier.Pulse{Work: 2, Halts: 1}, 2}} {
+		clock.Advance(200 * time.Millisecond)
+		if err := o.Pulse(t.Context(), c.pulse, clock.Now()); err != nil || s.times != c.want {
+			t.Errorf("look %d: %v, forewarned %d times; want %d", i+1, err, s.times, c.want)
+		}
+	}
+	clock.Advance(freshFor) // nobody has looked for so long that the change says nothing
+	if err := o.Pulse(t.Context(), notifier.Pulse{Work: 9}, clock.Now()); err != nil || s.times != 2 {
+		t.Errorf("%v, forewarned %d times", err, s.times)
+	}
+}

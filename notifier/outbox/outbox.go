@@ -30,7 +30,7 @@ type Options struct {
 	Queue    Queue
 	Leases   Leases
 	Renderer Renderer
-	Sender   notifier.Sender // may offer Readiness too
+	Sender   notifier.Sender // may offer Readiness and Forewarned too
 	Journal  *Journal
 	Now      func() time.Time
 	Log      *slog.Logger
@@ -177,6 +177,9 @@ func (b *Outbox) Pulse(ctx context.Context, p notifier.Pulse, asked time.Time) e
 		return nil
 	}
 	old, fresh := b.gate.last()
+	if s, ok := b.o.Sender.(Forewarned); ok && fresh && p.Work != old.Work {
+		s.Forewarn()
+	}
 	if p.Halts != old.Halts || !fresh {
 		had := b.look()
 		mine, err := b.standing(ctx, had)

@@ -45,3 +45,10 @@ type Renderer interface {
 type Readiness interface {
 	Ready() (retry time.Time, ok bool)
 }
+
+// Forewarned is what a sender may also offer: to be told that there is work
+// before it is made into deliveries and claimed, so that it can get ready
+// meanwhile. Forewarn returns at once.
+type Forewarned interface {
+	Forewarn()
+}
