@@ -119,7 +119,8 @@ func New(o Options) (*Mailbox, error) {
 func (b *Mailbox) Addr() string { return b.gate.Addr().String() }
 
 // Shutdown stops accepting, lets the mail that is just being transferred on a
-// connection end until ctx does, and closes every connection. go-smtp alone would wait for idle clients.
+// connection end until ctx does, answers it, and closes every connection. go-smtp
+// alone would wait for idle clients.
 func (b *Mailbox) Shutdown(ctx context.Context) error {
 	_ = b.gate.Close()
 	<-b.served
@@ -128,7 +129,8 @@ func (b *Mailbox) Shutdown(ctx context.Context) error {
 	case <-quiet:
 	case <-ctx.Done():
 	}
-	b.gate.closeAll()
+	b.gate.hangUp()
+	defer b.gate.closeAll() // who does not read our last answer
 	if err := b.server.Shutdown(ctx); err != nil && !errors.Is(err, smtp.ErrServerClosed) {
 		return fmt.Errorf("shut the mailbox down: %w", err)
 	}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 
 	"github.com/emersion/go-smtp"
@@ -143,14 +145,24 @@ func (c *guest) Close() error {
 	return c.Conn.Close()
 }
 
-func (g *gate) closeAll() {
-	g.mu.Lock()
-	all := make([]*guest, 0, len(g.open))
-	for c := range g.open {
-		all = append(all, c)
+// hangUp hears no more from anyone. go-smtp sends the answer that it owes, finds
+// the end of what it reads, and closes; closing here could cut that answer off.
+func (g *gate) hangUp() {
+	for _, c := range g.guests() {
+		if half, ok := c.Conn.(interface{ CloseRead() error }); ok {
+			_ = half.CloseRead()
+		}
 	}
-	g.mu.Unlock()
-	for _, c := range all {
+}
+
+func (g *gate) closeAll() {
+	for _, c := range g.guests() {
 		_ = c.Close()
 	}
+}
+
+func (g *gate) guests() []*guest {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Collect(maps.Keys(g.open))
 }
