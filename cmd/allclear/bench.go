@@ -198,13 +198,13 @@ func (c *benchCmd) ratioFigures(a *app, t *tally) error {
 		}
 		t.kept.cpu(r)
 		if r.Signer == string(signer.Libcrypto) && c.Signer == string(signer.Auto) {
-			d.Signer = string(signer.Go)
+			d.Signer, d.Messages = string(signer.Go), min(c.Messages, 10_000) // slow, and as steady with fewer
 			if _, err := compared(d); err != nil {
 				return err
 			}
 		}
 	}
-	d.Unsigned = true
+	d.Messages, d.Unsigned = c.Messages, true
 	r, err := compared(d)
 	if err != nil {
 		return err

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	acceptProbes = 200                    // posts while nothing goes out
+	acceptProbes = 100                    // posts while nothing goes out
 	acceptEvery  = 150 * time.Millisecond // between posts while others are sent: monitors do not post faster
-	acceptWindow = 30 * time.Second       // how long others are sent meanwhile
+	acceptWindow = 15 * time.Second       // how long others are sent meanwhile
 )
 
 // takeAccept measures POST /incidents with posts that concern nobody, so that

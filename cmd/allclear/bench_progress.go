@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	progressEvery  = 20 * time.Millisecond
+	progressEvery  = 100 * time.Millisecond // a page that follows along asks less often
 	progressWindow = 30 * time.Second
 )
 

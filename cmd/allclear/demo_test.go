@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -43,16 +42,7 @@ func TestTheDemoTellsEveryoneChecksEverySignatureAndLeavesNothing(t *testing.T) 
 			if r.FirstMS <= 0 || r.FirstMS > r.P50MS || r.P50MS > r.P99MS || r.P99MS > r.LastMS || r.Rate <= 0 {
 				t.Errorf("times %s", out)
 			}
-			if dialect == "sqlite" {
-				left, err := os.ReadDir(filepath.Dir(dsn))
-				if err != nil || len(left) != 0 {
-					t.Errorf("left behind: %v, %v", left, err)
-				}
-				return
-			}
-			if code, _, errs := runOnce(t, []string{"ALLCLEAR_DATABASE=" + dsn}, "component", "list"); code != exitFailed {
-				t.Errorf("the demo left a schema where commands find it: exit %d, %q", code, errs)
-			}
+			leftNothing(t, dialect, dsn)
 		})
 	}
 }
@@ -174,21 +164,10 @@ func TestCtrlCInTheMiddleOfTheDemoLeavesNothingBehind(t *testing.T) {
 }
 
 func TestCtrlCAtAnyMomentOfTheDemoSaysThatAndNoMore(t *testing.T) {
-	for at := 0; at < 12; at++ {
-		ctx, cancel := context.WithCancel(t.Context())
-		out, errs := &lockedBuffer{}, &lockedBuffer{}
-		polls := 0
-		// The clock is asked all along, which makes each of its questions a moment.
-		now := func() time.Time {
-			if polls++; polls > at {
-				cancel()
-			}
-			return time.Now()
-		}
-		code := run(ctx, []string{"demo", "--subscribers", "300"}, &world{in: &bytes.Buffer{}, out: out, err: errs, now: now})
-		cancel()
-		if got := errs.String(); code != exitInterrupted || !strings.HasSuffix(got, "allclear: interrupted\n") || strings.Contains(got, "WARN") || strings.Contains(got, "(9)") {
-			t.Errorf("at question %d: exit %d\n%s", at, code, got)
+	for at := range 12 {
+		code, errs := interruptedAt(t, int64(at), "demo", "--subscribers", "300")
+		if code != exitInterrupted || !strings.HasSuffix(errs, "allclear: interrupted\n") || strings.Contains(errs, "WARN") || strings.Contains(errs, "(9)") {
+			t.Errorf("at question %d: exit %d\n%s", at, code, errs)
 		}
 	}
 }
