@@ -106,8 +106,9 @@ func (b *batch) arrays() (from string, args []any) {
 	names, casts := make([]string, len(b.columns)), make([]string, len(b.columns))
 	for i, c := range b.columns {
 		name, kind, _ := strings.Cut(c, " ")
-		names[i], casts[i] = name, `(SELECT CAST(? AS `+kind+`[]))` // in a sub-query, as in among
-		switch kind {                                               // arrays of any are encoded one by one, by reflection
+		// In a sub-query, as in among; and arrays of any are encoded one by one, by reflection.
+		names[i], casts[i] = name, `(SELECT CAST(? AS `+kind+`[]))`
+		switch kind {
 		case "bigint":
 			args = append(args, typed[int64](b.values[i]))
 		case "boolean":

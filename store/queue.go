@@ -180,6 +180,10 @@ func (s *Store) resumeDomains(ctx context.Context) error {
 // times: in an order that no other has, and so many looked at in a step, of
 // whatever domain, that no planner is tempted away from it.
 func (s *Store) resumeLane(ctx context.Context, domain string, c notifier.Channel, lane notifier.Lane) error {
+	behind := `(due_at, id) > (?, ?)`
+	if s.dialect == sqlite { // which does not find a pair whose second is the key
+		behind = `due_at = ? AND id > ?`
+	}
 	like := `%@` + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(domain)
 	for after := int64(0); ; {
 		var found []struct {
@@ -187,7 +191,7 @@ func (s *Store) resumeLane(ctx context.Context, domain string, c notifier.Channe
 			Ours bool
 		}
 		if err := s.conn(ctx).Raw(`SELECT id, address LIKE ? ESCAPE '\' AS ours FROM deliveries
-			WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?`,
+			WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND `+behind+` ORDER BY due_at, id LIMIT ?`,
 			like, string(c), int(lane), micros(notifier.UntilResumed), after, resumeStep).Scan(&found).Error; err != nil {
 			return translate(err)
 		}
