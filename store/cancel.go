@@ -73,7 +73,7 @@ func (s *Store) cancelSome(ctx context.Context, max int) (did bool, err error) {
 	if some == 0 {
 		return false, nil
 	}
-	err = s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+	err = s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
 		did = false
 		// Alone, so that no retry that began before the withdrawal is half-way.
 		if err := s.lockFanout(tx, false); err != nil {

@@ -34,7 +34,7 @@ func (s *Store) Claim(ctx context.Context, c notifier.Claim) ([]notifier.Deliver
 		}
 	}
 	var out []notifier.Delivery
-	err = s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+	err = s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
 		out = nil
 		for _, lane := range lanes {
 			for _, span := range spans {

@@ -82,7 +82,7 @@ func (s *Store) expandSome(ctx context.Context, max int) (notifier.Slice, error)
 		return idle, nil
 	}
 	out := idle
-	err := s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+	err := s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
 		out = idle
 		if err := s.lockFanout(tx, true); err != nil {
 			return err

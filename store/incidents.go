@@ -108,20 +108,6 @@ func revision(was notifier.Incident, p notifier.Posting) string {
 
 // post writes a posting's update and event behind what was said before.
 func (s *Store) post(ctx context.Context, tx *gorm.DB, action string, before []notifier.Update, p notifier.Posting) (notifier.Posting, error) {
-	p.Incident.Updates = slices.Clone(before)
-	if p.Update != nil {
-		u := *p.Update
-		u.IncidentID = p.Incident.ID
-		row, err := rowOfUpdate(u, len(before)+1)
-		if err != nil {
-			return p, err
-		}
-		if err := tx.Create(&row).Error; err != nil {
-			return p, fmt.Errorf("write the update: %w", err)
-		}
-		p.Update = &u
-		p.Incident.Updates = append(p.Incident.Updates, u)
-	}
 	detail := string(p.Incident.Status)
 	if p.Event != nil {
 		detail += " event " + p.Event.ID
@@ -129,27 +115,49 @@ func (s *Store) post(ctx context.Context, tx *gorm.DB, action string, before []n
 	if err := s.audit(ctx, tx, action, p.Incident.ID, detail); err != nil {
 		return p, err
 	}
-	if p.Event == nil {
-		return p, nil
-	}
-	e := *p.Event
-	e.IncidentID = p.Incident.ID
-	if err := s.accept(tx, &e); err != nil {
-		return p, err
-	}
-	p.Event = &e
-	for i := range p.Incident.Updates {
-		if p.Incident.Updates[i].ID == e.UpdateID {
-			p.Incident.Updates[i].Event = e.Number
+	p.Incident.Updates = slices.Clone(before)
+	if p.Event != nil {
+		e := *p.Event
+		e.IncidentID = p.Incident.ID
+		if err := s.accept(tx, &e); err != nil {
+			return p, err
+		}
+		p.Event = &e
+		if err := announce(tx, p.Incident.Updates, e); err != nil {
+			return p, err
 		}
 	}
-	if p.Update != nil && p.Update.ID == e.UpdateID {
-		p.Update.Event = e.Number
+	if p.Update == nil {
+		return p, nil
 	}
-	if err := tx.Exec(`UPDATE updates SET event_number = ? WHERE id = ?`, e.Number, e.UpdateID).Error; err != nil {
-		return p, fmt.Errorf("note the event with the update: %w", err)
+	u := *p.Update
+	u.IncidentID = p.Incident.ID
+	if p.Event != nil && p.Event.UpdateID == u.ID {
+		u.Event = p.Event.Number
 	}
+	row, err := rowOfUpdate(u, len(before)+1)
+	if err != nil {
+		return p, err
+	}
+	if err := tx.Create(&row).Error; err != nil {
+		return p, fmt.Errorf("write the update: %w", err)
+	}
+	p.Update = &u
+	p.Incident.Updates = append(p.Incident.Updates, u)
 	return p, nil
+}
+
+// announce notes an event with the update it tells of, where that was there before.
+func announce(tx *gorm.DB, there []notifier.Update, e notifier.Event) error {
+	n := slices.IndexFunc(there, func(u notifier.Update) bool { return u.ID == e.UpdateID })
+	if n < 0 {
+		return nil
+	}
+	there[n].Event = e.Number
+	if err := tx.Exec(`UPDATE updates SET event_number = ? WHERE id = ?`, e.Number, e.UpdateID).Error; err != nil {
+		return fmt.Errorf("note the event with the update: %w", err)
+	}
+	return nil
 }
 
 // shorten ends the life of everything an incident still has to say a day after

@@ -36,7 +36,7 @@ func (s *Store) Extend(ctx context.Context, worker string, ids []notifier.Delive
 		return nil
 	}
 	in, arg := s.among(`id`, plain(ids))
-	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+	return s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
 		if err := tx.Exec(`UPDATE deliveries SET lease_until = ? WHERE `+in+` AND state || '' = 'sending' AND worker = ?`,
 			micros(s.Now().Add(lease)), arg, worker).Error; err != nil {
 			return fmt.Errorf("extend leases: %w", err)
@@ -51,7 +51,7 @@ func (s *Store) Release(ctx context.Context, worker string, ids []notifier.Deliv
 	if ids != nil && len(ids) == 0 {
 		return nil
 	}
-	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+	return s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
 		l := s.ledger(tx)
 		var rows []*deliveryRow
 		var err error
@@ -100,7 +100,7 @@ func (s *Store) reapSome(ctx context.Context) (n int, err error) {
 	if some == 0 {
 		return 0, nil
 	}
-	err = s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+	err = s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
 		l := s.ledger(tx)
 		rows, err := l.lockBy(`WHERE `+ended+` LIMIT ?`+s.skipLocked(), now, reapStep)
 		if err == nil {

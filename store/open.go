@@ -68,6 +68,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 
 // Close ends every connection. Transactions that still run fail.
 func (s *Store) Close() error {
+	s.checkpoints.running.Wait()
 	var errs []error
 	for _, db := range []*gorm.DB{s.db, s.writer} {
 		if db == nil || db == s.writer && s.writer == s.db && len(errs) > 0 {
@@ -145,7 +146,7 @@ func (s *Store) openSQLite(ctx context.Context, create bool) error {
 	if err := accessible(path); err != nil {
 		return notifier.Refuse(notifier.ErrUnavailable, "cannot open the database at %s for reading and writing: %s", s.dsn, bare(err))
 	}
-	if s.writer, err = s.pool(ctx, sqliteDSN(path, "_txlock=immediate", "_pragma=journal_mode(WAL)"), 1); err != nil {
+	if s.writer, err = s.pool(ctx, sqliteDSN(path, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=wal_autocheckpoint("+checkpointPages+")"), 1); err != nil {
 		return err
 	}
 	s.db, err = s.pool(ctx, sqliteDSN(path, "_pragma=query_only(1)"), readers)

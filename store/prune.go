@@ -47,7 +47,7 @@ func (s *Store) Prune(ctx context.Context, before time.Time, max int) (int, erro
 			return 0, nil
 		}
 		n, mine := 0, false
-		err = s.write(ctx, func(_ context.Context, tx *gorm.DB) (err error) {
+		err = s.work(ctx, func(_ context.Context, tx *gorm.DB) (err error) {
 			if mine, err = s.tryPruneLock(tx); err != nil || !mine {
 				return err
 			}

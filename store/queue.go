@@ -167,7 +167,7 @@ func (s *Store) resumeDomains(ctx context.Context) error {
 				}
 			}
 		}
-		if err := s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+		if err := s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
 			return tx.Exec(`DELETE FROM pauses WHERE scope = 'resumed' AND key = ?`, d).Error
 		}); err != nil {
 			return fmt.Errorf("resume a domain: %w", err)
@@ -203,7 +203,7 @@ func (s *Store) resumeLane(ctx context.Context, domain string, c notifier.Channe
 			after = f.ID
 		}
 		if len(ids) > 0 {
-			if err := s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+			if err := s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
 				l := s.ledger(tx)
 				rows, err := l.lockIDs(ids)
 				if err != nil {

@@ -29,7 +29,7 @@ func (s *Store) RetryFailed(ctx context.Context, eventID string) (int, error) {
 	for reader, more := int64(0), true; more; {
 		var n int
 		var w window
-		err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		err := s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
 			n = 0
 			r, err := s.retry(tx, e.Number)
 			if err != nil {

@@ -25,7 +25,7 @@ func (s *Store) Settle(ctx context.Context, batch []notifier.Settlement) error {
 	if err := s.settlePlain(ctx, batch); !errors.Is(err, errNotPlain) {
 		return err
 	}
-	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+	return s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
 		ids := make([]int64, len(batch))
 		for i, x := range batch {
 			ids[i] = int64(x.ID)
@@ -87,7 +87,7 @@ func (s *Store) settlePlain(ctx context.Context, batch []notifier.Settlement) er
 			return errNotPlain
 		}
 	}
-	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+	return s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
 		var channel string
 		if err := tx.Raw(`SELECT channel FROM deliveries WHERE id = ?`, int64(sorted[0].ID)).Scan(&channel).Error; err != nil {
 			return fmt.Errorf("settle what was sent: %w", err)

@@ -38,17 +38,19 @@ type Options struct {
 
 // Store is the database. Its methods may be called from many goroutines.
 type Store struct {
-	db      *gorm.DB // reads, and on PostgreSQL writes too
-	writer  *gorm.DB // the one writing connection of SQLite; db itself on PostgreSQL
-	dialect string   // "sqlite" or "postgres"
-	dsn     string
-	server  string // PostgreSQL's database and hosts, for people
-	fence   *fence // against old primaries; nil on SQLite
-	secret  []byte
-	clock   func() time.Time
-	fixed   bool         // the clock was given and is not to be corrected
-	offset  atomic.Int64 // nanoseconds that the database's clock is ahead of ours
-	log     *slog.Logger
+	db          *gorm.DB // reads, and on PostgreSQL writes too
+	writer      *gorm.DB // the one writing connection of SQLite; db itself on PostgreSQL
+	dialect     string   // "sqlite" or "postgres"
+	dsn         string
+	server      string      // PostgreSQL's database and hosts, for people
+	fence       *fence      // against old primaries; nil on SQLite
+	turns       turns       // at writer, on SQLite
+	checkpoints checkpoints // of SQLite's log
+	secret      []byte
+	clock       func() time.Time
+	fixed       bool         // the clock was given and is not to be corrected
+	offset      atomic.Int64 // nanoseconds that the database's clock is ahead of ours
+	log         *slog.Logger
 }
 
 // The dialects, named as their folders in migrations are.
@@ -85,13 +87,32 @@ func (s *Store) Atomic(ctx context.Context, do func(ctx context.Context) error) 
 
 // write is Atomic for the store's own methods: do gets the transaction too.
 func (s *Store) write(ctx context.Context, do func(ctx context.Context, tx *gorm.DB) error) error {
+	return s.writeInTurn(ctx, true, do)
+}
+
+// work is write for what goes on by itself, in small steps: where the database
+// has one writer, it lets those go first whom somebody waits for.
+func (s *Store) work(ctx context.Context, do func(ctx context.Context, tx *gorm.DB) error) error {
+	return s.writeInTurn(ctx, false, do)
+}
+
+func (s *Store) writeInTurn(ctx context.Context, urgent bool, do func(ctx context.Context, tx *gorm.DB) error) error {
 	if tx, ok := ctx.Value(txKey{}).(*gorm.DB); ok {
 		return translate(do(ctx, tx.WithContext(ctx)))
+	}
+	if s.dialect == sqlite {
+		if err := s.turns.take(ctx, urgent); err != nil {
+			return err
+		}
+		defer s.turns.done()
 	}
 	for try := 1; ; try++ {
 		err := s.writer.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 			return do(context.WithValue(ctx, txKey{}, tx), tx)
 		})
+		if err == nil && s.dialect == sqlite {
+			s.checkpoints.committed(s.db, s.Now())
+		}
 		if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
 			// database/sql ends the transaction of an ended context by itself;
 			// whether commit or that came first is chance.

@@ -1,0 +1,45 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+const (
+	// checkpointEvery is how often SQLite's log is copied into its file while
+	// there are commits. Each time the next commit shares the disk with it: that
+	// is to be one of hundreds.
+	checkpointEvery = time.Second
+	// checkpointPages is how many pages of 4 kB the log may have before a commit
+	// has to do it, however long that takes: what the others could not copy,
+	// because somebody was reading all the time.
+	checkpointPages = "8000"
+)
+
+// checkpoints copies SQLite's log into its file beside those who write. Left to
+// itself SQLite does that within a commit, so that now and then one waits for a
+// thousand pages to reach the disk.
+type checkpoints struct {
+	last    atomic.Int64 // microseconds
+	busy    atomic.Bool
+	running sync.WaitGroup
+}
+
+// committed notes a commit, and begins a checkpoint when it is time for one.
+func (c *checkpoints) committed(db *gorm.DB, now time.Time) {
+	last := c.last.Load()
+	if age := now.Sub(instant(last)); last != 0 && age >= 0 && age < checkpointEvery || !c.busy.CompareAndSwap(false, true) {
+		return
+	}
+	c.last.Store(micros(now))
+	c.running.Go(func() {
+		defer c.busy.Store(false)
+		// PASSIVE waits for nobody. What it could not do the next one does, and
+		// an error of the disk is met by whoever writes.
+		_ = db.WithContext(context.Background()).Exec(`PRAGMA wal_checkpoint(PASSIVE)`).Error
+	})
+}
