@@ -12,6 +12,7 @@ const (
 	IncidentLife = 4 * 24 * time.Hour
 	ResolvedLife = 24 * time.Hour // from the resolution on
 	ConfirmLife  = 7 * 24 * time.Hour
+	LinkLife     = 24 * time.Hour // who asked for a link asks again by then
 	DigestLife   = 24 * time.Hour
 	NoticeLife   = 4 * 24 * time.Hour
 )

@@ -116,6 +116,14 @@ type Delivery struct {
 	Remote  string // its id for the message (a queue id)
 }
 
+// Told is a delivery and what it was about.
+type Told struct {
+	Delivery
+	Type       EventType
+	IncidentID string // "" for what was no announcement
+	Title      string
+}
+
 // UntilResumed is the due time of what waits for an end that has no time: a
 // paused domain, or an older delivery of the same incident in flight.
 var UntilResumed = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)

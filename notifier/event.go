@@ -26,7 +26,26 @@ const (
 	// SubscriberConfirm asks one pending subscriber to confirm; it is no
 	// announcement and reaches nobody else.
 	SubscriberConfirm EventType = "subscriber.confirm"
+	// SubscriberLink brings one subscriber the link to what it chose.
+	SubscriberLink EventType = "subscriber.link"
+	// SubscriberMoveFrom and SubscriberMoveTo ask the old and the new address
+	// of a subscription whether it may move.
+	SubscriberMoveFrom EventType = "subscriber.move_from"
+	SubscriberMoveTo   EventType = "subscriber.move_to"
+	// SubscriberOwner tells the owner of an address that many read that one of
+	// them wants to change or end its subscription. It goes to the contact.
+	SubscriberOwner EventType = "subscriber.owner"
 )
+
+// Personal reports whether the event is a mail that one subscriber asked for,
+// and no announcement.
+func (t EventType) Personal() bool {
+	switch t {
+	case SubscriberConfirm, SubscriberLink, SubscriberMoveFrom, SubscriberMoveTo, SubscriberOwner:
+		return true
+	}
+	return false
+}
 
 // Closing reports whether the event ends what readers were told of, so that it
 // goes to everyone who was told, whatever their filters say by now (I4).
@@ -87,7 +106,7 @@ type Event struct {
 	Components []string // filter: the incident's at that moment; empty means all
 	IncidentID string
 	UpdateID   string
-	Reader     int64 // the only reader of an event with one (subscriber.confirm); else 0
+	Reader     int64 // the only reader of an event that is Personal; else 0
 	AcceptedAt time.Time
 	ExpiresAt  time.Time // deliveries not sent by then end as expired
 	ExpandedAt time.Time // zero until fan-out is through

@@ -20,10 +20,10 @@ const (
 )
 
 // csvColumns are the columns of this version, in the order an export writes them.
-var csvColumns = []string{"channel", "address", "components", "severity", "kinds", "cadence", "timezone", "language", "state"}
+var csvColumns = []string{"channel", "address", "components", "severity", "kinds", "cadence", "timezone", "language", "state", "group", "contact"}
 
 // csvLater are columns that the file may have but not fill.
-var csvLater = []string{"hour", "weekday", "group", "contact", "format", "types"}
+var csvLater = []string{"hour", "weekday", "format", "types"}
 
 // Row is one line of a file of subscribers.
 type Row struct {
@@ -242,6 +242,14 @@ func (c *CSVReader) subscriber(cells []string) (Subscriber, *notifier.Invalid) {
 			s.Language = strings.TrimSpace(v)
 		case "state":
 			s.State = State(word)
+		case "group":
+			yes, ok := map[string]bool{"": false, "false": false, "no": false, "0": false, "true": true, "yes": true, "1": true}[word]
+			if !ok {
+				return s, notifier.Invalidf(name, "%q is neither true nor false", notifier.Clip(word))
+			}
+			s.Group = yes
+		case "contact":
+			s.Contact = strings.TrimSpace(v)
 		default:
 			if word != "" {
 				return s, notifier.Invalidf(name, "is not available in this version; leave it empty")
@@ -293,6 +301,10 @@ func (w *CSVWriter) Write(s Subscriber) error {
 	cells := []string{
 		string(s.Channel), s.Address, strings.Join(s.Filter.Components, ";"), s.Filter.Severity.String(),
 		strings.Join(kinds, ";"), string(s.Cadence), s.Timezone, s.Language, string(s.State),
+		"", s.Contact,
+	}
+	if s.Group {
+		cells[9] = "true"
 	}
 	for i, v := range cells {
 		cells[i] = guard(v)

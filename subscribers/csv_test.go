@@ -39,8 +39,8 @@ func readAll(t testing.TB, text string) []subscribers.Row {
 }
 
 func TestEveryColumnOfASubscriberIsRead(t *testing.T) {
-	rows := readAll(t, "channel,address,components,severity,kinds,cadence,timezone,language,state\n"+
-		"email,Ann@Example.COM,imap7;web,major,incident;post,milestones,Europe/Oslo,pt-BR,active\n")
+	rows := readAll(t, "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact\n"+
+		"email,Ann@Example.COM,imap7;web,major,incident;post,milestones,Europe/Oslo,pt-BR,active,true,Boss@Example.com\n")
 	if len(rows) != 1 || rows[0].Err != nil {
 		t.Fatalf("rows: %+v", rows)
 	}
@@ -50,7 +50,7 @@ func TestEveryColumnOfASubscriberIsRead(t *testing.T) {
 			Components: []string{"imap7", "web"}, Severity: notifier.SeverityMajor,
 			Kinds: []notifier.Kind{notifier.KindIncident, notifier.KindPost},
 		},
-		Timezone: "Europe/Oslo", Language: "pt-BR",
+		Timezone: "Europe/Oslo", Language: "pt-BR", Group: true, Contact: "Boss@example.com",
 	}
 	if !reflect.DeepEqual(rows[0].Subscriber, want) {
 		t.Errorf("read %+v\nwant %+v", rows[0].Subscriber, want)
@@ -153,6 +153,28 @@ func TestAWrongRowNamesItsLineAndFieldAndTheOthersStand(t *testing.T) {
 	}
 }
 
+func TestAGroupInAFileNamesItsOwner(t *testing.T) {
+	for row, want := range map[string]struct{ field, says string }{
+		"ops@example.com,yes,":                   {"contact", "must not be empty"},
+		"ops@example.com,,boss@example.com":      {"contact", "only for a group"},
+		"ops@example.com,true,ops@example.com":   {"contact", "another address"},
+		"ops@example.com,true,boss":              {"contact", "has no @"},
+		"ops@example.com,maybe,boss@example.com": {"group", "neither true nor false"},
+		"ops@example.com,TRUE,boss@example.com":  {},
+		"ops@example.com,no,":                    {},
+	} {
+		rows := readAll(t, "address,group,contact\n"+row+"\n")
+		bad := rows[0].Err
+		if want.field == "" {
+			if bad != nil {
+				t.Errorf("%s: %v", row, bad)
+			}
+		} else if bad == nil || bad.Field != want.field || !strings.Contains(bad.Message, want.says) {
+			t.Errorf("%s: %v, want %s %q", row, bad, want.field, want.says)
+		}
+	}
+}
+
 func TestALineBreakInsideQuotesSpoilsOnlyItsOwnLines(t *testing.T) {
 	rows := readAll(t, "address\n\"ann@example.com\nRCPT TO:<bob@example.com>\"\ncarl@example.com\n")
 	if len(rows) != 3 || rows[0].Err == nil || rows[1].Err == nil || rows[2].Err != nil {
@@ -205,7 +227,7 @@ func TestAnExportOfNobodyIsTheHeader(t *testing.T) {
 	if err := subscribers.WriteCSV(&out).Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if got := out.String(); got != "channel,address,components,severity,kinds,cadence,timezone,language,state\n" {
+	if got := out.String(); got != "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact\n" {
 		t.Errorf("wrote %q", got)
 	}
 	if rows := readAll(t, out.String()); len(rows) != 0 {
@@ -230,6 +252,9 @@ func TestWhatIsExportedIsImportedAsItWas(t *testing.T) {
 					Kinds:      rapid.SliceOfN(rapid.SampledFrom(notifier.Kinds), 0, 3).Draw(t, "kinds"),
 					Severity:   notifier.Severity(rapid.IntRange(0, 3).Draw(t, "severity")),
 				},
+			}
+			if rapid.Bool().Draw(t, "group") {
+				s.Group, s.Contact = true, local.Draw(t, "contact")+"@example.org"
 			}
 			if err := s.Validate(); err != nil {
 				t.Fatalf("the generator made %+v: %v", s, err)

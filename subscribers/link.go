@@ -22,6 +22,17 @@ const (
 	ForConfirm     Purpose = 1
 	ForUnsubscribe Purpose = 2
 	ForManage      Purpose = 3
+	ForMoveFrom    Purpose = 4 // the old address agrees to move; the number is its own
+	ForMoveTo      Purpose = 5 // the new address agrees; the number is its own
+	ForOwner       Purpose = 6 // changes or ends a group's subscription
+	ForUndo        Purpose = 7 // takes leaving back
+)
+
+// How long links are good that do not name a life of their own. The one to
+// leave is good for ever: mails are kept for years.
+const (
+	ManageLife = 30 * 24 * time.Hour
+	UndoLife   = time.Hour // and up to one more, because tokens end with the hour
 )
 
 // LinkSize is the length of every link's token, so that one can take another's place in a rendered mail.

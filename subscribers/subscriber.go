@@ -1,6 +1,7 @@
 package subscribers
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -70,15 +71,18 @@ type Subscriber struct {
 	CreatedAt    time.Time
 	ConfirmedAt  time.Time
 	Unsubscribed time.Time // when it left
+	PausedUntil  time.Time // when a pause ends by itself; zero: never
+	Left         Leave     // how it left; zero while it has not
+
+	// Group: many read the address, so that one of them cannot end or change
+	// the subscription of all. Contact is the address of who can.
+	Group   bool
+	Contact string
 }
 
 // ConfirmEvent makes the event that asks s to confirm.
 func (s *Subscriber) ConfirmEvent(d notifier.Desk) notifier.Event {
-	now := d.Now.UTC().Truncate(time.Microsecond)
-	return notifier.Event{
-		ID: d.NewID(), Type: notifier.SubscriberConfirm, Lane: notifier.LaneConfirm, Kind: notifier.KindPost,
-		Reader: int64(s.Number), AcceptedAt: now, ExpiresAt: now.Add(notifier.ConfirmLife),
-	}
+	return s.Event(notifier.SubscriberConfirm, d)
 }
 
 var language = regexp.MustCompile(`^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$`)
@@ -120,7 +124,34 @@ func (s *Subscriber) Validate() error {
 	if s.Language != "" && (!language.MatchString(s.Language) || len(s.Language) > 35) {
 		return notifier.Invalidf("language", "%q is no language; use a code like en or pt-BR", s.Language)
 	}
+	if err := s.validateGroup(); err != nil {
+		return err
+	}
 	return s.Filter.Validate()
+}
+
+func (s *Subscriber) validateGroup() error {
+	switch {
+	case !s.Group && s.Contact == "":
+		return nil
+	case !s.Group:
+		return notifier.Invalidf("contact", "is only for a group; set group as well")
+	case s.Contact == "":
+		return notifier.Invalidf("contact", "must not be empty for a group: it is the address of who decides for its readers")
+	}
+	a, err := ParseAddress(s.Contact)
+	if err != nil {
+		var bad *notifier.Invalid
+		if errors.As(err, &bad) {
+			return notifier.Invalidf("contact", "%s", bad.Message)
+		}
+		return err
+	}
+	if a == s.Address {
+		return notifier.Invalidf("contact", "must be another address than the group's own")
+	}
+	s.Contact = a
+	return nil
 }
 
 // Query selects a page of subscribers, by number.

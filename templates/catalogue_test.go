@@ -138,7 +138,28 @@ func madeKeys() []string {
 			out = append(out, "page.message."+string(k)+"."+p)
 		}
 	}
-	for _, p := range []string{PageConfirm, PageConfirmed, PageUnsubscribe, PageUnsubscribed} {
+	for _, w := range doings() {
+		out = append(out, "page.manage.done."+w)
+	}
+	for _, w := range managed() {
+		out = append(out, "page.manage.wrong."+w)
+	}
+	for _, w := range []string{"pending", "active", "paused", "quarantined", "unsubscribed"} {
+		out = append(out, "page.manage.is."+w)
+	}
+	for _, s := range notifier.DeliveryStates {
+		out = append(out, "page.manage.became."+became(s))
+	}
+	for _, k := range notifier.Kinds {
+		out = append(out, "page.manage.kind."+string(k))
+	}
+	for s := notifier.SeverityNone; s <= notifier.SeverityCritical; s++ {
+		out = append(out, "page.manage.severity."+s.String())
+	}
+	for _, c := range []string{"instant", "milestones", "daily", "weekly", "monthly"} {
+		out = append(out, "page.manage.cadence."+c)
+	}
+	for _, p := range actionPages() {
 		out = append(out, "page."+p+".title")
 	}
 	for _, n := range strings.Fields("1 2 3 4 5 6 7 8 9 10 11 12") {

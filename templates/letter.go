@@ -53,18 +53,19 @@ func (s *Set) letter(story notifier.Story, c circumstances, finger string) (*not
 	token := mark(c.view.name, key)
 	var m Mail
 	var err error
-	switch c.view.name {
-	case "confirm":
+	switch {
+	case e.Type.Personal():
 		m = s.blankMail(c)
-		m.Confirm = s.base + "/confirm/" + token
+		s.aim(&m, e.Type, token)
 		l.Blanks = []notifier.Blank{{Mark: token}}
-	case "test":
+	case c.view.name == "test":
 		m = s.blankMail(c)
 		m.Began = c.times.Full(e.AcceptedAt)
 	default:
+		manage := mark("manage", key)
 		l.ListUnsubscribe = s.base + "/unsubscribe/" + token
-		l.Blanks = []notifier.Blank{{Mark: token}}
-		if m, err = s.fitting(story, c, l.ListUnsubscribe); err != nil {
+		l.Blanks = []notifier.Blank{{Mark: token}, {Mark: manage}}
+		if m, err = s.fitting(story, c, l.ListUnsubscribe, s.base+"/manage/"+manage); err != nil {
 			return nil, err
 		}
 	}
@@ -78,16 +79,30 @@ func (s *Set) letter(story notifier.Story, c circumstances, finger string) (*not
 	return l, nil
 }
 
+// aim sets where a mail for one reader leads.
+func (s *Set) aim(m *Mail, t notifier.EventType, token string) {
+	switch t {
+	case notifier.SubscriberConfirm:
+		m.Confirm = s.base + "/confirm/" + token
+	case notifier.SubscriberMoveFrom, notifier.SubscriberMoveTo:
+		m.Link = s.base + "/move/" + token
+	case notifier.SubscriberOwner:
+		m.Link, m.Stop = s.base+"/manage/"+token, s.base+"/unsubscribe/"+token
+	default:
+		m.Link = s.base + "/manage/" + token
+	}
+}
+
 // fitting prepares a mail that providers will show whole: where it is too large,
 // older updates are left to the page, then the end of a very long body.
-func (s *Set) fitting(story notifier.Story, c circumstances, leave string) (Mail, error) {
+func (s *Set) fitting(story notifier.Story, c circumstances, leave, manage string) (Mail, error) {
 	n := len(missed(story, c.since))
 	for keep, brief := n, false; ; {
 		m, err := s.mail(story, c, keep, brief)
 		if err != nil {
 			return m, fmt.Errorf("templates: %s: %w", c.view.name, err)
 		}
-		m.Leave = leave
+		m.Leave, m.Manage = leave, manage
 		html, err := s.execute(m, c.view.file)
 		switch {
 		case err != nil:

@@ -98,7 +98,7 @@ func TestAnEventWithoutAnyUpdateIsStillAMail(t *testing.T) {
 		tale := sampleStory(v)
 		tale.Incident.Updates = nil
 		l := told(t, newSet(t), tale, 7, 0)
-		if v.name != "confirm" {
+		if !v.on.Personal() {
 			contains(t, l.Text, tale.Incident.Title)
 		}
 	}
@@ -109,7 +109,7 @@ func TestThreadsAndLinksAreTheReaders(t *testing.T) {
 	if l.ThreadID != "7kq2m9" || l.EventID != "ev7sample" || l.PreviousID != "ev5sample" {
 		t.Errorf("thread %q, event %q, previous %q", l.ThreadID, l.EventID, l.PreviousID)
 	}
-	if len(l.Blanks) != 1 || len(l.Blanks[0].Mark) != markSize {
+	if len(l.Blanks) != 2 || len(l.Blanks[0].Mark) != markSize || len(l.Blanks[1].Mark) != markSize {
 		t.Fatalf("blanks %v", l.Blanks)
 	}
 	leave := "https://status.example.com/unsubscribe/" + l.Blanks[0].Mark
@@ -118,6 +118,9 @@ func TestThreadsAndLinksAreTheReaders(t *testing.T) {
 	}
 	contains(t, l.Text, "\n"+leave+"\n")
 	contains(t, l.HTML, `href="`+leave+`"`)
+	manage := "https://status.example.com/manage/" + l.Blanks[1].Mark
+	contains(t, l.Text, "\n"+manage+"\n")
+	contains(t, l.HTML, `href="`+manage+`"`)
 	if told(t, newSet(t), story("incident-updated"), 6, 0).PreviousID != "" {
 		t.Error("a reader who was told nothing has a previous mail")
 	}
@@ -132,6 +135,24 @@ func TestAConfirmationHoldsOneLinkAndNothingThatAStrangerChose(t *testing.T) {
 	lacks(t, l.HTML, "unsubscribe")
 	if n := strings.Count(l.HTML, "href="); n != 2 { // the brand's own and the button
 		t.Errorf("%d links", n)
+	}
+}
+
+func TestWhatOneReaderAskedForHoldsItsLinkAndNothingThatAStrangerChose(t *testing.T) {
+	for view, path := range map[string]string{"link": "/manage/", "move-from": "/move/", "move-to": "/move/"} {
+		l := told(t, newSet(t), story(view), 7, 0)
+		if l.ListUnsubscribe != "" || l.ThreadID != "" || len(l.Blanks) != 1 {
+			t.Errorf("%s: %+v", view, l)
+		}
+		contains(t, l.Text, "https://status.example.com"+path+l.Blanks[0].Mark)
+		if n := strings.Count(l.HTML, "href="); n != 2 { // the brand's own and the button
+			t.Errorf("%s: %d links", view, n)
+		}
+	}
+	l := told(t, newSet(t), story("owner"), 7, 0)
+	contains(t, l.Text, "https://status.example.com/manage/"+l.Blanks[0].Mark, "https://status.example.com/unsubscribe/"+l.Blanks[0].Mark)
+	if l.ListUnsubscribe != "" {
+		t.Error("a mail program's own button would end a group's subscription")
 	}
 }
 

@@ -43,7 +43,10 @@ type Mail struct {
 
 	URL     string // this announcement on the public page
 	Leave   string // unsubscribe; "" where leaving makes no sense
+	Manage  string // look at and change what the reader chose; "" where Leave is
 	Confirm string // confirm the subscription; only in that view
+	Link    string // what another mail for one reader is about
+	Stop    string // owner: end the group's subscription
 
 	Dark template.CSS // the style sheet of dark mode and narrow screens
 

@@ -31,9 +31,14 @@ type IncidentPage struct {
 }
 
 // ActionPage is a page with one button or none: confirm, confirmed, unsubscribe,
-// unsubscribed. The button posts to the page's own address.
+// unsubscribed and those around a subscription that stand alone. The button
+// posts to the page's own address.
 type ActionPage struct {
-	Open []notifier.Incident // confirmed: what is going on right now, which nobody mailed the reader about
+	Open     []notifier.Incident // confirmed: what is going on right now, which nobody mailed the reader about
+	From, To string              // manage-move: the addresses, From only where it is shown to its own reader
+	Undo     string              // unsubscribed: where leaving is taken back; "" where it cannot be
+	Ask      bool                // unsubscribed: a reason may be given
+	Thanks   bool                // unsubscribed: one was
 }
 
 // MessageKind is what a MessagePage says where it is given no words of its own.
@@ -126,7 +131,7 @@ func (p *Pages) Style() Asset { return p.style }
 func (p *Pages) Icon() Asset { return p.icon }
 
 // Page writes the page of a name (PageHome and so on) with its data: Home,
-// IncidentPage, ActionPage or MessagePage. lang is a language or the whole
+// IncidentPage, ActionPage, ManagePage, LinkPage or MessagePage. lang is a language or the whole
 // Accept-Language header; "" is the service's. Nothing is written on an error.
 func (p *Pages) Page(w io.Writer, name, lang string, data any) error {
 	return p.render(w, name, lang, data, p.set.now())
@@ -183,7 +188,7 @@ func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any
 			Article article
 		}{f, a}, err
 	case ActionPage:
-		if !slices.Contains([]string{PageConfirm, PageConfirmed, PageUnsubscribe, PageUnsubscribed}, name) {
+		if !slices.Contains(actionPages(), name) {
 			break
 		}
 		f.Title = cat.must("page."+name+".title", "brand", s.brand.Name) + " · " + s.brand.Name
@@ -198,8 +203,24 @@ func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any
 		}
 		return struct {
 			frame
+			ActionPage
 			Open []article
-		}{f, open}, nil
+		}{f, data, open}, nil
+	case ManagePage:
+		m := p.manage(f, data)
+		m.Tongues = p.tongues(data.Language)
+		return m, nil
+	case LinkPage:
+		heading := cat.must("page.link.title")
+		if data.Expired {
+			heading = cat.must("page.link.expired")
+		}
+		f.Title = heading + " · " + s.brand.Name
+		return struct {
+			frame
+			LinkPage
+			Heading string
+		}{f, data, heading}, nil
 	case MessagePage:
 		kind := data.Kind
 		if !slices.Contains(messageKinds(), kind) {

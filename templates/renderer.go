@@ -48,6 +48,7 @@ func (t tale) fresh(now time.Time) bool {
 }
 
 type letterKey struct {
+	personal           notifier.EventType // "" for what is announced to all
 	event, since, told int64
 	finger             string
 	times              Times
@@ -83,10 +84,10 @@ func (r *Renderer) Render(ctx context.Context, d notifier.Delivery) (*notifier.M
 	m := &notifier.Message{Delivery: d.ID, Lane: d.Lane, Channel: d.Channel, To: d.Address, Letter: l}
 	switch {
 	case len(l.Blanks) == 0:
-	case l.Type == notifier.SubscriberConfirm:
-		m.Fill = []string{r.set.links.Confirm(d.ID.Reader(), d.AcceptedAt)}
+	case l.Type.Personal():
+		m.Fill = []string{r.set.links.Personal(l.Type, d.ID.Reader(), d.AcceptedAt)}
 	default:
-		m.Fill = []string{r.set.links.Unsubscribe(d.ID.Reader())}
+		m.Fill = []string{r.set.links.Unsubscribe(d.ID.Reader()), r.set.links.Manage(d.ID.Reader(), d.AcceptedAt)}
 	}
 	for i, v := range m.Fill {
 		if len(v) != len(l.Blanks[i].Mark) {
@@ -136,10 +137,10 @@ func (r *Renderer) tale(ctx context.Context, event int64) (tale, error) {
 // letter finds or renders the letter for d.
 func (r *Renderer) letter(ctx context.Context, t tale, d notifier.Delivery) (*notifier.Letter, error) {
 	k := letterKey{event: t.story.Event.Number, since: d.Since, told: d.Told, finger: t.finger}
-	confirm := t.story.Event.Type == notifier.SubscriberConfirm
-	if confirm {
-		// Confirmations differ in their event's id only; they share one rendering.
-		k = letterKey{}
+	personal := t.story.Event.Type.Personal()
+	if personal {
+		// Those of one type differ in their event's id only; they share one rendering.
+		k = letterKey{personal: t.story.Event.Type}
 	} else if k.since <= 0 || k.since > k.event {
 		k.since = k.event
 	}
@@ -152,7 +153,7 @@ func (r *Renderer) letter(ctx context.Context, t tale, d notifier.Delivery) (*no
 		if !ok {
 			return nil, fmt.Errorf("no view for events of type %q", t.story.Event.Type)
 		}
-		name := fmt.Sprintf("letter %d %d %d %s %s %s", k.event, k.since, k.told, k.finger, k.times.cat.code, k.times.zone)
+		name := fmt.Sprintf("letter %s %d %d %d %s %s %s", k.personal, k.event, k.since, k.told, k.finger, k.times.cat.code, k.times.zone)
 		made, err := r.once(ctx, name, func(context.Context) (any, error) {
 			// Somebody may have made it since we looked.
 			r.mu.Lock()
@@ -175,7 +176,7 @@ func (r *Renderer) letter(ctx context.Context, t tale, d notifier.Delivery) (*no
 		}
 		l = made.(*notifier.Letter)
 	}
-	if confirm {
+	if personal {
 		own := *l
 		own.Key, own.EventID, own.Lane = "", t.story.Event.ID, t.story.Event.Lane
 		return &own, nil

@@ -56,8 +56,9 @@ func (s *shelf) put(story notifier.Story) {
 // tokens are as long as real ones and tell whose they are.
 type tokens struct{ size int }
 
-func (k tokens) Unsubscribe(reader int64) string { return k.token("U", reader) }
-func (k tokens) Confirm(reader int64, accepted time.Time) string {
+func (k tokens) Unsubscribe(reader int64) string         { return k.token("U", reader) }
+func (k tokens) Manage(reader int64, _ time.Time) string { return k.token("M", reader) }
+func (k tokens) Personal(_ notifier.EventType, reader int64, accepted time.Time) string {
 	return k.token("C"+fmt.Sprint(accepted.Unix()), reader)
 }
 
@@ -109,7 +110,7 @@ func TestReadersInTheSameCircumstancesShareOneLetter(t *testing.T) {
 	if a.To != "r1@example.com" || a.Delivery.Reader() != 1 || a.Channel != notifier.Email || a.Lane != notifier.LaneIncident {
 		t.Errorf("%+v", a)
 	}
-	if len(a.Fill) != 1 || !strings.HasPrefix(a.Fill[0], "U-1-") || !strings.HasPrefix(b.Fill[0], "U-2-") {
+	if len(a.Fill) != 2 || !strings.HasPrefix(a.Fill[1], "M-1-") || !strings.HasPrefix(a.Fill[0], "U-1-") || !strings.HasPrefix(b.Fill[0], "U-2-") {
 		t.Errorf("fills %v %v", a.Fill, b.Fill)
 	}
 	if n := from.asked.Load(); n != 1 {
@@ -313,8 +314,11 @@ func BenchmarkRenderPerRecipient(b *testing.B) {
 
 type constant string
 
-func (c constant) Unsubscribe(int64) string        { return string(c) }
-func (c constant) Confirm(int64, time.Time) string { return string(c) }
+func (c constant) Unsubscribe(int64) string       { return string(c) }
+func (c constant) Manage(int64, time.Time) string { return string(c) }
+func (c constant) Personal(notifier.EventType, int64, time.Time) string {
+	return string(c)
+}
 
 func BenchmarkRenderALetter(b *testing.B) {
 	s := newSet(b)

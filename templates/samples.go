@@ -22,7 +22,7 @@ func sampleAt(h, m int) time.Time {
 func sampleStory(v view) notifier.Story {
 	e := notifier.Event{Number: 7, ID: "ev7sample", Type: v.on, Lane: notifier.LaneIncident, IncidentID: "7kq2m9", AcceptedAt: sampleAt(18, 25)}
 	switch {
-	case v.on == notifier.SubscriberConfirm:
+	case v.on.Personal():
 		return notifier.Story{Event: notifier.Event{Number: 7, ID: "ev7sample", Type: v.on, Lane: notifier.LaneConfirm, Reader: 1, AcceptedAt: sampleAt(18, 25)}}
 	case v.on == "":
 		return notifier.Story{Event: notifier.Event{Lane: notifier.LaneConfirm, AcceptedAt: sampleAt(18, 25)}}
@@ -158,10 +158,13 @@ func (s *Set) tryMails() error {
 // not be without, in either of its forms.
 func (s *Set) checkLink(v view, l *notifier.Letter) error {
 	what := "to leave"
-	if l.Type == notifier.SubscriberConfirm {
+	switch {
+	case l.Type == notifier.SubscriberConfirm:
 		what = "to confirm"
+	case l.Type.Personal():
+		what = "to follow"
 	}
-	for _, b := range l.Blanks {
+	for _, b := range l.Blanks[:min(len(l.Blanks), 1)] { // an override may do without the one to manage
 		if strings.Contains(l.HTML, b.Mark) && strings.Contains(l.Text, b.Mark) {
 			continue
 		}
@@ -196,6 +199,19 @@ func samplePage(name string) any {
 		return IncidentPage{Incident: sampleIncident(notifier.IncidentResolved), Components: parts}
 	case PageMessage:
 		return MessagePage{Kind: MessageLinkInvalid}
+	case PageManage:
+		return ManagePage{
+			Path: "/manage/TOKEN", Address: "ingrid@example.com", State: "paused", Until: sampleAt(18, 30).AddDate(0, 0, 12), Now: sampleAt(18, 30),
+			Parts: parts, Some: true, Chosen: []string{"imap7"}, Severity: notifier.SeverityMajor, Cadence: "instant", Cadences: []string{"instant", "milestones"},
+			Timezone: "Europe/Oslo", Zones: []string{"Europe/Berlin", "Europe/Oslo"}, Language: "nb", Movable: true, MovingTo: "ingrid@example.org", Wrong: []string{"timezone"},
+			Told: []notifier.Told{{Delivery: notifier.Delivery{State: notifier.Sent, AcceptedAt: sampleAt(17, 28), SentAt: sampleAt(17, 29)}, Type: notifier.IncidentUpdated, IncidentID: open.ID, Title: open.Title}},
+		}
+	case PageLink:
+		return LinkPage{Address: "ingrid@", Wrong: true}
+	case PageMove:
+		return ActionPage{From: "ingrid@example.com", To: "ingrid@example.org"}
+	case PageUnsubscribed:
+		return ActionPage{Undo: "/undo/TOKEN", Ask: true}
 	}
 	if name == PageConfirmed {
 		return ActionPage{Open: []notifier.Incident{open}}

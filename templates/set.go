@@ -30,7 +30,9 @@ type Stories interface {
 // Links makes the tokens of links in mails, each 44 characters of A-Z a-z 0-9 _ -.
 type Links interface {
 	Unsubscribe(reader int64) string
-	Confirm(reader int64, accepted time.Time) string
+	Manage(reader int64, accepted time.Time) string
+	// Personal is for the one link of an event for one reader.
+	Personal(t notifier.EventType, reader int64, accepted time.Time) string
 }
 
 // Options says what a Set is made from.

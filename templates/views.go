@@ -23,6 +23,10 @@ func views() []view {
 		{"maintenance-completed", "mail/maintenance.html", notifier.MaintenanceCompleted},
 		{"post", "mail/post.html", notifier.PostPublished},
 		{"confirm", "mail/confirm.html", notifier.SubscriberConfirm},
+		{"link", "mail/link.html", notifier.SubscriberLink},
+		{"move-from", "mail/move-from.html", notifier.SubscriberMoveFrom},
+		{"move-to", "mail/move-to.html", notifier.SubscriberMoveTo},
+		{"owner", "mail/owner.html", notifier.SubscriberOwner},
 		{"test", "mail/test.html", ""},
 	}
 }
@@ -36,10 +40,31 @@ const (
 	PageUnsubscribe  = "unsubscribe"
 	PageUnsubscribed = "unsubscribed"
 	PageMessage      = "message"
+
+	PageManage   = "manage"
+	PageErase    = "manage-erase"
+	PageErased   = "manage-erased"
+	PageGroup    = "manage-group"  // only its owner may
+	PageAsked    = "manage-asked"  // the owner was written to
+	PageMove     = "manage-move"   // agree to a move
+	PageAgreed   = "manage-agreed" // and now the other address
+	PageMoved    = "manage-moved"
+	PageLink     = "link"
+	PageLinkSent = "link-sent"
+	PageUndo     = "left-undo"
+	PageReturned = "left-returned"
 )
 
 func pageNames() []string {
-	return []string{PageHome, PageIncident, PageConfirm, PageConfirmed, PageUnsubscribe, PageUnsubscribed, PageMessage}
+	return append([]string{PageHome, PageIncident, PageMessage, PageManage, PageLink}, actionPages()...)
+}
+
+// actionPages are those that an ActionPage is for.
+func actionPages() []string {
+	return []string{
+		PageConfirm, PageConfirmed, PageUnsubscribe, PageUnsubscribed, PageErase, PageErased, PageGroup, PageAsked,
+		PageMove, PageAgreed, PageMoved, PageLinkSent, PageUndo, PageReturned,
+	}
 }
 
 // Views lists what can be previewed: mails by name, pages as "page/NAME".

@@ -21,7 +21,7 @@ type bareLoop struct {
 	pool       *email.Pool
 	letter     *notifier.Letter
 	event      int64
-	links      []string // each reader's token
+	links      []string // each reader's tokens, one after the other
 }
 
 // newBareLoop makes one of a program that has told its first event to reader 1.
@@ -33,10 +33,10 @@ func newBareLoop(ctx context.Context, p *Program, messages int) (*bareLoop, erro
 	if err != nil {
 		return nil, err
 	}
-	l := &bareLoop{p: p, letter: m.Letter, event: event, links: make([]string, messages)}
+	l := &bareLoop{p: p, letter: m.Letter, event: event, links: make([]string, 2*messages)}
 	tokens := links{p.links}
-	for i := range l.links {
-		l.links[i] = tokens.Unsubscribe(int64(i + 1))
+	for i := range int64(messages) {
+		l.links[2*i], l.links[2*i+1] = tokens.Unsubscribe(i+1), tokens.Manage(i+1, p.db.Now())
 	}
 	return l, nil
 }
@@ -91,7 +91,7 @@ func (l *bareLoop) run(ctx context.Context, from, to int, tell func()) (time.Dur
 func (l *bareLoop) send(ctx context.Context, reader int64) error {
 	e, err := l.compositor.Compose(&notifier.Message{
 		Delivery: notifier.MakeDeliveryID(l.event, reader), Lane: notifier.LaneIncident, Channel: notifier.Email,
-		To: benchReader(int(reader)), Letter: l.letter, Fill: l.links[reader-1 : reader : reader],
+		To: benchReader(int(reader)), Letter: l.letter, Fill: l.links[2*reader-2 : 2*reader : 2*reader],
 	})
 	if err != nil {
 		return err

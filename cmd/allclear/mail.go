@@ -22,7 +22,7 @@ import (
 
 // links gives mails the tokens of their links. An unsubscribe link is good for
 // ever, because mails are kept for ever; one to confirm ends with the event
-// that sent it.
+// that sent it; one that shows and changes what is kept, after a month.
 type links struct{ *subscribers.Links }
 
 // Unsubscribe makes the token by which a reader leaves.
@@ -30,9 +30,25 @@ func (l links) Unsubscribe(reader int64) string {
 	return l.Token(subscribers.ForUnsubscribe, subscribers.Number(reader), time.Time{})
 }
 
-// Confirm makes the token by which a reader confirms.
-func (l links) Confirm(reader int64, accepted time.Time) string {
-	return l.Token(subscribers.ForConfirm, subscribers.Number(reader), accepted.Add(notifier.ConfirmLife))
+// Manage makes the token by which a reader changes what they chose.
+func (l links) Manage(reader int64, accepted time.Time) string {
+	return l.Token(subscribers.ForManage, subscribers.Number(reader), accepted.Add(subscribers.ManageLife))
+}
+
+// Personal makes the token that an event for one reader is about.
+func (l links) Personal(t notifier.EventType, reader int64, accepted time.Time) string {
+	purpose, life := subscribers.ForConfirm, notifier.ConfirmLife
+	switch t {
+	case notifier.SubscriberLink:
+		purpose, life = subscribers.ForManage, subscribers.ManageLife
+	case notifier.SubscriberMoveFrom:
+		purpose = subscribers.ForMoveFrom
+	case notifier.SubscriberMoveTo:
+		purpose = subscribers.ForMoveTo
+	case notifier.SubscriberOwner:
+		purpose, life = subscribers.ForOwner, subscribers.ManageLife
+	}
+	return l.Token(purpose, subscribers.Number(reader), accepted.Add(life))
 }
 
 // mailRoom is everything that mail needs, as the settings say.

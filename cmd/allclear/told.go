@@ -82,8 +82,15 @@ type subject struct {
 
 func subjectOf(s notifier.Story) subject {
 	title := s.Incident.Title
-	if s.Event.Type == notifier.SubscriberConfirm {
+	switch s.Event.Type {
+	case notifier.SubscriberConfirm:
 		title = "confirmation"
+	case notifier.SubscriberLink:
+		title = "link to the subscription"
+	case notifier.SubscriberMoveFrom, notifier.SubscriberMoveTo:
+		title = "question whether to move"
+	case notifier.SubscriberOwner:
+		title = "question to the owner"
 	}
 	return subject{s.Event.ID, s.Event.Type, title}
 }

@@ -1,0 +1,206 @@
+package templates
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"allclear/notifier"
+)
+
+// ManagePage is where a subscriber sees and changes everything that is kept about them.
+type ManagePage struct {
+	Path    string // of the page itself, with its token
+	Address string
+	State   string    // active, paused and so on
+	Until   time.Time // when a pause ends by itself
+	Now     time.Time
+	Done    string   // what was just done: saved, paused, resumed, moving, stayed; "" for nothing
+	Wrong   []string // fields that could not be taken, and why: timezone, address-often
+	Group   bool     // of an address that many read; whoever looks is its owner
+
+	Parts    []notifier.Component
+	Some     bool     // only what is in Chosen, not all
+	Chosen   []string // keys of components
+	Kinds    []notifier.Kind
+	Severity notifier.Severity
+	Cadence  string
+	Cadences []string // those that can be had
+	Timezone string
+	Zones    []string // to choose from
+	Language string
+
+	PauseUntil string // as it was entered, 2026-11-30
+	MoveTo     string // as it was entered
+	Movable    bool
+	MovingTo   string // the address of a move that waits
+	Agreed     bool   // the old address agrees already
+
+	Told []notifier.Told // newest first
+}
+
+// LinkPage asks for the address whose link is to be sent.
+type LinkPage struct {
+	Address string // as it was entered
+	Wrong   bool   // it is none
+	Expired bool   // the page stands where a link that is too old led
+}
+
+// option is one of several, in a form.
+type option struct {
+	Value, Label string
+	On           bool
+}
+
+// toldLine is one row of what was sent.
+type toldLine struct {
+	What, URL, At, Became, Tone string
+}
+
+// problem is a field that could not be taken.
+type problem struct{ Field, Text string }
+
+// manage is what page/manage.html is given.
+type manage struct {
+	frame
+	ManagePage
+	Heading  string
+	Standing string // where the subscription stands, in a sentence
+	Problems []problem
+	Groups   []partGroup
+	Which    []option // kinds
+	Levels   []option // severities
+	Rhythms  []option // cadences
+	Tongues  []option // languages
+	First    string   // the first day a pause may end on
+	Lines    []toldLine
+	Moving   string
+}
+
+// partGroup is components under their heading.
+type partGroup struct {
+	Name  string
+	Parts []option
+}
+
+// Why is what is wrong with a field; "" where nothing is.
+func (m manage) Why(field string) string {
+	for _, p := range m.Problems {
+		if p.Field == field {
+			return p.Text
+		}
+	}
+	return ""
+}
+
+func doings() []string { return []string{"saved", "paused", "resumed", "moving", "stayed"} }
+
+// managed are the fields of the page that can be wrong.
+func managed() []string {
+	return []string{"components", "kinds", "severity", "cadence", "timezone", "language", "until", "address", "address-often", "state"}
+}
+
+func (p *Pages) manage(f frame, data ManagePage) manage {
+	cat := f.cat
+	times := Times{cat: cat, zone: p.set.location(data.Timezone)}
+	m := manage{frame: f, ManagePage: data, First: data.Now.In(times.zone).AddDate(0, 0, 1).Format(time.DateOnly)}
+	m.Heading = cat.must("page.manage.title")
+	if slices.Contains(doings(), data.Done) {
+		m.Heading = cat.must("page.manage.done." + data.Done)
+	}
+	for _, w := range data.Wrong {
+		field, _, _ := strings.Cut(w, "-")
+		if slices.Contains(managed(), w) {
+			m.Problems = append(m.Problems, problem{field, cat.must("page.manage.wrong." + w)})
+		}
+	}
+	if len(m.Problems) > 0 {
+		m.Heading = cat.must("page.manage.wrong")
+	}
+	m.Title = m.Heading + " · " + p.set.brand.Name
+	m.Standing = cat.must("page.manage.is." + standing(data.State))
+	if data.State == "paused" && !data.Until.IsZero() {
+		m.Standing = cat.must("page.manage.is.paused-until", "time", times.Full(data.Until))
+	}
+	if data.MovingTo != "" {
+		m.Moving = cat.must("page.manage.moving", "address", data.MovingTo)
+	}
+	m.choices(cat)
+	for _, t := range data.Told {
+		m.Lines = append(m.Lines, p.told(cat, times, t))
+	}
+	return m
+}
+
+func standing(state string) string {
+	if slices.Contains([]string{"pending", "paused", "quarantined", "unsubscribed"}, state) {
+		return state
+	}
+	return "active"
+}
+
+func (m *manage) choices(cat *catalogue) {
+	for _, c := range m.Parts {
+		one := option{c.Key, c.Name, slices.Contains(m.Chosen, c.Key)}
+		if n := len(m.Groups); n == 0 || m.Groups[n-1].Name != c.Group {
+			m.Groups = append(m.Groups, partGroup{Name: c.Group})
+		}
+		last := &m.Groups[len(m.Groups)-1]
+		last.Parts = append(last.Parts, one)
+	}
+	for _, k := range notifier.Kinds {
+		m.Which = append(m.Which, option{string(k), cat.must("page.manage.kind." + string(k)), len(m.Kinds) == 0 || slices.Contains(m.Kinds, k)})
+	}
+	for s := notifier.SeverityNone; s <= notifier.SeverityCritical; s++ {
+		m.Levels = append(m.Levels, option{s.String(), cat.must("page.manage.severity." + s.String()), s == m.Severity})
+	}
+	for _, c := range m.Cadences {
+		m.Rhythms = append(m.Rhythms, option{c, cat.must("page.manage.cadence." + c), c == m.Cadence})
+	}
+}
+
+// tongues are the languages that there are texts in, each by its own name, and
+// whatever else the subscriber's may be.
+func (p *Pages) tongues(wanted string) []option {
+	var out []option
+	found := false
+	for _, c := range p.set.languages.all {
+		on := strings.EqualFold(c.code, wanted)
+		found = found || on
+		out = append(out, option{c.code, c.must("language.name"), on})
+	}
+	if wanted != "" && !found {
+		out = append(out, option{wanted, wanted, true})
+	}
+	return out
+}
+
+func (p *Pages) told(cat *catalogue, times Times, t notifier.Told) toldLine {
+	l := toldLine{What: t.Title, At: times.Full(t.AcceptedAt), Tone: toneSoft}
+	switch t.Type {
+	case notifier.SubscriberConfirm:
+		l.What = cat.must("page.manage.told.confirm")
+	case notifier.SubscriberLink, notifier.SubscriberOwner:
+		l.What = cat.must("page.manage.told.link")
+	case notifier.SubscriberMoveFrom, notifier.SubscriberMoveTo:
+		l.What = cat.must("page.manage.told.move")
+	default:
+		l.URL = p.set.incidentURL(t.IncidentID, "")
+	}
+	switch t.State {
+	case notifier.Sent:
+		l.At, l.Tone = times.Full(t.SentAt), toneOK
+	case notifier.Failed, notifier.Bounced:
+		l.Tone = toneMajor
+	}
+	l.Became = cat.must("page.manage.became." + became(t.State))
+	return l
+}
+
+// became is the word for a delivery's state that a reader has a use for.
+func became(s notifier.DeliveryState) string {
+	if !s.Final() {
+		return "waits"
+	}
+	return string(s)
+}
