@@ -72,7 +72,7 @@ type deliveryPage struct {
 }
 
 func (p *deliveryPage) find(from, order string, args ...any) (err error) {
-	query := `SELECT d.` + strings.ReplaceAll(deliveryColumns, ", ", ", d.") + ` FROM ` + from + ` AND d.id > ` + bound + ` AND d.id <= ` + bound
+	query := `SELECT ` + deliveryColumnsOf("d") + ` FROM ` + from + ` AND d.id > ` + bound + ` AND d.id <= ` + bound
 	args = append(args, p.after, p.upTo)
 	if p.q.State != "" {
 		query, args = query+` AND d.state || '' = ?`, append(args, string(p.q.State))
@@ -124,6 +124,11 @@ func (p *deliveryPage) byState() error {
 }
 
 const deliveryColumns = `id, lane, channel, address, language, timezone, since, told, attempts, state, due_at, tried_at, sent_at, relay, reply, remote`
+
+// deliveryColumnsOf is deliveryColumns of a table by its name in a statement.
+func deliveryColumnsOf(table string) string {
+	return table + `.` + strings.ReplaceAll(deliveryColumns, ", ", ", "+table+".")
+}
 
 // readDeliveries appends what query finds.
 func readDeliveries(out []notifier.Delivery, query *gorm.DB) ([]notifier.Delivery, error) {

@@ -219,16 +219,20 @@ func (x *expansion) insert() error {
 	}
 	readers, args := x.readers()
 	args = append(args, wantArgs...)
+	address := `s.address`
+	if x.event.Type == notifier.SubscriberOwner {
+		address = `s.contact`
+	}
 	if x.event.Type.Closing() {
 		wants += ` OR s.told > 0`
 	}
 	after, upTo := x.keys(x.event.Number)
 	query := `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, told, state, due_at, behind)
-		SELECT CAST(? AS bigint) + s.number, CAST(? AS bigint), CAST(? AS smallint), s.channel, s.address, s.language, s.timezone,
+		SELECT CAST(? AS bigint) + s.number, CAST(? AS bigint), CAST(? AS smallint), s.channel, ` + address + `, s.language, s.timezone,
 			coalesce(s.since, CAST(? AS bigint)), s.told, CASE WHEN s.flying > 0 THEN 'held' ELSE 'pending' END,
 			CASE WHEN s.flying > 0 THEN CAST(? AS bigint) ELSE CAST(? AS bigint) END, s.flying
 		FROM (` + readers + `) AS s
-		WHERE NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = s.channel AND b.address = s.address)
+		WHERE NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = s.channel AND b.address = ` + address + `)
 			AND (` + wants + ` OR s.since IS NOT NULL OR s.flying > 0)
 		ON CONFLICT DO NOTHING`
 	args = append([]any{after - x.lo, x.event.Number, int(x.event.Lane), x.event.Number,
@@ -261,12 +265,15 @@ func (x *expansion) readers() (string, []any) {
 }
 
 // states are those of subscribers who may get this event: one who is asked to
-// confirm has not done so yet.
+// confirm has not done so yet, and a link that was asked for goes to whoever it is about.
 func (x *expansion) states() string {
-	if x.event.Reader > 0 {
+	switch {
+	case x.event.Reader == 0:
+		return `'active'`
+	case x.event.Type == notifier.SubscriberConfirm:
 		return `'pending', 'active'`
 	}
-	return `'active'`
+	return `'pending', 'active', 'paused', 'quarantined', 'unsubscribed'`
 }
 
 // kindBits are the bits of subscribers.kinds.

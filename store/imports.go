@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"gorm.io/gorm"
@@ -70,6 +71,11 @@ func (in *intake) run(ctx context.Context, batch []subscribers.Subscriber) error
 		if err != nil {
 			return err
 		}
+		gone, err := in.store.erased(in.tx, channel, addresses)
+		if err != nil {
+			return err
+		}
+		maps.Copy(barred, gone)
 		there, err := subscribersAt(in.tx, channel, addresses)
 		if err != nil {
 			return err
@@ -115,6 +121,9 @@ func (in *intake) take(place int, who subscribers.Subscriber, barred bool, there
 	in.fates[place] = subscribers.ImportChanged
 	is := was.subscriber()
 	is.Filter, is.Cadence, is.Timezone, is.Language = who.Filter, who.Cadence, who.Timezone, who.Language
+	if who.Group { // a file without the columns says nothing about it
+		is.Group, is.Contact = who.Group, who.Contact
+	}
 	if who.State == subscribers.Unsubscribed {
 		is.State, is.Unsubscribed = who.State, who.Unsubscribed
 	}

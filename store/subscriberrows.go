@@ -25,6 +25,12 @@ type subscriberRow struct {
 	CreatedAt      int64 `gorm:"autoCreateTime:false"`
 	ConfirmedAt    int64
 	UnsubscribedAt int64
+	Shared         bool
+	Contact        string
+	PausedUntil    int64
+	LeftBy         string
+	LeftFrom       string
+	LeftReason     string
 }
 
 func (subscriberRow) TableName() string { return "subscribers" }
@@ -46,6 +52,8 @@ func rowOfSubscriber(s subscribers.Subscriber) subscriberRow {
 		Severity: int(s.Filter.Severity), Kinds: kinds, Chooses: len(s.Filter.Components) > 0, Cadence: string(s.Cadence),
 		Timezone: s.Timezone, Language: s.Language,
 		CreatedAt: micros(s.CreatedAt), ConfirmedAt: micros(s.ConfirmedAt), UnsubscribedAt: micros(s.Unsubscribed),
+		Shared: s.Group, Contact: s.Contact, PausedUntil: micros(s.PausedUntil),
+		LeftBy: string(s.Left.By), LeftFrom: string(s.Left.From), LeftReason: s.Left.Reason,
 	}
 }
 
@@ -55,6 +63,8 @@ func (r subscriberRow) subscriber() subscribers.Subscriber {
 		Filter: subscribers.Filter{Severity: notifier.Severity(r.Severity)}, Cadence: subscribers.Cadence(r.Cadence),
 		Timezone: r.Timezone, Language: r.Language,
 		CreatedAt: instant(r.CreatedAt), ConfirmedAt: instant(r.ConfirmedAt), Unsubscribed: instant(r.UnsubscribedAt),
+		Group: r.Shared, Contact: r.Contact, PausedUntil: instant(r.PausedUntil),
+		Left: subscribers.Leave{By: subscribers.Way(r.LeftBy), From: subscribers.State(r.LeftFrom), Reason: r.LeftReason},
 	}
 	for _, k := range notifier.Kinds {
 		if r.Kinds&kindBits[k] != 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -31,6 +32,15 @@ func (s *Store) AddSubscriber(ctx context.Context, who subscribers.Subscriber, c
 		if barred[out.Address] {
 			return notifier.Refuse(notifier.ErrConflict, "this address is suppressed; lift the suppression first")
 		}
+		if out.State != subscribers.Pending { // who is asked to confirm may say that it is wanted again
+			gone, err := s.erased(tx, out.Channel, []string{out.Address})
+			if err != nil {
+				return err
+			}
+			if gone[out.Address] {
+				return notifier.Refuse(notifier.ErrConflict, "the owner of this address asked to be forgotten; it can only be asked to confirm")
+			}
+		}
 		s.stamp(&out)
 		// From here on nobody else adds one, so that what is looked up stays so.
 		number, err := next(tx, "subscriber", 0)
@@ -50,6 +60,9 @@ func (s *Store) AddSubscriber(ctx context.Context, who subscribers.Subscriber, c
 		} else if out.Number = subscribers.Number(was.Number); was.State != string(subscribers.Unsubscribed) {
 			return notifier.Refuse(notifier.ErrConflict, "this address is subscribed already")
 		} else {
+			if was.Shared && !out.Group { // what staff know of an address outlasts its subscription
+				out.Group, out.Contact = true, was.Contact
+			}
 			err = rewriteSubscriber(tx, was, out)
 		}
 		if err != nil {
@@ -85,6 +98,12 @@ func (s *Store) stamp(who *subscribers.Subscriber) {
 	}
 	if who.State == subscribers.Unsubscribed && who.Unsubscribed.IsZero() {
 		who.Unsubscribed = s.Now()
+	}
+	if who.State != subscribers.Unsubscribed {
+		who.Left = subscribers.Leave{}
+	}
+	if who.State != subscribers.Paused && who.Left.From != subscribers.Paused {
+		who.PausedUntil = time.Time{}
 	}
 }
 
@@ -165,12 +184,14 @@ func (s *Store) tryChange(tx *gorm.DB, n subscribers.Number, change func(*subscr
 // a million rows of an import are not to be a million lists of parameters.
 func (s *Store) addSubscribers(tx *gorm.DB, all []subscribers.Subscriber) error {
 	rows := newBatch(len(all), "number bigint", "channel text", "address text", "state text", "severity bigint", "kinds bigint", "chooses boolean",
-		"cadence text", "timezone text", "language text", "created_at bigint", "confirmed_at bigint", "unsubscribed_at bigint")
+		"cadence text", "timezone text", "language text", "created_at bigint", "confirmed_at bigint", "unsubscribed_at bigint",
+		"shared boolean", "contact text", "paused_until bigint", "left_by text", "left_from text", "left_reason text")
 	chosen := newBatch(0, "subscriber bigint", "component_key text")
 	for _, a := range all {
 		r := rowOfSubscriber(a)
 		rows.add(r.Number, &r.Channel, &r.Address, &r.State, int64(r.Severity), int64(r.Kinds), r.Chooses,
-			&r.Cadence, &r.Timezone, &r.Language, r.CreatedAt, r.ConfirmedAt, r.UnsubscribedAt)
+			&r.Cadence, &r.Timezone, &r.Language, r.CreatedAt, r.ConfirmedAt, r.UnsubscribedAt,
+			r.Shared, &r.Contact, r.PausedUntil, &r.LeftBy, &r.LeftFrom, &r.LeftReason)
 		for _, c := range choices(a) {
 			chosen.add(c.Subscriber, &c.ComponentKey)
 		}

@@ -27,6 +27,15 @@ func (s *Store) withdraw(_ context.Context, tx *gorm.DB, channel notifier.Channe
 		WHERE r.channel = ? AND r.address = ?`, string(channel), address).Scan(&ids).Error; err != nil {
 		return fmt.Errorf("find a reader's open deliveries: %w", err)
 	}
+	if all { // as the contact of groups, too
+		var more []int64
+		if err := tx.Raw(`SELECT DISTINCT e.number * 4294967296 + r.number FROM subscribers AS r
+			JOIN events AS e ON e.reader = r.number AND e.type = ?
+			WHERE r.contact <> '' AND r.channel = ? AND r.contact = ?`, string(notifier.SubscriberOwner), string(channel), address).Scan(&more).Error; err != nil {
+			return fmt.Errorf("find what a group's owner waits for: %w", err)
+		}
+		ids = append(ids, more...)
+	}
 	l := s.ledger(tx)
 	rows, err := l.lockIDs(ids)
 	if err != nil {

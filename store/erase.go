@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+// nobody stands in deliveries where an address was before it was erased: they
+// are counted in their events' accounts, and so they stay.
+const nobody = "erased"
+
+// EraseSubscriber forgets a subscriber: the address, every choice, and what
+// peers answered about it. What waits for it is not sent. A mark that does not
+// show the address keeps imports from bringing it back; its owner may subscribe
+// anew.
+func (s *Store) EraseSubscriber(ctx context.Context, n subscribers.Number) error {
+	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		if s.dialect == sqlite { // what is taken out of a page is overwritten in it
+			if err := tx.Exec(`PRAGMA secure_delete = 1`).Error; err != nil {
+				return fmt.Errorf("ask SQLite to overwrite: %w", err)
+			}
+			defer tx.Exec(`PRAGMA secure_delete = 0`)
+		}
+		var row subscriberRow
+		if err := tx.Where("number = ?", int64(n)).Take(&row).Error; err != nil {
+			return fmt.Errorf("subscriber %s: %w", n, err)
+		}
+		channel := notifier.Channel(row.Channel)
+		if err := s.withdraw(ctx, tx, channel, row.Address, true); err != nil {
+			return err
+		}
+		if err := s.forgetDeliveries(tx, int64(n)); err != nil {
+			return err
+		}
+		if err := tx.Exec(`DELETE FROM subscribers WHERE number = ?`, int64(n)).Error; err != nil {
+			return fmt.Errorf("delete the subscriber: %w", err)
+		}
+		key, err := s.erasedKey(tx, channel)
+		if err != nil {
+			return err
+		}
+		if err := tx.Exec(`INSERT INTO suppressions (channel, address, reason, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			row.Channel, key(row.Address), string(subscribers.ReasonErased), micros(s.Now())).Error; err != nil {
+			return fmt.Errorf("mark the address as erased: %w", err)
+		}
+		return s.audit(ctx, tx, "subscriber.erase", n.String(), "")
+	})
+	if err == nil && s.dialect == sqlite {
+		// The log of changes holds what the pages held before. Where a reader
+		// is at it, it is overwritten a little later.
+		_ = s.writer.WithContext(ctx).Exec(`PRAGMA wal_checkpoint(TRUNCATE)`).Error
+	}
+	return err
+}
+
+// forgetDeliveries takes everything personal from a reader's deliveries.
+func (s *Store) forgetDeliveries(tx *gorm.DB, reader int64) error {
+	var ids []int64
+	if err := tx.Raw(`SELECT d.id FROM events AS e JOIN deliveries AS d ON d.id = e.number * 4294967296 + ? WHERE e.reader IN (0, ?)`,
+		reader, reader).Scan(&ids).Error; err != nil {
+		return fmt.Errorf("find a reader's deliveries: %w", err)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	in, arg := s.among("id", ids)
+	if err := tx.Exec(`UPDATE deliveries SET address = ?, language = '', timezone = '', reply = '', remote = '' WHERE `+in, nobody, arg).Error; err != nil {
+		return fmt.Errorf("forget a reader's deliveries: %w", err)
+	}
+	return nil
+}
+
+// erasedKey makes what stands in suppressions for an erased address: a keyed
+// hash, from which nobody reads it. The key is drawn once for each database and
+// never shown, so that a command without the service's secret knows it too.
+func (s *Store) erasedKey(tx *gorm.DB, channel notifier.Channel) (func(address string) string, error) {
+	var identity int64
+	if err := tx.Raw(`SELECT value FROM counters WHERE name = 'identity'`).Scan(&identity).Error; err != nil {
+		return nil, fmt.Errorf("read the database's identity: %w", err)
+	}
+	return func(address string) string {
+		h := hmac.New(sha256.New, fmt.Appendf(nil, "allclear erased %d", identity))
+		h.Write([]byte(string(channel) + " " + strings.ToLower(address)))
+		return erasedPrefix + hex.EncodeToString(h.Sum(nil)[:16])
+	}, nil
+}
+
+const erasedPrefix = "erased:"
+
+// erased tells which of the addresses asked to be forgotten.
+func (s *Store) erased(tx *gorm.DB, channel notifier.Channel, addresses []string) (map[string]bool, error) {
+	key, err := s.erasedKey(tx, channel)
+	if err != nil {
+		return nil, err
+	}
+	keys, of := make([]string, len(addresses)), make(map[string][]string, len(addresses))
+	for i, a := range addresses {
+		keys[i] = key(a)
+		of[keys[i]] = append(of[keys[i]], a)
+	}
+	found, err := suppressed(tx, channel, keys)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for k := range found {
+		for _, a := range of[k] {
+			out[a] = true
+		}
+	}
+	return out, nil
+}

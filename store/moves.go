@@ -1,0 +1,270 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+// A reader is written to this often in a day at most, whoever asks: about its
+// own moves, and about anything by which somebody else could have it written to.
+const (
+	askedOften = 3
+	askedOnce  = 1
+	askedLife  = 24 * time.Hour
+)
+
+// AskMove begins to move a subscription to another address: both are asked
+// whether it may. What is known of the other address does not show. A subscriber
+// has one move at a time; a new one takes an older one's place. A Refusal of
+// ErrConflict: it asked too often, or is in no state to move.
+func (s *Store) AskMove(ctx context.Context, n subscribers.Number, address string) error {
+	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		// From here on nobody else adds a subscriber.
+		last, err := next(tx, "subscriber", 0)
+		if err != nil {
+			return err
+		}
+		from, err := s.subscriberForMove(tx, n)
+		if err != nil {
+			return err
+		}
+		if from.Address == address {
+			return notifier.Invalidf("address", "is where the mails go already")
+		}
+		if !movable(from.State) {
+			return notifier.Refuse(notifier.ErrConflict, "a subscription that is %s cannot move", from.State)
+		}
+		often, err := s.asked(tx, int64(n), notifier.SubscriberMoveFrom)
+		if err != nil {
+			return err
+		}
+		if often >= askedOften {
+			return notifier.Refuse(notifier.ErrConflict, "both addresses were asked several times today; ask again tomorrow")
+		}
+		target, err := s.moveTarget(tx, from, address, last)
+		if err != nil {
+			return err
+		}
+		now := s.Now()
+		if err := tx.Exec(`DELETE FROM moves WHERE subscriber = ? OR (target = ? AND asked_at <= ?)`,
+			int64(n), int64(target.Number), micros(now.Add(-subscribers.MoveLife))).Error; err != nil {
+			return fmt.Errorf("end an older move: %w", err)
+		}
+		done := tx.Exec(`INSERT INTO moves (subscriber, target, asked_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, int64(n), int64(target.Number), micros(now))
+		if done.Error != nil {
+			return fmt.Errorf("write the move: %w", done.Error)
+		}
+		if err := s.audit(ctx, tx, "subscriber.ask_move", n.String(), target.Number.String()); err != nil {
+			return err
+		}
+		if done.RowsAffected == 0 {
+			return nil // somebody else's move to that address is not through
+		}
+		disturbed, err := s.asked(tx, int64(target.Number), notifier.SubscriberConfirm, notifier.SubscriberMoveTo)
+		if err != nil {
+			return err
+		}
+		if disturbed < askedOnce {
+			if err := s.mail(tx, target, notifier.SubscriberMoveTo); err != nil {
+				return err
+			}
+		}
+		return s.mail(tx, from, notifier.SubscriberMoveFrom)
+	})
+}
+
+// moveTarget finds the subscriber at an address, or adds one who waits.
+func (s *Store) moveTarget(tx *gorm.DB, from subscribers.Subscriber, address string, last int64) (subscribers.Subscriber, error) {
+	there, err := subscribersAt(tx, from.Channel, []string{address})
+	if err != nil {
+		return subscribers.Subscriber{}, err
+	}
+	if row, ok := there[address]; ok {
+		return row.subscriber(), nil
+	}
+	if _, err := next(tx, "subscriber", 1); err != nil {
+		return subscribers.Subscriber{}, err
+	}
+	to := subscribers.Subscriber{
+		Number: subscribers.Number(last + 1), Channel: from.Channel, Address: address, State: subscribers.Pending,
+		Cadence: subscribers.Instant, Language: from.Language, // the choices come along when both agreed
+	}
+	s.stamp(&to)
+	return to, s.addSubscribers(tx, []subscribers.Subscriber{to})
+}
+
+func movable(state subscribers.State) bool {
+	return slices.Contains([]subscribers.State{subscribers.Active, subscribers.Paused, subscribers.Quarantined}, state)
+}
+
+// subscriberForMove reads one, with what it chose.
+func (s *Store) subscriberForMove(tx *gorm.DB, n subscribers.Number) (subscribers.Subscriber, error) {
+	_, is, err := s.tryChange(tx, n, func(*subscribers.Subscriber) error { return nil })
+	return is, err
+}
+
+// asked is how often a reader was written to of late, by types.
+func (s *Store) asked(tx *gorm.DB, reader int64, types ...notifier.EventType) (times int, err error) {
+	if err := tx.Raw(`SELECT count(*) FROM events WHERE reader = ? AND type IN ? AND accepted_at > ?`,
+		reader, types, micros(s.Now().Add(-askedLife))).Scan(&times).Error; err != nil {
+		return 0, fmt.Errorf("count what a reader was asked: %w", err)
+	}
+	return times, nil
+}
+
+// mail accepts an event for one reader. Call it last, as accept.
+func (s *Store) mail(tx *gorm.DB, to subscribers.Subscriber, t notifier.EventType) error {
+	e := to.Event(t, notifier.Desk{Now: s.Now(), NewID: randomText})
+	return s.accept(tx, &e)
+}
+
+// Move returns the move that a subscriber is the old or the new address of, or
+// ErrNotFound. One that took too long is over.
+func (s *Store) Move(ctx context.Context, n subscribers.Number) (subscribers.Move, error) {
+	m, err := s.move(s.conn(ctx), n, false)
+	return m, translate(err)
+}
+
+func (s *Store) move(tx *gorm.DB, n subscribers.Number, lock bool) (subscribers.Move, error) {
+	query := `SELECT m.subscriber, m.target, m.asked_at, m.from_at, m.to_at, f.address AS from_address, t.address AS to_address
+		FROM moves AS m JOIN subscribers AS f ON f.number = m.subscriber JOIN subscribers AS t ON t.number = m.target
+		WHERE (m.subscriber = ? OR m.target = ?) AND m.asked_at > ? ORDER BY m.subscriber LIMIT 1`
+	if lock && s.dialect == postgres {
+		query += ` FOR UPDATE OF m`
+	}
+	var found []struct {
+		Subscriber, Target, AskedAt, FromAt, ToAt int64
+		FromAddress, ToAddress                    string
+	}
+	if err := tx.Raw(query, int64(n), int64(n), micros(s.Now().Add(-subscribers.MoveLife))).Scan(&found).Error; err != nil {
+		return subscribers.Move{}, fmt.Errorf("look for a move: %w", err)
+	}
+	if len(found) == 0 {
+		return subscribers.Move{}, fmt.Errorf("move of subscriber %s: %w", n, notifier.ErrNotFound)
+	}
+	m := found[0]
+	return subscribers.Move{
+		From: subscribers.Number(m.Subscriber), To: subscribers.Number(m.Target), FromAddress: m.FromAddress, ToAddress: m.ToAddress,
+		AskedAt: instant(m.AskedAt), FromAt: instant(m.FromAt), ToAt: instant(m.ToAt),
+	}, nil
+}
+
+// CancelMove ends the move that a subscriber asked for; there need be none.
+func (s *Store) CancelMove(ctx context.Context, n subscribers.Number) error {
+	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		done := tx.Exec(`DELETE FROM moves WHERE subscriber = ?`, int64(n))
+		if done.Error != nil || done.RowsAffected == 0 {
+			return done.Error
+		}
+		return s.audit(ctx, tx, "subscriber.cancel_move", n.String(), "")
+	})
+}
+
+// AgreeMove notes that one of the two addresses agrees: the new one where to is
+// set, else the old one. With the second the subscription moves: the new
+// address takes over every choice, and the old one has left.
+func (s *Store) AgreeMove(ctx context.Context, n subscribers.Number, to bool) (subscribers.Move, error) {
+	var out subscribers.Move
+	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		side := func(m subscribers.Move) (mine, other time.Time, own subscribers.Number) {
+			if to {
+				return m.ToAt, m.FromAt, m.To
+			}
+			return m.FromAt, m.ToAt, m.From
+		}
+		// As in ChangeSubscriber the fan-out is kept out before any row is locked.
+		m, err := s.move(tx, n, false)
+		if err != nil {
+			return err
+		}
+		_, other, own := side(m)
+		if own != n {
+			return fmt.Errorf("move of subscriber %s: %w", n, notifier.ErrNotFound)
+		}
+		withdrawn := !other.IsZero()
+		if withdrawn {
+			if err := s.withdraw(ctx, tx, notifier.Email, m.FromAddress, false); err != nil {
+				return err
+			}
+		}
+		if m, err = s.move(tx, n, true); err != nil {
+			return err
+		}
+		mine, other, _ := side(m)
+		if !other.IsZero() && !withdrawn { // somebody came between
+			if err := s.withdraw(ctx, tx, notifier.Email, m.FromAddress, false); err != nil {
+				return err
+			}
+		}
+		if mine.IsZero() {
+			mine = s.Now()
+		}
+		column := `from_at`
+		if m.FromAt = mine; to {
+			m.FromAt, m.ToAt, column = other, mine, `to_at`
+		}
+		out = m
+		if err := s.audit(ctx, tx, "subscriber.agree_move", n.String(), ""); err != nil {
+			return err
+		}
+		if m.Agreed() {
+			return s.finishMove(ctx, tx, m)
+		}
+		if err := tx.Exec(`UPDATE moves SET `+column+` = ? WHERE subscriber = ?`, micros(mine), int64(m.From)).Error; err != nil {
+			return fmt.Errorf("note who agreed: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return subscribers.Move{}, err
+	}
+	return out, nil
+}
+
+func (s *Store) finishMove(ctx context.Context, tx *gorm.DB, m subscribers.Move) error {
+	rows, err := subscribersAt(tx, notifier.Email, []string{m.FromAddress, m.ToAddress})
+	if err != nil {
+		return err
+	}
+	from, err := s.subscriberForMove(tx, m.From)
+	if err != nil {
+		return err
+	}
+	barred, err := suppressed(tx, notifier.Email, []string{m.ToAddress})
+	if err != nil {
+		return err
+	}
+	if !movable(from.State) || barred[m.ToAddress] {
+		return fmt.Errorf("move of subscriber %s: %w", m.From, notifier.ErrNotFound)
+	}
+	to := rows[m.ToAddress].subscriber()
+	to.State, to.PausedUntil, to.Filter, to.Cadence = from.State, from.PausedUntil, from.Filter, from.Cadence
+	to.Timezone, to.Language, to.Group, to.Contact = from.Timezone, from.Language, from.Group, from.Contact
+	to.ConfirmedAt, to.Unsubscribed, to.Left = s.Now(), time.Time{}, subscribers.Leave{}
+	if to.Contact == to.Address { // its owner reads it alone from now on
+		to.Group, to.Contact = false, ""
+	}
+	left := from
+	left.Depart(subscribers.ByMove, s.Now())
+	s.stamp(&to)
+	s.stamp(&left)
+	for _, is := range []subscribers.Subscriber{to, left} {
+		if err := rewriteSubscriber(tx, rows[is.Address], is); err != nil {
+			return err
+		}
+	}
+	if err := tx.Exec(`DELETE FROM moves WHERE subscriber IN ?`, []int64{int64(m.From), int64(m.To)}).Error; err != nil {
+		return fmt.Errorf("end the move: %w", err)
+	}
+	return errors.Join(
+		s.audit(ctx, tx, "subscriber.change", m.From.String(), string(from.State)+" to unsubscribed, moved to "+m.To.String()),
+		s.audit(ctx, tx, "subscriber.change", m.To.String(), "to "+string(to.State)+", moved from "+m.From.String()))
+}
