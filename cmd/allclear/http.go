@@ -130,7 +130,7 @@ func (p *Program) mount() error {
 			Store: accepting{p.db, p.metrics}, BaseURL: p.base, Now: p.db.Now, NewID: newID, Zone: zone, Log: p.o.log,
 		})
 		public := web.New(web.Options{
-			Posts: p.db, People: p.db, Pages: p.set.Pages(), Style: p.set.Pages().Style(), Icon: p.set.Pages().Icon(), Links: p.links, Now: p.db.Now, Log: p.o.log,
+			Posts: p.db, People: p.db, Account: p.db, Moves: p.db, Lost: p.lost, Pages: p.set.Pages(), Style: p.set.Pages().Style(), Icon: p.set.Pages().Icon(), Links: p.links, Now: p.db.Now, Log: p.o.log,
 		})
 		mux.Handle("/api/", p.noticed(staff))
 		mux.Handle("/", p.noticed(public))

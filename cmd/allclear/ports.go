@@ -16,6 +16,8 @@ var (
 	_ api.Store            = (*store.Store)(nil)
 	_ web.Posts            = (*store.Store)(nil)
 	_ web.People           = (*store.Store)(nil)
+	_ web.Account          = (*store.Store)(nil)
+	_ web.Moves            = (*store.Store)(nil)
 	_ outbox.Queue         = (*store.Store)(nil)
 	_ outbox.Leases        = (*store.Store)(nil)
 	_ fanout.Expander      = (*store.Store)(nil)

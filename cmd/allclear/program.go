@@ -54,6 +54,7 @@ type Program struct {
 	out      *outbox.Outbox
 	fan      *fanout.Fanout
 	watch    *watch
+	lost     *lostLinks
 	metrics  *metrics
 	servers  []*server
 	base     string
@@ -206,6 +207,7 @@ func (p *Program) deliver() error {
 		p.metrics.made.WithLabelValues(s.Lane.String()).Add(float64(s.Made))
 		p.out.Nudge()
 	}})
+	p.lost = newLostLinks(lostLinks{send: p.db.SendLink, sent: p.fan.Nudge, log: log})
 	p.watch = newWatch(watch{pulse: p.db.Pulse, tell: p.pulsed, now: p.db.Now, log: log})
 	return nil
 }
@@ -273,6 +275,10 @@ func (p *Program) Run(ctx context.Context) error {
 	early.Go(func() { p.fan.Run(ctx) })
 	if keep, err := p.o.settings.retention(); err == nil && !p.o.worker {
 		early.Go(func() { retention{prune: p.db.Prune, keep: keep, now: p.db.Now, log: p.o.log}.run(ctx) })
+	}
+	if !p.o.worker {
+		early.Go(func() { resumption{resume: p.db.ResumeSubscribers, log: p.o.log}.run(ctx) })
+		early.Go(func() { p.lost.run(ctx) })
 	}
 	early.Go(func() { trouble(p.out.Run(ctx)) })
 	<-ctx.Done()

@@ -22,6 +22,7 @@ type subscriberCmd struct {
 	Show   subscriberShowCmd   `cmd:"" help:"Show one."`
 	List   subscriberListCmd   `cmd:"" help:"List them."`
 	Data   subscriberDataCmd   `cmd:"" help:"Everything kept about an address, as JSON, for its owner."`
+	Erase  subscriberEraseCmd  `cmd:"" help:"Forget an address and everything about it, as its owner asked."`
 }
 
 type subscriberAddCmd struct {
@@ -33,6 +34,7 @@ type subscriberAddCmd struct {
 	Zone      string   `placeholder:"ZONE" help:"Time zone, such as Europe/Oslo."`
 	Lang      string   `placeholder:"CODE" help:"Language, such as en or pt-BR."`
 	Active    bool     `help:"It has agreed already: no confirmation is asked."`
+	Contact   string   `placeholder:"ADDRESS" help:"Many read the address; this is who alone may change or end its subscription."`
 	JSON      bool     `name:"json" help:"Print one JSON object."`
 	Base
 }
@@ -44,7 +46,7 @@ func (c *subscriberAddCmd) Run(a *app) error {
 	}
 	s := subscribers.Subscriber{
 		Channel: notifier.Email, Address: c.Address, Cadence: subscribers.Cadence(c.Cadence), Timezone: c.Zone, Language: c.Lang,
-		Filter: subscribers.Filter{Components: c.Component, Severity: severity},
+		Filter: subscribers.Filter{Components: c.Component, Severity: severity}, Group: c.Contact != "", Contact: c.Contact,
 	}
 	for _, k := range c.Kinds {
 		s.Filter.Kinds = append(s.Filter.Kinds, notifier.Kind(k))
@@ -94,7 +96,7 @@ type subscriberImportCmd struct {
 
 // Help lists the columns.
 func (c *subscriberImportCmd) Help() string {
-	return `The first line names the columns, in any order: address (or email), components, severity, kinds, cadence, timezone, language, state. Lists are separated by semicolons. Without state=active a new subscriber is asked to confirm. A suppressed address is never revived. Wrong lines are reported and left out; the others come in.`
+	return `The first line names the columns, in any order: address (or email), components, severity, kinds, cadence, timezone, language, state, group (true for an address that many read), contact (its owner, who alone may change or end the subscription). Lists are separated by semicolons. Without state=active a new subscriber is asked to confirm. A suppressed address is never revived. Wrong lines are reported and left out; the others come in.`
 }
 
 func (c *subscriberImportCmd) Run(a *app) error {
@@ -262,6 +264,13 @@ func (c *subscriberShowCmd) Run(a *app) error {
 			service(s.Timezone), service(s.Language), stamp(s.CreatedAt), stamp(s.ConfirmedAt))
 		if err == nil && !s.Unsubscribed.IsZero() {
 			_, err = fmt.Fprintf(a.out, "left        %s\n", stamp(s.Unsubscribed))
+		}
+		for _, more := range []struct{ name, value string }{
+			{"because", s.Left.Reason}, {"contact", s.Contact}, {"until", until(s.PausedUntil)},
+		} {
+			if err == nil && more.value != "" {
+				_, err = fmt.Fprintf(a.out, "%-11s %s\n", more.name, more.value)
+			}
 		}
 		return err
 	})

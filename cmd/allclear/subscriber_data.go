@@ -24,10 +24,14 @@ func subscriberJSON(s subscribers.Subscriber) any {
 		CreatedAt      *time.Time        `json:"created_at"`
 		ConfirmedAt    *time.Time        `json:"confirmed_at"`
 		UnsubscribedAt *time.Time        `json:"unsubscribed_at"`
+		Group          bool              `json:"group"`
+		Contact        string            `json:"contact"`
+		PausedUntil    *time.Time        `json:"paused_until"`
+		LeaveReason    string            `json:"leave_reason"`
 	}{
 		s.Number.String(), s.Channel, s.Address, s.State, append([]string{}, s.Filter.Components...), s.Filter.Severity,
 		append([]notifier.Kind{}, s.Filter.Kinds...), string(s.Cadence), s.Timezone, s.Language,
-		jsonTime(s.CreatedAt), jsonTime(s.ConfirmedAt), jsonTime(s.Unsubscribed),
+		jsonTime(s.CreatedAt), jsonTime(s.ConfirmedAt), jsonTime(s.Unsubscribed), s.Group, s.Contact, jsonTime(s.PausedUntil), s.Left.Reason,
 	}
 }
 

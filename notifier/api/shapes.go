@@ -200,12 +200,17 @@ type subscriberShape struct {
 	CreatedAt      *string             `json:"created_at"`
 	ConfirmedAt    *string             `json:"confirmed_at"`
 	UnsubscribedAt *string             `json:"unsubscribed_at"`
+	Group          bool                `json:"group"`
+	Contact        *string             `json:"contact"`
+	PausedUntil    *string             `json:"paused_until"`
+	LeaveReason    *string             `json:"leave_reason"`
 }
 
 func showSubscriber(s subscribers.Subscriber) subscriberShape {
 	return subscriberShape{
 		s.Number.String(), s.Channel, s.Address, s.State, keys(s.Filter.Components), s.Filter.Severity, keys(s.Filter.Kinds),
 		s.Cadence, text(s.Timezone), text(s.Language), moment(s.CreatedAt), moment(s.ConfirmedAt), moment(s.Unsubscribed),
+		s.Group, text(s.Contact), moment(s.PausedUntil), text(s.Left.Reason),
 	}
 }
 

@@ -72,6 +72,8 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 		Cadence    subscribers.Cadence `json:"cadence"`
 		Timezone   string              `json:"timezone"`
 		Language   string              `json:"language"`
+		Group      bool                `json:"group"`
+		Contact    string              `json:"contact"`
 	}
 	if _, err := q.decode(&in, false); err != nil {
 		return reply{}, err
@@ -84,7 +86,7 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 	s := subscribers.Subscriber{
 		Channel: in.Channel, Address: in.Address, State: in.State, Cadence: in.Cadence, Timezone: in.Timezone, Language: in.Language,
 		Filter:    subscribers.Filter{Components: in.Components, Severity: level, Kinds: in.Kinds},
-		CreatedAt: desk.Now,
+		CreatedAt: desk.Now, Group: in.Group, Contact: in.Contact,
 	}
 	if err := s.Validate(); err != nil {
 		return reply{}, err
@@ -126,6 +128,8 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 		Cadence    *subscribers.Cadence `json:"cadence"`
 		Timezone   *string              `json:"timezone"`
 		Language   *string              `json:"language"`
+		Group      *bool                `json:"group"`
+		Contact    *string              `json:"contact"`
 	}
 	nulls, err := q.decode(&in, false)
 	if err != nil {
@@ -147,6 +151,10 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 				s.Timezone = ""
 			case "language":
 				s.Language = ""
+			case "group":
+				s.Group = false
+			case "contact":
+				s.Contact = ""
 			case "state":
 				return notifier.Invalidf(name, "cannot be null")
 			}
@@ -163,6 +171,11 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 		keep(&s.Cadence, in.Cadence)
 		keep(&s.Timezone, in.Timezone)
 		keep(&s.Language, in.Language)
+		keep(&s.Group, in.Group)
+		keep(&s.Contact, in.Contact)
+		if !s.Group && in.Contact == nil { // there is nobody to ask any more
+			s.Contact = ""
+		}
 		was := s.State
 		keep(&s.State, in.State)
 		if err := s.Validate(); err != nil {

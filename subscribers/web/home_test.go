@@ -86,7 +86,12 @@ func TestReadingChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, n := range []subscribers.Number{waits, active} {
-		for _, path := range []string{"/unsubscribe/" + h.links.Token(subscribers.ForUnsubscribe, n, time.Time{}), "/confirm/" + h.links.Token(subscribers.ForConfirm, n, time.Time{})} {
+		manage := "/manage/" + h.links.Token(subscribers.ForManage, n, time.Time{})
+		for _, path := range []string{
+			"/unsubscribe/" + h.links.Token(subscribers.ForUnsubscribe, n, time.Time{}), "/confirm/" + h.links.Token(subscribers.ForConfirm, n, time.Time{}),
+			manage, manage + "/erase", manage + "/data.json", "/move/" + h.links.Token(subscribers.ForMoveFrom, n, time.Time{}),
+			"/move/" + h.links.Token(subscribers.ForMoveTo, n, time.Time{}), "/undo/" + h.links.Token(subscribers.ForUndo, n, time.Time{}), "/link",
+		} {
 			for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions} {
 				for range 5 {
 					h.ask(method, path+"?List-Unsubscribe=One-Click", "", "Purpose", "prefetch", "Sec-Purpose", "prefetch;prerender")

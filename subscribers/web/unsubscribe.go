@@ -12,24 +12,25 @@ import (
 
 // unsubscribeAsk shows the button, or that it was pressed already.
 func (s *site) unsubscribeAsk(r *http.Request) (answer, error) {
-	n, err := s.leaving(r)
-	if err != nil {
-		return answer{}, err
-	}
-	who, err := s.people.Subscriber(r.Context(), n)
+	who, owner, err := s.leaving(r)
 	switch {
-	case errors.Is(err, notifier.ErrNotFound), err == nil && who.State == subscribers.Unsubscribed:
-		return answer{name: templates.PageUnsubscribed, data: templates.ActionPage{}}, nil
+	case errors.Is(err, notifier.ErrNotFound):
+		return s.left(subscribers.Subscriber{}), nil
 	case err != nil:
 		return answer{}, err
+	case who.State == subscribers.Unsubscribed:
+		return s.left(who), nil
+	case who.Group && !owner:
+		return s.askOwner(r, who)
 	}
-	return answer{name: templates.PageUnsubscribe, data: templates.ActionPage{}}, nil
+	return answer{name: templates.PageUnsubscribe, data: templates.ActionPage{}, lang: who.Language}, nil
 }
 
 // unsubscribe ends a subscription: by the page's button, which sends nothing,
 // or by a mail provider's one click (RFC 8058), which sends
 // List-Unsubscribe=One-Click as a form of either type. It always answers 200
-// and never redirects, also where there is nothing left to end.
+// and never redirects, also where there is nothing left to end, and where only
+// the owner of a group's address may end it.
 //
 // One click is not held against forgery from other sites, by design: a provider
 // has no cookie, no origin and no page of ours, and the token alone says who
@@ -44,38 +45,91 @@ func (s *site) unsubscribe(r *http.Request) (answer, error) {
 			return answer{}, err
 		}
 	}
-	n, err := s.leaving(r)
+	who, owner, err := s.leaving(r)
+	reason := !click && r.PostFormValue("step") == "reason"
+	switch {
+	case errors.Is(err, notifier.ErrNotFound):
+		return s.left(subscribers.Subscriber{}), nil
+	case err != nil:
+		return answer{}, err
+	case reason:
+		return s.because(r, who)
+	case who.State == subscribers.Unsubscribed:
+		return s.left(who), nil
+	case who.Group && !owner:
+		return s.askOwner(r, who)
+	}
+	now := s.now()
+	is, err := s.people.ChangeSubscriber(acting(r, who.Number), who.Number, func(x *subscribers.Subscriber) error {
+		x.Depart(subscribers.ByLink, now)
+		return nil
+	})
+	if errors.Is(err, notifier.ErrNotFound) { // erased between the two
+		return s.left(subscribers.Subscriber{}), nil
+	}
 	if err != nil {
 		return answer{}, err
 	}
-	left := answer{name: templates.PageUnsubscribed, data: templates.ActionPage{}}
-	who, err := s.people.Subscriber(r.Context(), n)
-	switch {
-	case errors.Is(err, notifier.ErrNotFound), err == nil && who.State == subscribers.Unsubscribed:
-		return left, nil
-	case err != nil:
-		return answer{}, err
-	}
-	now := s.now()
-	_, err = s.people.ChangeSubscriber(acting(r, n), n, func(x *subscribers.Subscriber) error {
-		if x.State != subscribers.Unsubscribed {
-			x.State, x.Unsubscribed = subscribers.Unsubscribed, now
-		}
-		return nil
-	})
-	if errors.Is(err, notifier.ErrNotFound) {
-		err = nil // erased between the two
-	}
-	return left, err
+	return s.left(is), nil
 }
 
-// leaving finds who an unsubscribe link is for. It never expires: mails are kept for years.
-func (s *site) leaving(r *http.Request) (subscribers.Number, error) {
-	n, err := s.links.Open(subscribers.ForUnsubscribe, r.PathValue("token"), s.now())
-	if errors.Is(err, subscribers.ErrLinkExpired) {
-		return n, nil
+// because keeps why somebody left. It never ends a subscription: whoever took
+// leaving back and goes back to this form stays.
+func (s *site) because(r *http.Request, who subscribers.Subscriber) (answer, error) {
+	reason := subscribers.CleanReason(r.PostFormValue("reason"))
+	if who.State != subscribers.Unsubscribed {
+		return answer{name: templates.PageUnsubscribe, data: templates.ActionPage{}, lang: who.Language}, nil
 	}
-	return n, err
+	if reason != "" {
+		is, err := s.people.ChangeSubscriber(acting(r, who.Number), who.Number, func(x *subscribers.Subscriber) error {
+			if x.State == subscribers.Unsubscribed {
+				x.Left.Reason = reason
+			}
+			return nil
+		})
+		switch {
+		case errors.Is(err, notifier.ErrNotFound):
+		case err != nil:
+			return answer{}, err
+		default:
+			who = is
+		}
+	}
+	said := s.left(who)
+	page := said.data.(templates.ActionPage) //nolint:forcetypeassert // left made it
+	page.Thanks, page.Ask = reason != "", reason == ""
+	said.data = page
+	return said, nil
+}
+
+// left says that it is done. Where it was done just now by a link, it can be
+// taken back.
+func (s *site) left(who subscribers.Subscriber) answer {
+	page := templates.ActionPage{}
+	if trial := who; trial.Return(s.now()) {
+		page.Undo = "/undo/" + s.links.Token(subscribers.ForUndo, who.Number, s.now().Add(subscribers.UndoLife))
+		page.Ask = who.Left.Reason == ""
+	}
+	return answer{name: templates.PageUnsubscribed, data: page, lang: who.Language}
+}
+
+// leaving finds who an unsubscribe link is for, and whether it is the one that
+// a group's owner got. It never expires: mails are kept for years.
+func (s *site) leaving(r *http.Request) (who subscribers.Subscriber, owner bool, err error) {
+	token := r.PathValue("token")
+	n, err := s.links.Open(subscribers.ForUnsubscribe, token, s.now())
+	if errors.Is(err, subscribers.ErrLink) {
+		owner = true
+		n, err = s.links.Open(subscribers.ForOwner, token, s.now())
+	}
+	if err != nil && !errors.Is(err, subscribers.ErrLinkExpired) {
+		return who, owner, err
+	}
+	who, err = s.people.Subscriber(r.Context(), n)
+	if err == nil && owner && !who.Group { // nobody's to decide for others any more
+		err = subscribers.ErrLink
+	}
+	return who, owner, err
 }
 
 // oneClick reports whether the form is RFC 8058's. A body that is no form is

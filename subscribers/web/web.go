@@ -27,11 +27,16 @@ type Options struct {
 	Posts  Posts
 	People People
 	Pages  Pages
-	Style  templates.Asset    // the style sheet that every page loads
-	Icon   templates.Asset    // what browsers ask for by themselves
-	Links  *subscribers.Links // reads the tokens in links
-	Now    func() time.Time   // the service's clock
-	Log    *slog.Logger       // nil is nowhere
+
+	Account Account
+	Moves   Moves
+	Lost    Lost
+
+	Style templates.Asset    // the style sheet that every page loads
+	Icon  templates.Asset    // what browsers ask for by themselves
+	Links *subscribers.Links // reads the tokens in links
+	Now   func() time.Time   // the service's clock
+	Log   *slog.Logger       // nil is nowhere
 }
 
 // New makes the handler of the public pages; it answers every path that it is given.
@@ -40,7 +45,7 @@ func New(o Options) http.Handler {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &site{
-		posts: o.Posts, people: o.People, pages: o.Pages, links: o.Links, now: o.Now, log: o.Log,
+		posts: o.Posts, people: o.People, account: o.Account, moves: o.Moves, lost: o.Lost, pages: o.Pages, links: o.Links, now: o.Now, log: o.Log,
 		followers: counter{ask: o.People.Followers}, guard: http.NewCrossOriginProtection(),
 	}
 	mux := http.NewServeMux()
@@ -48,6 +53,12 @@ func New(o Options) http.Handler {
 	mux.Handle("/incidents/{id}", s.page(s.incident, nil))
 	mux.Handle("/confirm/{token}", s.page(s.confirmAsk, s.confirm))
 	mux.Handle("/unsubscribe/{token}", s.page(s.unsubscribeAsk, s.unsubscribe))
+	mux.Handle("/undo/{token}", s.page(s.undoAsk, s.undo))
+	mux.Handle("/manage/{token}", s.page(s.manageAsk, s.manage))
+	mux.Handle("/manage/{token}/erase", s.page(s.eraseAsk, s.erase))
+	mux.Handle("/manage/{token}/data.json", s.page(s.data, nil))
+	mux.Handle("/move/{token}", s.page(s.moveAsk, s.move))
+	mux.Handle("/link", s.page(s.linkAsk, s.link))
 	mux.Handle(o.Style.Path, s.page(asset(o.Style), nil))
 	mux.Handle(o.Icon.Path, s.page(asset(o.Icon), nil))
 	mux.Handle("/", s.page(func(*http.Request) (answer, error) { return answer{}, notifier.ErrNotFound }, nil))
@@ -57,6 +68,9 @@ func New(o Options) http.Handler {
 type site struct {
 	posts     Posts
 	people    People
+	account   Account
+	moves     Moves
+	lost      Lost
 	pages     Pages
 	links     *subscribers.Links
 	now       func() time.Time
@@ -70,9 +84,11 @@ type answer struct {
 	status int // 0 is 200
 	name   string
 	data   any
+	lang   string // the reader's own, where it is known; "" goes by the browser's
 
 	asset *templates.Asset
-	fresh bool // the asset was asked for by its hash and never changes
+	fresh bool   // the asset was asked for by its hash and never changes
+	file  string // the asset is to be kept under this name
 }
 
 // action answers one method of one path.
@@ -128,13 +144,20 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, said answer) error {
 		if h.Set("Content-Type", said.asset.Type); said.fresh {
 			h.Set("Cache-Control", "public, max-age=31536000, immutable")
 		}
+		if said.file != "" {
+			h.Set("Content-Disposition", `attachment; filename="`+said.file+`"`)
+		}
 		h.Del("Vary")
 		w.WriteHeader(said.status)
 		_, _ = w.Write(said.asset.Body)
 		return nil
 	}
 	var body bytes.Buffer
-	if err := s.pages.Page(&body, said.name, r.Header.Get("Accept-Language"), said.data); err != nil {
+	lang := said.lang
+	if lang == "" {
+		lang = r.Header.Get("Accept-Language")
+	}
+	if err := s.pages.Page(&body, said.name, lang, said.data); err != nil {
 		return fmt.Errorf("render page %s: %w", said.name, err)
 	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -164,6 +187,8 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status, kind = http.StatusMethodNotAllowed, templates.MessageRefused
 	case errors.Is(err, errForeign):
 		status, kind = http.StatusForbidden, templates.MessageRefused
+	case errors.Is(err, errForm):
+		status, kind = http.StatusBadRequest, templates.MessageRefused
 	case errors.As(err, &large):
 		status, kind = http.StatusRequestEntityTooLarge, templates.MessageRefused
 	case errors.Is(err, notifier.ErrUnavailable):

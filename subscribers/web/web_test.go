@@ -24,7 +24,7 @@ import (
 
 // house is the public pages on a real server, with a real database behind them.
 type house struct {
-	t      *testing.T
+	t      testing.TB
 	store  *failing
 	links  *subscribers.Links
 	server *httptest.Server
@@ -32,12 +32,27 @@ type house struct {
 	mu     sync.Mutex
 	now    time.Time
 	ids    int
+	lost   lostAddresses
+}
+
+// lostAddresses keeps whose link was asked for.
+type lostAddresses struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *lostAddresses) Ask(address string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, address)
 }
 
 // whole is a real store, with what the tests do in the name of other rooms.
 type whole interface {
 	web.Posts
 	web.People
+	web.Account
+	web.Moves
 	templates.Stories
 	OpenIncident(ctx context.Context, p notifier.Posting) (notifier.Posting, error)
 	ReviseIncident(ctx context.Context, id string, change func(notifier.Incident) (notifier.Posting, error)) (notifier.Posting, error)
@@ -46,6 +61,7 @@ type whole interface {
 	ExpandSlice(ctx context.Context, max int) (notifier.Slice, error)
 	Deliveries(ctx context.Context, q notifier.DeliveryQuery) ([]notifier.Delivery, string, error)
 	Pulse(ctx context.Context) (notifier.Pulse, error)
+	Suppress(ctx context.Context, x subscribers.Suppression) error
 }
 
 // failing is a store that can be told to fail.
@@ -78,10 +94,13 @@ func (f *failing) Followers(ctx context.Context) (int64, error) {
 // mailLinks is for mails, of which these tests send none.
 type mailLinks struct{}
 
-func (mailLinks) Unsubscribe(int64) string        { return strings.Repeat("u", subscribers.LinkSize) }
-func (mailLinks) Confirm(int64, time.Time) string { return strings.Repeat("c", subscribers.LinkSize) }
+func (mailLinks) Unsubscribe(int64) string       { return strings.Repeat("u", subscribers.LinkSize) }
+func (mailLinks) Manage(int64, time.Time) string { return strings.Repeat("m", subscribers.LinkSize) }
+func (mailLinks) Personal(notifier.EventType, int64, time.Time) string {
+	return strings.Repeat("c", subscribers.LinkSize)
+}
 
-func newHouse(t *testing.T) *house {
+func newHouse(t testing.TB) *house {
 	t.Helper()
 	h := &house{t: t, links: subscribers.NewLinks(storetest.Secret()), log: &bytes.Buffer{}, now: time.Date(2026, 11, 23, 16, 11, 0, 0, time.UTC)}
 	h.store = &failing{whole: storetest.Open(t, "sqlite")(storetest.Clock(h.clock))}
@@ -93,7 +112,7 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	h.server = httptest.NewServer(web.New(web.Options{
-		Posts: h.store, People: h.store, Pages: set.Pages(), Style: set.Pages().Style(), Icon: set.Pages().Icon(), Links: h.links, Now: h.clock,
+		Posts: h.store, People: h.store, Account: h.store, Moves: h.store, Lost: &h.lost, Pages: set.Pages(), Style: set.Pages().Style(), Icon: set.Pages().Icon(), Links: h.links, Now: h.clock,
 		Log: slog.New(slog.NewTextHandler(h.log, nil)),
 	}))
 	t.Cleanup(h.server.Close)
@@ -154,7 +173,7 @@ func (h *house) state(n subscribers.Number) subscribers.State {
 }
 
 type shown struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header http.Header
 	text   string
@@ -211,7 +230,8 @@ func TestEveryPageIsUnderAStrictPolicyAndLoadsOnlyItsOwn(t *testing.T) {
 	id := h.post(notifier.Announcement{Title: "Mail is late"}).ID
 	n := h.reader("ann@example.com", subscribers.Active)
 	leave, confirm := "/unsubscribe/"+h.links.Token(subscribers.ForUnsubscribe, n, time.Time{}), "/confirm/"+h.links.Token(subscribers.ForConfirm, n, time.Time{})
-	for _, path := range []string{"/", "/incidents/" + id, leave, confirm, "/nosuch", "/confirm/nosuch", "/assets/allclear.css"} {
+	manage := "/manage/" + h.links.Token(subscribers.ForManage, n, time.Time{})
+	for _, path := range []string{"/", "/incidents/" + id, leave, confirm, manage, manage + "/erase", "/move/nosuch", "/undo/nosuch", "/link", "/nosuch", "/confirm/nosuch", "/assets/allclear.css"} {
 		got := h.ask(http.MethodGet, path, "")
 		for name, want := range map[string]string{
 			"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -221,7 +241,7 @@ func TestEveryPageIsUnderAStrictPolicyAndLoadsOnlyItsOwn(t *testing.T) {
 				t.Errorf("%s: %s %q", path, name, v)
 			}
 		}
-		private := strings.HasPrefix(path, "/confirm/") || strings.HasPrefix(path, "/unsubscribe/")
+		private := strings.Count(path, "/") > 1 && !strings.HasPrefix(path, "/incidents/") && !strings.HasPrefix(path, "/assets/")
 		if v := got.header.Get("Cache-Control"); private != (v == "no-store") {
 			t.Errorf("%s: Cache-Control %q", path, v)
 		}
@@ -237,6 +257,9 @@ func TestAWrongMethodIsRefusedWithTheRightOnes(t *testing.T) {
 	for _, c := range []struct{ method, path, allow string }{
 		{http.MethodPost, "/", "GET, HEAD"}, {http.MethodDelete, "/incidents/x", "GET, HEAD"}, {http.MethodPut, "/confirm/" + token, "GET, HEAD, POST"},
 		{http.MethodOptions, "/unsubscribe/" + token, "GET, HEAD, POST"}, {http.MethodPost, "/nosuch", "GET, HEAD"},
+		{http.MethodPut, "/manage/" + token, "GET, HEAD, POST"}, {http.MethodOptions, "/manage/" + token + "/erase", "GET, HEAD, POST"},
+		{http.MethodPost, "/manage/" + token + "/data.json", "GET, HEAD"}, {http.MethodDelete, "/move/" + token, "GET, HEAD, POST"},
+		{http.MethodPatch, "/undo/" + token, "GET, HEAD, POST"}, {http.MethodTrace, "/link", "GET, HEAD, POST"},
 	} {
 		if got := h.ask(c.method, c.path, "").says(http.StatusMethodNotAllowed); got.header.Get("Allow") != c.allow {
 			t.Errorf("%s %s: Allow %q", c.method, c.path, got.header.Get("Allow"))

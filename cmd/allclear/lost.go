@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"allclear/notifier"
+)
+
+// waitingLinks is how many requests for a link may wait. More are dropped:
+// whoever made them is told to ask again, and so is everyone else.
+const waitingLinks = 1000
+
+// lostLinks mails people the links to their subscriptions, one after the other.
+type lostLinks struct {
+	send  func(ctx context.Context, channel notifier.Channel, address string) (bool, error)
+	sent  func() // there is something new to send; may be nil
+	log   *slog.Logger
+	asked chan string
+}
+
+func newLostLinks(l lostLinks) *lostLinks {
+	l.asked = make(chan string, waitingLinks)
+	return &l
+}
+
+// Ask returns at once.
+func (l *lostLinks) Ask(address string) {
+	select {
+	case l.asked <- address:
+	default:
+		l.log.Warn("a request for a link was dropped, because too many wait")
+	}
+}
+
+// run sends until ctx ends. What waits then is lost: asking again costs little.
+func (l *lostLinks) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case address := <-l.asked:
+			sent, err := l.send(ctx, notifier.Email, address)
+			if err != nil && ctx.Err() == nil {
+				l.log.Warn("send somebody the link to their subscription", "error", err)
+			}
+			if sent && l.sent != nil {
+				l.sent()
+			}
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"allclear/notifier"
+)
+
+func TestRequestsForLinksAreAnsweredOneAfterTheOtherAndNoAddressIsLogged(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	var log strings.Builder
+	var asked []string
+	sent := 0
+	l := newLostLinks(lostLinks{
+		log: slog.New(slog.NewTextHandler(&log, nil)), sent: func() { sent++ },
+		send: func(_ context.Context, channel notifier.Channel, address string) (bool, error) {
+			asked = append(asked, string(channel)+" "+address)
+			switch len(asked) {
+			case 1:
+				return false, errors.New("no database")
+			case 3:
+				end()
+			}
+			return len(asked) == 2, nil
+		},
+	})
+	for i := range 3 {
+		l.Ask(fmt.Sprintf("r%d@example.com", i))
+	}
+	l.run(ctx)
+	if fmt.Sprint(asked) != "[email r0@example.com email r1@example.com email r2@example.com]" || sent != 1 {
+		t.Errorf("asked %v, told %d times", asked, sent)
+	}
+	if !strings.Contains(log.String(), "no database") || strings.Contains(log.String(), "@example.com") {
+		t.Errorf("the log says %s", log.String())
+	}
+}
+
+func TestAFloodOfRequestsForLinksIsDroppedAndHoldsNobodyUp(t *testing.T) {
+	var log strings.Builder
+	l := newLostLinks(lostLinks{log: slog.New(slog.NewTextHandler(&log, nil))})
+	for range waitingLinks + 5 {
+		l.Ask("ann@example.com")
+	}
+	if len(l.asked) != waitingLinks || strings.Count(log.String(), "dropped") != 5 {
+		t.Errorf("%d wait; the log says %s", len(l.asked), log.String())
+	}
+}
+
+func TestPausesAreLookedAtEveryMinuteAndFasterWhileManyAreOver(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	counts := []int{resumeStep, 3, 0}
+	var rests []time.Duration
+	resumption{
+		resume: func(_ context.Context, max int) (int, error) {
+			n := counts[0]
+			counts = counts[1:]
+			return min(n, max), nil
+		},
+		log: slog.New(slog.DiscardHandler),
+		rest: func(_ context.Context, d time.Duration) bool {
+			rests = append(rests, d)
+			return len(counts) > 0
+		},
+	}.run(ctx)
+	if fmt.Sprint(rests) != fmt.Sprint([]time.Duration{retentionPause, resumeEvery, resumeEvery}) {
+		t.Errorf("rested %v", rests)
+	}
+}

@@ -1,0 +1,33 @@
+package web
+
+import (
+	"net/http"
+
+	"allclear/subscribers"
+	"allclear/templates"
+)
+
+// linkAsk shows the form by which a subscriber is sent the link to manage.
+func (s *site) linkAsk(*http.Request) (answer, error) {
+	return answer{name: templates.PageLink, data: templates.LinkPage{}}, nil
+}
+
+// link has it sent. Whatever the address, the answer is the same in the same
+// time, because whether anything is sent is found out elsewhere.
+func (s *site) link(r *http.Request) (answer, error) {
+	if err := s.form(r); err != nil {
+		return answer{}, err
+	}
+	entered := r.PostForm.Get("address")
+	address, err := subscribers.ParseAddress(entered)
+	if err != nil {
+		return answer{status: http.StatusUnprocessableEntity, name: templates.PageLink, data: templates.LinkPage{Address: entered, Wrong: true}}, nil
+	}
+	s.lost.Ask(address)
+	return answer{name: templates.PageLinkSent, data: templates.ActionPage{}}, nil
+}
+
+// tooOld is where a link to manage leads when it no longer works.
+func tooOld() answer {
+	return answer{status: http.StatusGone, name: templates.PageLink, data: templates.LinkPage{Expired: true}}
+}

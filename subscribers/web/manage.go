@@ -1,0 +1,239 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+	"allclear/templates"
+)
+
+// toldLately is how many deliveries the page shows.
+const toldLately = 20
+
+// managing finds whose subscription a link shows. The error is
+// subscribers.ErrLinkExpired, too, where it was erased. owner is set for the
+// link that the owner of a group's address got; with the others a group's
+// subscription is only looked at by who may not.
+func (s *site) managing(r *http.Request) (who subscribers.Subscriber, owner bool, err error) {
+	token := r.PathValue("token")
+	n, err := s.links.Open(subscribers.ForManage, token, s.now())
+	if errors.Is(err, subscribers.ErrLink) {
+		owner = true
+		n, err = s.links.Open(subscribers.ForOwner, token, s.now())
+	}
+	if err != nil {
+		return who, false, err
+	}
+	who, err = s.people.Subscriber(r.Context(), n)
+	switch {
+	case errors.Is(err, notifier.ErrNotFound):
+		return who, false, subscribers.ErrLinkExpired
+	case err == nil && owner && !who.Group: // nobody's to decide for others any more
+		return who, false, subscribers.ErrLink
+	}
+	return who, owner, err
+}
+
+// manageAsk shows everything.
+func (s *site) manageAsk(r *http.Request) (answer, error) {
+	return s.own(r, func(who subscribers.Subscriber) (answer, error) { return s.manageShow(r, who, templates.ManagePage{}) })
+}
+
+// own runs do for whoever may see and change a subscription; all others it
+// tells what they can do.
+func (s *site) own(r *http.Request, do func(subscribers.Subscriber) (answer, error)) (answer, error) {
+	who, owner, err := s.managing(r)
+	switch {
+	case errors.Is(err, subscribers.ErrLinkExpired):
+		return tooOld(), nil
+	case err != nil:
+		return answer{}, err
+	case who.Group && !owner:
+		return s.askOwner(r, who)
+	}
+	said, err := do(who)
+	if errors.Is(err, notifier.ErrNotFound) { // erased meanwhile
+		return tooOld(), nil
+	}
+	if said.name != templates.PageManage { // which may just have changed it
+		said.lang = who.Language
+	}
+	return said, err
+}
+
+// askOwner is what a reader of a group's mails can do: have its owner asked.
+// A mail provider's one click has no page, so that it asks at once.
+func (s *site) askOwner(r *http.Request, who subscribers.Subscriber) (answer, error) {
+	said := answer{name: templates.PageGroup, data: templates.ActionPage{}, lang: who.Language}
+	if r.Method != http.MethodPost {
+		return said, nil
+	}
+	if _, err := s.account.SendOwner(acting(r, who.Number), who.Number); err != nil && !errors.Is(err, notifier.ErrNotFound) {
+		return answer{}, err
+	}
+	said.name = templates.PageAsked
+	return said, nil
+}
+
+// manage does what one of the page's buttons says.
+func (s *site) manage(r *http.Request) (answer, error) {
+	if err := s.form(r); err != nil {
+		return answer{}, err
+	}
+	return s.own(r, func(who subscribers.Subscriber) (answer, error) {
+		page := templates.ManagePage{}
+		var err error
+		switch do := r.PostForm.Get("do"); do {
+		case "save":
+			page, who, err = s.save(r, who)
+		case "pause":
+			page, who, err = s.pause(r, who)
+		case "resume":
+			page.Done = "resumed"
+			who, err = s.change(r, who, func(x *subscribers.Subscriber) error {
+				if x.State != subscribers.Paused {
+					return notifier.Invalidf("state", "is not paused")
+				}
+				x.State = subscribers.Active
+				return nil
+			})
+		case "move":
+			page, err = s.moveAway(r, who)
+		case "stay":
+			page.Done = "stayed"
+			err = s.moves.CancelMove(acting(r, who.Number), who.Number)
+		default:
+			return answer{}, errForm
+		}
+		if field := wrongField(err); field != "" {
+			page.Done, page.Wrong = "", append(page.Wrong, field)
+		} else if err != nil {
+			return answer{}, err
+		}
+		said, err := s.manageShow(r, who, page)
+		if len(page.Wrong) > 0 {
+			said.status = http.StatusUnprocessableEntity
+		}
+		return said, err
+	})
+}
+
+// change writes what change makes of a subscriber, checked. Where it cannot be,
+// who stays as it was.
+func (s *site) change(r *http.Request, who subscribers.Subscriber, change func(*subscribers.Subscriber) error) (subscribers.Subscriber, error) {
+	is, err := s.people.ChangeSubscriber(acting(r, who.Number), who.Number, func(x *subscribers.Subscriber) error {
+		if err := change(x); err != nil {
+			return err
+		}
+		return x.Validate()
+	})
+	if err != nil {
+		return who, err
+	}
+	return is, nil
+}
+
+// save writes what was chosen.
+func (s *site) save(r *http.Request, who subscribers.Subscriber) (templates.ManagePage, subscribers.Subscriber, error) {
+	parts, err := s.posts.Components(r.Context())
+	if err != nil {
+		return templates.ManagePage{}, who, err
+	}
+	chosen, wrong := readChoices(r.PostForm, parts)
+	page := templates.ManagePage{Done: "saved", Wrong: wrong}
+	if len(wrong) == 0 {
+		is, err := s.change(r, who, func(x *subscribers.Subscriber) error {
+			if x.State == subscribers.Pending || x.State == subscribers.Unsubscribed {
+				return notifier.Invalidf("state", "is %s", x.State)
+			}
+			chosen.put(x)
+			return nil
+		})
+		if wrongField(err) == "" {
+			return page, is, err
+		}
+		page.Wrong = append(page.Wrong, wrongField(err))
+	}
+	page.Done = ""
+	chosen.put(&who) // so that what was entered is not lost
+	page.Some = chosen.some
+	return page, who, nil
+}
+
+// pause stops the mails until a day begins where the subscriber lives.
+func (s *site) pause(r *http.Request, who subscribers.Subscriber) (templates.ManagePage, subscribers.Subscriber, error) {
+	page := templates.ManagePage{Done: "paused", PauseUntil: r.PostForm.Get("until")}
+	until, err := readDay(page.PauseUntil, s.location(who), s.now())
+	if err != nil {
+		return page, who, err
+	}
+	who, err = s.change(r, who, func(x *subscribers.Subscriber) error {
+		if x.State != subscribers.Active && x.State != subscribers.Paused {
+			return notifier.Invalidf("state", "is %s", x.State)
+		}
+		x.State, x.PausedUntil = subscribers.Paused, until
+		return nil
+	})
+	return page, who, err
+}
+
+// moveAway has both addresses asked.
+func (s *site) moveAway(r *http.Request, who subscribers.Subscriber) (templates.ManagePage, error) {
+	page := templates.ManagePage{Done: "moving", MoveTo: r.PostForm.Get("address")}
+	if !movable(who) {
+		return page, notifier.Invalidf("state", "is %s", who.State)
+	}
+	address, err := subscribers.ParseAddress(page.MoveTo)
+	if err == nil {
+		err = s.moves.AskMove(acting(r, who.Number), who.Number, address)
+	}
+	if errors.Is(err, notifier.ErrConflict) {
+		err = notifier.Invalidf("address-often", "was asked often")
+	}
+	if err == nil {
+		page.MoveTo = ""
+	}
+	return page, err
+}
+
+func movable(who subscribers.Subscriber) bool {
+	return who.Channel == notifier.Email && who.State != subscribers.Pending && who.State != subscribers.Unsubscribed
+}
+
+// manageShow fills the page in with what is kept.
+func (s *site) manageShow(r *http.Request, who subscribers.Subscriber, page templates.ManagePage) (answer, error) {
+	ctx := r.Context()
+	parts, err := s.posts.Components(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	if page.Told, err = s.account.Told(ctx, who.Number, toldLately); err != nil {
+		return answer{}, err
+	}
+	move, err := s.moves.Move(ctx, who.Number)
+	switch {
+	case err == nil && move.From == who.Number:
+		page.MovingTo, page.Agreed = move.ToAddress, !move.FromAt.IsZero()
+	case err != nil && !errors.Is(err, notifier.ErrNotFound):
+		return answer{}, err
+	}
+	page.Path, page.Address, page.Now = "/manage/"+r.PathValue("token"), who.Address, s.now()
+	page.State, page.Until, page.Group = string(who.State), who.PausedUntil, who.Group
+	page.Parts, page.Chosen, page.Some = parts, who.Filter.Components, page.Some || len(who.Filter.Components) > 0
+	page.Kinds, page.Severity = who.Filter.Kinds, who.Filter.Severity
+	page.Cadence, page.Cadences = string(who.Cadence), cadences()
+	page.Timezone, page.Language = who.Timezone, who.Language
+	page.Movable = movable(who)
+	return answer{name: templates.PageManage, data: page, lang: who.Language}, nil
+}
+
+// location is where a subscriber lives; UTC where that is not known.
+func (s *site) location(who subscribers.Subscriber) *time.Location {
+	if z, err := time.LoadLocation(who.Timezone); err == nil && who.Timezone != "" {
+		return z
+	}
+	return time.UTC
+}

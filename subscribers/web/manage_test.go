@@ -1,0 +1,443 @@
+package web_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+const formType = "application/x-www-form-urlencoded"
+
+func (h *house) manageLink(n subscribers.Number) string {
+	return "/manage/" + h.links.Token(subscribers.ForManage, n, h.clock().Add(subscribers.ManageLife))
+}
+
+func (h *house) ownerLink(n subscribers.Number) string {
+	return "/manage/" + h.links.Token(subscribers.ForOwner, n, h.clock().Add(subscribers.ManageLife))
+}
+
+// send presses a button: pairs of field and value.
+func (h *house) send(path string, fields ...string) shown {
+	h.t.Helper()
+	form := url.Values{}
+	for i := 0; i+1 < len(fields); i += 2 {
+		form.Add(fields[i], fields[i+1])
+	}
+	return h.ask(http.MethodPost, path, form.Encode(), "Content-Type", formType)
+}
+
+func (h *house) who(n subscribers.Number) subscribers.Subscriber {
+	h.t.Helper()
+	s, err := h.store.whole.Subscriber(h.t.Context(), n)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return s
+}
+
+func (h *house) part(key, name string) {
+	h.t.Helper()
+	if err := h.store.AddComponent(h.t.Context(), notifier.Component{Key: key, Name: name, State: notifier.Operational, CreatedAt: h.clock()}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// waits lists the addresses and types of mails that wait for single readers.
+func (h *house) waits() (out []string) {
+	h.t.Helper()
+	for {
+		slice, err := h.store.ExpandSlice(h.t.Context(), 100)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if slice.Idle {
+			break
+		}
+	}
+	all, _, err := h.store.Deliveries(h.t.Context(), notifier.DeliveryQuery{Limit: 200})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, d := range all {
+		story, err := h.store.Story(h.t.Context(), d.ID.Event())
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if story.Event.Type.Personal() {
+			out = append(out, d.Address+" "+string(story.Event.Type))
+		}
+	}
+	return out
+}
+
+// group adds a subscriber that many read.
+func (h *house) group(address, contact string) subscribers.Number {
+	h.t.Helper()
+	s := subscribers.Subscriber{Address: address, State: subscribers.Active, Group: true, Contact: contact, CreatedAt: h.clock()}
+	if err := s.Validate(); err != nil {
+		h.t.Fatal(err)
+	}
+	s, err := h.store.AddSubscriber(h.t.Context(), s, nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return s.Number
+}
+
+func TestASubscriberChangesEverythingOnOnePage(t *testing.T) {
+	h := newHouse(t)
+	h.part("imap7", "IMAP seven")
+	h.part("web", "The web")
+	n := h.reader("ann@example.com", subscribers.Active)
+	link := h.manageLink(n)
+	h.ask(http.MethodGet, link, "").says(http.StatusOK, "ann@example.com", "Your subscription", "IMAP seven", "Mails come as chosen", `value="all" checked`).silent(`value="imap7" checked`)
+	h.send(link, "do", "save", "scope", "some", "components", "imap7", "components", "gone", "kinds", "incident", "kinds", "post",
+		"severity", "major", "cadence", "milestones", "timezone", " Europe/Oslo ", "language", "de").
+		says(http.StatusOK, "Ihre Auswahl ist gespeichert", `<html lang="de"`, `value="some" checked`, `value="imap7" checked`, `value="milestones" checked`, `value="Europe/Oslo"`)
+	s := h.who(n)
+	if fmt.Sprintln(s.Filter.Components, s.Filter.Kinds, s.Filter.Severity, s.Cadence, s.Timezone, s.Language) != "[imap7] [incident post] major milestones Europe/Oslo de\n" || s.State != subscribers.Active {
+		t.Errorf("became %+v", s)
+	}
+	h.send(link, "do", "save", "scope", "all", "components", "imap7", "kinds", "incident", "kinds", "post", "kinds", "maintenance", "severity", "none", "cadence", "instant", "timezone", "", "language", "").
+		says(http.StatusOK, "Your choices are saved")
+	if s := h.who(n); s.Filter.Components != nil || s.Filter.Kinds != nil || s.Timezone != "" || s.Language != "" {
+		t.Errorf("became %+v", s)
+	}
+}
+
+func TestWhatCannotBeSavedIsNamedByItsFieldAndNothingIs(t *testing.T) {
+	h := newHouse(t)
+	h.part("web", "The web")
+	n := h.reader("ann@example.com", subscribers.Active)
+	link, before := h.manageLink(n), h.who(n)
+	good := map[string]string{"do": "save", "scope": "all", "kinds": "incident", "severity": "none", "cadence": "instant", "timezone": "", "language": ""}
+	for name, c := range map[string]struct{ field, value, problem string }{
+		"no part":               {"scope", "some", "field-components"},
+		"no kind":               {"kinds", "gossip", "field-kinds"},
+		"a severity":            {"severity", "huge", "field-severity"},
+		"a cadence":             {"cadence", "hourly", "field-cadence"},
+		"a cadence not to have": {"cadence", "weekly", "field-cadence"},
+		"a zone":                {"timezone", "Mars/<b>Base", "field-timezone"},
+		"a zone of this host":   {"timezone", "Local", "field-timezone"},
+		"a language":            {"language", "klingon!", "field-language"},
+	} {
+		var fields []string
+		for k, v := range good {
+			if k == c.field {
+				v = c.value
+			}
+			fields = append(fields, k, v)
+		}
+		got := h.send(link, fields...).says(http.StatusUnprocessableEntity, "Something could not be saved", `<a href="#`+c.problem+`"`, `id="`+c.problem+`"`).silent("<b>Base")
+		if c.field == "timezone" && !strings.Contains(got.text, `value="`+html.EscapeString(c.value)) {
+			t.Errorf("%s: what was entered is lost", name)
+		}
+	}
+	if after := h.who(n); fmt.Sprint(after) != fmt.Sprint(before) {
+		t.Errorf("became %+v", after)
+	}
+}
+
+func TestAPauseLastsUntilItsDayBeginsWhereTheReaderLives(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("ann@example.com", subscribers.Active)
+	link := h.manageLink(n)
+	h.send(link, "do", "save", "scope", "all", "kinds", "incident", "severity", "none", "cadence", "instant", "timezone", "Asia/Kathmandu").says(http.StatusOK)
+	h.send(link, "do", "pause", "until", "2026-12-01").says(http.StatusOK, "Mails are paused", "18:15 UTC", "Resume mails")
+	if s := h.who(n); s.State != subscribers.Paused || !s.PausedUntil.Equal(time.Date(2026, 11, 30, 18, 15, 0, 0, time.UTC)) {
+		t.Errorf("became %+v", s)
+	}
+	for _, day := range []string{"2026-11-23", "2026-11-24", "2025-12-01", "2029-01-01", "soon", "2026-13-01", "2026-12-01T00:00:00Z"} {
+		want := http.StatusUnprocessableEntity
+		if day == "2026-11-24" { // tomorrow
+			want = http.StatusOK
+		}
+		h.send(link, "do", "pause", "until", day).says(want)
+	}
+	h.send(link, "do", "pause", "until", "").says(http.StatusOK, "until you resume them")
+	if s := h.who(n); s.State != subscribers.Paused || !s.PausedUntil.IsZero() {
+		t.Errorf("became %+v", s)
+	}
+	h.send(link, "do", "resume").says(http.StatusOK, "Mails come again")
+	h.send(link, "do", "resume").says(http.StatusUnprocessableEntity, "not possible")
+	if h.state(n) != subscribers.Active {
+		t.Errorf("became %s", h.state(n))
+	}
+}
+
+func TestAMoveIsConfirmedAtBothAddresses(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("old@example.com", subscribers.Active)
+	link := h.manageLink(n)
+	for _, address := range []string{"", "nonsense", "old@example.com", "a@b@c"} {
+		h.send(link, "do", "move", "address", address).says(http.StatusUnprocessableEntity, `<a href="#field-address"`)
+	}
+	h.send(link, "do", "move", "address", "new@example.com").says(http.StatusOK, "Both addresses have been asked", "new@example.com", "Call the move off")
+	if got := fmt.Sprint(h.waits()); got != "[new@example.com subscriber.move_to old@example.com subscriber.move_from]" {
+		t.Errorf("mails %s", got)
+	}
+	m, err := h.store.Move(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := "/move/" + h.links.Token(subscribers.ForMoveFrom, n, h.clock().Add(subscribers.MoveLife))
+	to := "/move/" + h.links.Token(subscribers.ForMoveTo, m.To, h.clock().Add(subscribers.MoveLife))
+	h.ask(http.MethodGet, from, "").says(http.StatusOK, "old@example.com", "new@example.com", "Agree")
+	h.ask(http.MethodGet, to, "").says(http.StatusOK, "new@example.com", "Agree").silent("old@example.com")
+	h.send(to).says(http.StatusOK, "One address has agreed")
+	h.ask(http.MethodGet, to, "").says(http.StatusOK, "One address has agreed").silent("<form")
+	if h.state(n) != subscribers.Active || h.state(m.To) != subscribers.Pending {
+		t.Errorf("one agreed: %s, %s", h.state(n), h.state(m.To))
+	}
+	h.send(from).says(http.StatusOK, "The subscription has moved")
+	if h.state(n) != subscribers.Unsubscribed || h.state(m.To) != subscribers.Active {
+		t.Errorf("both agreed: %s, %s", h.state(n), h.state(m.To))
+	}
+	for _, path := range []string{from, to} {
+		h.ask(http.MethodGet, path, "").says(http.StatusOK, "The subscription has moved")
+		h.send(path).says(http.StatusOK, "The subscription has moved")
+	}
+	h.ask(http.MethodGet, link, "").says(http.StatusOK, "This address has left")
+}
+
+func TestAMoveThatIsCalledOffLeadsNowhere(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("old@example.com", subscribers.Active)
+	h.send(h.manageLink(n), "do", "move", "address", "new@example.com").says(http.StatusOK)
+	m, err := h.store.Move(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.send(h.manageLink(n), "do", "stay").says(http.StatusOK, "The move is called off")
+	for _, token := range []string{h.links.Token(subscribers.ForMoveFrom, n, time.Time{}), h.links.Token(subscribers.ForMoveTo, m.To, time.Time{})} {
+		h.ask(http.MethodGet, "/move/"+token, "").says(http.StatusGone)
+		h.send("/move/" + token).says(http.StatusGone)
+	}
+	for _, token := range []string{h.links.Token(subscribers.ForManage, n, time.Time{}), h.links.Token(subscribers.ForUnsubscribe, n, time.Time{}), "x"} {
+		h.send("/move/"+token).says(http.StatusNotFound, "This link does not work")
+	}
+	if h.state(n) != subscribers.Active {
+		t.Errorf("became %s", h.state(n))
+	}
+}
+
+func TestAReaderSeesWhatWasSentAndWhatBecameOfIt(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("ann@example.com", subscribers.Active)
+	h.ask(http.MethodGet, h.manageLink(n), "").says(http.StatusOK, "Nothing was sent yet")
+	i := h.post(notifier.Announcement{Title: "Mail is <late>"})
+	h.waits()
+	h.ask(http.MethodGet, h.manageLink(n), "").says(http.StatusOK, "<caption", `<th scope="col">`, `<th scope="row"`, "Mail is &lt;late&gt;", "/incidents/"+i.ID, "On its way")
+}
+
+func TestADownloadHoldsEverythingAndIsNotKeptOnTheWay(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("ann@example.com", subscribers.Active)
+	h.post(notifier.Announcement{Title: "Mail is late"})
+	h.waits()
+	got := h.ask(http.MethodGet, h.manageLink(n)+"/data.json", "").says(http.StatusOK)
+	if got.header.Get("Content-Type") != "application/json; charset=utf-8" || !strings.Contains(got.header.Get("Content-Disposition"), "attachment") || got.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("headers %v", got.header)
+	}
+	var data struct {
+		Subscriber struct {
+			Address, State string
+			Components     []string
+		}
+		Deliveries []struct{ Title, State string }
+	}
+	if err := json.Unmarshal([]byte(got.text), &data); err != nil {
+		t.Fatal(err)
+	}
+	if data.Subscriber.Address != "ann@example.com" || data.Subscriber.State != "active" || len(data.Deliveries) != 1 || data.Deliveries[0].Title != "Mail is late" {
+		t.Errorf("%s", got.text)
+	}
+	h.send(h.manageLink(n)+"/data.json", "do", "save").says(http.StatusMethodNotAllowed)
+}
+
+func TestErasingTakesAPageOfItsOwnAndOneButton(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("ann@example.com", subscribers.Active)
+	link := h.manageLink(n)
+	got := h.ask(http.MethodGet, link+"/erase", "").says(http.StatusOK, "Erase everything about this address?")
+	if strings.Count(got.text, "<button") != 1 {
+		t.Errorf("%d buttons", strings.Count(got.text, "<button"))
+	}
+	h.ask(http.MethodGet, link, "").says(http.StatusOK, link+"/erase")
+	h.send(link+"/erase").says(http.StatusOK, "Everything is erased")
+	if _, err := h.store.whole.Subscriber(t.Context(), n); !errors.Is(err, notifier.ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+	h.send(link+"/erase").says(http.StatusGone, "This link is too old", "Send the link")
+	h.ask(http.MethodGet, link, "").says(http.StatusGone)
+	h.ask(http.MethodPost, h.leaveLink(n), "").says(http.StatusOK, "You are unsubscribed").silent("Undo")
+}
+
+func TestALinkToManageIsGoodForAMonthAndThenLeadsToANewOne(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("ann@example.com", subscribers.Active)
+	link := h.manageLink(n)
+	h.pass(subscribers.ManageLife + 2*time.Hour)
+	for _, path := range []string{link, link + "/erase", link + "/data.json"} {
+		h.ask(http.MethodGet, path, "").says(http.StatusGone, "This link is too old", `action="/link"`).silent("ann@")
+	}
+	h.send(link, "do", "pause").says(http.StatusGone)
+	h.send(link + "/erase").says(http.StatusGone)
+	if h.state(n) != subscribers.Active {
+		t.Errorf("became %s", h.state(n))
+	}
+}
+
+func TestNothingButItsOwnTokenOpensAPage(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("ann@example.com", subscribers.Active)
+	good := h.links.Token(subscribers.ForManage, n, time.Time{})
+	others := []string{"x", good[:43], good + "A", strings.Repeat("A", 44), subscribers.NewLinks([]byte("another service's secret, 32 byte")).Token(subscribers.ForManage, n, time.Time{})}
+	for _, p := range []subscribers.Purpose{subscribers.ForConfirm, subscribers.ForUnsubscribe, subscribers.ForMoveFrom, subscribers.ForMoveTo, subscribers.ForUndo, subscribers.ForOwner} {
+		others = append(others, h.links.Token(p, n, time.Time{})) // its owner's, too: it reads alone
+	}
+	for i := range good {
+		flipped := []byte(good)
+		if flipped[i]++; flipped[i] > 'z' {
+			flipped[i] = 'A'
+		}
+		if s := string(flipped); !strings.ContainsAny(s, "{[\\]^`:;<=>?@./") {
+			others = append(others, s)
+		}
+	}
+	for _, token := range others {
+		for _, path := range []string{"/manage/" + token, "/manage/" + token + "/erase", "/manage/" + token + "/data.json"} {
+			if got := h.ask(http.MethodGet, path, ""); got.status != http.StatusNotFound {
+				t.Errorf("GET %s: %d", path, got.status)
+			}
+		}
+		for _, path := range []string{"/manage/" + token, "/manage/" + token + "/erase"} {
+			if got := h.send(path, "do", "pause"); got.status != http.StatusNotFound {
+				t.Errorf("POST %s: %d", path, got.status)
+			}
+		}
+	}
+	for _, p := range []subscribers.Purpose{subscribers.ForConfirm, subscribers.ForUnsubscribe, subscribers.ForManage, subscribers.ForMoveFrom, subscribers.ForMoveTo, subscribers.ForOwner} {
+		h.send("/undo/" + h.links.Token(p, n, time.Time{})).says(http.StatusNotFound)
+	}
+	if h.state(n) != subscribers.Active {
+		t.Errorf("became %s", h.state(n))
+	}
+}
+
+func TestAFormFromElsewhereOrThatIsNoneChangesNothing(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("ann@example.com", subscribers.Active)
+	link := h.manageLink(n)
+	for _, path := range []string{link, link + "/erase", "/link", "/undo/" + h.links.Token(subscribers.ForUndo, n, time.Time{}), "/move/" + h.links.Token(subscribers.ForMoveFrom, n, time.Time{})} {
+		h.ask(http.MethodPost, path, "do=pause&address=a@example.com", "Content-Type", formType, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example").says(http.StatusForbidden, "This did not work")
+		h.ask(http.MethodPost, path, "do=pause&x="+strings.Repeat("x", 100<<10), "Content-Type", formType).says(http.StatusRequestEntityTooLarge, "This did not work")
+		h.ask(http.MethodPost, path, "do=%ff", "Content-Type", formType).says(http.StatusBadRequest, "This did not work")
+		h.ask(http.MethodPost, path, "do=%zz", "Content-Type", formType).says(http.StatusBadRequest)
+		h.ask(http.MethodPost, path, "--x", "Content-Type", "multipart/form-data; boundary=x").says(http.StatusBadRequest)
+		h.ask(http.MethodDelete, path, "").says(http.StatusMethodNotAllowed, "This did not work")
+	}
+	h.send(link, "do", "everything").says(http.StatusBadRequest)
+	h.send(link).says(http.StatusBadRequest)
+	if h.state(n) != subscribers.Active || len(h.lost.all) != 0 {
+		t.Errorf("became %s, asked %v", h.state(n), h.lost.all)
+	}
+}
+
+func TestWhatASubscriptionIsDecidesWhatCanBeDoneWithIt(t *testing.T) {
+	h := newHouse(t)
+	for state, c := range map[subscribers.State]struct {
+		says string
+		can  map[string]int
+	}{
+		subscribers.Pending:      {"not confirmed yet", map[string]int{"pause": 422, "resume": 422, "move": 422, "save": 422}},
+		subscribers.Paused:       {"Mails are paused", map[string]int{"move": 200, "pause": 200, "save": 200, "resume": 200}},
+		subscribers.Quarantined:  {"came back", map[string]int{"pause": 422, "resume": 422, "save": 200, "move": 200}},
+		subscribers.Unsubscribed: {"has left", map[string]int{"pause": 422, "resume": 422, "move": 422, "save": 422}},
+	} {
+		n := h.reader(string(state)+"@example.com", state)
+		h.ask(http.MethodGet, h.manageLink(n), "").says(http.StatusOK, c.says)
+		for _, do := range []string{"move", "pause", "save", "resume"} {
+			h.send(h.manageLink(n), "do", do, "address", "new"+string(state)+"@example.com", "scope", "all", "kinds", "post", "severity", "none", "cadence", "instant").says(c.can[do])
+		}
+		if got := h.state(n); got != state && (state != subscribers.Paused || got != subscribers.Active) {
+			t.Errorf("%s became %s", state, got)
+		}
+	}
+}
+
+func TestAskingForALinkIsAnsweredAlikeWhateverTheAddress(t *testing.T) {
+	h := newHouse(t)
+	h.reader("ann@example.com", subscribers.Active)
+	h.ask(http.MethodGet, "/link", "").says(http.StatusOK, "Send me my link", `autocomplete="email"`)
+	known, unknown := h.send("/link", "address", "ann@example.com").says(http.StatusOK, "Look into your mailbox"), h.send("/link", "address", "nobody@example.com")
+	if known.text != unknown.text || known.status != unknown.status || fmt.Sprint(known.header["Content-Length"]) != fmt.Sprint(unknown.header["Content-Length"]) {
+		t.Error("the answers differ")
+	}
+	if fmt.Sprint(h.lost.all) != "[ann@example.com nobody@example.com]" {
+		t.Errorf("asked %v", h.lost.all)
+	}
+	for _, address := range []string{"", "ann", "a@b\r\nBcc: c@d", strings.Repeat("a", 300) + "@example.com", `"><script>`} {
+		h.send("/link", "address", address).says(http.StatusUnprocessableEntity, "no email address", `href="#field-address"`).silent("<script>")
+	}
+	if len(h.lost.all) != 2 || len(h.waits()) != 0 {
+		t.Errorf("asked %v", h.lost.all)
+	}
+}
+
+func TestOneReaderOfAGroupCanOnlyHaveItsOwnerAsked(t *testing.T) {
+	h := newHouse(t)
+	n := h.group("ops@example.com", "boss@example.com")
+	for _, path := range []string{h.leaveLink(n), h.manageLink(n), h.manageLink(n) + "/erase"} {
+		got := h.ask(http.MethodGet, path, "").says(http.StatusOK, "Many read this address", "Ask the owner").silent("boss@", "ops@")
+		if strings.Count(got.text, "<button") != 1 {
+			t.Errorf("%s: %d buttons", path, strings.Count(got.text, "<button"))
+		}
+	}
+	h.ask(http.MethodGet, h.manageLink(n)+"/data.json", "").says(http.StatusOK, "Many read this address").silent("boss@")
+	for name, c := range clicks(t) {
+		got := h.ask(http.MethodPost, h.leaveLink(n), c[1], "Content-Type", c[0]).says(http.StatusOK, "The owner is asked").silent("boss@")
+		if got.header.Get("Location") != "" {
+			t.Errorf("%s: %v", name, got.header)
+		}
+	}
+	for _, do := range []string{"pause", "save", "move", "stay", "resume"} {
+		h.send(h.manageLink(n), "do", do, "address", "x@example.com").says(http.StatusOK, "The owner is asked")
+	}
+	h.send(h.manageLink(n)+"/erase").says(http.StatusOK, "The owner is asked")
+	if got := fmt.Sprint(h.waits()); got != "[boss@example.com subscriber.owner]" {
+		t.Errorf("mails %s", got)
+	}
+	if s := h.who(n); s.State != subscribers.Active {
+		t.Errorf("became %+v", s)
+	}
+}
+
+func TestTheOwnerOfAGroupDecidesForIt(t *testing.T) {
+	h := newHouse(t)
+	n := h.group("ops@example.com", "boss@example.com")
+	h.ask(http.MethodGet, h.ownerLink(n), "").says(http.StatusOK, "ops@example.com", "You decide for all of them")
+	h.send(h.ownerLink(n), "do", "pause", "until", "").says(http.StatusOK, "Mails are paused")
+	leave := strings.Replace(h.ownerLink(n), "/manage/", "/unsubscribe/", 1)
+	h.ask(http.MethodGet, leave, "").says(http.StatusOK, "Stop all mails")
+	h.send(leave).says(http.StatusOK, "You are unsubscribed", "Undo")
+	if h.state(n) != subscribers.Unsubscribed {
+		t.Errorf("became %s", h.state(n))
+	}
+	h.pass(subscribers.ManageLife + 2*time.Hour)
+	h.send(leave).says(http.StatusOK) // has left
+	alone := h.reader("ann@example.com", subscribers.Active)
+	h.send("/unsubscribe/" + h.links.Token(subscribers.ForOwner, alone, time.Time{})).says(http.StatusNotFound)
+	if h.state(alone) != subscribers.Active {
+		t.Errorf("became %s", h.state(alone))
+	}
+}

@@ -1,0 +1,115 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+	"allclear/templates"
+)
+
+// toldEver is how many deliveries a download holds at most: more than anybody is sent.
+const toldEver = 10_000
+
+// eraseAsk shows the button.
+func (s *site) eraseAsk(r *http.Request) (answer, error) {
+	return s.own(r, func(subscribers.Subscriber) (answer, error) {
+		return answer{name: templates.PageErase, data: templates.ActionPage{}}, nil
+	})
+}
+
+// erase forgets the subscriber. There is no way back.
+func (s *site) erase(r *http.Request) (answer, error) {
+	if err := s.form(r); err != nil {
+		return answer{}, err
+	}
+	return s.own(r, func(who subscribers.Subscriber) (answer, error) {
+		if err := s.account.EraseSubscriber(acting(r, who.Number), who.Number); err != nil {
+			return answer{}, err
+		}
+		return answer{name: templates.PageErased, data: templates.ActionPage{}}, nil
+	})
+}
+
+// data is a download of everything that is kept.
+func (s *site) data(r *http.Request) (answer, error) {
+	return s.own(r, func(who subscribers.Subscriber) (answer, error) {
+		told, err := s.account.Told(r.Context(), who.Number, toldEver)
+		if err != nil {
+			return answer{}, err
+		}
+		body, err := json.MarshalIndent(export(who, told), "", "  ")
+		if err != nil {
+			return answer{}, fmt.Errorf("write a subscriber's data: %w", err)
+		}
+		return answer{asset: &templates.Asset{Type: "application/json; charset=utf-8", Body: append(body, '\n')}, file: "subscription.json"}, nil
+	})
+}
+
+// kept is a subscriber as its download shows it.
+type kept struct {
+	Subscriber keptSubscriber `json:"subscriber"`
+	Deliveries []keptDelivery `json:"deliveries"`
+}
+
+type keptSubscriber struct {
+	ID             string            `json:"id"`
+	Channel        notifier.Channel  `json:"channel"`
+	Address        string            `json:"address"`
+	State          subscribers.State `json:"state"`
+	Components     []string          `json:"components"`
+	Severity       notifier.Severity `json:"severity"`
+	Kinds          []notifier.Kind   `json:"kinds"`
+	Cadence        string            `json:"cadence"`
+	Timezone       string            `json:"timezone"`
+	Language       string            `json:"language"`
+	Group          bool              `json:"group"`
+	Contact        string            `json:"contact"`
+	CreatedAt      *time.Time        `json:"created_at"`
+	ConfirmedAt    *time.Time        `json:"confirmed_at"`
+	PausedUntil    *time.Time        `json:"paused_until"`
+	UnsubscribedAt *time.Time        `json:"unsubscribed_at"`
+	LeaveReason    string            `json:"leave_reason"`
+}
+
+type keptDelivery struct {
+	ID         string                 `json:"id"`
+	Event      notifier.EventType     `json:"event"`
+	Incident   string                 `json:"incident_id"`
+	Title      string                 `json:"title"`
+	Address    string                 `json:"address"`
+	State      notifier.DeliveryState `json:"state"`
+	AcceptedAt *time.Time             `json:"accepted_at"`
+	TriedAt    *time.Time             `json:"tried_at"`
+	SentAt     *time.Time             `json:"sent_at"`
+	Reply      string                 `json:"reply"`
+}
+
+func export(s subscribers.Subscriber, told []notifier.Told) kept {
+	out := kept{
+		Subscriber: keptSubscriber{
+			s.Number.String(), s.Channel, s.Address, s.State, append([]string{}, s.Filter.Components...), s.Filter.Severity,
+			append([]notifier.Kind{}, s.Filter.Kinds...), string(s.Cadence), s.Timezone, s.Language, s.Group, s.Contact,
+			moment(s.CreatedAt), moment(s.ConfirmedAt), moment(s.PausedUntil), moment(s.Unsubscribed), s.Left.Reason,
+		},
+		Deliveries: []keptDelivery{},
+	}
+	for _, d := range told {
+		out.Deliveries = append(out.Deliveries, keptDelivery{
+			d.ID.String(), d.Type, d.IncidentID, d.Title, d.Address, d.State, moment(d.AcceptedAt), moment(d.TriedAt), moment(d.SentAt), d.Reply,
+		})
+	}
+	return out
+}
+
+// moment is an instant for JSON, null where there is none.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

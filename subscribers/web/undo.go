@@ -1,0 +1,64 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+	"allclear/templates"
+)
+
+// undoAsk shows the button that takes leaving back, or that it was taken back.
+func (s *site) undoAsk(r *http.Request) (answer, error) {
+	who, err := s.undoing(r)
+	if err != nil {
+		return answer{}, err
+	}
+	name := templates.PageUndo
+	if who.State != subscribers.Unsubscribed {
+		name = templates.PageReturned
+	}
+	return answer{name: name, data: templates.ActionPage{}, lang: who.Language}, nil
+}
+
+// undo brings the subscription back as it was. Pressing it again changes nothing.
+func (s *site) undo(r *http.Request) (answer, error) {
+	if err := s.form(r); err != nil {
+		return answer{}, err
+	}
+	who, err := s.undoing(r)
+	if err != nil {
+		return answer{}, err
+	}
+	if who.State == subscribers.Unsubscribed {
+		_, err := s.account.Return(acting(r, who.Number), who.Number)
+		switch {
+		case errors.Is(err, notifier.ErrConflict), errors.Is(err, notifier.ErrNotFound):
+			return answer{}, subscribers.ErrLinkExpired
+		case err != nil:
+			return answer{}, err
+		}
+	}
+	return answer{name: templates.PageReturned, data: templates.ActionPage{}, lang: who.Language}, nil
+}
+
+// undoing finds who an undo is for. Where it can no longer be done, the link is
+// as good as expired.
+func (s *site) undoing(r *http.Request) (subscribers.Subscriber, error) {
+	n, err := s.links.Open(subscribers.ForUndo, r.PathValue("token"), s.now())
+	if err != nil {
+		return subscribers.Subscriber{}, err
+	}
+	who, err := s.people.Subscriber(r.Context(), n)
+	if err != nil {
+		if errors.Is(err, notifier.ErrNotFound) {
+			err = subscribers.ErrLinkExpired
+		}
+		return who, err
+	}
+	if trial := who; who.State == subscribers.Unsubscribed && !trial.Return(s.now()) {
+		return who, subscribers.ErrLinkExpired
+	}
+	return who, nil
+}
