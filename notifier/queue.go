@@ -58,6 +58,8 @@ type IncidentQuery struct {
 	Kind    Kind         // "" is every kind
 	State   PublishState // "" is every state
 	Open    bool         // only those still going on
+	From    time.Time    // only those that began at or after it; zero is no bound
+	Until   time.Time    // only those that began before it; zero is no bound
 	Cursor  string       // as the previous page returned it; "" begins
 	Limit   int          // 1 to 200
 	Updates bool         // load the updates too

@@ -267,6 +267,16 @@ func TestIncidentsArePagedNewestFirstAndEachOnce(t *testing.T) {
 		if len(open) != 6 {
 			t.Errorf("%d are open", len(open))
 		}
+		began, _, err := b.Incidents(b.ctx, notifier.IncidentQuery{Limit: 200, From: posts[2].OpenedAt, Until: posts[0].OpenedAt})
+		b.must(err)
+		for _, i := range began {
+			if i.OpenedAt.Before(posts[2].OpenedAt) || !i.OpenedAt.Before(posts[0].OpenedAt) {
+				t.Errorf("began %s, outside of %s to %s", i.OpenedAt, posts[2].OpenedAt, posts[0].OpenedAt)
+			}
+		}
+		if len(began) != 6 {
+			t.Errorf("%d began between two instants", len(began))
+		}
 		for _, bad := range []string{"x", "AAAA", "MTIz", "!", "MSAA"} {
 			var invalid *notifier.Invalid
 			if _, _, err := b.Incidents(b.ctx, notifier.IncidentQuery{Cursor: bad, Limit: 1}); !errors.As(err, &invalid) {

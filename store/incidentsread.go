@@ -44,6 +44,12 @@ func (s *Store) Incidents(ctx context.Context, q notifier.IncidentQuery) ([]noti
 	if q.Open {
 		find = find.Where("state = 'published' AND kind <> 'post' AND resolved_at = 0")
 	}
+	if !q.From.IsZero() {
+		find = find.Where("opened_at >= ?", micros(q.From))
+	}
+	if !q.Until.IsZero() {
+		find = find.Where("opened_at < ?", micros(q.Until))
+	}
 	if q.Cursor != "" {
 		at, id, err := openCursor(q.Cursor)
 		if err != nil {

@@ -163,7 +163,7 @@ func madeKeys() []string {
 		out = append(out, "page."+p+".title")
 	}
 	for _, n := range strings.Fields("1 2 3 4 5 6 7 8 9 10 11 12") {
-		out = append(out, "month."+n)
+		out = append(out, "month."+n, "page.history.name."+n)
 	}
 	for _, n := range strings.Fields("0 1 2 3 4 5 6") {
 		out = append(out, "weekday."+n)

@@ -2,8 +2,8 @@ package templates
 
 import (
 	"html/template"
-	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"allclear/notifier"
@@ -11,44 +11,27 @@ import (
 
 type homeModel struct {
 	frame
-	Headline, Since, Tag, Tone string
-	Followers                  string
-	Articles                   []article
-	Parts                      []part
-	Older                      string
+	Headline, Tag, Tone string
+	Since               template.HTML
+	Followers           string
+	Articles            []article
+	Parts               []part
+	Older               string
+	History             string
 }
 
 type part struct{ Group, Name, State, Tone string }
 
-// article is one announcement as a page shows it.
-type article struct {
-	Title, URL  string
-	State, Tone string
-	About       string // components, when, how long
-	Impact      []string
-	Updates     []pageUpdate
-}
-
-type pageUpdate struct {
-	ID, State   string
-	At, Machine string // for people, for programs
-	URL         string
-	Body        template.HTML
-}
-
 func (p *Pages) home(f frame, times Times, data Home, now time.Time) (homeModel, error) {
 	cat := times.cat
-	m := homeModel{frame: f, Followers: cat.must("page.home.nobody")}
+	m := homeModel{frame: f, History: p.set.root + "/history", Followers: cat.must("page.home.nobody")}
 	if data.Followers > 0 {
 		m.Followers = cat.count("page.home.followers", int(data.Followers))
 	}
 	if data.Older != "" {
 		m.Older = p.set.root + data.Older
 	}
-	open := data.Open
-	if open == nil {
-		open = slices.DeleteFunc(slices.Clone(data.Incidents), func(i notifier.Incident) bool { return !i.Open() })
-	}
+	open := data.open()
 	components := affected(data.Components, open)
 	p.headline(&m, times, components, open, now)
 	m.Title = m.Headline + " · " + f.Brand.Name
@@ -113,9 +96,11 @@ func (p *Pages) headline(m *homeModel, times Times, components []notifier.Compon
 	default:
 		m.Headline = cat.must("page.home.fine")
 	}
-	m.Since = cat.must("page.home.calm")
+	m.Since = template.HTML(template.HTMLEscapeString(cat.must("page.home.calm"))) //nolint:gosec // escaped
 	if !oldest.IsZero() {
-		m.Since = cat.must("page.home.since", "time", times.Moment(oldest, now), "duration", times.Between(oldest, now))
+		const here = "\ue000"
+		since := template.HTMLEscapeString(cat.must("page.home.since", "time", here, "duration", times.Between(oldest, now)))
+		m.Since = template.HTML(strings.Replace(since, here, string(stamp(oldest, time.Time{}, times.Moment(oldest, now))), 1)) //nolint:gosec // both were escaped
 	}
 }
 
@@ -146,11 +131,11 @@ func affected(all []notifier.Component, open []notifier.Incident) []notifier.Com
 	return out
 }
 
+// worse reports whether a is a worse state than b. Work that was planned is
+// better than any trouble, whichever of them began first.
 func worse(a, b notifier.ComponentState) bool {
-	if b == notifier.Operational {
-		return a != notifier.Operational
-	}
-	return a != notifier.Maintenance && slices.Index(notifier.ComponentStates, a) > slices.Index(notifier.ComponentStates, b)
+	order := []notifier.ComponentState{notifier.Operational, notifier.Maintenance, notifier.Degraded, notifier.PartialOutage, notifier.MajorOutage}
+	return slices.Index(order, a) > slices.Index(order, b)
 }
 
 func componentTone(s notifier.ComponentState) string {
@@ -163,75 +148,4 @@ func componentTone(s notifier.ComponentState) string {
 		return toneMajor
 	}
 	return toneMinor
-}
-
-func (p *Pages) article(i notifier.Incident, known map[string]string, times Times, now time.Time) (article, error) {
-	cat := times.cat
-	a := article{
-		Title: i.Title, URL: p.set.root + "/incidents/" + url.PathEscape(i.ID), State: cat.status(i.Status),
-		Tone: tone(i.Kind, i.Status, i.Severity), Impact: times.impact(i.Impact, !i.Open()),
-	}
-	switch {
-	case i.State == notifier.Retracted:
-		a.State, a.Tone, a.Impact = cat.must("state.retracted"), toneSoft, nil
-	case i.Kind == notifier.KindPost:
-		a.State = cat.must("page.post")
-	}
-	a.About = p.about(i, known, times, now)
-	for n := len(i.Updates) - 1; n >= 0; n-- {
-		u := i.Updates[n]
-		body, err := p.set.markdown.html(u.Body, func(t time.Time) string { return times.Moment(t, u.At) }, nil)
-		if err != nil {
-			return a, err
-		}
-		state := cat.status(u.Status)
-		if withdrawal(i, n) {
-			state = a.State
-		}
-		a.Updates = append(a.Updates, pageUpdate{
-			ID: u.ID, State: state, At: times.Moment(u.At, now), Machine: u.At.UTC().Format(time.RFC3339),
-			URL: a.URL + "#" + url.PathEscape(u.ID), Body: body,
-		})
-	}
-	return a, nil
-}
-
-// withdrawal reports whether the n-th update is the one with which the incident
-// was withdrawn: the last one, written with the last change of the incident.
-func withdrawal(i notifier.Incident, n int) bool {
-	return i.State == notifier.Retracted && n == len(i.Updates)-1 && !i.Updates[n].CreatedAt.Before(i.UpdatedAt)
-}
-
-// about is the line beside the state: components, planned time, how long it lasted.
-func (p *Pages) about(i notifier.Incident, known map[string]string, times Times, now time.Time) string {
-	var words []string
-	if parts := times.cat.parts(i.Components, known); parts != "" {
-		words = append(words, parts)
-	}
-	if i.Kind == notifier.KindMaintenance && !i.Status.Final() && !i.StartsAt.IsZero() {
-		if i.EndsAt.IsZero() {
-			words = append(words, times.Moment(i.StartsAt, now))
-		} else {
-			words = append(words, times.Span(i.StartsAt, i.EndsAt, now))
-		}
-	}
-	if i.Kind == notifier.KindIncident && i.Status.Final() && !i.ResolvedAt.IsZero() {
-		words = append(words, times.cat.must("page.lasted", "duration", times.Between(i.OpenedAt, i.ResolvedAt)))
-	}
-	out := ""
-	for n, w := range words {
-		if n > 0 {
-			out += " · "
-		}
-		out += w
-	}
-	return out
-}
-
-func names(all []notifier.Component) map[string]string {
-	out := map[string]string{}
-	for _, c := range all {
-		out[c.Key] = c.Name
-	}
-	return out
 }

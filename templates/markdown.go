@@ -109,6 +109,16 @@ const timeOpen, timeClose = "\ue000", "\ue001"
 // html renders a body; print prints its {{at "..."}} instants. styles, where
 // given, is written into the elements by tag (mails).
 func (m *markdown) html(body string, print func(time.Time) string, styles map[string]string) (template.HTML, error) {
+	return m.render(body, func(t time.Time) string { return template.HTMLEscapeString(print(t)) }, styles)
+}
+
+// page renders a body for a page, with every instant as a <time>.
+func (m *markdown) page(body string, print func(time.Time) string) (template.HTML, error) {
+	return m.render(body, func(t time.Time) string { return string(stamp(t, time.Time{}, print(t))) }, nil)
+}
+
+// render is given what print returns as html.
+func (m *markdown) render(body string, print func(time.Time) string, styles map[string]string) (template.HTML, error) {
 	body = strings.NewReplacer(timeOpen, "", timeClose, "").Replace(body)
 	var times []string
 	body = notifier.PrintTimes(body, func(t time.Time) string {
@@ -125,7 +135,7 @@ func (m *markdown) html(body string, print func(time.Time) string, styles map[st
 	}
 	text := string(safe)
 	for i, t := range times {
-		text = strings.ReplaceAll(text, timeOpen+strconv.Itoa(i)+timeClose, template.HTMLEscapeString(t))
+		text = strings.ReplaceAll(text, timeOpen+strconv.Itoa(i)+timeClose, t)
 	}
 	return template.HTML(strings.TrimSpace(text)), nil //nolint:gosec // sanitised above; the times are escaped
 }

@@ -131,7 +131,7 @@ func (p *Pages) Style() Asset { return p.style }
 func (p *Pages) Icon() Asset { return p.icon }
 
 // Page writes the page of a name (PageHome and so on) with its data: Home,
-// IncidentPage, ActionPage, ManagePage, LinkPage or MessagePage. lang is a language or the whole
+// History, IncidentPage, ActionPage, ManagePage, LinkPage or MessagePage. lang is a language or the whole
 // Accept-Language header; "" is the service's. Nothing is written on an error.
 func (p *Pages) Page(w io.Writer, name, lang string, data any) error {
 	return p.render(w, name, lang, data, p.set.now())
@@ -148,6 +148,7 @@ type frame struct {
 	Home    string
 	Style   string
 	Private bool // not for search engines
+	Feeds   []feedLink
 }
 
 func (p *Pages) render(w io.Writer, name, lang string, data any, now time.Time) error {
@@ -171,12 +172,15 @@ func (p *Pages) render(w io.Writer, name, lang string, data any, now time.Time) 
 
 func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any, error) {
 	s := p.set
-	f := frame{Words: Words{cat}, Brand: s.brand, Home: s.root + "/", Style: s.root + p.style.Path + "?v=" + p.style.Hash, Title: s.brand.Name, Private: true}
+	f := frame{Words: Words{cat}, Brand: s.brand, Home: s.root + "/", Style: s.root + p.style.Path + "?v=" + p.style.Hash, Title: s.brand.Name, Private: true, Feeds: p.feeds(cat)}
 	times := Times{cat: cat, zone: s.zone}
 	switch data := data.(type) {
 	case Home:
 		f.Private = false
 		return p.home(f, times, data, now)
+	case History:
+		f.Private = false
+		return p.history(f, times, data, now)
 	case IncidentPage:
 		a, err := p.article(data.Incident, names(data.Components), times, now)
 		f.Private, f.Title = false, a.Title+" · "+s.brand.Name
@@ -250,6 +254,9 @@ func (p *Pages) try() error {
 			}
 		}
 		if err := p.render(io.Discard, PageHome, cat.code, Home{}, sampleAt(18, 30)); err != nil {
+			return err
+		}
+		if _, err := p.Feed(cat.code, []notifier.Incident{sampleIncident(notifier.IncidentResolved)}, nil); err != nil {
 			return err
 		}
 	}

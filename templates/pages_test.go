@@ -70,23 +70,26 @@ func TestTheHomePageSaysInOneLineHowThingsAre(t *testing.T) {
 		home Home
 		want []string
 	}{
-		{"nothing", Home{}, []string{"Everything works", "No incident is open.", "state-ok", "Nothing has been posted yet", "Nobody follows"}},
-		{"all well", Home{Components: parts, Followers: 3975}, []string{"Everything works", "3,975 people follow this page", ">Working<"}},
+		{"nothing", Home{}, []string{"All clear", "No incident is open.", "state-ok", "Nothing has been posted yet", "Nobody follows"}},
+		{"all well", Home{Components: parts, Followers: 3975}, []string{"All clear", "3,975 people follow this page", ">Working<"}},
 		{"one part", Home{Components: parts, Incidents: change(func(i *notifier.Incident) { i.Components = []string{"a"} })},
-			[]string{"One part has trouble", "Since 16:11 UTC, for 2 h 19 min", "state-major", ">Major<", ">Partial outage<", ">Working<"}},
+			[]string{"One part has trouble", "Since <time datetime=\"2026-11-23T16:11:00Z\">16:11 UTC</time>, for 2 h 19 min", "state-major", ">Major<", ">Partial outage<", ">Working<"}},
 		{"all parts", Home{Components: parts, Incidents: []notifier.Incident{broken}}, []string{"2 parts have trouble"}},
 		{"no parts known", Home{Incidents: []notifier.Incident{broken}}, []string{"The service has trouble", "state-major"}},
 		{"staff say so", Home{Components: []notifier.Component{{Key: "a", Name: "A", State: notifier.MajorOutage}}}, []string{"One part has trouble", "No incident is open", ">Major outage<"}},
 		{"over", Home{Components: parts, Incidents: change(func(i *notifier.Incident) {
 			i.Status, i.ResolvedAt = notifier.Resolved, sampleAt(17, 0)
-		})}, []string{"Everything works", "lasted 49 min"}},
-		{"withdrawn", Home{Components: parts, Incidents: change(func(i *notifier.Incident) { i.State = notifier.Retracted })}, []string{"Everything works", "Withdrawn"}},
+		})}, []string{"All clear", "lasted 49 min"}},
+		{"withdrawn", Home{Components: parts, Incidents: change(func(i *notifier.Incident) { i.State = notifier.Retracted })}, []string{"All clear", "Withdrawn"}},
 		{"work planned", Home{Components: parts, Incidents: change(func(i *notifier.Incident) {
 			i.Kind, i.Status, i.Severity, i.StartsAt, i.EndsAt = notifier.KindMaintenance, notifier.Scheduled, 0, sampleAt(22, 0), sampleAt(23, 0)
-		})}, []string{"Everything works", "22:00 to 23:00 UTC"}},
+		})}, []string{"All clear", "22:00 to 23:00 UTC"}},
 		{"work under way", Home{Components: parts, Incidents: change(func(i *notifier.Incident) {
 			i.Kind, i.Status, i.Severity, i.Components = notifier.KindMaintenance, notifier.InProgress, 0, []string{"b"}
 		})}, []string{"Maintenance is under way", "state-plan", ">Maintenance<", ">Working<"}},
+		{"trouble during work", Home{Components: parts, Incidents: append(change(func(i *notifier.Incident) {
+			i.Kind, i.Status, i.Severity = notifier.KindMaintenance, notifier.InProgress, 0
+		}), change(func(i *notifier.Incident) { i.Components = []string{"b"} })...)}, []string{"One part has trouble", ">Partial outage<", ">Maintenance<"}},
 		{"open ones elsewhere", Home{Components: parts, Open: []notifier.Incident{broken}}, []string{"2 parts have trouble", "Nothing has been posted yet"}},
 		{"more", Home{Older: "/?before=x"}, []string{`<a href="/?before=x">Older posts</a>`}},
 	} {

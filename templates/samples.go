@@ -195,6 +195,8 @@ func samplePage(name string) any {
 	case PageHome:
 		open.Components = []string{"imap7"}
 		return Home{Incidents: []notifier.Incident{open, sampleMaintenance(notifier.MaintenanceScheduled), past, samplePost()}, Components: parts, Followers: 3975}
+	case PageHistory:
+		return History{Month: sampleDay(), Incidents: []notifier.Incident{open, past}, Components: parts, Earlier: true}
 	case PageIncident:
 		return IncidentPage{Incident: sampleIncident(notifier.IncidentResolved), Components: parts}
 	case PageMessage:

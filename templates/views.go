@@ -34,6 +34,7 @@ func views() []view {
 // The names of the pages, for Pages.Page.
 const (
 	PageHome         = "home"
+	PageHistory      = "history"
 	PageIncident     = "incident"
 	PageConfirm      = "confirm"
 	PageConfirmed    = "confirmed"
@@ -56,7 +57,7 @@ const (
 )
 
 func pageNames() []string {
-	return append([]string{PageHome, PageIncident, PageMessage, PageManage, PageLink}, actionPages()...)
+	return append([]string{PageHome, PageHistory, PageIncident, PageMessage, PageManage, PageLink}, actionPages()...)
 }
 
 // actionPages are those that an ActionPage is for.

@@ -283,7 +283,7 @@ func TestAReaderConfirmsAndLeavesInARealBrowser(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.open(s.URL(), http.StatusOK)
-			b.shows("Everything works").contains(t, "2 people follow this page.")
+			b.shows("All clear").contains(t, "2 people follow this page.")
 
 			b.open(s.URL()+"/mailbox", http.StatusOK)
 			b.shows("Mailbox").contains(t, "ada@example.org")
@@ -329,7 +329,7 @@ func TestEveryOtherPageIsSoundInARealBrowser(t *testing.T) {
 	b.open(s.URL()+"/mailbox", http.StatusOK)
 	b.shows("Mailbox").contains(t, "No mail yet")
 	b.open(s.URL(), http.StatusOK)
-	b.shows("Everything works").contains(t, "Nothing has been posted yet")
+	b.shows("All clear").contains(t, "Nothing has been posted yet")
 	b.open(s.URL()+"/api/docs", http.StatusOK)
 	b.shows("")
 	for path, outcome := range map[string]string{

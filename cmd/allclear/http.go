@@ -131,8 +131,10 @@ func (p *Program) mount() error {
 		})
 		public := web.New(web.Options{
 			Posts: p.db, People: p.db, Account: p.db, Moves: p.db, Lost: p.lost, Pages: p.set.Pages(), Style: p.set.Pages().Style(), Icon: p.set.Pages().Icon(), Links: p.links, Now: p.db.Now, Log: p.o.log,
+			Changes: p.posted.Load,
 		})
-		mux.Handle("/api/", p.noticed(staff))
+		mux.Handle("/api/", p.noticed(p.shown(staff)))
+		mux.Handle("/api/v2/", p.noticed(public)) // Statuspage's addresses
 		mux.Handle("/", p.noticed(public))
 		if box := p.mail.box; box != nil {
 			mux.Handle("/mailbox", fromHere(box))
@@ -163,6 +165,16 @@ func (p *Program) noticed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			defer p.watch.nudge()
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// shown makes the public pages look again for what staff may have written.
+func (p *Program) shown(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			defer p.posted.Add(1)
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -59,6 +59,7 @@ type Program struct {
 	servers  []*server
 	base     string
 	draining atomic.Bool
+	posted   atomic.Int64 // moves when staff may have changed what the public pages show
 }
 
 // newProgram checks the settings, then opens database, journal, relays and

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"sync"
@@ -18,32 +20,73 @@ const (
 
 // home is what was posted, newest first, and how everything does.
 func (s *site) home(r *http.Request) (answer, error) {
-	ctx := r.Context()
-	cursor := r.URL.Query().Get("cursor")
+	if cursor := r.URL.Query().Get("cursor"); cursor != "" {
+		home, err := s.overview(r.Context(), cursor)
+		return answer{name: templates.PageHome, data: home}, badCursor(cursor, err)
+	}
+	return s.copied(r, "home", func(ctx context.Context, lang string) (leaf, error) {
+		home, err := s.overview(ctx, "")
+		if err != nil {
+			return leaf{}, err
+		}
+		return s.paper(templates.PageHome, lang, home)
+	})
+}
+
+// overview reads what the first page tells, or the page of posts behind it that
+// cursor names.
+func (s *site) overview(ctx context.Context, cursor string) (templates.Home, error) {
 	posts, next, err := s.posts.Incidents(ctx, notifier.IncidentQuery{State: notifier.Published, Cursor: cursor, Limit: postsPerPage, Updates: true})
 	if err != nil {
-		return answer{}, badCursor(cursor, err)
+		return templates.Home{}, err
 	}
+	home, err := s.state(ctx)
+	if err != nil {
+		return templates.Home{}, err
+	}
+	home.Incidents = posts
+	if next != "" {
+		home.Older = "/?cursor=" + url.QueryEscape(next)
+	}
+	return home, nil
+}
+
+// state reads how everything is, without what was posted.
+func (s *site) state(ctx context.Context) (templates.Home, error) {
 	open, _, err := s.posts.Incidents(ctx, notifier.IncidentQuery{State: notifier.Published, Open: true, Limit: 200})
 	if err != nil {
-		return answer{}, err
+		return templates.Home{}, err
 	}
 	if open == nil {
 		open = []notifier.Incident{} // none are open, which is not the same as not having looked
 	}
 	parts, err := s.posts.Components(ctx)
 	if err != nil {
-		return answer{}, err
+		return templates.Home{}, err
 	}
 	followers, err := s.followers.count(ctx, s.now())
 	if err != nil {
-		return answer{}, err
+		return templates.Home{}, err
 	}
-	home := templates.Home{Incidents: posts, Open: open, Components: parts, Followers: followers}
-	if next != "" {
-		home.Older = "/?cursor=" + url.QueryEscape(next)
+	return templates.Home{Open: open, Components: parts, Followers: followers}, nil
+}
+
+// copied answers with the copy of a page in the visitor's language.
+func (s *site) copied(r *http.Request, what string, render func(ctx context.Context, lang string) (leaf, error)) (answer, error) {
+	lang := s.pages.Lang(r.Header.Get("Accept-Language"))
+	l, err := s.copies.get(r.Context(), what+" "+lang, func(ctx context.Context) (leaf, error) { return render(ctx, lang) })
+	return answer{leaf: &l}, err
+}
+
+// paper renders a page to be copied.
+func (s *site) paper(name, lang string, data any) (leaf, error) {
+	var body bytes.Buffer
+	if err := s.pages.Page(&body, name, lang, data); err != nil {
+		return leaf{}, fmt.Errorf("render page %s: %w", name, err)
 	}
-	return answer{name: templates.PageHome, data: home}, nil
+	l := newLeaf(body.Bytes(), "text/html; charset=utf-8")
+	l.lang = lang
+	return l, nil
 }
 
 // counter remembers the number of followers for a moment, so that a rush of

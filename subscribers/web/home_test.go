@@ -14,7 +14,7 @@ import (
 
 func TestTheFirstPageSaysHowEverythingIs(t *testing.T) {
 	h := newHouse(t)
-	h.ask(http.MethodGet, "/", "").says(http.StatusOK, "Everything works", "Nothing has been posted yet", "Nobody follows this page yet")
+	h.ask(http.MethodGet, "/", "").says(http.StatusOK, "All clear", "Nothing has been posted yet", "Nobody follows this page yet")
 
 	if err := h.store.AddComponent(t.Context(), notifier.Component{Key: "imap7", Name: "IMAP seven", State: notifier.Operational, CreatedAt: h.clock()}); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -11,18 +12,21 @@ import (
 // incident is one post with everything said about it. A draft is not there yet;
 // one that was withdrawn still is, and says so.
 func (s *site) incident(r *http.Request) (answer, error) {
-	found, err := s.posts.Incident(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return answer{}, err
-	}
-	if found.State == notifier.Draft {
-		return answer{}, notifier.ErrNotFound
-	}
-	parts, err := s.posts.Components(r.Context())
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{name: templates.PageIncident, data: templates.IncidentPage{Incident: found, Components: parts}}, nil
+	id := r.PathValue("id")
+	return s.copied(r, "incident "+id, func(ctx context.Context, lang string) (leaf, error) {
+		found, err := s.posts.Incident(ctx, id)
+		if err != nil {
+			return leaf{}, err
+		}
+		if found.State == notifier.Draft {
+			return leaf{}, notifier.ErrNotFound
+		}
+		parts, err := s.posts.Components(ctx)
+		if err != nil {
+			return leaf{}, err
+		}
+		return s.paper(templates.PageIncident, lang, templates.IncidentPage{Incident: found, Components: parts})
+	})
 }
 
 // badCursor makes a made-up cursor a page that is not there.

@@ -6,6 +6,7 @@ import (
 
 	"allclear/notifier"
 	"allclear/subscribers"
+	"allclear/templates"
 )
 
 // Posts is what was announced.
@@ -23,7 +24,11 @@ type People interface {
 }
 
 // Pages writes a page by its name, in the language that an Accept-Language
-// header asks for. Nothing is written on an error. *templates.Pages does.
+// header asks for (nothing is written on an error), and words what other forms
+// are made of. *templates.Pages does.
 type Pages interface {
 	Page(w io.Writer, name, lang string, data any) error
+	Lang(lang string) string
+	Feed(lang string, incidents []notifier.Incident, components []notifier.Component) (templates.Feed, error)
+	Glance(lang string, data templates.Home) templates.Glance
 }

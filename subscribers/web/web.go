@@ -37,6 +37,11 @@ type Options struct {
 	Links *subscribers.Links // reads the tokens in links
 	Now   func() time.Time   // the service's clock
 	Log   *slog.Logger       // nil is nowhere
+
+	// Changes is a number that moves whenever this process may have changed what
+	// pages show, so that whoever posts sees it at once. nil: everybody sees it
+	// when the copies of pages are half a second old.
+	Changes func() int64
 }
 
 // New makes the handler of the public pages; it answers every path that it is given.
@@ -44,13 +49,24 @@ func New(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Changes == nil {
+		o.Changes = func() int64 { return 0 }
+	}
 	s := &site{
 		posts: o.Posts, people: o.People, account: o.Account, moves: o.Moves, lost: o.Lost, pages: o.Pages, links: o.Links, now: o.Now, log: o.Log,
 		followers: counter{ask: o.People.Followers}, guard: http.NewCrossOriginProtection(),
+		copies: copies{now: o.Now, changes: o.Changes, kept: map[string]*copied{}},
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/{$}", s.page(s.home, nil))
 	mux.Handle("/incidents/{id}", s.page(s.incident, nil))
+	mux.Handle("/history", s.page(s.history, nil))
+	mux.Handle("/history/{month}", s.page(s.history, nil))
+	mux.Handle("/feed.atom", s.open(s.feedAtom))
+	mux.Handle("/feed.json", s.open(s.feedJSON))
+	mux.Handle("/maintenance.ics", s.open(s.calendar))
+	mux.Handle("/badge.svg", s.open(s.badge))
+	mux.Handle("/api/v2/summary.json", s.open(s.summary))
 	mux.Handle("/confirm/{token}", s.page(s.confirmAsk, s.confirm))
 	mux.Handle("/unsubscribe/{token}", s.page(s.unsubscribeAsk, s.unsubscribe))
 	mux.Handle("/undo/{token}", s.page(s.undoAsk, s.undo))
@@ -77,14 +93,17 @@ type site struct {
 	log       *slog.Logger
 	followers counter
 	guard     *http.CrossOriginProtection
+	copies    copies
 }
 
-// answer is a page to show, or the body of an asset.
+// answer is a page to show, a copy of one, or the body of an asset.
 type answer struct {
 	status int // 0 is 200
 	name   string
 	data   any
 	lang   string // the reader's own, where it is known; "" goes by the browser's
+
+	leaf *leaf
 
 	asset *templates.Asset
 	fresh bool   // the asset was asked for by its hash and never changes
@@ -139,6 +158,10 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, said answer) error {
 	if said.status == 0 {
 		said.status = http.StatusOK
 	}
+	if said.leaf != nil {
+		said.leaf.send(w, r)
+		return nil
+	}
 	h := w.Header()
 	if said.asset != nil {
 		if h.Set("Content-Type", said.asset.Type); said.fresh {
@@ -170,6 +193,7 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, said answer) error {
 var (
 	errMethod  = errors.New("the method is not possible here")
 	errForeign = errors.New("the form was sent from another site")
+	errUnmade  = errors.New("making the page was cut short")
 )
 
 // fail shows an error. It is the only place where one becomes a status.

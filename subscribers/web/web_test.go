@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,9 @@ type house struct {
 	now    time.Time
 	ids    int
 	lost   lostAddresses
+	// changes is what the pages take for the number of changes. As it is, they
+	// are made anew for everybody; nil: their copies are kept.
+	changes func() int64
 }
 
 // lostAddresses keeps whose link was asked for.
@@ -68,8 +72,9 @@ type whole interface {
 type failing struct {
 	whole
 	broken error
-	unread error // of what was posted
-	counts int   // how often followers were counted
+	unread error        // of what was posted
+	counts int          // how often followers were counted
+	reads  atomic.Int64 // how often posts were read
 }
 
 func (f *failing) Subscriber(ctx context.Context, n subscribers.Number) (subscribers.Subscriber, error) {
@@ -80,6 +85,7 @@ func (f *failing) Subscriber(ctx context.Context, n subscribers.Number) (subscri
 }
 
 func (f *failing) Incidents(ctx context.Context, q notifier.IncidentQuery) ([]notifier.Incident, string, error) {
+	f.reads.Add(1)
 	if f.unread != nil {
 		return nil, "", f.unread
 	}
@@ -103,6 +109,8 @@ func (mailLinks) Personal(notifier.EventType, int64, time.Time) string {
 func newHouse(t testing.TB) *house {
 	t.Helper()
 	h := &house{t: t, links: subscribers.NewLinks(storetest.Secret()), log: &bytes.Buffer{}, now: time.Date(2026, 11, 23, 16, 11, 0, 0, time.UTC)}
+	var asked atomic.Int64
+	h.changes = func() int64 { return asked.Add(1) }
 	h.store = &failing{whole: storetest.Open(t, "sqlite")(storetest.Clock(h.clock))}
 	set, err := templates.New(templates.Options{
 		Brand: templates.Brand{Name: "Example Status"}, BaseURL: "https://status.example.com",
@@ -113,7 +121,8 @@ func newHouse(t testing.TB) *house {
 	}
 	h.server = httptest.NewServer(web.New(web.Options{
 		Posts: h.store, People: h.store, Account: h.store, Moves: h.store, Lost: &h.lost, Pages: set.Pages(), Style: set.Pages().Style(), Icon: set.Pages().Icon(), Links: h.links, Now: h.clock,
-		Log: slog.New(slog.NewTextHandler(h.log, nil)),
+		Changes: h.changed,
+		Log:     slog.New(slog.NewTextHandler(h.log, nil)),
 	}))
 	t.Cleanup(h.server.Close)
 	h.server.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -124,6 +133,13 @@ func (h *house) clock() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.now
+}
+
+func (h *house) changed() int64 {
+	if h.changes == nil {
+		return 0
+	}
+	return h.changes()
 }
 
 func (h *house) pass(d time.Duration) {
@@ -147,6 +163,14 @@ func (h *house) post(a notifier.Announcement) notifier.Incident {
 		h.t.Fatal(err)
 	}
 	return p.Incident
+}
+
+// revise changes an incident.
+func (h *house) revise(id string, change func(notifier.Incident) (notifier.Posting, error)) {
+	h.t.Helper()
+	if _, err := h.store.ReviseIncident(h.t.Context(), id, change); err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 // reader adds a subscriber.

@@ -1,0 +1,105 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"allclear/notifier"
+	"allclear/templates"
+)
+
+// postsPerFeed is how many posts a feed holds, the newest.
+const postsPerFeed = 50
+
+// open makes an action into a handler that pages of other sites may read too:
+// it is for programs, knows nobody, and says the same to all.
+func (s *site) open(get action) http.Handler {
+	own := s.page(get, nil)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Access-Control-Expose-Headers", "ETag")
+		if r.Method == http.MethodOptions { // a browser asks whether a page may send If-None-Match
+			h.Set("Allow", "GET, HEAD, OPTIONS")
+			h.Set("Access-Control-Allow-Methods", "GET, HEAD")
+			h.Set("Access-Control-Allow-Headers", "If-None-Match, If-Modified-Since")
+			h.Set("Access-Control-Max-Age", "86400")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		own.ServeHTTP(w, r)
+	})
+}
+
+// form answers a program with the copy of a form. Programs do not say which
+// language their users read, so it is the service's, or that of ?language=.
+func (s *site) form(r *http.Request, what string, render func(ctx context.Context, lang string) (leaf, error)) (answer, error) {
+	lang := s.pages.Lang(r.URL.Query().Get("language"))
+	l, err := s.copies.get(r.Context(), what+" "+lang, func(ctx context.Context) (leaf, error) {
+		l, err := render(ctx, lang)
+		l.fixed = true
+		return l, err
+	})
+	return answer{leaf: &l}, err
+}
+
+// channel is what both feeds tell.
+type channel struct {
+	templates.Feed
+	self    string // the feed's own address
+	posts   []notifier.Incident
+	updated time.Time // when any of it last changed
+}
+
+func (s *site) channel(ctx context.Context, lang, path string) (channel, error) {
+	posts, changed, err := s.announced(ctx, notifier.IncidentQuery{Limit: postsPerFeed})
+	if err != nil {
+		return channel{}, err
+	}
+	parts, err := s.posts.Components(ctx)
+	if err != nil {
+		return channel{}, err
+	}
+	feed, err := s.pages.Feed(lang, posts, parts)
+	c := channel{Feed: feed, posts: posts, updated: changed, self: feed.Home + path}
+	if !feed.Default {
+		c.self += "?language=" + feed.Lang
+	}
+	return c, err
+}
+
+// announced reads what was posted, newest first, and when any of it last
+// changed. What was withdrawn stays, so that programs which have shown it learn
+// that it is; unless nobody was told of it, for then it may never have been public.
+func (s *site) announced(ctx context.Context, q notifier.IncidentQuery) (posts []notifier.Incident, changed time.Time, err error) {
+	q.Updates = true
+	for _, q.State = range []notifier.PublishState{notifier.Published, notifier.Retracted} {
+		some, _, err := s.posts.Incidents(ctx, q)
+		if err != nil {
+			return nil, time.Time{}, err
+		}
+		for _, i := range some {
+			if i.UpdatedAt.After(changed) {
+				changed = i.UpdatedAt
+			}
+			if i.State == notifier.Published || slices.ContainsFunc(i.Updates, func(u notifier.Update) bool { return u.Event != 0 }) {
+				posts = append(posts, i)
+			}
+		}
+	}
+	slices.SortStableFunc(posts, func(a, b notifier.Incident) int { return cmp.Compare(b.CreatedAt.UnixMicro(), a.CreatedAt.UnixMicro()) })
+	return posts[:min(len(posts), q.Limit)], changed, nil
+}
+
+// dated gives a leaf its time. One that lies within the second that is now is
+// left out: Last-Modified knows only seconds, and what changes later within
+// this one would look unchanged.
+func (s *site) dated(l leaf, changed time.Time) leaf {
+	if s.now().Sub(changed) >= time.Second+keepCopy {
+		l.modified = changed
+	}
+	return l
+}
