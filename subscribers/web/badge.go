@@ -48,7 +48,7 @@ type badgeModel struct {
 
 // badge is the state and the number of followers, for other pages to show.
 func (s *site) badge(r *http.Request) (answer, error) {
-	return s.form(r, "badge", func(ctx context.Context, lang string) (leaf, error) {
+	return s.forPrograms(r, "badge", func(ctx context.Context, lang string) (leaf, error) {
 		home, err := s.state(ctx)
 		if err != nil {
 			return leaf{}, err

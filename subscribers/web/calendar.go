@@ -17,7 +17,7 @@ import (
 // that ask again and again. They know an event by its UID, and a newer version
 // of it by its SEQUENCE.
 func (s *site) calendar(r *http.Request) (answer, error) {
-	return s.form(r, "maintenance.ics", func(ctx context.Context, lang string) (leaf, error) {
+	return s.forPrograms(r, "maintenance.ics", func(ctx context.Context, lang string) (leaf, error) {
 		work, changed, err := s.announced(ctx, notifier.IncidentQuery{Kind: notifier.KindMaintenance, Limit: 200})
 		if err != nil {
 			return leaf{}, err

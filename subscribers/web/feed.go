@@ -34,9 +34,9 @@ func (s *site) open(get action) http.Handler {
 	})
 }
 
-// form answers a program with the copy of a form. Programs do not say which
+// forPrograms answers with the copy of a form. Programs do not say which
 // language their users read, so it is the service's, or that of ?language=.
-func (s *site) form(r *http.Request, what string, render func(ctx context.Context, lang string) (leaf, error)) (answer, error) {
+func (s *site) forPrograms(r *http.Request, what string, render func(ctx context.Context, lang string) (leaf, error)) (answer, error) {
 	lang := s.pages.Lang(r.URL.Query().Get("language"))
 	l, err := s.copies.get(r.Context(), what+" "+lang, func(ctx context.Context) (leaf, error) {
 		l, err := render(ctx, lang)

@@ -49,7 +49,7 @@ type (
 
 // feedAtom is the posts for feed readers.
 func (s *site) feedAtom(r *http.Request) (answer, error) {
-	return s.form(r, "feed.atom", func(ctx context.Context, lang string) (leaf, error) {
+	return s.forPrograms(r, "feed.atom", func(ctx context.Context, lang string) (leaf, error) {
 		c, err := s.channel(ctx, lang, "feed.atom")
 		if err != nil {
 			return leaf{}, err

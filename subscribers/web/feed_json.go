@@ -36,7 +36,7 @@ type (
 
 // feedJSON is the posts for feed readers that would rather have JSON.
 func (s *site) feedJSON(r *http.Request) (answer, error) {
-	return s.form(r, "feed.json", func(ctx context.Context, lang string) (leaf, error) {
+	return s.forPrograms(r, "feed.json", func(ctx context.Context, lang string) (leaf, error) {
 		c, err := s.channel(ctx, lang, "feed.json")
 		if err != nil {
 			return leaf{}, err

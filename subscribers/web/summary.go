@@ -78,7 +78,7 @@ type (
 
 // summary is what is going on, at Statuspage's address and in its words.
 func (s *site) summary(r *http.Request) (answer, error) {
-	return s.form(r, "summary", func(ctx context.Context, lang string) (leaf, error) {
+	return s.forPrograms(r, "summary", func(ctx context.Context, lang string) (leaf, error) {
 		open, _, err := s.posts.Incidents(ctx, notifier.IncidentQuery{State: notifier.Published, Open: true, Limit: 200, Updates: true})
 		if err != nil {
 			return leaf{}, err
