@@ -45,7 +45,7 @@ func (p *Pages) articleBelow(root string, i notifier.Incident, known map[string]
 	a.About = p.about(i, known, times, now)
 	for n := len(i.Updates) - 1; n >= 0; n-- {
 		u := i.Updates[n]
-		body, err := p.set.markdown.page(u.Body, func(t time.Time) string { return times.Moment(t, u.At) })
+		body, err := p.set.markdown.page(u.Body, func(t time.Time) string { return times.within(t, u.At) })
 		if err != nil {
 			return a, err
 		}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 	"golang.org/x/text/number"
+	"golang.org/x/text/unicode/bidi"
 
 	"allclear/notifier"
 )
@@ -23,14 +24,18 @@ import (
 const fallback = "en"
 
 // catalogue is every message in one language. Messages hold named places,
-// "lasted {duration}"; those that count end in .one, .few, .other as CLDR's
-// plural rules for the language ask.
+// "lasted {duration}"; those that count end in .zero, .one, .two, .few, .many,
+// .other as CLDR's plural rules for the language ask, .other alone where all
+// forms are the same.
 type catalogue struct {
 	code     string // as in lang=
 	tag      language.Tag
 	messages map[string]string
 	numbers  *message.Printer
 }
+
+// foreign are the places for what people or machines named, in whatever script.
+var foreign = []string{"{title}", "{brand}", "{address}", "{old}", "{new}", "{field}"}
 
 var place = regexp.MustCompile(`\{([a-z]+)\}`)
 
@@ -49,9 +54,13 @@ func (c *catalogue) text(key string, args ...any) (string, error) {
 	var missing error
 	out := place.ReplaceAllStringFunc(m, func(p string) string {
 		for i := 0; i < len(args); i += 2 {
-			if args[i] == p[1:len(p)-1] {
-				return c.value(args[i+1])
+			if args[i] != p[1:len(p)-1] {
+				continue
 			}
+			if name, ok := args[i+1].(string); ok && p != m && slices.Contains(foreign, p) {
+				return c.isolate(name)
+			}
+			return c.value(args[i+1])
 		}
 		missing = fmt.Errorf("lang/%s.json: message %q wants %s, which it is not given", c.code, key, p)
 		return p
@@ -127,6 +136,29 @@ func (c *catalogue) list(names []string) string {
 	return out
 }
 
+// isolate sets off text of the other direction, such as a Latin title in an
+// Arabic sentence, so that it does not pull the signs beside it to its own side.
+// Marks of Unicode do so in subjects and plain text too, where no tag can.
+func (c *catalogue) isolate(s string) string {
+	rtl := c.dir() == "rtl"
+	for _, r := range s {
+		switch p, _ := bidi.LookupRune(r); p.Class() {
+		case bidi.L:
+			if !rtl {
+				continue
+			}
+		case bidi.R, bidi.AL:
+			if rtl {
+				continue
+			}
+		default:
+			continue
+		}
+		return "\u2068" + s + "\u2069"
+	}
+	return s
+}
+
 func (c *catalogue) dir() string { return c.must("language.dir") }
 
 // Words gives a template the reader's language: {{.T "key" "name" value}} is a
@@ -144,6 +176,15 @@ func (w Words) Lang() string { return w.cat.code }
 
 // Dir is ltr or rtl, for dir=.
 func (w Words) Dir() string { return w.cat.dir() }
+
+// Start is the side on which lines begin, left or right, for mail programs that
+// do not know start.
+func (w Words) Start() string {
+	if w.cat.dir() == "rtl" {
+		return "right"
+	}
+	return "left"
+}
 
 // languages is every catalogue, and the choice among them.
 type languages struct {
@@ -172,7 +213,7 @@ func loadLanguages(f *files, service string) (*languages, error) {
 		if err != nil {
 			return nil, fmt.Errorf("templates: %s: %w", name, err)
 		}
-		c := &catalogue{code: code, tag: tag, numbers: message.NewPrinter(tag)}
+		c := &catalogue{code: code, tag: tag, numbers: message.NewPrinter(westernDigits(tag))}
 		if c.messages, err = readMessages(f.embedded, name); err != nil {
 			return nil, err
 		}
@@ -183,7 +224,7 @@ func loadLanguages(f *files, service string) (*languages, error) {
 				return nil, err
 			}
 			for k, v := range changed {
-				if _, ok := base[k]; !ok {
+				if _, ok := c.messages[k]; !ok && base[k] == "" {
 					return nil, fmt.Errorf("templates: %s: there is no message %q", name, k)
 				}
 				c.messages[k] = v
@@ -203,6 +244,16 @@ func loadLanguages(f *files, service string) (*languages, error) {
 	return l, nil
 }
 
+// westernDigits keeps numbers in one script with the times and addresses beside
+// them: what staff write and what the tz database names is in these digits in
+// every language, and two kinds in one sentence are read as two numbers.
+func westernDigits(tag language.Tag) language.Tag {
+	if t, err := tag.SetTypeForKey("nu", "latn"); err == nil {
+		return t
+	}
+	return tag
+}
+
 // find chooses the catalogue for a language tag or an Accept-Language header:
 // the service's for "", English where nothing fits.
 func (l *languages) find(wanted string) *catalogue {
@@ -219,7 +270,10 @@ func (l *languages) choose(wanted string) (*catalogue, bool) {
 		return l.all[0], false
 	}
 	_, i, sure := l.matcher.Match(tags...)
-	return l.all[i], sure != language.No
+	if sure == language.No { // for want of better it takes a language of the same script
+		return l.all[0], false
+	}
+	return l.all[i], true
 }
 
 // Languages lists the languages that there are texts in.

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
+	"time"
+	"unicode"
 
 	"allclear/notifier"
 )
@@ -73,6 +76,10 @@ func TestEveryTranslationHasThePlacesOfTheEnglishMessage(t *testing.T) {
 				base = en[stem(k, en)+".other"]
 			}
 			want, got := placesOf(base), placesOf(v)
+			if counted := pluralEnd.FindStringSubmatch(k); counted != nil && counted[1] != "other" && stem(k, en) != k {
+				// "one person", "two people": forms for one number may say it in a word.
+				want, got = lacking(want, "{n}"), lacking(got, "{n}")
+			}
 			if strings.HasPrefix(k, "subject.") {
 				// A subject is given both title and state; a language may leave one out.
 				want = got
@@ -87,10 +94,55 @@ func TestEveryTranslationHasThePlacesOfTheEnglishMessage(t *testing.T) {
 	}
 }
 
+func lacking(places []string, p string) []string {
+	return slices.DeleteFunc(slices.Clone(places), func(s string) bool { return s == p })
+}
+
 func placesOf(m string) []string {
 	out := place.FindAllString(m, -1)
 	slices.Sort(out)
 	return out
+}
+
+func TestEveryMessageThatCountsHasTheFormsOfItsLanguage(t *testing.T) {
+	all := newSet(t).languages.all
+	for _, c := range all {
+		needed := map[string]bool{}
+		for n := range 1000 {
+			needed[c.form(n)] = true
+		}
+		if want := map[string]int{"ar": 6, "ja": 1}[c.code]; want != 0 && len(needed) != want {
+			t.Errorf("%s: %d forms, want %d", c.code, len(needed), want)
+		}
+		forms := map[string][]string{}
+		for k := range c.messages {
+			if s := stem(k, c.messages); s != k {
+				forms[s] = append(forms[s], strings.TrimPrefix(k, s+"."))
+			}
+		}
+		for s, have := range forms {
+			for _, f := range have {
+				if !needed[f] {
+					t.Errorf("lang/%s.json %q: the language has no form %q", c.code, s, f)
+				}
+			}
+			if len(have) != 1 && len(have) != len(needed) {
+				t.Errorf("lang/%s.json %q: forms %v, the language has %v", c.code, s, have, needed)
+			}
+		}
+	}
+}
+
+func TestOneSentenceHasOneKindOfDigits(t *testing.T) {
+	s := newSet(t)
+	for _, c := range s.languages.all {
+		p := Times{cat: c, zone: time.UTC}
+		for _, text := range []string{c.value(3975), c.value(2.5), c.percent(0.125), p.Full(sampleAt(16, 11)), p.Duration(134 * time.Minute)} {
+			if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsDigit(r) && r > '9' }) {
+				t.Errorf("%s: %q", c.code, text)
+			}
+		}
+	}
 }
 
 // sources is every template and Go file, as one text.
@@ -204,25 +256,27 @@ func TestLanguagesAreMatchedAndTheTruthIsSaidOfThem(t *testing.T) {
 	}{
 		{s, "", "en"}, {german, "", "de"},
 		{s, "de", "de"}, {s, "de-AT", "de"}, {s, "DE", "de"}, {s, "en-GB", "en"},
-		{s, "fr", "en"}, {german, "fr", "en"}, {s, "xx", "en"}, {s, "not a language!", "en"},
-		{s, "fr-CH, de;q=0.8, en;q=0.5", "de"}, {s, "*", "en"}, {german, "en;q=0.1, ja", "en"},
+		{s, "pt", "en"}, {german, "pt", "en"}, {s, "pt-BR,pt;q=0.9", "en"}, {s, "xx", "en"}, {s, "not a language!", "en"},
+		{s, "es-MX", "es"}, {s, "es-419,es;q=0.9,en;q=0.8", "es"}, {s, "fr-CA", "fr"}, {s, "ja-JP", "ja"}, {s, "ar-EG", "ar"}, {s, "ar-MA,fr;q=0.7", "ar"},
+		{s, "pt, fr;q=0.4", "fr"}, {s, "en-US,es;q=0.9", "en"}, {s, "zh-CN, ko;q=0.9", "en"}, {s, "he, fa;q=0.9", "en"},
+		{s, "pt-BR, de;q=0.8, en;q=0.5", "de"}, {s, "*", "en"}, {german, "en;q=0.1, pt", "en"},
 	} {
 		if got := c.set.languages.find(c.wanted).code; got != c.want {
 			t.Errorf("%q: %s, want %s", c.wanted, got, c.want)
 		}
 	}
-	l, err := s.RenderSample("incident-opened", "fr", "UTC")
+	l, err := s.RenderSample("incident-opened", "pt", "UTC")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(l.HTML, `<html lang="en" dir="ltr">`) || strings.Contains(l.HTML, `lang="fr"`) {
-		t.Error("an English mail for a French reader does not say that it is English")
+	if !strings.Contains(l.HTML, `<html lang="en" dir="ltr">`) || strings.Contains(l.HTML, `lang="pt"`) {
+		t.Error("an English mail for a Portuguese reader does not say that it is English")
 	}
 }
 
 func TestAServiceCannotSpeakALanguageThatIsNotThere(t *testing.T) {
-	_, err := New(Options{Brand: Brand{Name: "x"}, BaseURL: "https://s.example", Language: "ja", Now: sampleNow})
-	if err == nil || !strings.Contains(err.Error(), `there are no texts in "ja"; there are en, de`) {
+	_, err := New(Options{Brand: Brand{Name: "x"}, BaseURL: "https://s.example", Language: "pt", Now: sampleNow})
+	if err == nil || !strings.Contains(err.Error(), `there are no texts in "pt"; there are en, ar, de, es, fr, ja`) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -250,11 +304,48 @@ func TestNumbersAndListsAreWrittenAsTheLanguageDoes(t *testing.T) {
 		{de.count("page.home.followers", 3975), "3.975 Personen folgen dieser Seite."},
 		{en.count("page.home.followers", 1), "1 person follows this page."},
 		{en.percent(0.125), "12.5%"}, {de.percent(0.125), "12,5\u00a0%"},
+		{s.languages.find("es").count("page.home.followers", 3975), "3.975 personas siguen esta página."},
+		{s.languages.find("fr").count("page.home.followers", 3975), "3\u00a0975 personnes suivent cette page."},
+		{s.languages.find("ja").count("page.home.followers", 3975), "3,975人がこのページを購読しています。"},
+		{s.languages.find("ar").count("page.home.followers", 2), "يتابع هذه الصفحة شخصان."},
+		{s.languages.find("ar").count("page.home.followers", 7), "يتابع هذه الصفحة 7 أشخاص."},
+		{s.languages.find("ar").count("page.home.followers", 3975), "يتابع هذه الصفحة 3,975 شخصًا."},
+		{s.languages.find("ar").count("page.home.followers", 102), "يتابع هذه الصفحة 102 شخص."},
+		{s.languages.find("es").list([]string{"a", "b", "c"}), "a, b y c"}, {s.languages.find("fr").list([]string{"a", "b"}), "a et b"},
+		{s.languages.find("ja").list([]string{"a", "b", "c"}), "a、b、c"}, {s.languages.find("ar").list([]string{"ا", "ب", "ج"}), "ا، ب وج"},
 		{en.list(nil), ""}, {en.list([]string{"a"}), "a"}, {en.list([]string{"a", "b"}), "a and b"},
 		{de.list([]string{"a", "b", "c"}), "a, b und c"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
 		}
+	}
+}
+
+func TestTextOfTheOtherDirectionIsSetOffInSentences(t *testing.T) {
+	s := newSet(t)
+	en, ar := s.languages.find("en"), s.languages.find("ar")
+	for _, c := range []struct{ got, want string }{
+		{ar.must("subject.incident-corrected", "title", "imap7 is slow"), "تصحيح: \u2068imap7 is slow\u2069"},
+		{ar.must("subject.incident-corrected", "title", "البريد متأخر"), "تصحيح: البريد متأخر"},
+		{ar.must("subject.incident-corrected", "title", "42"), "تصحيح: 42"},
+		{ar.must("subject.post", "title", "imap7 is slow"), "imap7 is slow"},
+		{ar.must("why", "brand", "Example"), "تصلك هذه الرسالة لأن هذا العنوان يتابع \u2068Example\u2069."},
+		{ar.parts([]string{"imap7", "web"}, map[string]string{"web": "الويب"}), "\u2068imap7\u2069 والويب"},
+		{en.must("subject.incident-corrected", "title", "imap7 is slow"), "Corrected: imap7 is slow"},
+		{en.must("subject.incident-corrected", "title", "البريد متأخر"), "Corrected: \u2068البريد متأخر\u2069"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
+
+func TestAnOverrideMayChangeAFormThatEnglishHasNot(t *testing.T) {
+	s := newSet(t, func(o *Options) {
+		o.Overrides = fstest.MapFS{"lang/ar.json": {Data: []byte(`{"page.home.followers.two": "اثنان هنا"}`)}}
+	})
+	if got := s.languages.find("ar").count("page.home.followers", 2); got != "اثنان هنا" {
+		t.Errorf("%q", got)
 	}
 }

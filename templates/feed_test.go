@@ -46,7 +46,7 @@ func TestAFeedSpeaksOneLanguageAndSaysWhich(t *testing.T) {
 	}
 	contains(t, page(t, s, PageHome, "de", samplePage(PageHome)), `<link rel="alternate" type="application/atom&#43;xml" title="Example Status: Atom-Feed" href="/status/feed.atom?language=de">`)
 	contains(t, page(t, s, PageHome, "en", samplePage(PageHome)), `href="/status/feed.json"`, `href="/status/maintenance.ics"`, `href="/status/history"`)
-	lacks(t, page(t, s, PageConfirm, "en", ActionPage{}), "feed.atom")
+	lacks(t, page(t, s, PageConfirm, "en", ActionPage{}), `rel="alternate"`)
 }
 
 func TestEveryInstantOfAPageIsFoundByPrograms(t *testing.T) {

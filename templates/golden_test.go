@@ -136,6 +136,25 @@ func TestEveryMailReadsAsTheGoldenFilesSay(t *testing.T) {
 	}
 }
 
+// What runs from right to left is held in few files: what is special about it
+// is the same everywhere.
+func TestMailsAndPagesFromRightToLeftReadAsTheGoldenFilesSay(t *testing.T) {
+	s := newSet(t)
+	for _, name := range []string{"incident-updated", "confirm"} {
+		l, err := s.RenderSample(name, "ar", "Africa/Cairo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".ar.cairo.txt", "Subject: "+l.Subject+"\n\n"+l.Text)
+		golden(t, name+".ar.cairo.html", l.HTML)
+	}
+	page, err := s.RenderSamplePage(PageHome, "ar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "page-home.ar.html", string(page))
+}
+
 func TestEveryPageLooksAsTheGoldenFilesSay(t *testing.T) {
 	s := newSet(t, func(o *Options) { o.Zone = mustZone(t, "Europe/Oslo") })
 	for _, lang := range []string{"en", "de"} {

@@ -47,7 +47,7 @@ func (p *Pages) history(f frame, times Times, data History, now time.Time) (hist
 		m.Sum = cat.count("page.history.posts", len(data.Incidents))
 		m.Title = cat.must("page.history.title", "month", m.Heading, "what", m.Sum)
 	}
-	m.Title += " · " + f.Brand.Name
+	m.Title += " · " + f.Title
 	link := func(months int) *monthLink {
 		to := data.Month.AddDate(0, months, 0)
 		return &monthLink{Name: cat.month(to), URL: p.set.root + HistoryPath(to)}

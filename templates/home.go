@@ -34,7 +34,7 @@ func (p *Pages) home(f frame, times Times, data Home, now time.Time) (homeModel,
 	open := data.open()
 	components := affected(data.Components, open)
 	p.headline(&m, times, components, open, now)
-	m.Title = m.Headline + " · " + f.Brand.Name
+	m.Title = m.Headline + " · " + f.Title
 	group := ""
 	for _, c := range components {
 		shown := part{Name: c.Name, State: cat.must("component." + string(c.State)), Tone: componentTone(c.State)}

@@ -234,7 +234,7 @@ func TestEveryMailIsFitForMailPrograms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			contains(t, l.HTML, `<html lang="`+lang+`" dir="ltr">`, "@media (prefers-color-scheme: dark)", `name="viewport"`)
+			contains(t, l.HTML, `<html lang="`+lang+`" dir="`+messagesOf(t, lang)["language.dir"]+`">`, "@media (prefers-color-scheme: dark)", `name="viewport"`)
 			lacks(t, l.HTML, "<img", "<script", "<link", "held", "$accent", "ZgotmplZ", "data-premailer", "<no value>")
 			z := html.NewTokenizer(strings.NewReader(l.HTML))
 			for z.Next() != html.ErrorToken {

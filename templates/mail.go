@@ -263,7 +263,7 @@ func (s *Set) mailUpdate(inc notifier.Incident, u, newest notifier.Update, sever
 	if several {
 		at = p.Moment(u.At, newest.At)
 	}
-	body, err := s.markdown.html(u.Body, func(t time.Time) string { return p.Moment(t, u.At) }, s.styles)
+	body, err := s.markdown.html(u.Body, func(t time.Time) string { return p.within(t, u.At) }, s.styles)
 	return MailUpdate{
 		State: p.cat.status(u.Status), Tone: tone(inc.Kind, u.Status, u.Severity), At: at,
 		Body: body, URL: s.incidentURL(inc.ID, u.ID),

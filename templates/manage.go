@@ -117,7 +117,7 @@ func (p *Pages) manage(f frame, data ManagePage) manage {
 	if len(m.Problems) > 0 {
 		m.Heading = cat.must("page.manage.wrong")
 	}
-	m.Title = m.Heading + " · " + p.set.brand.Name
+	m.Title = m.Heading + " · " + f.Title
 	m.Standing = cat.must("page.manage.is." + standing(data.State))
 	if data.State == "paused" && !data.Until.IsZero() {
 		m.Standing = cat.must("page.manage.is.paused-until", "time", times.Full(data.Until))

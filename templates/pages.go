@@ -80,6 +80,7 @@ type Pages struct {
 	set   *Set
 	views map[string]*template.Template
 	style Asset
+	code  Asset
 	icon  Asset
 }
 
@@ -95,8 +96,12 @@ func loadPages(s *Set, colour accent) (*Pages, error) {
 	if s.brand.Color != "" {
 		css += colour.properties()
 	}
-	sum := sha256.Sum256([]byte(css))
-	p.style = Asset{Path: "/assets/allclear.css", Type: "text/css; charset=utf-8", Hash: hex.EncodeToString(sum[:8]), Body: []byte(css)}
+	p.style = newAsset("allclear.css", "text/css; charset=utf-8", css)
+	js, err := s.files.read("asset/allclear.js")
+	if err != nil {
+		return nil, err
+	}
+	p.code = newAsset("allclear.js", "text/javascript; charset=utf-8", js)
 	icon, err := s.files.read("asset/icon.svg")
 	if err != nil {
 		return nil, err
@@ -124,8 +129,26 @@ func loadPages(s *Set, colour accent) (*Pages, error) {
 	return p, nil
 }
 
+func newAsset(name, kind, body string) Asset {
+	sum := sha256.Sum256([]byte(body))
+	return Asset{Path: "/assets/" + name, Type: kind, Hash: hex.EncodeToString(sum[:8]), Body: []byte(body)}
+}
+
 // Style is the style sheet that every page loads.
 func (p *Pages) Style() Asset { return p.style }
+
+// Script is what every page loads to show times in the visitor's zone; all works without.
+func (p *Pages) Script() Asset { return p.code }
+
+// Policy is the Content-Security-Policy under which the pages work: what they
+// load comes from here, but for the brand's picture, and nothing stands inline.
+func (p *Pages) Policy() string {
+	pictures := "'self'"
+	if p.set.logo != "" {
+		pictures += " " + p.set.logo
+	}
+	return "default-src 'none'; style-src 'self'; script-src 'self'; img-src " + pictures + "; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+}
 
 // Icon is what browsers ask for by themselves; it has no hash.
 func (p *Pages) Icon() Asset { return p.icon }
@@ -147,6 +170,7 @@ type frame struct {
 	Title   string
 	Home    string
 	Style   string
+	Script  string
 	Private bool // not for search engines
 	Feeds   []feedLink
 }
@@ -172,7 +196,12 @@ func (p *Pages) render(w io.Writer, name, lang string, data any, now time.Time) 
 
 func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any, error) {
 	s := p.set
-	f := frame{Words: Words{cat}, Brand: s.brand, Home: s.root + "/", Style: s.root + p.style.Path + "?v=" + p.style.Hash, Title: s.brand.Name, Private: true, Feeds: p.feeds(cat)}
+	brand := cat.isolate(s.brand.Name) // in titles, which no tag can part
+	f := frame{
+		Words: Words{cat}, Brand: s.brand, Home: s.root + "/", Title: brand, Private: true,
+		Style: s.root + p.style.Path + "?v=" + p.style.Hash, Script: s.root + p.code.Path + "?v=" + p.code.Hash,
+		Feeds: p.feeds(cat),
+	}
 	times := Times{cat: cat, zone: s.zone}
 	switch data := data.(type) {
 	case Home:
@@ -183,7 +212,7 @@ func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any
 		return p.history(f, times, data, now)
 	case IncidentPage:
 		a, err := p.article(data.Incident, names(data.Components), times, now)
-		f.Private, f.Title = false, a.Title+" · "+s.brand.Name
+		f.Private, f.Title = false, cat.isolate(a.Title)+" · "+brand
 		if data.Incident.Kind != notifier.KindPost || data.Incident.State == notifier.Retracted {
 			f.Title = a.State + ": " + f.Title
 		}
@@ -195,7 +224,7 @@ func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any
 		if !slices.Contains(actionPages(), name) {
 			break
 		}
-		f.Title = cat.must("page."+name+".title", "brand", s.brand.Name) + " · " + s.brand.Name
+		f.Title = cat.must("page."+name+".title", "brand", s.brand.Name) + " · " + brand
 		var open []article
 		for _, i := range data.Open {
 			i.Updates = nil // the title and the state will do here
@@ -219,7 +248,7 @@ func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any
 		if data.Expired {
 			heading = cat.must("page.link.expired")
 		}
-		f.Title = heading + " · " + s.brand.Name
+		f.Title = heading + " · " + brand
 		return struct {
 			frame
 			LinkPage

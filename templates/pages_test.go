@@ -43,7 +43,11 @@ func TestPagesHoldNothingThatAStrictPolicyForbids(t *testing.T) {
 					continue
 				}
 				switch tok.Data {
-				case "script", "style", "img", "iframe", "svg", "object":
+				case "script":
+					if len(tok.Attr) != 2 || tok.Attr[0].Key != "src" || !strings.HasPrefix(tok.Attr[0].Val, "/assets/allclear.js?v=") || z.Next() == html.TextToken {
+						t.Errorf("%s with %q: %s", name, h, tok)
+					}
+				case "style", "img", "iframe", "svg", "object":
 					t.Errorf("%s with %q: %s", name, h, tok)
 				}
 				for _, a := range tok.Attr {
@@ -144,7 +148,7 @@ func TestWhoeverConfirmsSeesWhatIsOpen(t *testing.T) {
 	open := ActionPage{Open: []notifier.Incident{inc}}
 	contains(t, page(t, s, PageConfirmed, "en", open), "Open right now", "Mail &lt;b&gt;is late&lt;/b&gt;</a>", `href="/incidents/7kq2m9"`, "Monitoring")
 	contains(t, page(t, s, PageConfirmed, "de", open), "Im Moment offen")
-	if got := page(t, s, PageConfirmed, "en", ActionPage{}); strings.Contains(got, "Open right now") || strings.Contains(got, "<ul") {
+	if got := page(t, s, PageConfirmed, "en", ActionPage{}); strings.Contains(got, "Open right now") || strings.Contains(got, `<ul class="parts"`) {
 		t.Errorf("nothing is open:\n%s", got)
 	}
 }
@@ -178,8 +182,8 @@ func TestAPageThatCannotBeMadeWritesNothing(t *testing.T) {
 
 func TestThePageKnowsTheBrowsersLanguages(t *testing.T) {
 	s := newSet(t)
-	contains(t, page(t, s, PageConfirm, "fr;q=0.9, de-CH;q=0.8, en;q=0.1", ActionPage{}), "Abonnement bestätigen")
-	if got := s.Pages().Lang("fr, de;q=0.5"); got != "de" {
+	contains(t, page(t, s, PageConfirm, "pt;q=0.9, de-CH;q=0.8, en;q=0.1", ActionPage{}), "Abonnement bestätigen")
+	if got := s.Pages().Lang("pt, de;q=0.5"); got != "de" {
 		t.Errorf("language %s", got)
 	}
 }
@@ -238,4 +242,49 @@ func TestAWithdrawalIsCalledOneOnThePage(t *testing.T) {
 		i.Updates, i.UpdatedAt = i.Updates[:2], i.Updates[1].CreatedAt.Add(time.Minute)
 	})
 	lacks(t, page, "<strong>Withdrawn")
+}
+
+func TestALogoStandsForTheNameAndThePolicyAllowsNothingElse(t *testing.T) {
+	plain := newSet(t)
+	if got := plain.Pages().Policy(); !strings.Contains(got, "img-src 'self';") || strings.Contains(got, "unsafe") || strings.Contains(got, "http") {
+		t.Errorf("policy %q", got)
+	}
+	s := newSet(t, func(o *Options) { o.Brand.Logo = "https://cdn.example.com:8443/a/logo.png?v=2&x=1" })
+	contains(t, s.Pages().Policy(), "img-src 'self' https://cdn.example.com:8443;")
+	contains(t, page(t, s, PageConfirm, "en", ActionPage{}), `<img class="logo" src="https://cdn.example.com:8443/a/logo.png?v=2&amp;x=1" alt="Example Status">`)
+	l, err := s.RenderSample("incident-opened", "en", "UTC")
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, l.HTML, `src="https://cdn.example.com:8443/a/logo.png?v=2&amp;x=1" alt="Example Status" height="32"`)
+	if !strings.HasPrefix(l.Text, "Example Status\n") {
+		t.Errorf("the name is lost where no picture is shown:\n%s", l.Text)
+	}
+	for _, logo := range []string{"logo.png", "//example.com/x.png", "data:image/png;base64,AA", "https://a;script-src b/x.png", "https://u:p@example.com/x.png", "https:///x.png"} {
+		o := plainOptions()
+		o.Brand.Logo = logo
+		if _, err := New(o); err == nil || !strings.Contains(err.Error(), "brand logo") {
+			t.Errorf("%q: %v", logo, err)
+		}
+	}
+}
+
+func TestEveryPageCanBeSkippedIntoAndTellsTheScriptHowTimesAreWritten(t *testing.T) {
+	s := newSet(t, func(o *Options) { o.BaseURL = "https://example.com/status/" })
+	script := s.Pages().Script()
+	if script.Path != "/assets/allclear.js" || script.Type != "text/javascript; charset=utf-8" || len(script.Hash) != 16 || len(script.Body) == 0 {
+		t.Errorf("%+v", script)
+	}
+	for _, name := range pageNames() {
+		got := page(t, s, name, "ja", samplePage(name))
+		contains(t, got, `<script src="/status/assets/allclear.js?v=`+script.Hash+`" defer></script>`, `data-both="{utc}（{own}）"`,
+			`<a class="skip" href="#content">`, `<main id="content" tabindex="-1">`,
+			`href="/status/feed.atom?language=ja"`, `href="/status/feed.json?language=ja"`, `href="/status/maintenance.ics?language=ja"`)
+	}
+}
+
+func TestAPageFromRightToLeftSaysSoAndSetsLatinNamesApart(t *testing.T) {
+	s := newSet(t)
+	got := page(t, s, PageHome, "ar-EG,ar;q=0.9,en;q=0.5", samplePage(PageHome))
+	contains(t, got, `<html lang="ar" dir="rtl">`, "<bdi>Example Status</bdi>", "<bdi>Incoming mail</bdi>", " · \u2068Example Status\u2069</title>", "\u2066UTC\u2069")
 }

@@ -64,6 +64,8 @@ func (w *textWriter) element(n *html.Node) {
 		w.line.WriteByte('\n')
 	case atom.Hr:
 		w.block(func() { w.line.WriteString(strings.Repeat("-", 24)) })
+	case atom.Img:
+		w.text(attribute(n, "alt"))
 	case atom.A:
 		w.link(n)
 	case atom.Strong:

@@ -18,6 +18,7 @@ import (
 // Brand is who speaks.
 type Brand struct {
 	Name  string // shown in every mail and page; required
+	Logo  string // address of a picture that stands for the name; empty: the name as text
 	URL   string // where the name leads; empty: the public page
 	Color string // accent, as #0b5d57; empty: the look's own. Made readable on light and dark ground
 }
@@ -52,6 +53,7 @@ type Set struct {
 	files     *files
 	languages *languages
 	brand     Brand
+	logo      string // scheme and host of the brand's picture, for a policy; "" for none
 	base      string // without a slash at its end
 	root      string // path of base
 	zone      *time.Location
@@ -83,6 +85,9 @@ func New(o Options) (*Set, error) {
 	s := &Set{
 		brand: o.Brand, base: strings.TrimRight(base.String(), "/"), root: strings.TrimRight(base.Path, "/"),
 		zone: o.Zone, stories: o.Stories, links: o.Links, now: o.Now, markdown: newMarkdown(),
+	}
+	if s.logo, err = logoSource(o.Brand.Logo); err != nil {
+		return nil, err
 	}
 	if s.brand.URL == "" {
 		s.brand.URL = s.base + "/"
@@ -118,6 +123,21 @@ func New(o Options) (*Set, error) {
 	}
 	return s, nil
 }
+
+// logoSource checks the address of a picture and returns where it is loaded from.
+func logoSource(logo string) (string, error) {
+	if logo == "" {
+		return "", nil
+	}
+	u, err := url.Parse(logo)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" || !policyHost.MatchString(u.Host) {
+		return "", fmt.Errorf("templates: brand logo %q: write it as https://example.com/logo.png", logo)
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
+// policyHost is what a Content-Security-Policy can name: no separator of its own.
+var policyHost = regexp.MustCompile(`^[A-Za-z0-9.-]+(:[0-9]+)?$`)
 
 // loadMails reads the mail views, with their styles written into them if styled is set.
 func (s *Set) loadMails(colour accent, styled bool) error {

@@ -31,6 +31,16 @@ func (p Times) Full(t time.Time) string {
 // the day of ref on both clocks, the year where it is ref's.
 func (p Times) Moment(t, ref time.Time) string { return p.moment(t, ref, p.clock) }
 
+// within is a moment for a text that staff wrote, which may run in the other
+// direction than the reader's language.
+func (p Times) within(t, ref time.Time) string {
+	text := p.Moment(t, ref)
+	if p.cat.dir() == "rtl" {
+		return "\u2067" + text + "\u2069"
+	}
+	return text
+}
+
 // Span prints two instants beside another one; where both lie on one day by
 // the same clock, the date and the zone once: "24 Nov, 02:00 to 04:00 UTC".
 func (p Times) Span(from, to, ref time.Time) string {
@@ -72,9 +82,9 @@ func (p Times) Duration(d time.Duration) string {
 	case d <= 0:
 		return p.cat.must("duration.none")
 	case h == 0:
-		return p.cat.must("duration.minutes", "n", m)
+		return p.cat.count("duration.minutes", m)
 	}
-	return p.pair(p.cat.must("duration.hours", "n", h), "duration.minutes", m)
+	return p.pair(p.cat.count("duration.hours", h), "duration.minutes", m)
 }
 
 // Between prints how long it is from one instant to another as whoever reads
@@ -87,7 +97,7 @@ func (p Times) pair(large, key string, n int) string {
 	if n == 0 {
 		return large
 	}
-	return p.cat.must("duration.pair", "large", large, "small", p.cat.must(key, "n", n))
+	return p.cat.must("duration.pair", "large", large, "small", p.cat.count(key, n))
 }
 
 func (p Times) both(utc, own string) string { return p.cat.must("time.both", "utc", utc, "own", own) }

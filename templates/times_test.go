@@ -38,6 +38,10 @@ func TestATimeIsShownInUTCAndInTheReadersZoneBothNamed(t *testing.T) {
 		{"en", "Europe/Oslo", "2026-11-23T23:30:00Z", "2026-11-23T18:00:00Z", "23 Nov, 23:30 UTC (24 Nov, 00:30 CET)"},
 		{"en", "UTC", "2025-11-21T09:40:00Z", "2026-11-23T18:00:00Z", "21 Nov 2025, 09:40 UTC"},
 		{"de", "Europe/Oslo", "2026-11-21T09:40:00Z", "2026-11-23T18:00:00Z", "21. Nov., 09:40 UTC (10:40 CET)"},
+		{"es", "Europe/Madrid", "2026-11-21T09:40:00Z", "2026-11-23T18:00:00Z", "21 nov, 09:40 UTC (10:40 CET)"},
+		{"fr", "Europe/Paris", "2026-08-21T09:40:00Z", "2026-11-23T18:00:00Z", "21 août, 09:40 UTC (11:40 CEST)"},
+		{"ja", "Asia/Tokyo", "2026-11-23T16:11:00Z", "2026-11-23T18:00:00Z", "11月23日 16:11 UTC（11月24日 01:11 JST）"},
+		{"ar", "Africa/Cairo", "2026-11-21T09:40:00Z", "2026-11-23T18:00:00Z", "21 نوفمبر، 09:40 \u2066UTC\u2069 (11:40 \u2066EET\u2069)"},
 		// The hour that comes twice, and the one that does not come.
 		{"en", "Europe/Berlin", "2026-10-25T00:30:00Z", "2026-10-25T00:00:00Z", "00:30 UTC (02:30 CEST)"},
 		{"en", "Europe/Berlin", "2026-10-25T01:30:00Z", "2026-10-25T00:00:00Z", "01:30 UTC (02:30 CET)"},
@@ -56,6 +60,10 @@ func TestAFullTimeSaysWeekdayDateAndYear(t *testing.T) {
 		{"en", "Europe/Oslo", "2026-11-23T16:11:00Z", "Mon 23 Nov 2026, 16:11 UTC (17:11 CET)"},
 		{"en", "Europe/Oslo", "2026-12-31T23:30:00Z", "Thu 31 Dec 2026, 23:30 UTC (Fri 1 Jan, 00:30 CET)"},
 		{"de", "Europe/Berlin", "2026-03-01T16:11:00Z", "So., 1. März 2026, 16:11 UTC (17:11 CET)"},
+		{"es", "UTC", "2026-11-23T16:11:00Z", "lun, 23 nov 2026, 16:11 UTC"},
+		{"fr", "UTC", "2026-11-23T16:11:00Z", "lun. 23 nov. 2026, 16:11 UTC"},
+		{"ja", "UTC", "2026-11-23T16:11:00Z", "2026年11月23日(月) 16:11 UTC"},
+		{"ar", "UTC", "2026-11-23T16:11:00Z", "الاثنين، 23 نوفمبر 2026، 16:11 \u2066UTC\u2069"},
 	} {
 		if got := s.Times(c.lang, c.zone).Full(at(t, c.at)); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
@@ -86,6 +94,24 @@ func TestADurationIsSaidInWordsOfItsSize(t *testing.T) {
 		}
 		if got := de.Duration(c.d); got != c.wide {
 			t.Errorf("%v: %q, want %q", c.d, got, c.wide)
+		}
+	}
+}
+
+func TestADurationTakesTheFormsOfItsLanguage(t *testing.T) {
+	s := newSet(t)
+	for _, c := range []struct {
+		lang string
+		d    time.Duration
+		want string
+	}{
+		{"es", 27 * time.Hour, "1 día 3 h"}, {"fr", 49 * time.Hour, "2 jours 1 h"}, {"fr", 20 * time.Second, "moins d’une minute"},
+		{"ja", 134 * time.Minute, "2時間14分"}, {"ja", 50 * time.Hour, "2日2時間"},
+		{"ar", time.Minute, "دقيقة واحدة"}, {"ar", 2 * time.Minute, "دقيقتان"}, {"ar", 5 * time.Minute, "5 دقائق"}, {"ar", 42 * time.Minute, "42 دقيقة"},
+		{"ar", 134 * time.Minute, "ساعتان و14 دقيقة"}, {"ar", 11*24*time.Hour + time.Hour, "11 يومًا وساعة واحدة"}, {"ar", 100 * 24 * time.Hour, "100 يوم"},
+	} {
+		if got := s.Times(c.lang, "").Duration(c.d); got != c.want {
+			t.Errorf("%s %v: %q, want %q", c.lang, c.d, got, c.want)
 		}
 	}
 }

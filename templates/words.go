@@ -67,7 +67,7 @@ func (c *catalogue) parts(keys []string, names map[string]string) string {
 		if n := names[k]; n != "" {
 			k = n
 		}
-		out = append(out, k)
+		out = append(out, c.isolate(k))
 	}
 	return c.list(out)
 }

@@ -123,7 +123,7 @@ func TestTheCommandLineTellsAStoryFromBeginningToEnd(t *testing.T) {
 		d.refused("no token", "token", "revoke", "abc")
 		d.refused(`kind: "foo" is not one of incident, maintenance, post`, "incident", "list", "--kind", "foo")
 		d.refused(`state: "foo" is not one of pending, active`, "subscriber", "list", "--state", "foo")
-		d.refused(`lang: there are no texts in "fr"; there are en, de`, "templates", "render", "--lang", "fr", "incident-created")
+		d.refused(`lang: there are no texts in "pt"; there are en, ar, de, es, fr, ja`, "templates", "render", "--lang", "pt", "incident-created")
 		d.refused(`zone: "Oslo" is no time zone`, "templates", "render", "--zone", "Oslo", "incident-created")
 	})
 }

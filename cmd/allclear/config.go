@@ -49,6 +49,7 @@ type Site struct {
 	Clock
 	BaseURL   string `name:"base-url" setting:"BASE_URL" group:"settings" placeholder:"URL" help:"What links begin with; default: http:// and the address listened on."`
 	Name      string `setting:"NAME" group:"settings" default:"Status" placeholder:"TEXT" help:"The name readers know the service by."`
+	Logo      string `setting:"LOGO" group:"settings" placeholder:"URL" help:"A picture that stands for the name in mails and pages."`
 	Color     string `setting:"COLOR" group:"settings" placeholder:"#RRGGBB" help:"The accent colour of mails and pages."`
 	Language  string `setting:"LANGUAGE" group:"settings" default:"en" placeholder:"CODE" help:"Of readers who chose none."`
 	Templates string `setting:"TEMPLATES" group:"settings" placeholder:"FOLDER" help:"Files that take the place of the embedded ones, one by one."`

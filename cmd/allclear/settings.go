@@ -68,6 +68,11 @@ func (s *Site) check() error {
 	if s.Name == "" || len([]rune(s.Name)) > 80 || strings.ContainsFunc(s.Name, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
 		return wrong("NAME", "must be 1 to 80 characters on one line")
 	}
+	if s.Logo != "" {
+		if u, err := url.Parse(s.Logo); err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+			return wrong("LOGO", "%q is no address of a picture; write https://example.com/logo.png", s.Logo)
+		}
+	}
 	if s.Color != "" && !hexColor.MatchString(s.Color) {
 		return wrong("COLOR", "%q is no colour; write #0b5d57", s.Color)
 	}

@@ -19,7 +19,7 @@ func (s *Site) set(base string, stories templates.Stories, links templates.Links
 		return nil, err
 	}
 	set, err := templates.New(templates.Options{
-		Overrides: s.overrides(), Brand: templates.Brand{Name: s.Name, Color: s.Color}, Zone: zone, Language: s.Language,
+		Overrides: s.overrides(), Brand: templates.Brand{Name: s.Name, Logo: s.Logo, Color: s.Color}, Zone: zone, Language: s.Language,
 		BaseURL: base, Stories: stories, Links: links, Now: now,
 	})
 	var inv *notifier.Invalid
