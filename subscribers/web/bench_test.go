@@ -19,17 +19,23 @@ import (
 )
 
 // BenchmarkVisitors is what a crowd gets: real HTTP on loopback, SQLite, 25
-// posts with 4 updates each, 3,975 followers, and an update every 100 ms. The
-// visitors run on the same machine.
+// posts with 4 updates each, 3,975 followers, and a change every 100 ms. The
+// visitors run on the same machine. rate is how many come in a second, whether
+// those before them were served or not, and what is waited for counts from when
+// they came; 0 is as many as are served.
 func BenchmarkVisitors(b *testing.B) {
 	for _, path := range []string{"/", "/feed.atom", "/badge.svg"} {
-		for _, crowd := range []int{16, 256} {
-			b.Run(fmt.Sprintf("path=%s/visitors=%d", path, crowd), func(b *testing.B) { visit(b, path, crowd) })
+		for _, rate := range []int{2000, 0} {
+			b.Run(fmt.Sprintf("path=%s/rate=%d", path, rate), func(b *testing.B) { visit(b, path, rate) })
 		}
 	}
 }
 
-func visit(b *testing.B, path string, crowd int) {
+func visit(b *testing.B, path string, rate int) {
+	crowd := 64 // connections
+	if rate == 0 {
+		crowd = 8
+	}
 	store := storetest.Open(b, "sqlite")()
 	set, err := templates.New(templates.Options{
 		Brand: templates.Brand{Name: "Example Status"}, BaseURL: "https://status.example.com", Stories: store, Links: mailLinks{}, Now: store.Now,
@@ -96,19 +102,26 @@ func visit(b *testing.B, path string, crowd int) {
 			case <-ctx.Done():
 				return
 			case <-every.C:
-				if err := say(ctx, last); err != nil && ctx.Err() == nil {
+				ids++
+				title := fmt.Sprintf("imap%d does not answer", ids%10)
+				_, err := store.ReviseIncident(ctx, last, func(i notifier.Incident) (notifier.Posting, error) {
+					return i.Correct(notifier.Correction{Title: &title}, desk())
+				})
+				if err != nil && ctx.Err() == nil {
 					b.Error(err)
 				}
 			}
 		}
 	})
-	work, took := make(chan struct{}, crowd), make([][]time.Duration, crowd)
+	work, took := make(chan time.Time, b.N), make([][]time.Duration, crowd)
 	var all sync.WaitGroup
 	b.ResetTimer()
 	for n := range crowd {
 		all.Go(func() {
-			for range work {
-				began := time.Now()
+			for came := range work {
+				if rate == 0 {
+					came = time.Now()
+				}
 				res, err := client.Get(server.URL + path)
 				if err != nil {
 					b.Error(err)
@@ -118,12 +131,18 @@ func visit(b *testing.B, path string, crowd int) {
 					b.Errorf("%s: %v", res.Status, err)
 				}
 				res.Body.Close()
-				took[n] = append(took[n], time.Since(began))
+				took[n] = append(took[n], time.Since(came))
 			}
 		})
 	}
-	for range b.N {
-		work <- struct{}{}
+	began := time.Now()
+	for n := range b.N {
+		came := began
+		if rate > 0 {
+			came = began.Add(time.Duration(n) * time.Second / time.Duration(rate))
+			<-time.After(time.Until(came))
+		}
+		work <- came
 	}
 	close(work)
 	all.Wait()
