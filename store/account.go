@@ -24,7 +24,7 @@ func (s *Store) SendLink(ctx context.Context, channel notifier.Channel, address 
 	if err != nil || len(found) == 0 {
 		return false, translate(err)
 	}
-	err = s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+	err = s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		sent = false
 		rows, err := subscribersAt(tx, channel, []string{address})
 		if err != nil {
@@ -137,7 +137,7 @@ func (s *Store) ResumeSubscribers(ctx context.Context, max int) (int, error) {
 		return 0, translate(err)
 	}
 	n := 0
-	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+	err := s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		found, err := due(tx, s.skipLocked())
 		if n = len(found); err != nil || n == 0 {
 			return err

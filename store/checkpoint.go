@@ -27,6 +27,7 @@ type checkpoints struct {
 	last    atomic.Int64 // microseconds
 	busy    atomic.Bool
 	running sync.WaitGroup
+	one     sync.Mutex // SQLite refuses a second one at the same time
 }
 
 // committed notes a commit, and begins a checkpoint when it is time for one.
@@ -38,8 +39,23 @@ func (c *checkpoints) committed(db *gorm.DB, now time.Time) {
 	c.last.Store(micros(now))
 	c.running.Go(func() {
 		defer c.busy.Store(false)
+		c.one.Lock()
+		defer c.one.Unlock()
 		// PASSIVE waits for nobody. What it could not do the next one does, and
 		// an error of the disk is met by whoever writes.
 		_ = db.WithContext(context.Background()).Exec(`PRAGMA wal_checkpoint(PASSIVE)`).Error
 	})
+}
+
+// emptyLog copies the log into the file and makes it empty, so that what stood in
+// pages before is nowhere any more. Where somebody reads all the time it is
+// overwritten a little later.
+func (s *Store) emptyLog(ctx context.Context) {
+	if err := s.turns.take(ctx, false); err != nil {
+		return
+	}
+	defer s.turns.done()
+	s.checkpoints.one.Lock()
+	defer s.checkpoints.one.Unlock()
+	_ = s.writer.WithContext(ctx).Exec(`PRAGMA wal_checkpoint(TRUNCATE)`).Error
 }

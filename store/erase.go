@@ -54,10 +54,8 @@ func (s *Store) EraseSubscriber(ctx context.Context, n subscribers.Number) error
 		}
 		return s.audit(ctx, tx, "subscriber.erase", n.String(), "")
 	})
-	if err == nil && s.dialect == sqlite {
-		// The log of changes holds what the pages held before. Where a reader
-		// is at it, it is overwritten a little later.
-		_ = s.writer.WithContext(ctx).Exec(`PRAGMA wal_checkpoint(TRUNCATE)`).Error
+	if _, joined := ctx.Value(txKey{}).(*gorm.DB); err == nil && s.dialect == sqlite && !joined {
+		s.emptyLog(ctx)
 	}
 	return err
 }
