@@ -62,6 +62,7 @@ bench-go: ## the benchmarks of every package
 
 soak: ## ROUNDS (300) of every fault on each database, every test SOAK (20) times over, a minute of each fuzz test
 	ALLCLEAR_TEST_ROUNDS=$(ROUNDS) go test -race -count 1 -timeout 2h -v ./cmd/allclear/faulttest
+	ALLCLEAR_TEST_FLOOD=60s go test -count 1 -timeout 20m -v -p 1 -run 'FloodOfSignUps|TakeTheSameTime' ./cmd/allclear ./subscribers/web
 	go test -race -count $(SOAK) -timeout 6h $$(go list ./... | grep -v /faulttest)
 	$(MAKE) fuzz FUZZTIME=60s
 

@@ -41,6 +41,9 @@ func (s *Store) EraseSubscriber(ctx context.Context, n subscribers.Number) error
 		if err := s.forgetDeliveries(tx, int64(n)); err != nil {
 			return err
 		}
+		if err := tx.Exec(`DELETE FROM signups WHERE address = ?`, row.Address).Error; err != nil {
+			return fmt.Errorf("forget what was asked for: %w", err)
+		}
 		if err := tx.Exec(`DELETE FROM subscribers WHERE number = ?`, int64(n)).Error; err != nil {
 			return fmt.Errorf("delete the subscriber: %w", err)
 		}

@@ -294,8 +294,8 @@ func (x *expansion) wants() (string, []any, error) {
 			cadences = append(cadences, string(c))
 		}
 	}
-	sql := `s.cadence IN ? AND (s.kinds = 0 OR s.kinds & ? <> 0)`
-	args := []any{cadences, kindBits[x.event.Kind]}
+	sql := `s.cadence IN ? AND (s.kinds = 0 OR s.kinds & ? <> 0) AND (s.incident = '' OR s.incident = ?)`
+	args := []any{cadences, kindBits[x.event.Kind], x.event.IncidentID.String}
 	if x.event.Kind == notifier.KindIncident {
 		sql += ` AND s.severity <= ?`
 		args = append(args, int(x.event.Severity))

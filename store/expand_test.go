@@ -36,9 +36,9 @@ func (b *box) addRaw(s subscribers.Subscriber) int64 {
 	}
 	b.exec(`UPDATE counters SET value = value + 1 WHERE name = 'subscriber'`)
 	n := b.number(`SELECT value FROM counters WHERE name = 'subscriber'`)
-	b.exec(`INSERT INTO subscribers (number, channel, address, state, severity, kinds, chooses, cadence, timezone, language, created_at, unsubscribed_at)
-		VALUES (%d, '%s', '%s', '%s', %d, %d, %t, '%s', '%s', '%s', 1, %d)`, n, s.Channel, s.Address, s.State, s.Filter.Severity, kinds,
-		len(s.Filter.Components) > 0, s.Cadence, s.Timezone, s.Language, left)
+	b.exec(`INSERT INTO subscribers (number, channel, address, state, severity, kinds, chooses, cadence, timezone, language, created_at, unsubscribed_at, incident)
+		VALUES (%d, '%s', '%s', '%s', %d, %d, %t, '%s', '%s', '%s', 1, %d, '%s')`, n, s.Channel, s.Address, s.State, s.Filter.Severity, kinds,
+		len(s.Filter.Components) > 0, s.Cadence, s.Timezone, s.Language, left, s.Filter.Incident)
 	for _, c := range s.Filter.Components {
 		b.exec(`INSERT INTO subscriber_components (subscriber, component_key) VALUES (%d, '%s')`, n, c)
 	}
@@ -68,6 +68,7 @@ func drawSubscriber(t *rapid.T, i int) subscribers.Subscriber {
 			Severity:   notifier.Severity(rapid.IntRange(0, 3).Draw(t, "severity")),
 			Components: rapid.SliceOfNDistinct(rapid.SampledFrom(componentKeys), 0, 3, rapid.ID).Draw(t, "components"),
 			Kinds:      rapid.SliceOfNDistinct(rapid.SampledFrom(notifier.Kinds), 0, 3, rapid.ID).Draw(t, "kinds"),
+			Incident:   rapid.SampledFrom([]string{"", "", "", "one", "two"}).Draw(t, "incident"),
 		},
 		Timezone: rapid.SampledFrom([]string{"", "Europe/Oslo"}).Draw(t, "timezone"),
 		Language: rapid.SampledFrom([]string{"", "pt-BR"}).Draw(t, "language"),

@@ -100,6 +100,15 @@ func TestImpossibleRowsAreRefused(t *testing.T) {
 		`UPDATE suppressions SET channel = 'pigeon'`,
 		`UPDATE suppressions SET address = ''`,
 
+		`UPDATE signups SET id = ''`,
+		`UPDATE signups SET address = ''`,
+		`UPDATE signups SET due_at = asked_at - 1`,
+		`UPDATE budgets SET scope = 'mood'`,
+		`INSERT INTO budgets (scope, key, whole_at) VALUES ('all', '', 1)`,
+		`UPDATE consent_texts SET version = ''`,
+		`UPDATE consents SET step = 'guessed'`,
+		`UPDATE consents SET subscriber = 99`,
+
 		`UPDATE deliveries SET event_number = 2 WHERE id = 4294967297`,
 		`UPDATE deliveries SET id = 8589934594 WHERE id = 4294967297`,
 		`UPDATE deliveries SET id = 0 WHERE id = 4294967297`,

@@ -31,6 +31,7 @@ type subscriberRow struct {
 	LeftBy         string
 	LeftFrom       string
 	LeftReason     string
+	Incident       string
 }
 
 func (subscriberRow) TableName() string { return "subscribers" }
@@ -53,14 +54,14 @@ func rowOfSubscriber(s subscribers.Subscriber) subscriberRow {
 		Timezone: s.Timezone, Language: s.Language,
 		CreatedAt: micros(s.CreatedAt), ConfirmedAt: micros(s.ConfirmedAt), UnsubscribedAt: micros(s.Unsubscribed),
 		Shared: s.Group, Contact: s.Contact, PausedUntil: micros(s.PausedUntil),
-		LeftBy: string(s.Left.By), LeftFrom: string(s.Left.From), LeftReason: s.Left.Reason,
+		LeftBy: string(s.Left.By), LeftFrom: string(s.Left.From), LeftReason: s.Left.Reason, Incident: s.Filter.Incident,
 	}
 }
 
 func (r subscriberRow) subscriber() subscribers.Subscriber {
 	s := subscribers.Subscriber{
 		Number: subscribers.Number(r.Number), Channel: notifier.Channel(r.Channel), Address: r.Address, State: subscribers.State(r.State),
-		Filter: subscribers.Filter{Severity: notifier.Severity(r.Severity)}, Cadence: subscribers.Cadence(r.Cadence),
+		Filter: subscribers.Filter{Severity: notifier.Severity(r.Severity), Incident: r.Incident}, Cadence: subscribers.Cadence(r.Cadence),
 		Timezone: r.Timezone, Language: r.Language,
 		CreatedAt: instant(r.CreatedAt), ConfirmedAt: instant(r.ConfirmedAt), Unsubscribed: instant(r.UnsubscribedAt),
 		Group: r.Shared, Contact: r.Contact, PausedUntil: instant(r.PausedUntil),

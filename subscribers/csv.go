@@ -20,7 +20,7 @@ const (
 )
 
 // csvColumns are the columns of this version, in the order an export writes them.
-var csvColumns = []string{"channel", "address", "components", "severity", "kinds", "cadence", "timezone", "language", "state", "group", "contact"}
+var csvColumns = []string{"channel", "address", "components", "severity", "kinds", "cadence", "timezone", "language", "state", "group", "contact", "incident"}
 
 // csvLater are columns that the file may have but not fill.
 var csvLater = []string{"hour", "weekday", "format", "types"}
@@ -41,6 +41,8 @@ type CSVReader struct {
 	line    int
 	comma   byte
 	columns []string
+	from    *foreign // whose file it is; nil is ours
+	without State    // of rows that name none; "" is Pending
 }
 
 // ReadCSV begins to read a file: UTF-8 with or without a byte order mark,
@@ -75,12 +77,14 @@ func ReadCSV(r io.Reader) (*CSVReader, error) {
 	if reason != "" {
 		return bad("column %d: %s", at+1, reason)
 	}
+	for i, name := range cells {
+		cells[i] = strings.ToLower(strings.TrimSpace(name))
+	}
+	c.from = foreignFile(cells)
 	for _, name := range cells {
-		name = strings.ToLower(strings.TrimSpace(name))
-		if name == "email" {
-			name = "address"
-		}
+		name = c.from.column(name)
 		switch {
+		case name == "":
 		case !slices.Contains(csvColumns, name) && !slices.Contains(csvLater, name):
 			return bad("%q is not a known column; known are %s", notifier.Clip(name), strings.Join(slices.Concat(csvColumns, csvLater), ", "))
 		case slices.Contains(c.columns, name):
@@ -218,6 +222,7 @@ func (c *CSVReader) subscriber(cells []string) (Subscriber, *notifier.Invalid) {
 		v := cells[i]
 		word := strings.ToLower(strings.TrimSpace(v))
 		switch name {
+		case "": // passed over
 		case "channel":
 			s.Channel = notifier.Channel(word)
 		case "address":
@@ -242,6 +247,13 @@ func (c *CSVReader) subscriber(cells []string) (Subscriber, *notifier.Invalid) {
 			s.Language = strings.TrimSpace(v)
 		case "state":
 			s.State = State(word)
+			if c.from != nil {
+				state, bad := c.from.state(word)
+				if bad != nil {
+					return s, bad
+				}
+				s.State = state
+			}
 		case "group":
 			yes, ok := map[string]bool{"": false, "false": false, "no": false, "0": false, "true": true, "yes": true, "1": true}[word]
 			if !ok {
@@ -250,11 +262,16 @@ func (c *CSVReader) subscriber(cells []string) (Subscriber, *notifier.Invalid) {
 			s.Group = yes
 		case "contact":
 			s.Contact = strings.TrimSpace(v)
+		case "incident":
+			s.Filter.Incident = strings.TrimSpace(v)
 		default:
 			if word != "" {
 				return s, notifier.Invalidf(name, "is not available in this version; leave it empty")
 			}
 		}
+	}
+	if s.State == "" {
+		s.State = c.without
 	}
 	if err := s.Validate(); err != nil {
 		return s, asInvalid(err)
@@ -301,7 +318,7 @@ func (w *CSVWriter) Write(s Subscriber) error {
 	cells := []string{
 		string(s.Channel), s.Address, strings.Join(s.Filter.Components, ";"), s.Filter.Severity.String(),
 		strings.Join(kinds, ";"), string(s.Cadence), s.Timezone, s.Language, string(s.State),
-		"", s.Contact,
+		"", s.Contact, s.Filter.Incident,
 	}
 	if s.Group {
 		cells[9] = "true"

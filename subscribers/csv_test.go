@@ -39,8 +39,8 @@ func readAll(t testing.TB, text string) []subscribers.Row {
 }
 
 func TestEveryColumnOfASubscriberIsRead(t *testing.T) {
-	rows := readAll(t, "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact\n"+
-		"email,Ann@Example.COM,imap7;web,major,incident;post,milestones,Europe/Oslo,pt-BR,active,true,Boss@Example.com\n")
+	rows := readAll(t, "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident\n"+
+		"email,Ann@Example.COM,imap7;web,major,incident;post,milestones,Europe/Oslo,pt-BR,active,true,Boss@Example.com,7kq2m9\n")
 	if len(rows) != 1 || rows[0].Err != nil {
 		t.Fatalf("rows: %+v", rows)
 	}
@@ -48,7 +48,7 @@ func TestEveryColumnOfASubscriberIsRead(t *testing.T) {
 		Channel: notifier.Email, Address: "Ann@example.com", State: subscribers.Active, Cadence: subscribers.Milestones,
 		Filter: subscribers.Filter{
 			Components: []string{"imap7", "web"}, Severity: notifier.SeverityMajor,
-			Kinds: []notifier.Kind{notifier.KindIncident, notifier.KindPost},
+			Kinds: []notifier.Kind{notifier.KindIncident, notifier.KindPost}, Incident: "7kq2m9",
 		},
 		Timezone: "Europe/Oslo", Language: "pt-BR", Group: true, Contact: "Boss@example.com",
 	}
@@ -227,7 +227,7 @@ func TestAnExportOfNobodyIsTheHeader(t *testing.T) {
 	if err := subscribers.WriteCSV(&out).Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if got := out.String(); got != "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact\n" {
+	if got := out.String(); got != "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident\n" {
 		t.Errorf("wrote %q", got)
 	}
 	if rows := readAll(t, out.String()); len(rows) != 0 {
@@ -251,6 +251,7 @@ func TestWhatIsExportedIsImportedAsItWas(t *testing.T) {
 					Components: rapid.SliceOfN(key, 0, 3).Draw(t, "components"),
 					Kinds:      rapid.SliceOfN(rapid.SampledFrom(notifier.Kinds), 0, 3).Draw(t, "kinds"),
 					Severity:   notifier.Severity(rapid.IntRange(0, 3).Draw(t, "severity")),
+					Incident:   rapid.SampledFrom([]string{"", "7kq2m9"}).Draw(t, "incident"),
 				},
 			}
 			if rapid.Bool().Draw(t, "group") {

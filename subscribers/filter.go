@@ -3,6 +3,7 @@ package subscribers
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"allclear/notifier"
 )
@@ -12,13 +13,20 @@ type Filter struct {
 	Components []string          // keys; empty means all
 	Severity   notifier.Severity // lowest severity of incidents; others are not ranked
 	Kinds      []notifier.Kind   // empty means all
+	Incident   string            // the id of the only one to hear of; "" means all
 }
+
+// maxIncident is the length of the longest id; ours have 16 characters.
+const maxIncident = 64
 
 // Match is the rule of who gets what. The store says the same in SQL (see
 // store/expand.go); a property test holds the two equal.
 func (f Filter) Match(e notifier.Event) bool {
 	if e.Type == notifier.IncidentRetracted {
 		return false // who never heard of the mistake need not hear that it was one; who did hears it anyway (EventType.Closing)
+	}
+	if f.Incident != "" && f.Incident != e.IncidentID {
+		return false
 	}
 	if len(f.Kinds) > 0 && !slices.Contains(f.Kinds, e.Kind) {
 		return false
@@ -62,6 +70,9 @@ func (f *Filter) Validate() error {
 	}
 	if f.Severity < notifier.SeverityNone || f.Severity > notifier.SeverityCritical {
 		return notifier.Invalidf("severity", "is not one of none, minor, major, critical")
+	}
+	if len(f.Incident) > maxIncident || strings.ContainsFunc(f.Incident, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return notifier.Invalidf("incident", "is not the id of an incident")
 	}
 	f.Components = distinct(f.Components)
 	f.Kinds = distinct(f.Kinds)

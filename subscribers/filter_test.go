@@ -36,6 +36,8 @@ func TestMatchIsWhoGetsWhat(t *testing.T) {
 		{"nor has a post", Filter{Severity: notifier.SeverityCritical}, post, true},
 		{"a kind they chose", Filter{Kinds: []notifier.Kind{notifier.KindMaintenance}}, work, true},
 		{"a kind they did not", Filter{Kinds: []notifier.Kind{notifier.KindMaintenance}}, post, false},
+		{"the one incident they follow", Filter{Incident: "a"}, notifier.Event{Kind: notifier.KindIncident, IncidentID: "a"}, true},
+		{"another one", Filter{Incident: "a"}, notifier.Event{Kind: notifier.KindIncident, IncidentID: "b"}, false},
 		{"all wishes at once", Filter{Components: []string{"imap"}, Severity: notifier.SeverityMinor, Kinds: []notifier.Kind{notifier.KindIncident}}, incident(notifier.SeverityMajor, "imap"), true},
 	} {
 		if got := c.f.Match(c.e); got != c.want {
@@ -51,6 +53,7 @@ func drawFilter(t *rapid.T) Filter {
 		Components: rapid.SliceOfN(rapid.SampledFrom(keys), 0, 3).Draw(t, "components"),
 		Severity:   notifier.Severity(rapid.IntRange(0, 3).Draw(t, "severity")),
 		Kinds:      rapid.SliceOfN(rapid.SampledFrom(notifier.Kinds), 0, 3).Draw(t, "kinds"),
+		Incident:   rapid.SampledFrom([]string{"", "", "one", "two"}).Draw(t, "incident"),
 	}
 }
 
@@ -59,6 +62,7 @@ func drawEvent(t *rapid.T) notifier.Event {
 		Kind:       rapid.SampledFrom(notifier.Kinds).Draw(t, "kind"),
 		Severity:   notifier.Severity(rapid.IntRange(0, 3).Draw(t, "rank")),
 		Components: rapid.SliceOfNDistinct(rapid.SampledFrom(keys), 0, 3, rapid.ID[string]).Draw(t, "touched"),
+		IncidentID: rapid.SampledFrom([]string{"one", "two"}).Draw(t, "of"),
 	}
 }
 
@@ -97,7 +101,7 @@ func TestMatchHoldsItsLaws(t *testing.T) {
 func TestABadFilterNamesItsField(t *testing.T) {
 	for field, f := range map[string]Filter{
 		"components[0]": {Components: []string{"IMAP"}}, "components[1]": {Components: []string{"imap", "a;b"}},
-		"kinds[0]": {Kinds: []notifier.Kind{"outage"}}, "severity": {Severity: 4},
+		"kinds[0]": {Kinds: []notifier.Kind{"outage"}}, "severity": {Severity: 4}, "incident": {Incident: "a b"},
 	} {
 		err := f.Validate()
 		var invalid *notifier.Invalid

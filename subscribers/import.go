@@ -30,6 +30,7 @@ type Importer interface {
 type ImportOptions struct {
 	Overwrite bool // replace the choices of those who are there already
 	DryRun    bool // write nothing; the report says what would happen
+	Active    bool // rows that name no state have agreed already, and nobody is asked
 	// Confirm makes the event that asks a pending subscriber to confirm;
 	// nil asks nobody.
 	Confirm func(Subscriber) *notifier.Event
@@ -72,6 +73,9 @@ func Import(ctx context.Context, to Importer, file io.Reader, o ImportOptions) (
 	rows, err := ReadCSV(file)
 	if err != nil {
 		return in.report, err
+	}
+	if o.Active {
+		rows.without = Active
 	}
 	for {
 		row, err := rows.Next()

@@ -52,6 +52,17 @@ func TestAFileComesInOnceHoweverOftenItIsImported(t *testing.T) {
 	})
 }
 
+func TestALinesStateCountsAndWhoHasNoneIsTakenAsSaid(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open storetest.Opener) {
+		s := open()
+		o := subscribers.ImportOptions{Active: true, Confirm: func(subscribers.Subscriber) *notifier.Event { t.Error("somebody is asked"); return nil }}
+		got, err := subscribers.Import(t.Context(), s, strings.NewReader("email,attributes,status\na@example.com,{},enabled\nb@example.com,{},blocklisted\n"), o)
+		if err != nil || got.Added != 2 || got.Active != 1 {
+			t.Errorf("report %+v, %v", got, err)
+		}
+	})
+}
+
 func TestADryRunTellsWhatWouldBeAndWritesNothing(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, open storetest.Opener) {
 		s := open()

@@ -18,13 +18,14 @@ type homeModel struct {
 	Parts               []part
 	Older               string
 	History             string
+	Subscribe           *subscribeBox
 }
 
 type part struct{ Group, Name, State, Tone string }
 
 func (p *Pages) home(f frame, times Times, data Home, now time.Time) (homeModel, error) {
 	cat := times.cat
-	m := homeModel{frame: f, History: p.set.root + "/history", Followers: cat.must("page.home.nobody")}
+	m := homeModel{frame: f, Subscribe: p.box(cat, data.Subscribe), History: p.set.root + "/history", Followers: cat.must("page.home.nobody")}
 	if data.Followers > 0 {
 		m.Followers = cat.count("page.home.followers", int(data.Followers))
 	}

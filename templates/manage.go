@@ -17,6 +17,7 @@ type ManagePage struct {
 	Now     time.Time
 	Done    string   // what was just done: saved, paused, resumed, moving, stayed; "" for nothing
 	Wrong   []string // fields that could not be taken, and why: timezone, address-often
+	Only    string   // the title of the one incident that is followed; "" is every one
 	Group   bool     // of an address that many read; whoever looks is its owner
 
 	Parts    []notifier.Component
@@ -27,7 +28,7 @@ type ManagePage struct {
 	Cadence  string
 	Cadences []string // those that can be had
 	Timezone string
-	Zones    []string // to choose from
+	Zones    []string // to choose from; nil is all
 	Language string
 
 	PauseUntil string // as it was entered, 2026-11-30
@@ -104,6 +105,9 @@ func (p *Pages) manage(f frame, data ManagePage) manage {
 	cat := f.cat
 	times := Times{cat: cat, zone: p.set.location(data.Timezone)}
 	m := manage{frame: f, ManagePage: data, First: data.Now.In(times.zone).AddDate(0, 0, 1).Format(time.DateOnly)}
+	if m.Zones == nil {
+		m.Zones = zones()
+	}
 	m.Heading = cat.must("page.manage.title")
 	if slices.Contains(doings(), data.Done) {
 		m.Heading = cat.must("page.manage.done." + data.Done)

@@ -21,18 +21,20 @@ type Home struct {
 	Open       []notifier.Incident // those still going on, where they may not all be in Incidents; nil: look there
 	Components []notifier.Component
 	Followers  int64
-	Older      string // path and query of the next page; "" at the end
+	Older      string         // path and query of the next page; "" at the end
+	Subscribe  *SubscribeForm // nil shows none
 }
 
 // IncidentPage is one announcement with everything said about it.
 type IncidentPage struct {
 	Incident   notifier.Incident // with its updates
 	Components []notifier.Component
+	Subscribe  *SubscribeForm // to follow this one only; nil shows none
 }
 
-// ActionPage is a page with one button or none: confirm, confirmed, unsubscribe,
-// unsubscribed and those around a subscription that stand alone. The button
-// posts to the page's own address.
+// ActionPage is a page with one button or none: what became of a sign-up, a
+// confirmation or a goodbye, and those around a subscription that stand alone.
+// The button posts to the page's own address.
 type ActionPage struct {
 	Open     []notifier.Incident // confirmed: what is going on right now, which nobody mailed the reader about
 	From, To string              // manage-move: the addresses, From only where it is shown to its own reader
@@ -82,6 +84,7 @@ type Pages struct {
 	style Asset
 	code  Asset
 	icon  Asset
+	work  Asset
 }
 
 // Pages is the public pages of the set.
@@ -106,6 +109,11 @@ func loadPages(s *Set, colour accent) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
+	work, err := s.files.read("asset/work.js")
+	if err != nil {
+		return nil, err
+	}
+	p.work = newAsset("work.js", "text/javascript; charset=utf-8", work)
 	p.icon = Asset{Path: "/favicon.ico", Type: "image/svg+xml", Body: []byte(icon)}
 	shared, err := s.parse(nil, "page/layout.html", "layout", nil)
 	if err != nil {
@@ -154,7 +162,7 @@ func (p *Pages) Policy() string {
 func (p *Pages) Icon() Asset { return p.icon }
 
 // Page writes the page of a name (PageHome and so on) with its data: Home,
-// History, IncidentPage, ActionPage, ManagePage, LinkPage or MessagePage. lang is a language or the whole
+// History, IncidentPage, SubscribeForm, SubscribeStep, ActionPage, ManagePage, LinkPage or MessagePage. lang is a language or the whole
 // Accept-Language header; "" is the service's. Nothing is written on an error.
 func (p *Pages) Page(w io.Writer, name, lang string, data any) error {
 	return p.render(w, name, lang, data, p.set.now())
@@ -218,8 +226,13 @@ func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any
 		}
 		return struct {
 			frame
-			Article article
-		}{f, a}, err
+			Article   article
+			Subscribe *subscribeBox
+		}{f, a, p.box(cat, data.Subscribe)}, err
+	case SubscribeForm:
+		return p.subscribePage(f, cat, data), nil
+	case SubscribeStep:
+		return p.subscribeStep(f, cat, data), nil
 	case ActionPage:
 		if !slices.Contains(actionPages(), name) {
 			break
@@ -237,8 +250,9 @@ func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any
 		return struct {
 			frame
 			ActionPage
-			Open []article
-		}{f, data, open}, nil
+			Open      []article
+			Subscribe string
+		}{f, data, open, s.root + "/subscribe"}, nil
 	case ManagePage:
 		m := p.manage(f, data)
 		m.Tongues = p.tongues(data.Language)

@@ -3,6 +3,7 @@ package templates
 import (
 	"bytes"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -194,11 +195,18 @@ func samplePage(name string) any {
 	switch name {
 	case PageHome:
 		open.Components = []string{"imap7"}
-		return Home{Incidents: []notifier.Incident{open, sampleMaintenance(notifier.MaintenanceScheduled), past, samplePost()}, Components: parts, Followers: 3975}
+		return Home{Incidents: []notifier.Incident{open, sampleMaintenance(notifier.MaintenanceScheduled), past, samplePost()}, Components: parts, Followers: 3975, Subscribe: &SubscribeForm{Token: "t", Components: parts}}
 	case PageHistory:
 		return History{Month: sampleDay(), Incidents: []notifier.Incident{open, past}, Components: parts, Earlier: true}
 	case PageIncident:
 		return IncidentPage{Incident: sampleIncident(notifier.IncidentResolved), Components: parts}
+	case PageSubscribe:
+		return SubscribeForm{
+			Token: "t", Components: parts, Whole: true, Entered: url.Values{"address": {"ann.example.com"}, "components": {"imap7"}},
+			Wrong: []WrongField{{"address", "address"}, {"state", "refused"}},
+		}
+	case PageSubscribeStep:
+		return SubscribeStep{Token: "t", Entered: url.Values{"address": {"ann@example.com"}}, Challenge: "c", Bits: 16, Code: "123456"}
 	case PageMessage:
 		return MessagePage{Kind: MessageLinkInvalid}
 	case PageManage:

@@ -33,11 +33,18 @@ func views() []view {
 
 // The names of the pages, for Pages.Page.
 const (
-	PageHome         = "home"
-	PageHistory      = "history"
-	PageIncident     = "incident"
+	PageHome          = "home"
+	PageHistory       = "history"
+	PageIncident      = "incident"
+	PageSubscribe     = "subscribe"
+	PageSubscribeStep = "subscribe-step" // the button again, or work before it
+	PageSubscribeSent = "subscribe-sent"
+	PageSubscribeBusy = "subscribe-busy"
+
 	PageConfirm      = "confirm"
 	PageConfirmed    = "confirmed"
+	PageConfirmLate  = "confirm-late"
+	PageConfirmLeft  = "confirm-left"
 	PageUnsubscribe  = "unsubscribe"
 	PageUnsubscribed = "unsubscribed"
 	PageMessage      = "message"
@@ -57,13 +64,13 @@ const (
 )
 
 func pageNames() []string {
-	return append([]string{PageHome, PageHistory, PageIncident, PageMessage, PageManage, PageLink}, actionPages()...)
+	return append([]string{PageHome, PageHistory, PageIncident, PageSubscribe, PageSubscribeStep, PageMessage, PageManage, PageLink}, actionPages()...)
 }
 
 // actionPages are those that an ActionPage is for.
 func actionPages() []string {
 	return []string{
-		PageConfirm, PageConfirmed, PageUnsubscribe, PageUnsubscribed, PageErase, PageErased, PageGroup, PageAsked,
+		PageSubscribeSent, PageSubscribeBusy, PageConfirm, PageConfirmed, PageConfirmLate, PageConfirmLeft, PageUnsubscribe, PageUnsubscribed, PageErase, PageErased, PageGroup, PageAsked,
 		PageMove, PageAgreed, PageMoved, PageLinkSent, PageUndo, PageReturned,
 	}
 }

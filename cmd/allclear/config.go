@@ -72,8 +72,9 @@ type Mail struct {
 
 // Listening says where the service answers.
 type Listening struct {
-	Listen        string `setting:"LISTEN" group:"settings" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where pages and API are served."`
-	MetricsListen string `setting:"METRICS_LISTEN" group:"settings" placeholder:"HOST:PORT" help:"Serves /metrics without a token; off unless set, then /metrics needs a token."`
+	Listen         string `setting:"LISTEN" group:"settings" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where pages and API are served."`
+	TrustedProxies string `setting:"TRUSTED_PROXIES" group:"settings" placeholder:"CIDR,..." help:"Proxies in front of the pages, whose X-Forwarded-For says where a visitor comes from: 10.0.0.0/8,::1."`
+	MetricsListen  string `setting:"METRICS_LISTEN" group:"settings" placeholder:"HOST:PORT" help:"Serves /metrics without a token; off unless set, then /metrics needs a token."`
 }
 
 // Keeping says for how long what was sent can be looked up.

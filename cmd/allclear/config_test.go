@@ -80,6 +80,7 @@ func TestEveryWrongValueNamesItsVariableOnOneLine(t *testing.T) {
 		{"LISTEN", "127.0.0.1:http", `"http" is no port`},
 		{"LISTEN", "127.0.0.1:70000", `"70000" is no port`},
 		{"METRICS_LISTEN", "x", "is not HOST:PORT"},
+		{"TRUSTED_PROXIES", "10.0.0.0/8,proxy", `"proxy" is no network`},
 		{"BASE_URL", "status.example.com", "is no address of a site"},
 		{"BASE_URL", "https://status.example.com/page?x", "write scheme and host only, such as https://status.example.com"},
 		{"SECRET", "geheim", "6 bytes; at least 32 are needed"},

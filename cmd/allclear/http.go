@@ -15,6 +15,7 @@ import (
 	"allclear/notifier/api"
 	"allclear/store"
 	"allclear/subscribers/web"
+	"allclear/subscribers/web/gate"
 )
 
 // How patient the server is. A body that is read or written as a stream has its
@@ -122,6 +123,10 @@ func (p *Program) mount() error {
 		if !srv.main || p.o.worker {
 			continue
 		}
+		proxies, err := s.proxies()
+		if err != nil {
+			return err
+		}
 		zone, err := s.zone()
 		if err != nil {
 			return err
@@ -132,6 +137,7 @@ func (p *Program) mount() error {
 		public := web.New(web.Options{
 			Posts: p.db, People: p.db, Account: p.db, Moves: p.db, Lost: p.lost, Pages: p.set.Pages(), Style: p.set.Pages().Style(), Icon: p.set.Pages().Icon(), Links: p.links, Now: p.db.Now, Log: p.o.log,
 			Changes: p.posted.Load,
+			SignUps: signingUp{p.db, p.signUps}, Gate: gate.New(p.secret, "subscribe"), Work: p.set.Pages().Work(), Script: p.set.Pages().Script(), Proxies: proxies,
 		})
 		mux.Handle("/api/", p.noticed(p.shown(staff)))
 		mux.Handle("/api/v2/", p.noticed(public)) // Statuspage's addresses

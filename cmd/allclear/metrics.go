@@ -12,6 +12,7 @@ import (
 
 	"allclear/notifier"
 	"allclear/notifier/email"
+	"allclear/subscribers"
 )
 
 // metrics are what one process counts. Labels are names from the vocabulary
@@ -25,6 +26,7 @@ type metrics struct {
 	open     *prometheus.GaugeVec
 	allowed  *prometheus.GaugeVec
 	working  *prometheus.GaugeVec
+	answered *prometheus.CounterVec
 }
 
 func newMetrics(depths func(context.Context) ([]notifier.Depth, error), now func() time.Time) *metrics {
@@ -53,12 +55,15 @@ func newMetrics(depths func(context.Context) ([]notifier.Depth, error), now func
 			Name: "allclear_relay_up", Help: "1 while the relay is used, 0 while it rests after trouble.",
 		}, []string{"relay"}),
 	}
+	m.answered = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "allclear_signups_total", Help: "Sign-ups on the form that this process looked at, by what became of them: asked, known, barred, again, expired, void.",
+	}, []string{"fate"})
 	build := thisBuild()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "allclear_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "go": build.Go},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m.accepted, m.made, m.attempts, m.latency, m.open, m.allowed, m.working, info,
+	m.registry.MustRegister(m.accepted, m.made, m.attempts, m.latency, m.open, m.allowed, m.working, m.answered, info,
 		&queueCollector{depths: depths, now: now}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -77,6 +82,11 @@ func (m *metrics) settled(d notifier.Delivery, s notifier.Settlement) {
 	if s.State == notifier.Sent {
 		m.latency.WithLabelValues(string(d.Channel), d.Lane.String()).Observe(s.At.Sub(d.AcceptedAt).Seconds())
 	}
+}
+
+// signUps counts what became of sign-ups.
+func (m *metrics) signUps(fate subscribers.Fate, n int) {
+	m.answered.WithLabelValues(string(fate)).Add(float64(n))
 }
 
 // RelayChanged is part of email.Observer.

@@ -50,11 +50,13 @@ type Program struct {
 	mail     *mailRoom
 	set      *templates.Set
 	links    *subscribers.Links
+	secret   []byte
 	pool     *email.Pool
 	out      *outbox.Outbox
 	fan      *fanout.Fanout
 	watch    *watch
 	lost     *lostLinks
+	signUps  *signUps
 	metrics  *metrics
 	servers  []*server
 	base     string
@@ -104,6 +106,9 @@ func (p *Program) check() error {
 			return err
 		}
 	}
+	if _, err := s.proxies(); err != nil {
+		return err
+	}
 	if _, err := s.retention(); err != nil {
 		return err
 	}
@@ -150,7 +155,7 @@ func (p *Program) open(ctx context.Context) error {
 	if len(p.mail.keys) == 0 && s.Relay != mailboxRelay {
 		log.Warn("ALLCLEAR_DKIM is not set: mail goes out unsigned, and many providers refuse it or take it for junk; allclear dkim generate makes a key")
 	}
-	p.links = subscribers.NewLinks(secret)
+	p.secret, p.links = secret, subscribers.NewLinks(secret)
 	identity, err := p.db.Identity(ctx)
 	if err != nil {
 		return err
@@ -209,6 +214,9 @@ func (p *Program) deliver() error {
 		p.out.Nudge()
 	}})
 	p.lost = newLostLinks(lostLinks{send: p.db.SendLink, sent: p.fan.Nudge, log: log})
+	p.signUps = newSignUps(signUps{
+		answer: p.db.AnswerSignUps, forget: p.db.ForgetUnconfirmed, now: p.db.Now, log: log, asked: func() { p.watch.nudge() }, count: p.metrics.signUps,
+	})
 	p.watch = newWatch(watch{pulse: p.db.Pulse, tell: p.pulsed, now: p.db.Now, log: log})
 	return nil
 }
@@ -280,6 +288,7 @@ func (p *Program) Run(ctx context.Context) error {
 	if !p.o.worker {
 		early.Go(func() { resumption{resume: p.db.ResumeSubscribers, log: p.o.log}.run(ctx) })
 		early.Go(func() { p.lost.run(ctx) })
+		early.Go(func() { p.signUps.run(ctx) })
 	}
 	early.Go(func() { trouble(p.out.Run(ctx)) })
 	<-ctx.Done()

@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"net/mail"
+	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -41,6 +42,29 @@ func listenAddress(setting, s string) error {
 		return wrong(setting, "%q is no port; write a number from 0 to 65535", port)
 	}
 	return nil
+}
+
+// proxies reads the networks of trusted proxies; a bare address is one of its own.
+func (s *Listening) proxies() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for part := range strings.SplitSeq(s.TrustedProxies, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(part)
+		if err != nil {
+			a, err := netip.ParseAddr(part)
+			if err != nil || a.Zone() != "" {
+				return nil, wrong("TRUSTED_PROXIES", "%q is no network; write 10.0.0.0/8 or 192.0.2.7, several by comma", part)
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
 }
 
 // base is the base URL without a slash at its end; fallback where none is set.

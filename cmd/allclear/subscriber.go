@@ -90,13 +90,14 @@ type subscriberImportCmd struct {
 	File      string `arg:"" help:"The file; - is standard input."`
 	DryRun    bool   `help:"Write nothing; say what would happen."`
 	Overwrite bool   `help:"Replace the choices of those who are there already."`
+	Active    bool   `help:"Lines that name no state have agreed already: no confirmation is asked."`
 	JSON      bool   `name:"json" help:"Print the report as one JSON object."`
 	Base
 }
 
 // Help lists the columns.
 func (c *subscriberImportCmd) Help() string {
-	return `The first line names the columns, in any order: address (or email), components, severity, kinds, cadence, timezone, language, state, group (true for an address that many read), contact (its owner, who alone may change or end the subscription). Lists are separated by semicolons. Without state=active a new subscriber is asked to confirm. A suppressed address is never revived. Wrong lines are reported and left out; the others come in.`
+	return `The first line names the columns, in any order: address (or email), components, severity, kinds, cadence, timezone, language, state, group (true for an address that many read), contact (its owner, who alone may change or end the subscription). Lists are separated by semicolons. Without state=active (or --active) a new subscriber is asked to confirm. Statuspage's file (type, address, country, skip-confirm) and what listmonk exports (uuid, email, name, attributes, status) are read as they are. A suppressed address is never revived. Wrong lines are reported and left out; the others come in.`
 }
 
 func (c *subscriberImportCmd) Run(a *app) error {
@@ -116,7 +117,7 @@ func (c *subscriberImportCmd) Run(a *app) error {
 		m := a.meter("bytes read", size)
 		counted := &countingReader{r: in}
 		report, err := subscribers.Import(ctx, db, counted, subscribers.ImportOptions{
-			Overwrite: c.Overwrite, DryRun: c.DryRun, Confirm: confirmation(db),
+			Overwrite: c.Overwrite, DryRun: c.DryRun, Active: c.Active, Confirm: confirmation(db),
 			Progress: func(int) { m.set(counted.n) },
 		})
 		m.close()
@@ -266,7 +267,7 @@ func (c *subscriberShowCmd) Run(a *app) error {
 			_, err = fmt.Fprintf(a.out, "left        %s\n", stamp(s.Unsubscribed))
 		}
 		for _, more := range []struct{ name, value string }{
-			{"because", s.Left.Reason}, {"contact", s.Contact}, {"until", until(s.PausedUntil)},
+			{"because", s.Left.Reason}, {"contact", s.Contact}, {"only", s.Filter.Incident}, {"until", until(s.PausedUntil)},
 		} {
 			if err == nil && more.value != "" {
 				_, err = fmt.Fprintf(a.out, "%-11s %s\n", more.name, more.value)

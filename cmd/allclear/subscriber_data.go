@@ -28,10 +28,11 @@ func subscriberJSON(s subscribers.Subscriber) any {
 		Contact        string            `json:"contact"`
 		PausedUntil    *time.Time        `json:"paused_until"`
 		LeaveReason    string            `json:"leave_reason"`
+		Incident       string            `json:"incident"`
 	}{
 		s.Number.String(), s.Channel, s.Address, s.State, append([]string{}, s.Filter.Components...), s.Filter.Severity,
 		append([]notifier.Kind{}, s.Filter.Kinds...), string(s.Cadence), s.Timezone, s.Language,
-		jsonTime(s.CreatedAt), jsonTime(s.ConfirmedAt), jsonTime(s.Unsubscribed), s.Group, s.Contact, jsonTime(s.PausedUntil), s.Left.Reason,
+		jsonTime(s.CreatedAt), jsonTime(s.ConfirmedAt), jsonTime(s.Unsubscribed), s.Group, s.Contact, jsonTime(s.PausedUntil), s.Left.Reason, s.Filter.Incident,
 	}
 }
 
@@ -52,6 +53,22 @@ type delivery struct {
 
 func deliveryJSON(d notifier.Delivery) delivery {
 	return delivery{d.ID.String(), d.Channel, d.Lane, d.State, jsonTime(d.AcceptedAt), d.Attempts, jsonTime(d.TriedAt), jsonTime(d.SentAt), d.Relay, d.Reply, d.Remote}
+}
+
+// evidenceJSON is how somebody agreed, for --json.
+func evidenceJSON(steps []subscribers.Evidence) any {
+	type step struct {
+		Step    string     `json:"step"`
+		At      *time.Time `json:"at"`
+		Network string     `json:"network"`
+		Version string     `json:"version"`
+		Words   string     `json:"words"`
+	}
+	out := make([]step, len(steps))
+	for i, e := range steps {
+		out[i] = step{e.Step, jsonTime(e.At), e.Network, e.Version, e.Words}
+	}
+	return out
 }
 
 // eachDelivery pages through deliveries.
@@ -97,10 +114,15 @@ func (c *subscriberDataCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
+		proof, err := db.Evidence(ctx, s.Number)
+		if err != nil {
+			return err
+		}
 		return printJSON(a.out, struct {
 			Subscriber  any `json:"subscriber"`
+			Consent     any `json:"consent"`
 			Suppression any `json:"suppression"`
 			Deliveries  any `json:"deliveries"`
-		}{subscriberJSON(s), suppressed, deliveries})
+		}{subscriberJSON(s), evidenceJSON(proof), suppressed, deliveries})
 	})
 }

@@ -204,13 +204,14 @@ type subscriberShape struct {
 	Contact        *string             `json:"contact"`
 	PausedUntil    *string             `json:"paused_until"`
 	LeaveReason    *string             `json:"leave_reason"`
+	Incident       *string             `json:"incident"`
 }
 
 func showSubscriber(s subscribers.Subscriber) subscriberShape {
 	return subscriberShape{
 		s.Number.String(), s.Channel, s.Address, s.State, keys(s.Filter.Components), s.Filter.Severity, keys(s.Filter.Kinds),
 		s.Cadence, text(s.Timezone), text(s.Language), moment(s.CreatedAt), moment(s.ConfirmedAt), moment(s.Unsubscribed),
-		s.Group, text(s.Contact), moment(s.PausedUntil), text(s.Left.Reason),
+		s.Group, text(s.Contact), moment(s.PausedUntil), text(s.Left.Reason), text(s.Filter.Incident),
 	}
 }
 

@@ -31,6 +31,13 @@ INSERT INTO pauses (scope, key, "by", since) VALUES ('domain', 'example.net', 'l
 INSERT INTO tokens (id, name, role, hash, created_at, revoked_at) VALUES ('tok1', 'monitor', 'poster', '12345678901234567890123456789012', 1795447000000000, 0);
 INSERT INTO answers (scope, key_hash, body_hash, answer, created_at) VALUES ('tok1 /api/v1/incidents', '1', '2', '3', 1795447200000000);
 INSERT INTO audit (id, at, actor, action, subject, detail) VALUES ('000660f4b4f3f001aaaa', 1795447200000001, 'local:ann', 'component.add', 'web', '');
+INSERT INTO signups (id, solved, address, choices, network, consent, asked_at, due_at) VALUES
+    ('sig1', false, 'n@example.org', '{"cadence":"instant"}', '192.0.2.0/24', 'Yes, “please”.', 1795447260000000, 1795447260000000);
+INSERT INTO budgets (scope, key, whole_at) VALUES ('network', '192.0.2.0/24', 1795447620000000), ('all', '', 1795447266000000);
+INSERT INTO consent_texts (version, words) VALUES ('en-0011223344556677', 'Yes, “please”.');
+INSERT INTO consents (subscriber, at, step, version, network) VALUES
+    (1, 1795447100000000, 'asked', 'en-0011223344556677', '192.0.2.0/24'),
+    (1, 1795447150000000, 'confirmed', 'en-0011223344556677', '2001:db8::/64');
 UPDATE counters SET value = 3 WHERE name = 'event';
 UPDATE counters SET value = 4 WHERE name = 'subscriber';
 UPDATE counters SET value = 7 WHERE name IN ('work', 'halts');

@@ -7,14 +7,15 @@ import (
 
 	"allclear/notifier"
 	"allclear/subscribers"
+	"allclear/subscribers/web/gate"
 	"allclear/templates"
 )
 
 // confirmAsk shows the button.
 func (s *site) confirmAsk(r *http.Request) (answer, error) {
-	who, err := s.confirming(r)
-	if err != nil {
-		return answer{}, err
+	who, said, err := s.confirming(r)
+	if err != nil || said != nil {
+		return said.or(err)
 	}
 	if who.State == subscribers.Pending {
 		return answer{name: templates.PageConfirm, data: templates.ActionPage{}}, nil
@@ -28,23 +29,19 @@ func (s *site) confirm(r *http.Request) (answer, error) {
 	if err := s.foreign(r); err != nil {
 		return answer{}, err
 	}
-	who, err := s.confirming(r)
-	if err != nil {
-		return answer{}, err
+	who, said, err := s.confirming(r)
+	if err != nil || said != nil {
+		return said.or(err)
 	}
 	if who.State == subscribers.Pending {
-		now := s.now()
-		who, err = s.people.ChangeSubscriber(acting(r, who.Number), who.Number, func(x *subscribers.Subscriber) error {
-			if x.State == subscribers.Pending { // nobody was quicker
-				x.State, x.ConfirmedAt = subscribers.Active, now
-			}
-			return nil
-		})
-		if err != nil {
+		who, err = s.signUps.ConfirmSubscriber(acting(r, who.Number), who.Number, subscribers.Truncate(gate.Client(r, s.proxies)))
+		switch {
+		case errors.Is(err, notifier.ErrNotFound):
+			return confirmLate(), nil
+		case err != nil:
 			return answer{}, err
-		}
-		if who.State == subscribers.Unsubscribed {
-			return answer{}, subscribers.ErrLinkExpired
+		case who.State == subscribers.Unsubscribed:
+			return confirmLeft(), nil
 		}
 	}
 	return s.confirmed(r), nil
@@ -61,17 +58,42 @@ func (s *site) confirmed(r *http.Request) answer {
 	return answer{name: templates.PageConfirmed, data: templates.ActionPage{Open: open}}
 }
 
-// confirming finds who a confirmation link is for. To one who has left since,
-// or is gone, the link is as good as expired: whoever wants to come back
-// subscribes anew.
-func (s *site) confirming(r *http.Request) (subscribers.Subscriber, error) {
+// confirming finds who a confirmation link is for, or what to say instead: that
+// it is too late, or that who it is for has left since. Who confirmed and opens
+// an old link is told how things are, not that the link is old.
+func (s *site) confirming(r *http.Request) (subscribers.Subscriber, *answer, error) {
 	n, err := s.links.Open(subscribers.ForConfirm, r.PathValue("token"), s.now())
-	if err != nil {
-		return subscribers.Subscriber{}, err
+	late := errors.Is(err, subscribers.ErrLinkExpired)
+	if err != nil && !late {
+		return subscribers.Subscriber{}, nil, err
 	}
 	who, err := s.people.Subscriber(r.Context(), n)
-	if errors.Is(err, notifier.ErrNotFound) || err == nil && who.State == subscribers.Unsubscribed {
-		return subscribers.Subscriber{}, subscribers.ErrLinkExpired
+	var said answer
+	switch {
+	case errors.Is(err, notifier.ErrNotFound), err == nil && late && who.State == subscribers.Pending:
+		said = confirmLate()
+	case err != nil:
+		return who, nil, err
+	case who.State == subscribers.Unsubscribed:
+		said = confirmLeft()
+	default:
+		return who, nil, nil
 	}
-	return who, err
+	return who, &said, nil
+}
+
+func confirmLate() answer {
+	return answer{name: templates.PageConfirmLate, status: http.StatusGone, data: templates.ActionPage{}}
+}
+
+func confirmLeft() answer {
+	return answer{name: templates.PageConfirmLeft, status: http.StatusGone, data: templates.ActionPage{}}
+}
+
+// or is what is said, where there is something to say.
+func (a *answer) or(err error) (answer, error) {
+	if a == nil {
+		return answer{}, err
+	}
+	return *a, err
 }

@@ -44,7 +44,7 @@ func (s *site) overview(ctx context.Context, cursor string) (templates.Home, err
 	if err != nil {
 		return templates.Home{}, err
 	}
-	home.Incidents = posts
+	home.Incidents, home.Subscribe = posts, s.box(home.Components, nil)
 	if next != "" {
 		home.Older = "/?cursor=" + url.QueryEscape(next)
 	}

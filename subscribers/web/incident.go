@@ -25,7 +25,11 @@ func (s *site) incident(r *http.Request) (answer, error) {
 		if err != nil {
 			return leaf{}, err
 		}
-		return s.paper(templates.PageIncident, lang, templates.IncidentPage{Incident: found, Components: parts})
+		page := templates.IncidentPage{Incident: found, Components: parts}
+		if found.Open() && found.State == notifier.Published && found.Kind != notifier.KindPost {
+			page.Subscribe = s.box(parts, &found)
+		}
+		return s.paper(templates.PageIncident, lang, page)
 	})
 }
 

@@ -70,7 +70,7 @@ func TestAConfirmationIsGoodForSevenDays(t *testing.T) {
 	link := h.confirmLink(n)
 	h.pass(notifier.ConfirmLife + 2*time.Hour)
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		h.ask(method, link, "").says(http.StatusGone, "This link is too old")
+		h.ask(method, link, "").says(http.StatusGone, "This link is too old", `href="/subscribe"`)
 	}
 	if h.state(n) != subscribers.Pending {
 		t.Errorf("became %s", h.state(n))
@@ -83,7 +83,7 @@ func TestAnOldConfirmationBringsNobodyBack(t *testing.T) {
 	link := h.confirmLink(n)
 	h.ask(http.MethodPost, link, "").says(http.StatusOK)
 	h.ask(http.MethodPost, h.leaveLink(n), "").says(http.StatusOK)
-	h.ask(http.MethodPost, link, "").says(http.StatusGone)
+	h.ask(http.MethodPost, link, "").says(http.StatusGone, "This subscription has ended", `href="/subscribe"`)
 	if h.state(n) != subscribers.Unsubscribed {
 		t.Errorf("became %s", h.state(n))
 	}

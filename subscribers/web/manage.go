@@ -220,6 +220,13 @@ func (s *site) manageShow(r *http.Request, who subscribers.Subscriber, page temp
 	case err != nil && !errors.Is(err, notifier.ErrNotFound):
 		return answer{}, err
 	}
+	if id := who.Filter.Incident; id != "" {
+		only, err := s.posts.Incident(ctx, id)
+		if err != nil && !errors.Is(err, notifier.ErrNotFound) {
+			return answer{}, err
+		}
+		page.Only = only.Title
+	}
 	page.Path, page.Address, page.Now = "/manage/"+r.PathValue("token"), who.Address, s.now()
 	page.State, page.Until, page.Group = string(who.State), who.PausedUntil, who.Group
 	page.Parts, page.Chosen, page.Some = parts, who.Filter.Components, page.Some || len(who.Filter.Components) > 0

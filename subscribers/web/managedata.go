@@ -41,7 +41,11 @@ func (s *site) data(r *http.Request) (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
-		body, err := json.MarshalIndent(export(who, told), "", "  ")
+		proof, err := s.signUps.Evidence(r.Context(), who.Number)
+		if err != nil {
+			return answer{}, err
+		}
+		body, err := json.MarshalIndent(export(who, proof, told), "", "  ")
 		if err != nil {
 			return answer{}, fmt.Errorf("write a subscriber's data: %w", err)
 		}
@@ -52,6 +56,7 @@ func (s *site) data(r *http.Request) (answer, error) {
 // kept is a subscriber as its download shows it.
 type kept struct {
 	Subscriber keptSubscriber `json:"subscriber"`
+	Consent    []keptConsent  `json:"consent"`
 	Deliveries []keptDelivery `json:"deliveries"`
 }
 
@@ -73,6 +78,16 @@ type keptSubscriber struct {
 	PausedUntil    *time.Time        `json:"paused_until"`
 	UnsubscribedAt *time.Time        `json:"unsubscribed_at"`
 	LeaveReason    string            `json:"leave_reason"`
+	Incident       string            `json:"incident"`
+}
+
+// keptConsent is one step of how the subscriber agreed.
+type keptConsent struct {
+	Step    string     `json:"step"`
+	At      *time.Time `json:"at"`
+	Network string     `json:"network"`
+	Version string     `json:"version"`
+	Words   string     `json:"words"`
 }
 
 type keptDelivery struct {
@@ -88,14 +103,17 @@ type keptDelivery struct {
 	Reply      string                 `json:"reply"`
 }
 
-func export(s subscribers.Subscriber, told []notifier.Told) kept {
+func export(s subscribers.Subscriber, proof []subscribers.Evidence, told []notifier.Told) kept {
 	out := kept{
 		Subscriber: keptSubscriber{
 			s.Number.String(), s.Channel, s.Address, s.State, append([]string{}, s.Filter.Components...), s.Filter.Severity,
 			append([]notifier.Kind{}, s.Filter.Kinds...), string(s.Cadence), s.Timezone, s.Language, s.Group, s.Contact,
-			moment(s.CreatedAt), moment(s.ConfirmedAt), moment(s.PausedUntil), moment(s.Unsubscribed), s.Left.Reason,
+			moment(s.CreatedAt), moment(s.ConfirmedAt), moment(s.PausedUntil), moment(s.Unsubscribed), s.Left.Reason, s.Filter.Incident,
 		},
-		Deliveries: []keptDelivery{},
+		Consent: []keptConsent{}, Deliveries: []keptDelivery{},
+	}
+	for _, e := range proof {
+		out.Consent = append(out.Consent, keptConsent{e.Step, moment(e.At), e.Network, e.Version, e.Words})
 	}
 	for _, d := range told {
 		out.Deliveries = append(out.Deliveries, keptDelivery{

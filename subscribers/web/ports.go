@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"io"
+	"net/netip"
 
 	"allclear/notifier"
 	"allclear/subscribers"
@@ -23,6 +24,13 @@ type People interface {
 	Followers(ctx context.Context) (int64, error)
 }
 
+// SignUps is where those wait who asked on the form, and how they confirm.
+type SignUps interface {
+	QueueSignUp(ctx context.Context, x subscribers.SignUp) error
+	ConfirmSubscriber(ctx context.Context, n subscribers.Number, network netip.Prefix) (subscribers.Subscriber, error)
+	Evidence(ctx context.Context, n subscribers.Number) ([]subscribers.Evidence, error)
+}
+
 // Pages writes a page by its name, in the language that an Accept-Language
 // header asks for (nothing is written on an error), and words what other forms
 // are made of. *templates.Pages does.
@@ -31,4 +39,5 @@ type Pages interface {
 	Lang(lang string) string
 	Feed(lang string, incidents []notifier.Incident, components []notifier.Component) (templates.Feed, error)
 	Glance(lang string, data templates.Home) templates.Glance
+	Consent(lang string) (language, words string)
 }

@@ -9,12 +9,15 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"allclear/notifier"
 	"allclear/subscribers"
+	"allclear/subscribers/web/gate"
 	"allclear/templates"
 )
 
@@ -32,16 +35,22 @@ type Options struct {
 	Moves   Moves
 	Lost    Lost
 
-	Style templates.Asset    // the style sheet that every page loads
-	Icon  templates.Asset    // what browsers ask for by themselves
-	Links *subscribers.Links // reads the tokens in links
-	Now   func() time.Time   // the service's clock
-	Log   *slog.Logger       // nil is nowhere
+	Style  templates.Asset    // the style sheet that every page loads
+	Icon   templates.Asset    // what browsers ask for by themselves
+	Script templates.Asset    // shows times in the visitor's zone
+	Links  *subscribers.Links // reads the tokens in links
+	Now    func() time.Time   // the service's clock
+	Log    *slog.Logger       // nil is nowhere
 
 	// Changes is a number that moves whenever this process may have changed what
 	// pages show, so that whoever posts sees it at once. nil: everybody sees it
 	// when the copies of pages are half a second old.
 	Changes func() int64
+
+	SignUps SignUps         // where sign-ups wait
+	Gate    *gate.Gate      // judges the form to sign up with
+	Work    templates.Asset // the script that does a form's work in a rush
+	Proxies []netip.Prefix  // those whose X-Forwarded-For is believed; may be empty
 }
 
 // New makes the handler of the public pages; it answers every path that it is given.
@@ -55,7 +64,10 @@ func New(o Options) http.Handler {
 	s := &site{
 		posts: o.Posts, people: o.People, account: o.Account, moves: o.Moves, lost: o.Lost, pages: o.Pages, links: o.Links, now: o.Now, log: o.Log,
 		followers: counter{ask: o.People.Followers}, guard: http.NewCrossOriginProtection(),
-		copies: copies{now: o.Now, changes: o.Changes, kept: map[string]*copied{}},
+		copies:  copies{now: o.Now, changes: o.Changes, kept: map[string]*copied{}},
+		signUps: o.SignUps, gate: o.Gate, proxies: o.Proxies,
+		offer: offer{ask: o.Posts.Components},
+		free:  meter{Budget: freeRate}, typed: meter{Budget: typedRate}, worked: meter{Budget: workedRate},
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/{$}", s.page(s.home, nil))
@@ -67,6 +79,7 @@ func New(o Options) http.Handler {
 	mux.Handle("/maintenance.ics", s.open(s.calendar))
 	mux.Handle("/badge.svg", s.open(s.badge))
 	mux.Handle("/api/v2/summary.json", s.open(s.summary))
+	mux.Handle("/subscribe", s.page(s.subscribeAsk, s.subscribe))
 	mux.Handle("/confirm/{token}", s.page(s.confirmAsk, s.confirm))
 	mux.Handle("/unsubscribe/{token}", s.page(s.unsubscribeAsk, s.unsubscribe))
 	mux.Handle("/undo/{token}", s.page(s.undoAsk, s.undo))
@@ -76,6 +89,8 @@ func New(o Options) http.Handler {
 	mux.Handle("/move/{token}", s.page(s.moveAsk, s.move))
 	mux.Handle("/link", s.page(s.linkAsk, s.link))
 	mux.Handle(o.Style.Path, s.page(asset(o.Style), nil))
+	mux.Handle(o.Work.Path, s.page(asset(o.Work), nil))
+	mux.Handle(o.Script.Path, s.page(asset(o.Script), nil))
 	mux.Handle(o.Icon.Path, s.page(asset(o.Icon), nil))
 	mux.Handle("/", s.page(func(*http.Request) (answer, error) { return answer{}, notifier.ErrNotFound }, nil))
 	return mux
@@ -94,6 +109,12 @@ type site struct {
 	followers counter
 	guard     *http.CrossOriginProtection
 	copies    copies
+
+	signUps             SignUps
+	gate                *gate.Gate
+	proxies             []netip.Prefix
+	free, typed, worked meter
+	offer               offer
 }
 
 // answer is a page to show, a copy of one, or the body of an asset.
@@ -102,6 +123,7 @@ type answer struct {
 	name   string
 	data   any
 	lang   string // the reader's own, where it is known; "" goes by the browser's
+	retry  int    // seconds after which it may be tried again; 0: not said
 
 	leaf *leaf
 
@@ -119,7 +141,7 @@ func (s *site) page(get, post action) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.recover(w, r)
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Vary", "Accept-Language")
@@ -174,6 +196,9 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, said answer) error {
 		w.WriteHeader(said.status)
 		_, _ = w.Write(said.asset.Body)
 		return nil
+	}
+	if said.retry > 0 {
+		h.Set("Retry-After", strconv.Itoa(said.retry))
 	}
 	var body bytes.Buffer
 	lang := said.lang

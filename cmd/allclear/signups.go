@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"allclear/notifier"
+	"allclear/store"
+	"allclear/subscribers"
+)
+
+const (
+	signUpStep   = 10                    // sign-ups that one transaction goes through
+	signUpPoll   = 2 * time.Second       // for those that another process took
+	signUpPause  = 20 * time.Millisecond // between two steps, at the least
+	signUpShare  = 4                     // a step is followed by a pause so many times as long
+	signUpLimit  = 10 * time.Second      // how long the database may take for a step
+	unasked      = 24 * time.Hour        // beyond the confirmation's life, until who did not confirm is forgotten
+	unaskedEvery = time.Hour
+	unaskedStep  = 100
+)
+
+// signUps goes through what was asked for on the form, apart from the requests,
+// so that these tell nothing about an address, and slowly, so that a flood of
+// them delays nothing that goes out.
+type signUps struct {
+	answer func(ctx context.Context, limits subscribers.Limits, confirm func(subscribers.Subscriber) notifier.Event, max int) (subscribers.Answered, error)
+	forget func(ctx context.Context, before time.Time, max int) (int, error)
+	now    func() time.Time
+	log    *slog.Logger
+	asked  func()                             // there is something to send
+	count  func(fate subscribers.Fate, n int) // for metrics
+	wake   chan struct{}
+}
+
+func newSignUps(s signUps) *signUps {
+	s.wake = make(chan struct{}, 1)
+	return &s
+}
+
+// nudge makes it look at once.
+func (s *signUps) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run goes on until ctx ends.
+func (s *signUps) run(ctx context.Context) {
+	var failing bool
+	var swept time.Time
+	for ctx.Err() == nil {
+		began := s.now()
+		wait, err := s.step(ctx)
+		if err == nil && began.Sub(swept) >= unaskedEvery {
+			if swept = began; s.sweep(ctx, began) {
+				swept = time.Time{}
+			}
+		}
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && !failing:
+			s.log.Warn("sign-ups wait: the database cannot be asked", "error", err)
+		}
+		failing = err != nil
+		// However many ask, everyone else has the database most of the time.
+		if s.rest(ctx, max(signUpPause, signUpShare*s.now().Sub(began)), nil) {
+			s.rest(ctx, wait, s.wake)
+		}
+	}
+}
+
+// step goes through some, and says how long there is nothing to do.
+func (s *signUps) step(ctx context.Context) (time.Duration, error) {
+	call, done := context.WithTimeout(ctx, signUpLimit)
+	defer done()
+	did, err := s.answer(call, subscribers.SignUpLimits(), func(who subscribers.Subscriber) notifier.Event {
+		return who.ConfirmEvent(desk(s.now(), nil))
+	}, signUpStep)
+	if err != nil {
+		return signUpPoll, err
+	}
+	for fate, n := range did.Fates {
+		s.count(fate, n)
+	}
+	if did.Fates[subscribers.SignUpAsked] > 0 {
+		s.asked()
+	}
+	switch wait := did.Next.Sub(s.now()); {
+	case did.More:
+		return 0, nil
+	case !did.Next.IsZero() && wait < signUpPoll:
+		return max(wait, 0), nil
+	}
+	return signUpPoll, nil
+}
+
+// sweep forgets who never confirmed, and reports whether there are more.
+func (s *signUps) sweep(ctx context.Context, now time.Time) bool {
+	call, done := context.WithTimeout(ctx, signUpLimit)
+	defer done()
+	n, err := s.forget(call, now.Add(-notifier.ConfirmLife-unasked), unaskedStep)
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("forget who did not confirm", "error", err)
+	}
+	if n > 0 {
+		s.log.Info("forgot who did not confirm", "count", n)
+	}
+	return err == nil && n == unaskedStep
+}
+
+// rest waits, or until somebody wakes it, and reports whether to go on.
+func (s *signUps) rest(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+	case <-wake:
+	}
+	return true
+}
+
+// signingUp is the store as the pages use it: whoever signs up is looked at at once.
+type signingUp struct {
+	*store.Store
+	room *signUps
+}
+
+// QueueSignUp keeps what somebody asked for.
+func (s signingUp) QueueSignUp(ctx context.Context, x subscribers.SignUp) error {
+	err := s.Store.QueueSignUp(ctx, x)
+	if err == nil || errors.Is(err, subscribers.ErrFull) {
+		s.room.nudge()
+	}
+	return err
+}

@@ -1,0 +1,124 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"gorm.io/gorm"
+
+	"allclear/subscribers"
+)
+
+// keepEvidence writes one step of an opt-in, and its words where they are new.
+func (s *Store) keepEvidence(tx *gorm.DB, n subscribers.Number, c subscribers.Consent, e subscribers.Evidence) error {
+	if c.Words != "" {
+		e.Version = c.Version()
+		if err := tx.Exec(`INSERT INTO consent_texts (version, words) VALUES (?, ?) ON CONFLICT DO NOTHING`, e.Version, c.Words).Error; err != nil {
+			return fmt.Errorf("keep the words agreed to: %w", err)
+		}
+	}
+	if err := tx.Exec(`INSERT INTO consents (subscriber, at, step, version, network) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		int64(n), micros(e.At), e.Step, e.Version, e.Network).Error; err != nil {
+		return fmt.Errorf("keep the evidence of consent: %w", err)
+	}
+	return nil
+}
+
+// ConfirmSubscriber makes a pending subscriber active, and keeps from which
+// network that was said. Anybody else stays as they are.
+func (s *Store) ConfirmSubscriber(ctx context.Context, n subscribers.Number, network netip.Prefix) (subscribers.Subscriber, error) {
+	var out subscribers.Subscriber
+	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		now, confirmed := s.Now(), false
+		var err error
+		out, err = s.ChangeSubscriber(ctx, n, func(x *subscribers.Subscriber) error {
+			if confirmed = x.State == subscribers.Pending; confirmed {
+				x.State, x.ConfirmedAt = subscribers.Active, now
+			}
+			return nil
+		})
+		if err != nil || !confirmed {
+			return err
+		}
+		e := subscribers.Evidence{Step: subscribers.StepConfirmed, At: now}
+		if network.IsValid() {
+			e.Network = network.String()
+		}
+		// What is confirmed is what was asked for last.
+		var versions []string
+		if err := tx.Raw(`SELECT version FROM consents WHERE subscriber = ? AND step = ? ORDER BY at DESC LIMIT 1`, int64(n), subscribers.StepAsked).
+			Scan(&versions).Error; err != nil {
+			return fmt.Errorf("look for what was asked: %w", err)
+		}
+		if len(versions) > 0 {
+			e.Version = versions[0]
+		}
+		return s.keepEvidence(tx, n, subscribers.Consent{}, e)
+	})
+	if err != nil {
+		return subscribers.Subscriber{}, err
+	}
+	return out, nil
+}
+
+// Evidence is how a subscriber agreed, step by step.
+func (s *Store) Evidence(ctx context.Context, n subscribers.Number) ([]subscribers.Evidence, error) {
+	var rows []struct {
+		At                            int64
+		Step, Version, Network, Words string
+	}
+	if err := s.conn(ctx).Raw(`SELECT c.at, c.step, c.version, c.network, coalesce(t.words, '') AS words FROM consents AS c
+		LEFT JOIN consent_texts AS t ON t.version = c.version WHERE c.subscriber = ? ORDER BY c.at, c.step`, int64(n)).Scan(&rows).Error; err != nil {
+		return nil, translate(fmt.Errorf("read the evidence of consent: %w", err))
+	}
+	out := make([]subscribers.Evidence, len(rows))
+	for i, r := range rows {
+		out[i] = subscribers.Evidence{Step: r.Step, At: instant(r.At), Network: r.Network, Version: r.Version, Words: r.Words}
+	}
+	return out, nil
+}
+
+// ForgetUnconfirmed forgets at most max of those who were asked by the form's
+// mail before a time, and not since, and did not confirm. It returns how many.
+func (s *Store) ForgetUnconfirmed(ctx context.Context, before time.Time, max int) (int, error) {
+	const old = `SELECT s.number FROM subscribers AS s WHERE s.state = 'pending'
+		AND EXISTS (SELECT 1 FROM consents AS c WHERE c.subscriber = s.number AND c.step = 'asked')
+		AND NOT EXISTS (SELECT 1 FROM consents AS c WHERE c.subscriber = s.number AND c.at >= ?)
+		AND s.created_at < ? ORDER BY s.number LIMIT ?`
+	at := micros(before)
+	var found []int64 // a look: where even an empty transaction would keep others from writing
+	if err := s.conn(ctx).Raw(old, at, at, max).Scan(&found).Error; err != nil {
+		return 0, translate(fmt.Errorf("look for who did not confirm: %w", err))
+	}
+	if len(found) == 0 {
+		return 0, nil
+	}
+	n := 0
+	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		found = nil
+		if err := tx.Raw(old+s.locked(), at, at, max).Scan(&found).Error; err != nil {
+			return fmt.Errorf("look for who did not confirm: %w", err)
+		}
+		for _, number := range found {
+			if err := tx.Exec(`DELETE FROM subscribers WHERE number = ? AND state = 'pending'`, number).Error; err != nil {
+				return fmt.Errorf("forget who did not confirm: %w", err)
+			}
+			if err := s.audit(ctx, tx, "subscriber.forget", subscribers.Number(number).String(), "never confirmed"); err != nil {
+				return err
+			}
+		}
+		n = len(found)
+		return nil
+	})
+	return n, err
+}
+
+// locked ends a statement that reads subscribers' rows to change them.
+func (s *Store) locked() string {
+	if s.dialect == postgres {
+		return ` FOR UPDATE OF s SKIP LOCKED`
+	}
+	return ``
+}

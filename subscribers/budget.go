@@ -1,0 +1,94 @@
+package subscribers
+
+import (
+	"strings"
+	"time"
+)
+
+// Budget is how many of something there may be: Burst at once, and one more
+// every Every. It is kept as one instant, the one from which on it is whole
+// again (the generic cell rate algorithm of ATM's traffic control).
+type Budget struct {
+	Every time.Duration
+	Burst int
+}
+
+// Take takes one out of a budget that is whole at the time whole, and tells
+// when it is whole after that. Where nothing is left, ok is false and the time
+// is when there will be something.
+func (b Budget) Take(whole, now time.Time) (at time.Time, ok bool) {
+	if whole.Before(now) {
+		whole = now
+	}
+	whole = whole.Add(b.Every)
+	if from := whole.Add(-time.Duration(b.Burst) * b.Every); from.After(now) {
+		return from, false
+	}
+	return whole, true
+}
+
+// Scope is what a budget of confirmations is for.
+type Scope string
+
+// The scopes. Those that end in -solved are kept for who did the work.
+const (
+	PerAddress   Scope = "address"
+	PerNetwork   Scope = "network"
+	PerDomain    Scope = "domain"
+	ForAll       Scope = "all"
+	DomainSolved Scope = "domain-solved"
+	AllSolved    Scope = "all-solved"
+)
+
+// Limits are the budgets of the confirmations that a form may cause.
+type Limits map[Scope]Budget
+
+// SignUpLimits are those of the service: what an attack gets out of it is at
+// most 1,200 mails an hour, one a day to each victim.
+func SignUpLimits() Limits {
+	return Limits{
+		PerAddress:   {Every: 24 * time.Hour, Burst: 1},
+		PerNetwork:   {Every: 6 * time.Minute, Burst: 10},
+		PerDomain:    {Every: 12 * time.Second, Burst: 60},
+		ForAll:       {Every: 6 * time.Second, Burst: 60},
+		DomainSolved: {Every: 12 * time.Second, Burst: 60},
+		AllSolved:    {Every: 6 * time.Second, Burst: 60},
+	}
+}
+
+// Purse is one budget of one key: of this address, of that network.
+type Purse struct {
+	Scope Scope
+	Key   string
+}
+
+// Purses are what a confirmation is paid from: from one of each list, the first
+// that holds something.
+func (x *SignUp) Purses() [][]Purse {
+	domain := Domain(x.Address)
+	out := [][]Purse{{{PerAddress, CanonicalAddress(x.Address)}}}
+	if x.Network.IsValid() {
+		out = append(out, []Purse{{PerNetwork, x.Network.String()}})
+	}
+	if x.Solved {
+		return append(out, []Purse{{PerDomain, domain}, {DomainSolved, domain}}, []Purse{{ForAll, ""}, {AllSolved, ""}})
+	}
+	return append(out, []Purse{{PerDomain, domain}}, []Purse{{ForAll, ""}})
+}
+
+// CanonicalAddress is what the spellings of one mailbox have in common, for
+// budgets only: no upper case, nothing behind a +, and no dots where the
+// provider ignores them.
+func CanonicalAddress(address string) string {
+	local, domain, _ := strings.Cut(lower(address), "@")
+	if name, _, tagged := strings.Cut(local, "+"); tagged && name != "" {
+		local = name
+	}
+	if domain == "googlemail.com" {
+		domain = "gmail.com"
+	}
+	if domain == "gmail.com" {
+		local = strings.ReplaceAll(local, ".", "")
+	}
+	return local + "@" + domain
+}

@@ -1,0 +1,109 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+	"allclear/subscribers/web/gate"
+	"allclear/templates"
+)
+
+// subscribeAsk shows the form on a page of its own: of everything, or of the
+// one incident that the query names.
+func (s *site) subscribeAsk(r *http.Request) (answer, error) {
+	in := url.Values{}
+	if id := r.URL.Query().Get("incident"); id != "" {
+		if _, err := s.followable(r.Context(), id); err != nil {
+			return answer{}, err
+		}
+		in.Set("incident", id)
+	}
+	return s.subscribePage(r, in, nil, http.StatusOK)
+}
+
+// subscribePage is the form with what was entered and what is wrong with it.
+func (s *site) subscribePage(r *http.Request, in url.Values, wrong []templates.WrongField, status int) (answer, error) {
+	parts, err := s.offer.get(r.Context(), s.now())
+	if err != nil {
+		return answer{}, err
+	}
+	form := templates.SubscribeForm{Token: s.gate.Form(s.now()), Components: parts, Entered: entered(in), Wrong: wrong, Whole: true}
+	if id := in.Get("incident"); id != "" {
+		switch i, err := s.followable(r.Context(), id); {
+		case err == nil:
+			form.Only = &i
+		case !errors.Is(err, notifier.ErrNotFound):
+			return answer{}, err
+		}
+	}
+	return answer{name: templates.PageSubscribe, status: status, data: form}, nil
+}
+
+// box is the form on another page, of everything or of one incident.
+func (s *site) box(parts []notifier.Component, only *notifier.Incident) *templates.SubscribeForm {
+	return &templates.SubscribeForm{Token: s.gate.Form(s.now()), Components: parts, Only: only}
+}
+
+// followable finds an incident that can be followed by itself.
+func (s *site) followable(ctx context.Context, id string) (notifier.Incident, error) {
+	i, err := s.posts.Incident(ctx, id)
+	if err == nil && i.State != notifier.Published {
+		err = notifier.ErrNotFound
+	}
+	return i, err
+}
+
+// subscribe takes what somebody asks for. It judges the form and nothing else,
+// and puts it into a queue: what is known of the address is looked at later, by
+// nobody's clock but ours, so that the answer, its status and its time are the
+// same for an address that is new, known, barred or refused.
+func (s *site) subscribe(r *http.Request) (answer, error) {
+	if err := s.foreign(r); err != nil {
+		return answer{}, err
+	}
+	in, err := formValues(r)
+	if err != nil {
+		return answer{}, err
+	}
+	parts, err := s.offer.get(r.Context(), s.now())
+	if err != nil {
+		return answer{}, err
+	}
+	who, wrong := readEntry(in, parts)
+	if id := who.Filter.Incident; id != "" && len(wrong) == 0 {
+		switch _, err := s.followable(r.Context(), id); {
+		case errors.Is(err, notifier.ErrNotFound):
+			wrong = append(wrong, templates.WrongField{Field: "incident", Why: "incident"})
+		case err != nil:
+			return answer{}, err
+		}
+	}
+	if len(wrong) > 0 {
+		return s.subscribePage(r, in, wrong, http.StatusUnprocessableEntity)
+	}
+	proof, again := s.judge(in, who.Address)
+	if again != nil {
+		return *again, nil
+	}
+	x := subscribers.SignUp{
+		Subscriber: who, Solved: proof == gate.Worked,
+		Network: subscribers.Truncate(gate.Client(r, s.proxies)),
+	}
+	x.Consent.Language, x.Consent.Words = s.pages.Consent(r.Header.Get("Accept-Language"))
+	if x.Language == "" {
+		x.Language = x.Consent.Language
+	}
+	switch err := s.signUps.QueueSignUp(r.Context(), x); {
+	case errors.Is(err, subscribers.ErrFull) && proof == gate.None:
+		return s.step(in, who.Address, ""), nil
+	case errors.Is(err, subscribers.ErrFull):
+		return s.busy(), nil
+	case err != nil:
+		return answer{}, err
+	}
+	return answer{name: templates.PageSubscribeSent, data: templates.ActionPage{}}, nil
+}

@@ -1,0 +1,118 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"allclear/subscribers"
+	"allclear/subscribers/web/gate"
+	"allclear/templates"
+)
+
+// How many forms a process takes as they are, with a copied code, and with the
+// work done. Beyond the first it asks for one of the others, so that the work
+// switches itself on in a rush and off behind it. Each is far above what people
+// do, and what leaves is limited again, and for all processes together, by
+// subscribers.SignUpLimits.
+var (
+	freeRate   = subscribers.Budget{Every: 2 * time.Second, Burst: 60}
+	typedRate  = subscribers.Budget{Every: 200 * time.Millisecond, Burst: 50}
+	workedRate = subscribers.Budget{Every: 50 * time.Millisecond, Burst: 100}
+)
+
+// How hard the work is: a moment for a telephone, some seconds while even many
+// who did it come.
+const (
+	easyWork = 16
+	hardWork = 19
+)
+
+// meter is a budget of this process.
+type meter struct {
+	subscribers.Budget
+	mu    sync.Mutex
+	whole time.Time
+}
+
+func (m *meter) take(now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at, ok := m.Take(m.whole, now)
+	if ok {
+		m.whole = at
+	}
+	return ok
+}
+
+// low reports whether less than half is left.
+func (m *meter) low(now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.whole.Sub(now) > time.Duration(m.Burst)*m.Every/2
+}
+
+// judge decides whether a form may pass, by how old it is, what was done for it
+// and how many come at the moment. Where it may not, the answer shows the
+// button again and says why: never silence.
+func (s *site) judge(in url.Values, address string) (gate.Proof, *answer) {
+	now := s.now()
+	switch err := s.gate.CheckForm(in.Get(fieldToken), now); {
+	case errors.Is(err, gate.ErrEarly): // the same token again, which grows older
+		again := s.again(in, in.Get(fieldToken))
+		return gate.None, &again
+	case err != nil:
+		again := s.again(in, s.gate.Form(now))
+		return gate.None, &again
+	}
+	if in.Get(fieldTrap) != "" && in.Get(fieldChallenge) == "" {
+		again := s.step(in, address, "")
+		return gate.None, &again
+	}
+	proof := gate.None
+	if token := in.Get(fieldChallenge); token != "" {
+		var err error
+		proof, err = s.gate.Check(token, address, in.Get(fieldNumber), in.Get(fieldCode), now)
+		if err != nil || proof == gate.None {
+			again := s.step(in, address, "code")
+			return gate.None, &again
+		}
+	}
+	switch {
+	case proof == gate.None && !s.free.take(now):
+		again := s.step(in, address, "")
+		return proof, &again
+	case proof == gate.Copied && !s.typed.take(now), proof == gate.Worked && !s.worked.take(now):
+		busy := s.busy()
+		return proof, &busy
+	}
+	return proof, nil
+}
+
+// again shows the button again.
+func (s *site) again(in url.Values, token string) answer {
+	return answer{
+		name: templates.PageSubscribeStep, status: http.StatusUnprocessableEntity,
+		data: templates.SubscribeStep{Token: token, Entered: entered(in)},
+	}
+}
+
+// step asks for the work, or for a code to be copied.
+func (s *site) step(in url.Values, address, wrong string) answer {
+	now, hard := s.now(), easyWork
+	if s.worked.low(now) {
+		hard = hardWork
+	}
+	c := s.gate.Challenge(address, hard, now)
+	return answer{
+		name: templates.PageSubscribeStep, status: http.StatusTooManyRequests,
+		data: templates.SubscribeStep{Token: in.Get(fieldToken), Entered: entered(in), Challenge: c.Token, Bits: c.Bits, Code: c.Code, Wrong: wrong != ""},
+	}
+}
+
+// busy says that not even work helps at the moment.
+func (s *site) busy() answer {
+	return answer{name: templates.PageSubscribeBusy, status: http.StatusServiceUnavailable, retry: 60, data: templates.ActionPage{}}
+}
