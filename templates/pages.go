@@ -207,8 +207,11 @@ func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any
 	brand := cat.isolate(s.brand.Name) // in titles, which no tag can part
 	f := frame{
 		Words: Words{cat}, Brand: s.brand, Home: s.root + "/", Title: brand, Private: true,
-		Style: s.root + p.style.Path + "?v=" + p.style.Hash, Script: s.root + p.code.Path + "?v=" + p.code.Hash,
+		Style: s.root + p.style.Path + "?v=" + p.style.Hash,
 		Feeds: p.feeds(cat),
+	}
+	if s.script {
+		f.Script = s.root + p.code.Path + "?v=" + p.code.Hash
 	}
 	times := Times{cat: cat, zone: s.zone}
 	switch data := data.(type) {
