@@ -40,7 +40,7 @@ func (s *site) calendar(r *http.Request) (answer, error) {
 		cal.SetCalscale("GREGORIAN")
 		cal.SetName(f.Plans)
 		cal.SetUrl(f.Home)
-		cal.SetRefreshInterval("PT1H", ics.WithValue("DURATION"))
+		cal.SetRefreshInterval("PT1H") // the library adds its value type
 		cal.SetXPublishedTTL("PT1H")
 		for n, i := range work {
 			e := f.Entries[n]

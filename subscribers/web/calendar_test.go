@@ -52,7 +52,7 @@ func TestEveryMaintenanceIsAnEventOfTheCalendar(t *testing.T) {
 	if len(c.Events()) != 2 {
 		t.Fatalf("%d events:\n%s", len(c.Events()), raw)
 	}
-	for _, want := range []string{"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n", "DTSTART:20261124T010000Z", "DTEND:20261124T030000Z", "DTSTAMP:20261123T161100Z", "STATUS:CONFIRMED", "X-WR-CALNAME:Example Status: maintenance", `SUMMARY:New shelf\; imap7\, imap8`} {
+	for _, want := range []string{"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n", "DTSTART:20261124T010000Z", "DTEND:20261124T030000Z", "DTSTAMP:20261123T161100Z", "STATUS:CONFIRMED", "REFRESH-INTERVAL;VALUE=DURATION:PT1H\r\n", "X-WR-CALNAME:Example Status: maintenance", `SUMMARY:New shelf\; imap7\, imap8`} {
 		if !strings.Contains(raw, want) {
 			t.Errorf("%q is missing in\n%s", want, raw)
 		}
