@@ -15,6 +15,7 @@ import (
 	"allclear/store/storetest"
 	"allclear/subscribers"
 	"allclear/subscribers/web"
+	"allclear/subscribers/web/gate"
 	"allclear/templates"
 )
 
@@ -87,7 +88,8 @@ func visit(b *testing.B, path string, rate int) {
 		}
 	}
 	server := httptest.NewServer(web.New(web.Options{
-		Posts: store, People: store, Pages: set.Pages(), Style: set.Pages().Style(), Icon: set.Pages().Icon(), Links: subscribers.NewLinks(storetest.Secret()), Now: store.Now,
+		Posts: store, People: store, Account: store, Moves: store, Lost: &lostAddresses{}, Pages: set.Pages(), Style: set.Pages().Style(), Icon: set.Pages().Icon(), Links: subscribers.NewLinks(storetest.Secret()), Now: store.Now,
+		SignUps: store, Gate: gate.New(storetest.Secret(), "subscribe"), Work: set.Pages().Work(), Script: set.Pages().Script(),
 	}))
 	defer server.Close()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: crowd}}
