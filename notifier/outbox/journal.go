@@ -23,8 +23,8 @@ import (
 // process's own, written without fsync: it survives the death of the process,
 // which is what costs repeats most often; where the whole machine is lost, what
 // was acknowledged since the last settle is repeated (I2). Only the worker's
-// name at its head is synced, once: with it the leases are taken back at once
-// after such a loss too, and nobody waits for them to end.
+// name at its head is synced, whenever it is opened: with it the leases are taken
+// back at once after such a loss too, and nobody waits for them to end.
 //
 // Two segments take turns: while one is written, the other waits until
 // everything in it is settled and is then emptied. So the journal stays small
@@ -115,7 +115,6 @@ var (
 func openPair(path, identity string) (*Journal, *Left, error) {
 	j := &Journal{}
 	left := &Left{}
-	fresh := false
 	for i := range j.segments {
 		f, err := os.OpenFile(fmt.Sprintf("%s.%d", path, i), os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
@@ -144,17 +143,18 @@ func openPair(path, identity string) (*Journal, *Left, error) {
 		left.Acks = append(left.Acks, acks...)
 		j.segments[i].size, j.segments[i].waiting = int64(len(data)), len(acks)
 		if worker == "" {
-			fresh = true
 			if err := j.segments[i].begin(j.worker, identity); err != nil {
 				return nil, nil, errors.Join(err, j.release())
 			}
 		}
-	}
-	left.Worker = j.worker
-	if fresh {
-		if err := syncFolder(filepath.Dir(path)); err != nil {
+		// Whoever made it may have died before it was synced, or with a disk that failed.
+		if err := f.Sync(); err != nil {
 			return nil, nil, errors.Join(err, j.release())
 		}
+	}
+	left.Worker = j.worker
+	if err := syncFolder(filepath.Dir(path)); err != nil {
+		return nil, nil, errors.Join(err, j.release())
 	}
 	return j, left, nil
 }
@@ -173,7 +173,7 @@ func (s *segment) begin(worker, identity string) error {
 		return err
 	}
 	s.size = int64(headerSize)
-	return s.file.Sync()
+	return nil
 }
 
 // syncFolder makes the names of new files in dir last, and its own.
