@@ -34,8 +34,9 @@ func (c Complaint) String() string { return string(c.Kind) + ": " + c.Text }
 // Faults is what was done to the program, and what that excuses.
 type Faults struct {
 	// Doubts is how many mails the faults can have left in doubt: one for each
-	// connection that may have had one in flight, for each kill. Mails that the
-	// ledger itself left without an answer count by themselves.
+	// connection that may have had one in flight, for each kill; where the machine
+	// was lost, what was acknowledged since the last settlement besides. Mails
+	// that the ledger itself left without an answer count by themselves.
 	Doubts int
 	// Anywhere: the ack journal did not survive, or a worker lost its leases
 	// alive, so that other mails than a connection's last may be repeated too.

@@ -1,6 +1,7 @@
 package ledgertest
 
 import (
+	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -85,9 +86,12 @@ type Ledger struct {
 	turned  map[string]bool // readers whom the relay refused for good
 	conns   map[net.Conn]bool
 	dialled int
+	ended   bool
+	running sync.WaitGroup // who takes connections, and every conversation
 }
 
-// Open starts a ledger for readers on a free port of 127.0.0.1. It ends with the test.
+// Open starts a ledger for readers on a free port of 127.0.0.1. It ends with the
+// test, and waits for its scripts: what they wait for must have ended by then.
 func Open(t testing.TB, readers []Reader) *Ledger {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -109,26 +113,25 @@ func Open(t testing.TB, readers []Reader) *Ledger {
 			l.lengths[len(w)] = true
 		}
 	}
-	var running sync.WaitGroup
-	running.Go(func() { l.accept(&running) })
-	t.Cleanup(func() {
-		_ = listener.Close()
-		l.mu.Lock()
-		for c := range l.conns {
-			_ = c.Close()
-		}
-		l.mu.Unlock()
-	})
+	l.running.Go(l.accept)
+	t.Cleanup(l.end)
 	return l
 }
 
-// URL is the ledger as the setting of a relay; options are appended as they are.
-func (l *Ledger) URL(options string) string {
-	if options != "" {
-		options = "&" + options
+// end cuts every connection and waits until nothing is left of them.
+func (l *Ledger) end() {
+	_ = l.l.Close()
+	l.mu.Lock()
+	l.ended = true
+	for c := range l.conns {
+		_ = c.Close()
 	}
-	return "smtp://" + l.Addr + "?tls=off" + options
+	l.mu.Unlock()
+	l.running.Wait()
 }
+
+// URL is the ledger as the setting of a relay.
+func (l *Ledger) URL() string { return "smtp://" + l.Addr + "?tls=off" }
 
 // Before sets what is asked when a mail is written down and not yet answered.
 // It may block. What it returns is the answer, in the words of
@@ -200,14 +203,36 @@ func (l *Ledger) Mails() []Mail {
 // Wait waits until n mails were written down.
 func (l *Ledger) Wait(n int) {
 	l.t.Helper()
+	l.until(fmt.Sprintf("%d mails", n), func() bool { return len(l.mails) >= n })
+}
+
+// First waits for the first mail that tells of the post with this mark.
+func (l *Ledger) First(mark string) (first Mail) {
+	l.t.Helper()
+	looked := 0
+	l.until("a mail of "+mark, func() bool {
+		for ; looked < len(l.mails); looked++ {
+			if n, ok := l.marks[mark]; ok && slices.Contains(l.mails[looked].Marks, n) {
+				first = l.mails[looked]
+				return true
+			}
+		}
+		return false
+	})
+	return first
+}
+
+// until waits for what holds behind one of the next mails; holds is asked under the lock.
+func (l *Ledger) until(what string, holds func() bool) {
+	l.t.Helper()
 	deadline := time.Now().Add(patience)
 	late := time.AfterFunc(patience, l.more.Broadcast)
 	defer late.Stop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.mails) < n {
+	for !holds() {
 		if !time.Now().Before(deadline) {
-			l.t.Fatalf("%d mails within %s; want %d", len(l.mails), patience, n)
+			l.t.Fatalf("no %s within %s; there are %d mails", what, patience, len(l.mails))
 		}
 		l.more.Wait()
 	}

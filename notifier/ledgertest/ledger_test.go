@@ -298,6 +298,20 @@ func TestARepeatIsExcusedByAFaultThatExplainsIt(t *testing.T) {
 			c.send(letter(2, "outage"))
 			dial(t, l).send(letter(1, "outage"))
 		}, Faults{Doubts: 8, Anywhere: true}, nil},
+		"a loss of the machine, once for what was on the wire or not settled": {func(t *testing.T, l *Ledger) {
+			for range 2 {
+				c := dial(t, l)
+				c.send(letter(1, "outage"))
+				c.send(letter(2, "outage"))
+			}
+		}, Faults{Doubts: 2, Anywhere: true}, nil},
+		"a loss of the machine does not explain one more": {func(t *testing.T, l *Ledger) {
+			for range 2 {
+				c := dial(t, l)
+				c.send(letter(1, "outage"))
+				c.send(letter(2, "outage"))
+			}
+		}, Faults{Doubts: 1, Anywhere: true}, []Kind{Repeated}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, _ := two(t, 2)

@@ -7,24 +7,23 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"time"
 
 	"allclear/notifier/email/emailtest"
 )
 
-func (l *Ledger) accept(running *sync.WaitGroup) {
+func (l *Ledger) accept() {
 	for {
 		c, err := l.l.Accept()
 		if err != nil {
 			return
 		}
-		l.mu.Lock()
-		l.dialled++
-		n := l.dialled
-		l.conns[c] = true
-		l.mu.Unlock()
-		running.Go(func() {
+		n, ok := l.welcome(c)
+		if !ok {
+			_ = c.Close()
+			return
+		}
+		l.running.Go(func() {
 			(&conversation{Conn: c, l: l, n: n, in: bufio.NewReaderSize(c, 32<<10), out: bufio.NewWriterSize(c, 4<<10)}).serve()
 			_ = c.Close()
 			l.mu.Lock()
@@ -32,6 +31,18 @@ func (l *Ledger) accept(running *sync.WaitGroup) {
 			l.mu.Unlock()
 		})
 	}
+}
+
+// welcome numbers a connection; not ok when the ledger has ended meanwhile.
+func (l *Ledger) welcome(c net.Conn) (n int, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return 0, false
+	}
+	l.dialled++
+	l.conns[c] = true
+	return l.dialled, true
 }
 
 // conversation is one connection. It answers as late as it can, like a relay

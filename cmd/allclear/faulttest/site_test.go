@@ -122,7 +122,7 @@ func (s *site) relay() string {
 	if s.ledger == nil {
 		return ""
 	}
-	return s.ledger.URL("")
+	return s.ledger.URL()
 }
 
 // command is the program asked to do one thing.
