@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +21,8 @@ import (
 type misbehaviour struct {
 	command func(n int, command string) string
 	dot     func(m ledgertest.Mail) string
+	// late is how long it thinks before it answers a command as usual.
+	late time.Duration
 	// during happens once the incident is posted.
 	during func(t *testing.T, s *site, d *door)
 	// refused is how many readers the relay refuses for good.
@@ -78,14 +81,13 @@ func misbehaviours() map[string]misbehaviour {
 		}},
 		"goes down in the middle": {cut: true, during: func(t *testing.T, s *site, d *door) {
 			s.ledger.Wait(relayReaders / 3)
-			d.close()
+			if d.close() == 0 {
+				t.Error("there was no connection to cut: the test is blind")
+			}
 			eventually(t, "serve tells that the relay is away", func() bool { return s.processes[0].log.has("relay does not answer") })
 			d.open()
 		}},
-		"takes its time for every reply": {command: func(int, string) string {
-			<-time.After(30 * time.Millisecond)
-			return ""
-		}},
+		"takes its time for every reply":            {late: 30 * time.Millisecond},
 		"says 421 at the greeting":                  {command: onFirst(3, emailtest.Connected, "421 4.3.2 too busy")},
 		"says 421 at MAIL":                          {command: onFirst(3, "MAIL", "421 4.7.0 slow down")},
 		"says 421 at the end of a mail":             {dot: firstDots(6, "421 4.3.2 going down")},
@@ -109,13 +111,15 @@ func misbehaviours() map[string]misbehaviour {
 				return ""
 			},
 			during: func(t *testing.T, s *site, _ *door) {
+				defer close(never)
 				s.ledger.Wait(relayReaders)
-				close(never)
 			},
 		},
 		"ends its half of the connection in the middle": {cut: true, during: func(_ *testing.T, s *site, d *door) {
 			s.ledger.Wait(relayReaders / 3)
-			d.halfClose()
+			if d.halfClose() == 0 {
+				s.t.Error("there was no connection to end: the test is blind")
+			}
 		}},
 	}
 }
@@ -125,10 +129,7 @@ func TestWhateverARelayDoesEveryoneIsToldAndOnceUnlessItGaveNoAnswer(t *testing.
 	for name, m := range misbehaviours() {
 		tests[name] = func(t *testing.T) {
 			s := newSite(t, storetest.DSN(t, "sqlite"), relayReaders)
-			if m.command != nil {
-				s.ledger.Commands(m.command)
-			}
-			s.ledger.Before(m.dot)
+			struck := s.misbehave(m)
 			d := newDoor(t, s.ledger.Addr)
 			if name != "is down when the incident is posted" {
 				d.open()
@@ -143,12 +144,43 @@ func TestWhateverARelayDoesEveryoneIsToldAndOnceUnlessItGaveNoAnswer(t *testing.
 			}
 			s.finish(leaseEnds)
 			s.check()
+			if m.scripted() && struck.Load() == 0 {
+				t.Error("the relay did nothing of the kind: the test is blind")
+			}
 			if counts, err := s.counts(s.events[0]); err != nil || counts["failed"] != m.refused || counts["sent"] != relayReaders-m.refused {
 				t.Errorf("counts %v, %v; want %d failed and all others sent", counts, err, m.refused)
 			}
 		}
 	}
 	atOnce(t, tests)
+}
+
+// scripted reports whether it is in the relay's answers; else during sees to it.
+func (m misbehaviour) scripted() bool { return m.command != nil || m.dot != nil || m.late > 0 }
+
+// misbehave makes the ledger do so, and counts how often it did.
+func (s *site) misbehave(m misbehaviour) (struck *atomic.Int64) {
+	struck = new(atomic.Int64)
+	noted := func(reply string) string {
+		if reply != "" {
+			struck.Add(1)
+		}
+		return reply
+	}
+	if m.command != nil {
+		s.ledger.Commands(func(n int, command string) string { return noted(m.command(n, command)) })
+	}
+	if m.dot != nil {
+		s.ledger.Before(func(mail ledgertest.Mail) string { return noted(m.dot(mail)) })
+	}
+	if m.late > 0 {
+		s.ledger.Commands(func(int, string) string {
+			<-time.After(m.late)
+			struck.Add(1)
+			return ""
+		})
+	}
+	return struck
 }
 
 // hasten tries again what waits for its back-off, which is what staff can do.
@@ -195,7 +227,7 @@ func newDoor(t *testing.T, to string) *door {
 	}
 	_ = l.Close()
 	d := &door{t: t, addr: l.Addr().String(), to: to}
-	t.Cleanup(d.close)
+	t.Cleanup(func() { d.close() })
 	return d
 }
 
@@ -236,27 +268,33 @@ func (d *door) pass(c *net.TCPConn) {
 	_ = relay.Close()
 }
 
-// close ends every connection and refuses new ones.
-func (d *door) close() {
+// close ends every connection and refuses new ones. It says how many those were.
+func (d *door) close() (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.l != nil {
 		_ = d.l.Close()
 	}
 	for _, c := range d.conns {
-		_ = c.SetLinger(0)
+		if c.SetLinger(0) == nil { // else it is closed already
+			n++
+		}
 		_ = c.Close()
 	}
 	d.conns = nil
+	return n
 }
 
 // halfClose says to the program, on every connection, that nothing more comes,
 // and goes on listening to it.
-func (d *door) halfClose() {
+func (d *door) halfClose() (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range d.conns {
-		_ = c.CloseWrite()
+		if c.CloseWrite() == nil {
+			n++
+		}
 	}
 	d.conns = nil
+	return n
 }
