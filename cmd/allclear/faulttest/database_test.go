@@ -1,11 +1,11 @@
 package faulttest
 
 import (
+	"database/sql"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,8 +19,8 @@ import (
 // counted is done in the middle of sending.
 func (s *site) heldFrom(at, from int) (reached <-chan struct{}, release func()) {
 	s.t.Helper()
-	there, released := make(chan struct{}), make(chan struct{})
-	release = sync.OnceFunc(func() { close(released) })
+	there := make(chan struct{})
+	released, release := s.barrier()
 	var mu sync.Mutex
 	seen := 0
 	s.ledger.Before(func(ledgertest.Mail) string {
@@ -36,8 +36,15 @@ func (s *site) heldFrom(at, from int) (reached <-chan struct{}, release func()) 
 		}
 		return ""
 	})
-	s.t.Cleanup(release)
 	return there, release
+}
+
+// barrier holds up scripts of the ledger until the test lifts it, or ends.
+func (s *site) barrier() (lifted <-chan struct{}, lift func()) {
+	c := make(chan struct{})
+	lift = sync.OnceFunc(func() { close(c) })
+	s.t.Cleanup(lift)
+	return c, lift
 }
 
 // insist posts the same until it is accepted, as clients are asked to.
@@ -103,18 +110,40 @@ func TestConnectionsToTheDatabaseThatAreCutAllTheTimeLoseNobody(t *testing.T) {
 	const n = 3000
 	server := storetest.NewServer(t)
 	s := newSite(t, server.DSN(), n)
+	s.slowly(10 * time.Millisecond)
 	s.serve()
 	s.worker()
 	i := s.open()
+	s.ledger.Wait(1)
+	cut := 0
 	for round := 0; s.ledger.Count() < n && round < 100; round++ {
-		server.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'allclear'`)
+		cut += severed(t, server)
 		<-time.After(50 * time.Millisecond)
 		if round == 10 {
 			s.insist("/incidents/"+i.id+"/updates", i.name, object{"status": "identified"})
 		}
 	}
+	if cut == 0 {
+		t.Error("no connection was cut while mails were sent: the test is blind")
+	}
+	t.Logf("%d connections were cut", cut)
 	s.finish(3 * time.Minute)
 	s.check()
+}
+
+// severed ends every connection to a server's database and says how many those were.
+func severed(t *testing.T, server *storetest.Server) (n int) {
+	t.Helper()
+	const others = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'allclear' AND backend_type = 'client backend' AND pid <> pg_backend_pid()`
+	db, err := sql.Open("pgx", server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRowContext(t.Context(), others).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // sound asks SQLite whether its file is whole.
@@ -124,24 +153,6 @@ func (s *site) sound() {
 	if err := storetest.SQL(s.t, s.dsn).QueryRowContext(s.t.Context(), `PRAGMA integrity_check`).Scan(&said); err != nil || said != "ok" {
 		s.t.Errorf("integrity_check: %s, %v", said, err)
 	}
-}
-
-// smallDisk mounts a file system of so many bytes.
-func smallDisk(t *testing.T, size string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if os.Geteuid() != 0 {
-		without(t, "a small disk can only be mounted by root")
-	}
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		without(t, "a small disk cannot be mounted: "+err.Error())
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
-	})
-	return dir
 }
 
 // fill takes all the room there is, and returns what gives it back.

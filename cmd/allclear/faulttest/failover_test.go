@@ -8,12 +8,9 @@ import (
 	"allclear/store/storetest"
 )
 
-// resumedWithin is the promise for a failover, and slackOfTests what a machine
-// that runs all tests at once may add to it.
-const (
-	resumedWithin = 30 * time.Second
-	slackOfTests  = 30 * time.Second
-)
+// resumedWithin is the promise for a failover: so long after the kill of the
+// primary the first mail of what was posted behind it has come.
+const resumedWithin = 30 * time.Second
 
 func TestAStandbyThatIsPromotedMidSendGoesOnAndTheOldPrimaryComesBackInVain(t *testing.T) {
 	t.Parallel()
@@ -32,12 +29,13 @@ func TestAStandbyThatIsPromotedMidSendGoesOnAndTheOldPrimaryComesBackInVain(t *t
 	pair.B.Promote()
 	t.Logf("killed at %d mails of %d, promoted %s later", before, n, time.Since(killed).Round(time.Millisecond))
 	promoted()
+	// What was claimed before the kill may go out without a database; what is
+	// posted now cannot.
 	s.insist("/incidents/"+i.id+"/updates", i.name, object{"status": "identified"})
 	accepted := time.Since(killed)
-	s.ledger.Wait(before + 4*connections + 1) // more than what both had in flight
-	sent := time.Since(killed)
-	t.Logf("behind the kill, the API accepted after %s and mails went on after %s", accepted.Round(time.Millisecond), sent.Round(time.Millisecond))
-	if max(accepted, sent) > resumedWithin+slackOfTests {
+	sent := s.ledger.First(s.marks[len(s.marks)-1]).At.Sub(killed)
+	t.Logf("behind the kill, an update was accepted after %s and its first mail came after %s", accepted.Round(time.Millisecond), sent.Round(time.Millisecond))
+	if sent > resumedWithin {
 		t.Errorf("it took longer than %s", resumedWithin)
 	}
 	s.finish(3 * time.Minute)
@@ -50,9 +48,13 @@ func TestAStandbyThatIsPromotedMidSendGoesOnAndTheOldPrimaryComesBackInVain(t *t
 	history := fingerprint(t, pair.A)
 	s.worker()
 	i = s.open()
+	cut := 0
 	for range 5 {
-		pair.B.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'allclear'`)
+		cut += severed(t, pair.B)
 		<-time.After(200 * time.Millisecond)
+	}
+	if cut == 0 {
+		t.Error("no connection was made anew: the test is blind")
 	}
 	s.insist("/incidents/"+i.id+"/updates", i.name, object{"status": "resolved"})
 	s.finish(3 * time.Minute)

@@ -79,6 +79,7 @@ func (s *site) start(l launch) (*process, error) {
 	p := &process{t: s.t, log: &tail{}, gone: make(chan struct{})}
 	p.cmd = exec.Command(args[0], args[1:]...)
 	p.cmd.Env = append(s.env(), l.env...)
+	mortal(p.cmd)
 	out, err := p.cmd.StderrPipe()
 	if err != nil {
 		s.t.Fatal(err)
