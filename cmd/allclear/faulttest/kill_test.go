@@ -26,29 +26,6 @@ func (s *site) slowly(each time.Duration) {
 	s.ledger.Before(func(ledgertest.Mail) string { <-time.After(each); return "" })
 }
 
-func TestKilledAtRandomMomentsNobodyIsSkippedAndHardlyAnyoneToldTwice(t *testing.T) {
-	t.Parallel()
-	onBoth(t, 500, func(t *testing.T, s *site) {
-		random := dice(t)
-		s.slowly(6 * time.Millisecond)
-		p := s.serve()
-		for range rounds(t, 20) {
-			// Sometimes nothing new comes, and it is killed while it makes good the last time.
-			if said := random.IntN(5); said > 0 {
-				i := s.open()
-				if said > 2 {
-					s.update(i, "resolved")
-				}
-			}
-			upTo(random, 800*time.Millisecond)
-			s.killed(p)
-			p = s.serve()
-		}
-		s.done()
-		s.check()
-	})
-}
-
 // Around the moment of the answer there are two truths: what the client saw, and
 // what the database has. Whoever saw the 201 is not lied to; whoever did not can
 // ask again under the same key, and there is one incident.
@@ -105,7 +82,8 @@ func TestKilledInTheMiddleOfSendingNobodyIsSkippedAndHardlyAnyoneToldTwice(t *te
 	t.Parallel()
 	onBoth(t, 1500, func(t *testing.T, s *site) {
 		const n = 1500
-		reached, killed := make(chan struct{}), make(chan struct{})
+		reached := make(chan struct{})
+		killed, release := s.barrier()
 		var once sync.Once
 		s.ledger.Before(func(ledgertest.Mail) string {
 			switch count := s.ledger.Count(); {
@@ -121,7 +99,7 @@ func TestKilledInTheMiddleOfSendingNobodyIsSkippedAndHardlyAnyoneToldTwice(t *te
 		wait(t, reached)
 		s.killed(p)
 		t.Logf("killed after %d mails", s.ledger.Count())
-		close(killed)
+		release()
 		s.serve()
 		s.done()
 		s.check()
@@ -180,12 +158,13 @@ func (s *site) killInFanOut(db *store.Store, p *process, event string, n int64) 
 func TestSIGTERMSettlesWhatIsInFlightAndLeavesTheRestForTheNext(t *testing.T) {
 	t.Parallel()
 	onBoth(t, 200, func(t *testing.T, s *site) {
-		blocked, release := make(chan struct{}), make(chan struct{})
+		blocked := make(chan struct{})
+		released, release := s.barrier()
 		var once sync.Once
 		s.ledger.Before(func(ledgertest.Mail) string {
 			if s.ledger.Count() > 20 {
 				once.Do(func() { close(blocked) })
-				<-release
+				<-released
 			}
 			return ""
 		})
@@ -200,7 +179,7 @@ func TestSIGTERMSettlesWhatIsInFlightAndLeavesTheRestForTheNext(t *testing.T) {
 			status, body := s.get("/readyz")
 			return status == http.StatusServiceUnavailable && strings.TrimSpace(body) == "draining"
 		})
-		close(release)
+		release()
 		wait(t, p.gone)
 		if code := p.cmd.ProcessState.ExitCode(); code != 0 {
 			t.Fatalf("exit %d\n%s", code, p.log)
@@ -225,9 +204,10 @@ func TestSIGTERMSettlesWhatIsInFlightAndLeavesTheRestForTheNext(t *testing.T) {
 func TestASecondSignalEndsTheProcessAtOnceAndLosesNobody(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, storetest.DSN(t, "sqlite"), 20)
-	blocked, release := make(chan struct{}), make(chan struct{})
+	blocked := make(chan struct{})
+	released, release := s.barrier()
 	var once sync.Once
-	s.ledger.Before(func(ledgertest.Mail) string { once.Do(func() { close(blocked) }); <-release; return "" })
+	s.ledger.Before(func(ledgertest.Mail) string { once.Do(func() { close(blocked) }); <-released; return "" })
 	p := s.serve()
 	s.open()
 	wait(t, blocked)
@@ -239,7 +219,7 @@ func TestASecondSignalEndsTheProcessAtOnceAndLosesNobody(t *testing.T) {
 		t.Errorf("it ended with %v, not by the signal", p.cmd.ProcessState)
 	}
 	s.doubts += connections
-	close(release)
+	release()
 	s.serve()
 	s.done()
 	s.check()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"os"
 	"os/exec"
@@ -36,7 +37,8 @@ type site struct {
 	// doubts is how many mails the faults so far may have left in doubt.
 	doubts int
 
-	url       string // where the last serve answers
+	url       string                 // where the last serve answers
+	trace     *httptrace.ClientTrace // of what is asked; nil: nobody looks
 	processes []*process
 	marks     []string // of everything that was posted
 	events    []string // of what was accepted
@@ -158,7 +160,11 @@ func (s *site) call(method, path string, body object, header ...string) (status 
 		}
 		in = bytes.NewReader(text)
 	}
-	r, err := http.NewRequestWithContext(s.t.Context(), method, s.url+"/api/v1"+path, in)
+	ctx := s.t.Context()
+	if s.trace != nil {
+		ctx = httptrace.WithClientTrace(ctx, s.trace)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, s.url+"/api/v1"+path, in)
 	if err != nil {
 		return 0, nil, err
 	}
