@@ -24,6 +24,7 @@ type commitProxy struct {
 	left  int // commits until it strikes; 0: not armed
 	after bool
 	prey  *process
+	lost  chan struct{} // closed when the answer to a claim's COMMIT was lost; nil: none is to be
 }
 
 // newCommitProxy starts one on a free port of 127.0.0.1; dsn leads through it.
@@ -61,6 +62,23 @@ func (x *commitProxy) arm(n int, after bool, p *process) {
 	x.left, x.after, x.prey = n, after, p
 }
 
+// loseClaim cuts the connection over which the next claim is made, when it is
+// committed and the process has not heard. The channel is closed then.
+func (x *commitProxy) loseClaim() (lost <-chan struct{}) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.lost = make(chan struct{})
+	return x.lost
+}
+
+// claimed takes the task of loseClaim; nil where there is none.
+func (x *commitProxy) claimed() (lost chan struct{}) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	lost, x.lost = x.lost, nil
+	return lost
+}
+
 // strikes counts one commit.
 func (x *commitProxy) strikes() (now, after bool, prey *process) {
 	x.mu.Lock()
@@ -75,6 +93,7 @@ func (x *commitProxy) strikes() (now, after bool, prey *process) {
 var (
 	writes  = regexp.MustCompile(`(?i)\b(insert|update|delete)\b`)
 	commits = regexp.MustCompile(`(?i)^\s*commit\b`)
+	claims  = regexp.MustCompile(`^UPDATE deliveries SET state = 'sending', worker =`)
 )
 
 func (x *commitProxy) serve(client net.Conn) {
@@ -90,7 +109,8 @@ func (x *commitProxy) serve(client net.Conn) {
 		_ = client.Close()
 	}()
 	statements := map[string]bool{} // by name, whether it writes
-	bound := false
+	claiming := map[string]bool{}   // by name, whether it claims
+	bound, claim := false, false
 	for first := true; ; first = false {
 		kind, message, err := frontend(client, first)
 		if err != nil {
@@ -100,15 +120,21 @@ func (x *commitProxy) serve(client net.Conn) {
 		switch kind {
 		case 'P':
 			name, rest, _ := bytes.Cut(message[5:], []byte{0})
-			statements[string(name)] = writes.Match(rest)
+			statements[string(name)], claiming[string(name)] = writes.Match(rest), claims.Match(rest)
 		case 'B':
 			_, rest, _ := bytes.Cut(message[5:], []byte{0})
 			name, _, _ := bytes.Cut(rest, []byte{0})
-			bound = bound || statements[string(name)]
+			bound, claim = bound || statements[string(name)], claim || claiming[string(name)]
 		case 'Q':
 			at = commits.Match(message[5:]) || writes.Match(message[5:])
 		case 'S':
 			at, bound = bound, false
+		}
+		var lost chan struct{}
+		if kind == 'Q' && claim {
+			if claim = false; commits.Match(message[5:]) {
+				lost = x.claimed()
+			}
 		}
 		var now, after bool
 		var prey *process
@@ -120,10 +146,15 @@ func (x *commitProxy) serve(client net.Conn) {
 			return
 		}
 		var answered <-chan struct{}
-		if now {
+		if now || lost != nil {
 			answered = answers.shut()
 		}
 		if _, err := server.Write(message); err != nil {
+			return
+		}
+		if lost != nil {
+			<-answered
+			close(lost)
 			return
 		}
 		if now {

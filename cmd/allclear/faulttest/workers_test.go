@@ -27,6 +27,7 @@ func TestALeaseEndsAndNobodyIsSkippedOrToldTwice(t *testing.T) {
 	atOnce(t, map[string]func(t *testing.T){
 		"a worker is killed and does not come back":              killedWorker,
 		"a worker is frozen for longer than its lease":           frozenWorker,
+		"the answer to a claim is lost":                          lostClaim,
 		"another process keeps the file to itself for that long": lockedFile,
 	})
 }
@@ -86,6 +87,34 @@ func frozenWorker(t *testing.T) {
 	s.open()
 	s.finish(leaseEnds)
 	s.check()
+}
+
+// lostClaim: the database has given deliveries to a worker that does not know.
+func lostClaim(t *testing.T) {
+	s := newSite(t, storetest.DSN(t, "postgres"), 24)
+	direct := s.dsn
+	x := newCommitProxy(t, direct)
+	s.dsn = x.dsn
+	p := s.serve()
+	lost := x.loseClaim()
+	s.open()
+	wait(t, lost)
+	var given int
+	var until int64
+	if err := storetest.SQL(t, direct).QueryRowContext(t.Context(), `SELECT count(*), coalesce(max(lease_until), 0) FROM deliveries WHERE state = 'sending'`).Scan(&given, &until); err != nil {
+		t.Fatal(err)
+	}
+	s.finish(leaseEnds)
+	s.check() // nobody was told twice
+	waited := 0
+	for _, m := range s.ledger.Mails() {
+		if m.At.After(time.UnixMicro(until)) {
+			waited++
+		}
+	}
+	if given == 0 || waited < given || p.ended() {
+		t.Errorf("%d were given to a worker without its knowing, and %d mails waited for the end of the lease", given, waited)
+	}
 }
 
 func lockedFile(t *testing.T) {
