@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"allclear/notifier/ledgertest"
 	"allclear/store/storetest"
 )
 
@@ -126,54 +127,69 @@ func TestKilledAtEveryCommitNobodyIsSkipped(t *testing.T) {
 
 // After a failed fsync nobody knows what is on the disk: the kernel may have
 // thrown away what it could not write and say "done" the next time. So nothing
-// may be acknowledged on the strength of the next try.
+// may be acknowledged on the strength of the next try. The machine dies behind
+// each failure, which takes along all that was not synced: an fsync whose error
+// is ignored would be seen as an incident that is gone.
 func TestAfterAFailedFsyncNothingIsAcknowledgedThatIsNotDurable(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, storetest.DSN(t, "sqlite"), 12)
+	m := newMachine(t, 12)
 	struck, refused := 0, 0
-	record := filepath.Join(t.TempDir(), "calls")
 	for n := range every(t, 8) {
 		if n > 40 || n > 8 && rounds(t, 8) <= 8 {
 			break
 		}
-		p, err := s.start(strace(t, record, "fsync,fdatasync", fmt.Sprintf("error=EIO:when=%d", n)))
-		key := fmt.Sprintf("disk-%d", n)
-		if err != nil {
-			p.kill()
-			p = s.serve()
-		}
-		// The client asks until it is told that the incident stands.
-		mark, said, err := s.post("/incidents", "", object{"title": ""}, "Idempotency-Key", key)
-		for try := 0; err != nil; try++ {
-			refused++
-			if p.ended() {
-				p = s.serve()
+		for name, when := range map[string]string{"once": fmt.Sprint(n), "for good": fmt.Sprintf("%d+", n)} {
+			record := filepath.Join(t.TempDir(), "calls")
+			failing := strace(t, record, "fsync,fdatasync", "error=EIO:when="+when)
+			if name == "for good" { // of the database alone: else it would not even start
+				failing.before = append(failing.before, "-P", m.dsn, "-P", m.dsn+"-wal")
 			}
-			if try == 50 {
-				t.Fatalf("fsync %d: never accepted: %v\n%s", n, err, p.log)
+			before := m.ledger.Count()
+			p, err := m.start(failing)
+			if err != nil {
+				p.kill()
+				p = m.serve()
 			}
-			said, err = s.again(mark, "/incidents", object{"title": mark, "body": text(mark)}, "Idempotency-Key", key)
-		}
-		s.through(p, said.text("event_id"))
-		s.killed(p)
-		if injected(t, record) {
-			struck++
+			// The client asks until it is told that the incident stands.
+			key := []string{"Idempotency-Key", fmt.Sprintf("disk %s, %d", name, n)}
+			mark, said, err := m.post("/incidents", "", object{"title": ""}, key...)
+			for try := 0; err != nil; try++ {
+				refused++
+				if name == "for good" {
+					m.lose(p)
+				}
+				if p.ended() {
+					p = m.serve()
+				}
+				if try == 50 {
+					t.Fatalf("fsync %s: never accepted: %v\n%s", when, err, p.log)
+				}
+				said, err = m.again(mark, "/incidents", object{"title": mark, "body": text(mark)}, key...)
+			}
+			if name == "once" && n%2 == 0 { // else it goes down with everything still to do
+				m.through(p, said.text("event_id"))
+			}
+			if injected(t, record) {
+				struck++
+			}
+			m.lose(p)
+			m.doubts += m.ledger.Count() - before + connections
 		}
 	}
-	if struck == 0 {
-		t.Error("no fsync failed: the test is blind")
+	if struck == 0 || refused == 0 {
+		t.Errorf("fsync failed in %d runs, and %d answers were refusals: the test is blind", struck, refused)
 	}
-	p := s.serve()
-	for _, mark := range s.marks {
-		if ids := s.find(mark); len(ids) != 1 {
+	p := m.serve()
+	for _, mark := range m.marks {
+		if ids := m.find(mark); len(ids) != 1 {
 			t.Errorf("asked under one key until it stood, there are %d incidents", len(ids))
 		}
 	}
 	t.Logf("fsync failed in %d runs; %d answers were refusals", struck, refused)
-	s.done()
-	s.check()
+	m.done()
+	m.ledger.Check(t, ledgertest.Faults{Doubts: m.doubts, Anywhere: true, Counts: m.counts})
 	p.stop()
-	whole(t, s.dsn)
+	whole(t, m.dsn)
 }
 
 // whole asks SQLite itself whether the file is sound.
