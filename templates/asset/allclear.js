@@ -14,8 +14,11 @@
 
   if (/^(Etc\/)?(UTC|UCT|Universal|Zulu)$/.test(zone)) return;
 
-  // One kind of digits on a page, as the server writes them.
-  var locale = (document.documentElement.lang || 'en') + '-u-nu-latn';
+  // The page's language as the visitor's country writes it, in the digits in
+  // which the server writes: one page has one kind.
+  var html = document.documentElement, locale = html.lang || 'en';
+  var own = (navigator.languages || []).filter(function (l) { return l.split('-')[0] === locale.split('-')[0]; });
+  locale = (own[0] || locale).split('-u-')[0] + '-u-nu-latn';
   var both = document.body.getAttribute('data-both') || '{utc} ({own})';
 
   function format(where, what) {
@@ -41,6 +44,7 @@
     var own = until > from && how.formatRange ? how.formatRange(from, until) : how.format(from);
     if (until > from && !how.formatRange) own += ' – ' + how.format(until);
     var utc = text.replace(/\s*[(（][^()（）]*[)）]/g, ''); // the service's zone makes room for the visitor's
+    time.dir = html.dir; // also within a text that runs the other way
     time.textContent = both.replace('{utc}', function () { return utc; }).replace('{own}', function () { return own; });
   }
 })();
