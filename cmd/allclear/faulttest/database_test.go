@@ -116,7 +116,7 @@ func TestConnectionsToTheDatabaseThatAreCutAllTheTimeLoseNobody(t *testing.T) {
 	i := s.open()
 	s.ledger.Wait(1)
 	cut := 0
-	for round := 0; s.ledger.Count() < n && round < 100; round++ {
+	for round := 0; s.ledger.Count() < n && round < 50; round++ {
 		cut += severed(t, server)
 		<-time.After(50 * time.Millisecond)
 		if round == 10 {
