@@ -40,4 +40,5 @@ type Pages interface {
 	Feed(lang string, incidents []notifier.Incident, components []notifier.Component) (templates.Feed, error)
 	Glance(lang string, data templates.Home) templates.Glance
 	Consent(lang string) (language, words string)
+	Policy() string // the Content-Security-Policy under which they work
 }

@@ -273,7 +273,7 @@ func TestEveryPageIsUnderAStrictPolicyAndLoadsOnlyItsOwn(t *testing.T) {
 	for _, path := range []string{"/", "/incidents/" + id, leave, confirm, manage, manage + "/erase", "/move/nosuch", "/undo/nosuch", "/link", "/nosuch", "/confirm/nosuch", "/assets/allclear.css"} {
 		got := h.ask(http.MethodGet, path, "")
 		for name, want := range map[string]string{
-			"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+			"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 			"X-Content-Type-Options":  "nosniff", "Referrer-Policy": "no-referrer",
 		} {
 			if v := got.header.Get(name); v != want {
