@@ -22,8 +22,8 @@ const (
 )
 
 // AskMove begins to move a subscription to another address: both are asked
-// whether it may. What is known of the other address does not show. A subscriber
-// has one move at a time; a new one takes an older one's place. A Refusal of
+// whether it may, but for a group's, which only its owner decides about. What is
+// known of the other address does not show. A subscriber has one move at a time; a new one takes an older one's place. A Refusal of
 // ErrConflict: it asked too often, or is in no state to move.
 func (s *Store) AskMove(ctx context.Context, n subscribers.Number, address string) error {
 	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
@@ -72,7 +72,7 @@ func (s *Store) AskMove(ctx context.Context, n subscribers.Number, address strin
 		if err != nil {
 			return err
 		}
-		if disturbed < askedOnce {
+		if disturbed < askedOnce && !target.Group { // of a group any reader could agree, and take it from its owner
 			if err := s.mail(tx, target, notifier.SubscriberMoveTo); err != nil {
 				return err
 			}
@@ -242,10 +242,10 @@ func (s *Store) finishMove(ctx context.Context, tx *gorm.DB, m subscribers.Move)
 	if err != nil {
 		return err
 	}
-	if !movable(from.State) || barred[m.ToAddress] {
+	to := rows[m.ToAddress].subscriber()
+	if !movable(from.State) || barred[m.ToAddress] || to.Group {
 		return fmt.Errorf("move of subscriber %s: %w", m.From, notifier.ErrNotFound)
 	}
-	to := rows[m.ToAddress].subscriber()
 	to.State, to.PausedUntil, to.Filter, to.Cadence = from.State, from.PausedUntil, from.Filter, from.Cadence
 	to.Timezone, to.Language, to.Group, to.Contact = from.Timezone, from.Language, from.Group, from.Contact
 	to.ConfirmedAt, to.Unsubscribed, to.Left = s.Now(), time.Time{}, subscribers.Leave{}

@@ -218,6 +218,24 @@ func TestABarredAddressIsNeitherAskedNorMovedTo(t *testing.T) {
 	})
 }
 
+func TestNoMoveTakesAGroupsAddressFromItsOwner(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		team := b.subscribe(group("team@example.org", "owner@example.org"))
+		mine := b.subscribe(reader("old@example.org", subscribers.Active))
+		b.must(b.AskMove(b.ctx, mine.Number, "team@example.org")) // answered as any other
+		same(t, "mail", b.mailed(), []string{"old@example.org subscriber.move_from"})
+		if _, err := b.AgreeMove(b.ctx, mine.Number, false); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.AgreeMove(b.ctx, team.Number, true); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("moved: %v", err)
+		}
+		same(t, "group", b.at("team@example.org"), team)
+		same(t, "reader", b.at("old@example.org"), mine)
+		b.sound()
+	})
+}
+
 func TestNotEveryMoveCanBeAskedFor(t *testing.T) {
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
 		s := b.subscribe(reader("a@example.org", subscribers.Active))
