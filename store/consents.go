@@ -81,14 +81,17 @@ func (s *Store) Evidence(ctx context.Context, n subscribers.Number) ([]subscribe
 }
 
 // ForgetUnconfirmed forgets at most max of those who were asked by the form's
-// mail before a time, and not since, and did not confirm. It returns how many.
+// mail before a time, and not since, and did not confirm. Who had left before
+// has left again: without the row an import would bring them back. Groups stay,
+// because of what staff know of them. It returns how many it settled.
 func (s *Store) ForgetUnconfirmed(ctx context.Context, before time.Time, max int) (int, error) {
-	const old = `SELECT s.number FROM subscribers AS s WHERE s.state = 'pending'
+	const old = `SELECT s.number, s.unsubscribed_at FROM subscribers AS s WHERE s.state = 'pending' AND (s.unsubscribed_at > 0 OR NOT s.shared)
 		AND EXISTS (SELECT 1 FROM consents AS c WHERE c.subscriber = s.number AND c.step = 'asked')
 		AND NOT EXISTS (SELECT 1 FROM consents AS c WHERE c.subscriber = s.number AND c.at >= ?)
 		AND s.created_at < ? ORDER BY s.number LIMIT ?`
 	at := micros(before)
-	var found []int64 // a look: where even an empty transaction would keep others from writing
+	var found []struct{ Number, UnsubscribedAt int64 }
+	// A look first: where even an empty transaction would keep others from writing.
 	if err := s.conn(ctx).Raw(old, at, at, max).Scan(&found).Error; err != nil {
 		return 0, translate(fmt.Errorf("look for who did not confirm: %w", err))
 	}
@@ -96,16 +99,17 @@ func (s *Store) ForgetUnconfirmed(ctx context.Context, before time.Time, max int
 		return 0, nil
 	}
 	n := 0
-	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+	err := s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		found = nil
 		if err := tx.Raw(old+s.locked(), at, at, max).Scan(&found).Error; err != nil {
 			return fmt.Errorf("look for who did not confirm: %w", err)
 		}
-		for _, number := range found {
-			if err := tx.Exec(`DELETE FROM subscribers WHERE number = ? AND state = 'pending'`, number).Error; err != nil {
-				return fmt.Errorf("forget who did not confirm: %w", err)
+		for _, f := range found {
+			end := s.forget
+			if f.UnsubscribedAt > 0 {
+				end = s.leaveAgain
 			}
-			if err := s.audit(ctx, tx, "subscriber.forget", subscribers.Number(number).String(), "never confirmed"); err != nil {
+			if err := end(ctx, tx, f.Number); err != nil {
 				return err
 			}
 		}
@@ -113,6 +117,20 @@ func (s *Store) ForgetUnconfirmed(ctx context.Context, before time.Time, max int
 		return nil
 	})
 	return n, err
+}
+
+func (s *Store) forget(ctx context.Context, tx *gorm.DB, number int64) error {
+	if err := tx.Exec(`DELETE FROM subscribers WHERE number = ?`, number).Error; err != nil {
+		return fmt.Errorf("forget who did not confirm: %w", err)
+	}
+	return s.audit(ctx, tx, "subscriber.forget", subscribers.Number(number).String(), "never confirmed")
+}
+
+func (s *Store) leaveAgain(ctx context.Context, tx *gorm.DB, number int64) error {
+	if err := tx.Exec(`UPDATE subscribers SET state = 'unsubscribed' WHERE number = ?`, number).Error; err != nil {
+		return fmt.Errorf("put back who had left: %w", err)
+	}
+	return s.audit(ctx, tx, "subscriber.change", subscribers.Number(number).String(), "pending to unsubscribed, never confirmed")
 }
 
 // locked ends a statement that reads subscribers' rows to change them.

@@ -125,7 +125,7 @@ func (in *intake) take(place int, who subscribers.Subscriber, barred bool, there
 		is.Group, is.Contact = who.Group, who.Contact
 	}
 	if who.State == subscribers.Unsubscribed {
-		is.State, is.Unsubscribed = who.State, who.Unsubscribed
+		is.State, is.Unsubscribed, is.Left = who.State, who.Unsubscribed, subscribers.Leave{}
 	}
 	there[who.Address] = rowOfSubscriber(is)
 	if i := was.Number - last - 1; i >= 0 { // stands in the batch twice, not written yet

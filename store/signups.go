@@ -113,7 +113,7 @@ func (s *Store) AnswerSignUps(ctx context.Context, limits subscribers.Limits, co
 		return subscribers.Answered{Next: at}, err
 	}
 	var d *registrar
-	err = s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+	err = s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		d = &registrar{store: s, tx: tx, limits: limits, confirm: confirm, now: s.Now(), done: subscribers.Answered{Fates: map[subscribers.Fate]int{}}}
 		mine := true
 		if s.dialect == postgres {
@@ -273,14 +273,15 @@ func (d *registrar) look(x *subscribers.SignUp) (subscribers.Fate, *subscriberRo
 }
 
 // ask adds the subscriber, or gives one who has not confirmed or has left the
-// new choices, and sends the question.
+// new choices, and sends the question. That somebody left stays until they
+// confirm: anybody can fill in the form for them.
 func (d *registrar) ask(ctx context.Context, x subscribers.SignUp, was *subscriberRow) error {
 	ctx = notifier.WithActor(ctx, notifier.Actor{Name: "form"})
 	who, action := x.Subscriber, "subscriber.add"
 	if was != nil { // what staff know of it stays
 		who, action = was.subscriber(), "subscriber.ask"
 		who.State, who.Filter, who.Cadence, who.Timezone, who.Language = subscribers.Pending, x.Filter, x.Cadence, x.Timezone, x.Language
-		who.CreatedAt, who.ConfirmedAt, who.Unsubscribed = x.CreatedAt, time.Time{}, time.Time{}
+		who.CreatedAt, who.ConfirmedAt = x.CreatedAt, time.Time{}
 	}
 	d.store.stamp(&who)
 	var err error

@@ -143,7 +143,7 @@ func TestWhoLeftOrNeverConfirmedComesBackWithNewChoices(t *testing.T) {
 		for n := range subscribers.Number(2) {
 			got, err := b.Subscriber(b.ctx, n+1)
 			b.must(err)
-			if got.State != subscribers.Pending || len(got.Filter.Components) != 0 || got.Filter.Severity != notifier.SeverityMinor || !got.Unsubscribed.IsZero() {
+			if got.State != subscribers.Pending || len(got.Filter.Components) != 0 || got.Filter.Severity != notifier.SeverityMinor || got.Unsubscribed.IsZero() != (n == 0) {
 				t.Errorf("%+v", got)
 			}
 		}

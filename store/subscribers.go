@@ -63,6 +63,10 @@ func (s *Store) AddSubscriber(ctx context.Context, who subscribers.Subscriber, c
 			if was.Shared && !out.Group { // what staff know of an address outlasts its subscription
 				out.Group, out.Contact = true, was.Contact
 			}
+			if out.State == subscribers.Pending {
+				old := was.subscriber()
+				out.Unsubscribed, out.Left = old.Unsubscribed, old.Left
+			}
 			err = rewriteSubscriber(tx, was, out)
 		}
 		if err != nil {
@@ -99,10 +103,13 @@ func (s *Store) stamp(who *subscribers.Subscriber) {
 	if who.State == subscribers.Unsubscribed && who.Unsubscribed.IsZero() {
 		who.Unsubscribed = s.Now()
 	}
-	if who.State != subscribers.Unsubscribed {
+	if who.State != subscribers.Unsubscribed && who.State != subscribers.Pending { // who left and is asked again has left until they confirm
+		who.Unsubscribed = time.Time{}
+	}
+	if who.Unsubscribed.IsZero() {
 		who.Left = subscribers.Leave{}
 	}
-	if who.State != subscribers.Paused && who.Left.From != subscribers.Paused {
+	if who.State != subscribers.Paused && (who.State != subscribers.Unsubscribed || who.Left.From != subscribers.Paused) {
 		who.PausedUntil = time.Time{}
 	}
 }

@@ -144,7 +144,7 @@ func TestWhoLeftMayAskAgainUnderTheOldNumber(t *testing.T) {
 		got, err := b.Subscriber(b.ctx, was.Number)
 		b.must(err)
 		same(t, "subscriber", got, is)
-		if is.Number != was.Number || is.State != subscribers.Pending || !is.ConfirmedAt.IsZero() || !is.Unsubscribed.IsZero() || is.Filter.Components != nil || asked != 1 {
+		if is.Number != was.Number || is.State != subscribers.Pending || !is.ConfirmedAt.IsZero() || !is.Unsubscribed.Equal(left.Unsubscribed) || is.Filter.Components != nil || asked != 1 {
 			t.Errorf("%+v, asked %d times", is, asked)
 		}
 		if b.expand(10) != 1 {

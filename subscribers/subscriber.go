@@ -70,7 +70,7 @@ type Subscriber struct {
 	Language     string // BCP 47; "" is the service's
 	CreatedAt    time.Time
 	ConfirmedAt  time.Time
-	Unsubscribed time.Time // when it left
+	Unsubscribed time.Time // when it left; kept while it is pending again
 	PausedUntil  time.Time // when a pause ends by itself; zero: never
 	Left         Leave     // how it left; zero while it has not
 

@@ -81,6 +81,22 @@ func TestThereIsNoWayBackForWhoLeftLongAgoOrOtherwise(t *testing.T) {
 	}
 }
 
+// Anybody can have the form ask whom it likes: until they confirm, nobody is told that they are back.
+func TestWhoLeftAndIsAskedAgainIsNotToldThatTheyAreBack(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("ann@example.com", subscribers.Active)
+	undo := h.ask(http.MethodPost, h.leaveLink(n), "").undo()
+	again := subscribers.Subscriber{Channel: notifier.Email, Address: "ann@example.com", State: subscribers.Pending, Cadence: subscribers.Instant}
+	if _, err := h.store.AddSubscriber(t.Context(), again, nil); err != nil {
+		t.Fatal(err)
+	}
+	h.ask(http.MethodGet, undo, "").says(http.StatusGone).silent("Welcome back")
+	h.send(undo).says(http.StatusGone).silent("Welcome back")
+	if h.state(n) != subscribers.Pending {
+		t.Errorf("became %s", h.state(n))
+	}
+}
+
 func TestASuppressedAddressDoesNotComeBack(t *testing.T) {
 	h := newHouse(t)
 	n := h.reader("ann@example.com", subscribers.Active)

@@ -16,7 +16,7 @@ func (s *site) undoAsk(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	name := templates.PageUndo
-	if who.State != subscribers.Unsubscribed {
+	if who.State != subscribers.Unsubscribed { // undoing saw to the others
 		name = templates.PageReturned
 	}
 	return answer{name: name, data: templates.ActionPage{}, lang: who.Language}, nil
@@ -57,7 +57,9 @@ func (s *site) undoing(r *http.Request) (subscribers.Subscriber, error) {
 		}
 		return who, err
 	}
-	if trial := who; who.State == subscribers.Unsubscribed && !trial.Return(s.now()) {
+	switch trial := who; {
+	case who.State == subscribers.Unsubscribed && !trial.Return(s.now()),
+		who.State == subscribers.Pending && !who.Unsubscribed.IsZero(): // asked again since, by whomever: only confirming brings it back
 		return who, subscribers.ErrLinkExpired
 	}
 	return who, nil

@@ -5,7 +5,7 @@
 ALTER TABLE subscribers ADD COLUMN shared boolean NOT NULL DEFAULT false; -- many read the address
 ALTER TABLE subscribers ADD COLUMN contact text NOT NULL DEFAULT '' CHECK ((contact <> '') = shared); -- who decides for them
 ALTER TABLE subscribers ADD COLUMN paused_until bigint NOT NULL DEFAULT 0 CHECK (paused_until >= 0 AND (paused_until = 0 OR state IN ('paused', 'unsubscribed')));
-ALTER TABLE subscribers ADD COLUMN left_by text NOT NULL DEFAULT '' CHECK (left_by IN ('', 'link', 'move') AND (left_by = '' OR state = 'unsubscribed'));
+ALTER TABLE subscribers ADD COLUMN left_by text NOT NULL DEFAULT '' CHECK (left_by IN ('', 'link', 'move') AND (left_by = '' OR state = 'unsubscribed' OR state = 'pending' AND unsubscribed_at > 0)); -- pending: was asked again
 ALTER TABLE subscribers ADD COLUMN left_from text NOT NULL DEFAULT '' CHECK (left_from IN ('', 'pending', 'active', 'paused', 'quarantined'));
 ALTER TABLE subscribers ADD COLUMN left_reason text NOT NULL DEFAULT '' CHECK (length(left_reason) <= 500);
 CREATE INDEX subscribers_resuming ON subscribers (paused_until) WHERE state = 'paused' AND paused_until > 0;
