@@ -23,12 +23,8 @@ var (
 	workedRate = subscribers.Budget{Every: 50 * time.Millisecond, Burst: 100}
 )
 
-// How hard the work is: a moment for a telephone, some seconds while even many
-// who did it come.
-const (
-	easyWork = 16
-	hardWork = 19
-)
+// easyWork is how hard the work is at first: a moment for a telephone.
+const easyWork = 16
 
 // meter is a budget of this process.
 type meter struct {
@@ -47,11 +43,17 @@ func (m *meter) take(now time.Time) bool {
 	return ok
 }
 
-// low reports whether less than half is left.
-func (m *meter) low(now time.Time) bool {
+// used is how many are taken at the moment.
+func (m *meter) used(now time.Time) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.whole.Sub(now) > time.Duration(m.Burst)*m.Every/2
+	return int(max(m.whole.Sub(now), 0) / m.Every)
+}
+
+// hardness is how hard the work is now: the more come who did it, the harder,
+// up to minutes, so that whoever floods pays for every step.
+func (s *site) hardness(now time.Time) int {
+	return easyWork + (gate.MostBits-easyWork)*s.worked.used(now)/s.worked.Burst
 }
 
 // judge decides whether a form may pass, by how old it is, what was done for it
@@ -80,11 +82,22 @@ func (s *site) judge(in url.Values, address string) (gate.Proof, *answer) {
 			return gate.None, &again
 		}
 	}
-	switch {
-	case proof == gate.None && !s.free.take(now):
+	if proof == gate.None {
+		if !s.free.take(now) {
+			again := s.step(in, address, "")
+			return proof, &again
+		}
+		return proof, nil
+	}
+	room := &s.typed
+	if proof == gate.Worked {
+		room = &s.worked
+	}
+	switch fresh, took := s.gate.Spend(in.Get(fieldChallenge), now, func() bool { return room.take(now) }); {
+	case !fresh: // one answer is good for one form
 		again := s.step(in, address, "")
-		return proof, &again
-	case proof == gate.Copied && !s.typed.take(now), proof == gate.Worked && !s.worked.take(now):
+		return gate.None, &again
+	case !took:
 		busy := s.busy()
 		return proof, &busy
 	}
@@ -101,11 +114,8 @@ func (s *site) again(in url.Values, token string) answer {
 
 // step asks for the work, or for a code to be copied.
 func (s *site) step(in url.Values, address, wrong string) answer {
-	now, hard := s.now(), easyWork
-	if s.worked.low(now) {
-		hard = hardWork
-	}
-	c := s.gate.Challenge(address, hard, now)
+	now := s.now()
+	c := s.gate.Challenge(address, s.hardness(now), now)
 	return answer{
 		name: templates.PageSubscribeStep, status: http.StatusTooManyRequests,
 		data: templates.SubscribeStep{Token: in.Get(fieldToken), Entered: entered(in), Challenge: c.Token, Bits: c.Bits, Code: c.Code, Wrong: wrong != ""},

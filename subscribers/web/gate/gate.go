@@ -1,7 +1,7 @@
 // Package gate keeps machines from flooding a public form: signed forms that
 // are neither filled in at once nor kept for days, and a little work, or a code
-// to copy, for when there is a rush. Nothing is remembered between requests:
-// everything a page needs is in the page, signed.
+// to copy, for when there is a rush. Everything a page needs is in the page,
+// signed; nothing is remembered between requests but which challenges were used.
 package gate
 
 import (
@@ -36,13 +36,16 @@ var (
 
 // Gate makes and judges what a form carries. Forms of one purpose are worth
 // nothing for another.
-type Gate struct{ key []byte }
+type Gate struct {
+	key   []byte
+	spent *spent
+}
 
 // New derives the key for one purpose from the service's secret.
 func New(secret []byte, purpose string) *Gate {
 	h := hmac.New(sha256.New, secret)
 	h.Write([]byte("allclear gate " + purpose))
-	return &Gate{key: h.Sum(nil)}
+	return &Gate{key: h.Sum(nil), spent: &spent{known: map[string]struct{}{}}}
 }
 
 // sum signs a kind of token with what it holds and what it is about.
@@ -58,6 +61,7 @@ const (
 	kindForm      = 'f'
 	kindChallenge = 'w'
 	kindCode      = 'c'
+	kindSpent     = 's'
 
 	plainSize = 9 // a byte and the time in milliseconds
 	macSize   = 16
@@ -75,7 +79,8 @@ func (g *Gate) open(kind byte, token, about string, now time.Time) (what byte, a
 		return 0, 0, ErrForged
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || !hmac.Equal(raw[plainSize:], g.sum(kind, raw[:plainSize], about)[:macSize]) {
+	// The decoder skips line ends, so that the length alone says little.
+	if err != nil || len(raw) != plainSize+macSize || !hmac.Equal(raw[plainSize:], g.sum(kind, raw[:plainSize], about)[:macSize]) {
 		return 0, 0, ErrForged
 	}
 	return raw[0], now.Sub(time.UnixMilli(int64(binary.BigEndian.Uint64(raw[1:plainSize])))), nil

@@ -53,6 +53,8 @@ func TestAnAlteredTokenIsForged(t *testing.T) {
 		}
 	}
 	check("nothing", "")
+	check("line ends only", strings.Repeat("\n", len(form)))
+	check("line ends within", form[:len(form)-8]+strings.Repeat("\r\n", 4))
 	check("a shorter one", form[1:])
 	check("a longer one", form+"A")
 	check("another purpose's", New(secret, "elsewhere").Form(noon))
