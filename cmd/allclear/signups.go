@@ -12,10 +12,11 @@ import (
 )
 
 const (
-	signUpStep   = 10                    // sign-ups that one transaction goes through
+	signUpStep   = 5                     // sign-ups that one transaction goes through
 	signUpPoll   = 2 * time.Second       // for those that another process took
 	signUpPause  = 20 * time.Millisecond // between two steps, at the least
-	signUpShare  = 4                     // a step is followed by a pause so many times as long
+	signUpShare  = 3                     // a step is followed by a pause so many times as long,
+	signUpMost   = time.Second           // though not longer than this
 	signUpLimit  = 10 * time.Second      // how long the database may take for a step
 	unasked      = 24 * time.Hour        // beyond the confirmation's life, until who did not confirm is forgotten
 	unaskedEvery = time.Hour
@@ -68,7 +69,7 @@ func (s *signUps) run(ctx context.Context) {
 		}
 		failing = err != nil
 		// However many ask, everyone else has the database most of the time.
-		if s.rest(ctx, max(signUpPause, signUpShare*s.now().Sub(began)), nil) {
+		if s.rest(ctx, min(max(signUpPause, signUpShare*s.now().Sub(began)), signUpMost), nil) {
 			s.rest(ctx, wait, s.wake)
 		}
 	}
