@@ -126,17 +126,22 @@ func (s *Store) mail(tx *gorm.DB, to subscribers.Subscriber, t notifier.EventTyp
 	return s.accept(tx, &e)
 }
 
-// Move returns the move that a subscriber is the old or the new address of, or
-// ErrNotFound. One that took too long is over.
-func (s *Store) Move(ctx context.Context, n subscribers.Number) (subscribers.Move, error) {
-	m, err := s.move(s.conn(ctx), n, false)
+// Move returns the move that a subscriber is the new address of, where to is
+// set, else the one that it is the old address of, or ErrNotFound. One that
+// took too long is over.
+func (s *Store) Move(ctx context.Context, n subscribers.Number, to bool) (subscribers.Move, error) {
+	m, err := s.move(s.conn(ctx), n, to, false)
 	return m, translate(err)
 }
 
-func (s *Store) move(tx *gorm.DB, n subscribers.Number, lock bool) (subscribers.Move, error) {
+func (s *Store) move(tx *gorm.DB, n subscribers.Number, to, lock bool) (subscribers.Move, error) {
+	own := `m.subscriber` // a number may be of two moves, one at either side
+	if to {
+		own = `m.target`
+	}
 	query := `SELECT m.subscriber, m.target, m.asked_at, m.from_at, m.to_at, f.address AS from_address, t.address AS to_address
 		FROM moves AS m JOIN subscribers AS f ON f.number = m.subscriber JOIN subscribers AS t ON t.number = m.target
-		WHERE (m.subscriber = ? OR m.target = ?) AND m.asked_at > ? ORDER BY m.subscriber LIMIT 1`
+		WHERE ` + own + ` = ? AND m.asked_at > ?`
 	if lock && s.dialect == postgres {
 		query += ` FOR UPDATE OF m`
 	}
@@ -144,7 +149,7 @@ func (s *Store) move(tx *gorm.DB, n subscribers.Number, lock bool) (subscribers.
 		Subscriber, Target, AskedAt, FromAt, ToAt int64
 		FromAddress, ToAddress                    string
 	}
-	if err := tx.Raw(query, int64(n), int64(n), micros(s.Now().Add(-subscribers.MoveLife))).Scan(&found).Error; err != nil {
+	if err := tx.Raw(query, int64(n), micros(s.Now().Add(-subscribers.MoveLife))).Scan(&found).Error; err != nil {
 		return subscribers.Move{}, fmt.Errorf("look for a move: %w", err)
 	}
 	if len(found) == 0 {
@@ -174,31 +179,28 @@ func (s *Store) CancelMove(ctx context.Context, n subscribers.Number) error {
 func (s *Store) AgreeMove(ctx context.Context, n subscribers.Number, to bool) (subscribers.Move, error) {
 	var out subscribers.Move
 	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		side := func(m subscribers.Move) (mine, other time.Time, own subscribers.Number) {
+		side := func(m subscribers.Move) (mine, other time.Time) {
 			if to {
-				return m.ToAt, m.FromAt, m.To
+				return m.ToAt, m.FromAt
 			}
-			return m.FromAt, m.ToAt, m.From
+			return m.FromAt, m.ToAt
 		}
 		// As in ChangeSubscriber the fan-out is kept out before any row is locked.
-		m, err := s.move(tx, n, false)
+		m, err := s.move(tx, n, to, false)
 		if err != nil {
 			return err
 		}
-		_, other, own := side(m)
-		if own != n {
-			return fmt.Errorf("move of subscriber %s: %w", n, notifier.ErrNotFound)
-		}
+		_, other := side(m)
 		withdrawn := !other.IsZero()
 		if withdrawn {
 			if err := s.withdraw(ctx, tx, notifier.Email, m.FromAddress, false); err != nil {
 				return err
 			}
 		}
-		if m, err = s.move(tx, n, true); err != nil {
+		if m, err = s.move(tx, n, to, true); err != nil {
 			return err
 		}
-		mine, other, _ := side(m)
+		mine, other := side(m)
 		if !other.IsZero() && !withdrawn { // somebody came between
 			if err := s.withdraw(ctx, tx, notifier.Email, m.FromAddress, false); err != nil {
 				return err

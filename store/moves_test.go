@@ -53,7 +53,7 @@ func TestASubscriptionMovesWhenBothAddressesAgree(t *testing.T) {
 						t.Fatalf("moved: %+v", m)
 					}
 				}
-				if m, err := b.Move(b.ctx, old.Number); err != nil || m.FromAddress != "old@example.org" || m.ToAddress != "new@example.org" || m.ToAt.IsZero() == first {
+				if m, err := b.Move(b.ctx, old.Number, false); err != nil || m.FromAddress != "old@example.org" || m.ToAddress != "new@example.org" || m.ToAt.IsZero() == first {
 					t.Errorf("%+v, %v", m, err)
 				}
 				if m := agree(!first); !m.Agreed() {
@@ -70,7 +70,7 @@ func TestASubscriptionMovesWhenBothAddressesAgree(t *testing.T) {
 					t.Errorf("what waited for the old address is %s", got)
 				}
 				for _, n := range []subscribers.Number{old.Number, is.Number} {
-					if _, err := b.Move(b.ctx, n); !errors.Is(err, notifier.ErrNotFound) {
+					if _, err := b.Move(b.ctx, n, n == is.Number); !errors.Is(err, notifier.ErrNotFound) {
 						t.Errorf("still there: %v", err)
 					}
 				}
@@ -162,15 +162,15 @@ func TestAMoveThatIsUnderWayIsNotTakenOver(t *testing.T) {
 		b.must(b.AskMove(b.ctx, a.Number, "new@example.org"))
 		b.must(b.AskMove(b.ctx, c.Number, "new@example.org")) // answered as if it were new
 		to := b.at("new@example.org").Number
-		if m, err := b.Move(b.ctx, to); err != nil || m.From != a.Number {
+		if m, err := b.Move(b.ctx, to, true); err != nil || m.From != a.Number {
 			t.Errorf("%+v, %v", m, err)
 		}
-		if _, err := b.Move(b.ctx, c.Number); !errors.Is(err, notifier.ErrNotFound) {
+		if _, err := b.Move(b.ctx, c.Number, false); !errors.Is(err, notifier.ErrNotFound) {
 			t.Errorf("%v", err)
 		}
 		d.Advance(subscribers.MoveLife)
 		b.must(b.AskMove(b.ctx, c.Number, "new@example.org"))
-		if m, err := b.Move(b.ctx, to); err != nil || m.From != c.Number {
+		if m, err := b.Move(b.ctx, to, true); err != nil || m.From != c.Number {
 			t.Errorf("a week later: %+v, %v", m, err)
 		}
 	})
@@ -218,6 +218,30 @@ func TestABarredAddressIsNeitherAskedNorMovedTo(t *testing.T) {
 	})
 }
 
+func TestAMoveToAnAddressDoesNotHideTheOneAwayFromIt(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		other, mine := b.subscribe(reader("other@example.org", subscribers.Active)), b.subscribe(reader("old@example.org", subscribers.Active))
+		b.must(b.AskMove(b.ctx, other.Number, "old@example.org"))
+		b.must(b.AskMove(b.ctx, mine.Number, "new@example.org"))
+		to := b.at("new@example.org").Number
+		if m, err := b.Move(b.ctx, mine.Number, true); err != nil || m.From != other.Number || m.To != mine.Number {
+			t.Errorf("to it: %+v, %v", m, err)
+		}
+		if m, err := b.Move(b.ctx, mine.Number, false); err != nil || m.From != mine.Number || m.To != to {
+			t.Errorf("away from it: %+v, %v", m, err)
+		}
+		for _, n := range []subscribers.Number{mine.Number, to} {
+			if _, err := b.AgreeMove(b.ctx, n, n == to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if b.at("new@example.org").State != subscribers.Active || b.at("old@example.org").State != subscribers.Unsubscribed {
+			t.Errorf("new %+v, old %+v", b.at("new@example.org"), b.at("old@example.org"))
+		}
+		b.sound()
+	})
+}
+
 func TestNoMoveTakesAGroupsAddressFromItsOwner(t *testing.T) {
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
 		team := b.subscribe(group("team@example.org", "owner@example.org"))
@@ -258,7 +282,7 @@ func TestNotEveryMoveCanBeAskedFor(t *testing.T) {
 				t.Errorf("request %d: %v", i, err)
 			}
 		}
-		if m, err := b.Move(b.ctx, s.Number); err != nil || m.ToAddress != "n2@example.org" {
+		if m, err := b.Move(b.ctx, s.Number, false); err != nil || m.ToAddress != "n2@example.org" {
 			t.Errorf("%+v, %v", m, err)
 		}
 	})

@@ -18,7 +18,7 @@ type Account interface {
 // Moves takes subscriptions to other addresses.
 type Moves interface {
 	AskMove(ctx context.Context, n subscribers.Number, address string) error
-	Move(ctx context.Context, n subscribers.Number) (subscribers.Move, error)
+	Move(ctx context.Context, n subscribers.Number, to bool) (subscribers.Move, error)
 	AgreeMove(ctx context.Context, n subscribers.Number, to bool) (subscribers.Move, error)
 	CancelMove(ctx context.Context, n subscribers.Number) error
 }

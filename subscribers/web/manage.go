@@ -213,11 +213,11 @@ func (s *site) manageShow(r *http.Request, who subscribers.Subscriber, page temp
 	if page.Told, err = s.account.Told(ctx, who.Number, toldLately); err != nil {
 		return answer{}, err
 	}
-	move, err := s.moves.Move(ctx, who.Number)
+	move, err := s.moves.Move(ctx, who.Number, false)
 	switch {
-	case err == nil && move.From == who.Number:
+	case err == nil:
 		page.MovingTo, page.Agreed = move.ToAddress, !move.FromAt.IsZero()
-	case err != nil && !errors.Is(err, notifier.ErrNotFound):
+	case !errors.Is(err, notifier.ErrNotFound):
 		return answer{}, err
 	}
 	if id := who.Filter.Incident; id != "" {

@@ -185,7 +185,7 @@ func TestAMoveIsConfirmedAtBothAddresses(t *testing.T) {
 	if got := fmt.Sprint(h.waits()); got != "[new@example.com subscriber.move_to old@example.com subscriber.move_from]" {
 		t.Errorf("mails %s", got)
 	}
-	m, err := h.store.Move(t.Context(), n)
+	m, err := h.store.Move(t.Context(), n, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestAMoveThatIsCalledOffLeadsNowhere(t *testing.T) {
 	h := newHouse(t)
 	n := h.reader("old@example.com", subscribers.Active)
 	h.send(h.manageLink(n), "do", "move", "address", "new@example.com").says(http.StatusOK)
-	m, err := h.store.Move(t.Context(), n)
+	m, err := h.store.Move(t.Context(), n, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,8 +25,8 @@ func (s *site) moveAsk(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	m, err := s.moves.Move(r.Context(), n)
-	if errors.Is(err, notifier.ErrNotFound) || err == nil && (m.To == n) != to {
+	m, err := s.moves.Move(r.Context(), n, to)
+	if errors.Is(err, notifier.ErrNotFound) {
 		return s.movedAlready(r, n, to)
 	}
 	if err != nil {
