@@ -53,7 +53,7 @@ func (s *Store) AskMove(ctx context.Context, n subscribers.Number, address strin
 		if err != nil {
 			return err
 		}
-		now := s.Now()
+		now := s.Now() // the mails' too: their links are of this move
 		if err := tx.Exec(`DELETE FROM moves WHERE subscriber = ? OR (target = ? AND asked_at <= ?)`,
 			int64(n), int64(target.Number), micros(now.Add(-subscribers.MoveLife))).Error; err != nil {
 			return fmt.Errorf("end an older move: %w", err)
@@ -68,17 +68,32 @@ func (s *Store) AskMove(ctx context.Context, n subscribers.Number, address strin
 		if done.RowsAffected == 0 {
 			return nil // somebody else's move to that address is not through
 		}
-		disturbed, err := s.asked(tx, int64(target.Number), notifier.SubscriberConfirm, notifier.SubscriberMoveTo)
+		ask, err := s.mayAskTarget(tx, target, now)
 		if err != nil {
 			return err
 		}
-		if disturbed < askedOnce && !target.Group { // of a group any reader could agree, and take it from its owner
-			if err := s.mail(tx, target, notifier.SubscriberMoveTo); err != nil {
+		if ask {
+			if err := s.mailAt(tx, now, target, notifier.SubscriberMoveTo); err != nil {
 				return err
 			}
 		}
-		return s.mail(tx, from, notifier.SubscriberMoveFrom)
+		return s.mailAt(tx, now, from, notifier.SubscriberMoveFrom)
 	})
+}
+
+// mayAskTarget reports whether a new address is sent the question, and pays for
+// it as for a sign-up's: whoever moves could have anybody written to.
+func (s *Store) mayAskTarget(tx *gorm.DB, target subscribers.Subscriber, now time.Time) (bool, error) {
+	if target.Group { // any reader could agree, and take it from its owner
+		return false, nil
+	}
+	disturbed, err := s.asked(tx, int64(target.Number), notifier.SubscriberConfirm, notifier.SubscriberMoveTo)
+	if err != nil || disturbed >= askedOnce {
+		return false, err
+	}
+	d := registrar{store: s, tx: tx, limits: subscribers.SignUpLimits(), now: now}
+	bill, err := d.pay(&subscribers.SignUp{Subscriber: target})
+	return bill.refused == "" && err == nil, err
 }
 
 // moveTarget finds the subscriber at an address, or adds one who waits.
@@ -98,6 +113,7 @@ func (s *Store) moveTarget(tx *gorm.DB, from subscribers.Subscriber, address str
 		Cadence: subscribers.Instant, Language: from.Language, // the choices come along when both agreed
 	}
 	s.stamp(&to)
+	to.Left.From = subscribers.Pending // by this ForgetMoves knows whom nobody but a move added; any later change takes it away
 	return to, s.addSubscribers(tx, []subscribers.Subscriber{to})
 }
 
@@ -122,7 +138,11 @@ func (s *Store) asked(tx *gorm.DB, reader int64, types ...notifier.EventType) (t
 
 // mail accepts an event for one reader. Call it last, as accept.
 func (s *Store) mail(tx *gorm.DB, to subscribers.Subscriber, t notifier.EventType) error {
-	e := to.Event(t, notifier.Desk{Now: s.Now(), NewID: randomText})
+	return s.mailAt(tx, s.Now(), to, t)
+}
+
+func (s *Store) mailAt(tx *gorm.DB, now time.Time, to subscribers.Subscriber, t notifier.EventType) error {
+	e := to.Event(t, notifier.Desk{Now: now, NewID: randomText})
 	return s.accept(tx, &e)
 }
 
@@ -254,6 +274,12 @@ func (s *Store) finishMove(ctx context.Context, tx *gorm.DB, m subscribers.Move)
 	if to.Contact == to.Address { // its owner reads it alone from now on
 		to.Group, to.Contact = false, ""
 	}
+	if there := rows[m.ToAddress].State; there == string(subscribers.Active) && from.State != subscribers.Active {
+		// AgreeMove keeps the fan-out out already.
+		if err := s.withdraw(ctx, tx, notifier.Email, m.ToAddress, false); err != nil {
+			return err
+		}
+	}
 	left := from
 	left.Depart(subscribers.ByMove, s.Now())
 	s.stamp(&to)
@@ -268,5 +294,5 @@ func (s *Store) finishMove(ctx context.Context, tx *gorm.DB, m subscribers.Move)
 	}
 	return errors.Join(
 		s.audit(ctx, tx, "subscriber.change", m.From.String(), string(from.State)+" to unsubscribed, moved to "+m.To.String()),
-		s.audit(ctx, tx, "subscriber.change", m.To.String(), "to "+string(to.State)+", moved from "+m.From.String()))
+		s.audit(ctx, tx, "subscriber.change", m.To.String(), "to "+string(to.State)+movedFrom+m.From.String()))
 }

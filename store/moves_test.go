@@ -242,6 +242,78 @@ func TestAMoveToAnAddressDoesNotHideTheOneAwayFromIt(t *testing.T) {
 	})
 }
 
+func TestTheQuestionOfAMoveIsPaidForAsASignUpsIs(t *testing.T) {
+	for scope, key := range map[subscribers.Scope]string{subscribers.ForAll: "", subscribers.PerDomain: "gmail.com", subscribers.PerAddress: ""} {
+		t.Run(string(scope), func(t *testing.T) {
+			eachDesk(t, func(t *testing.T, b *box, d *desk) {
+				if scope == subscribers.PerAddress {
+					other := b.subscribe(reader("other@example.org", subscribers.Active))
+					b.must(b.AskMove(b.ctx, other.Number, "ne.w+tag@gmail.com"))
+					same(t, "mail", b.mailed(), []string{"ne.w+tag@gmail.com subscriber.move_to", "other@example.org subscriber.move_from"})
+				} else {
+					b.exec(`INSERT INTO budgets (scope, key, whole_at) VALUES ('%s', '%s', %d)`, scope, key, d.Now().Add(24*time.Hour).UnixMicro())
+				}
+				mine := b.subscribe(reader("old@example.org", subscribers.Active))
+				b.must(b.AskMove(b.ctx, mine.Number, "new@gmail.com")) // answered as any other
+				same(t, "mail", b.mailed(), []string{"old@example.org subscriber.move_from"})
+				if m, err := b.Move(b.ctx, mine.Number, false); err != nil || m.ToAddress != "new@gmail.com" {
+					t.Errorf("%+v, %v", m, err)
+				}
+			})
+		})
+	}
+}
+
+func TestAnAddressThatNobodyMovedToIsForgotten(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		b.subscribe(reader("staff@example.org", subscribers.Pending))
+		var asking []subscribers.Number
+		for i, address := range []string{"never@example.org", "staff@example.org", "off@example.org", "again@example.org"} {
+			asking = append(asking, b.subscribe(reader(fmt.Sprintf("r%d@example.org", i), subscribers.Active)).Number)
+			b.must(b.AskMove(b.ctx, asking[i], address))
+		}
+		b.must(b.CancelMove(b.ctx, asking[2]))
+		d.Advance(subscribers.MoveLife + time.Hour)
+		b.must(b.AskMove(b.ctx, asking[2], "live@example.org"))
+		b.must(b.AskMove(b.ctx, asking[3], "again@example.org"))
+		n, err := b.ForgetMoves(b.ctx, d.Now().Add(-subscribers.MoveLife), 10)
+		b.must(err)
+		if n != 2 || b.number(`SELECT count(*) FROM moves`) != 2 {
+			t.Errorf("forgot %d, left are %d moves", n, b.number(`SELECT count(*) FROM moves`))
+		}
+		for address, stays := range map[string]bool{"never@example.org": false, "off@example.org": false, "staff@example.org": true, "live@example.org": true, "again@example.org": true} {
+			if there := b.at(address).Number != 0; there != stays {
+				t.Errorf("%s is there: %t", address, there)
+			}
+		}
+		b.sound()
+	})
+}
+
+func TestWhatWaitsForAnAddressIsNotSentWhenAPausedSubscriptionMovesThere(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		old, there := b.subscribe(reader("old@example.org", subscribers.Paused)), b.subscribe(reader("new@example.org", subscribers.Active))
+		b.opened(d, notifier.Announcement{Title: "Mail is late"})
+		b.must(b.AskMove(b.ctx, old.Number, "new@example.org"))
+		b.expand(10)
+		for _, side := range []subscribers.Number{old.Number, there.Number} {
+			if moved, err := b.Moved(b.ctx, there.Number); err != nil || moved {
+				t.Errorf("moved %t, %v", moved, err)
+			}
+			if _, err := b.AgreeMove(b.ctx, side, side == there.Number); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if moved, err := b.Moved(b.ctx, there.Number); err != nil || !moved {
+			t.Errorf("moved %t, %v", moved, err)
+		}
+		if got := b.row(1, int64(there.Number)).State; got != notifier.Suppressed || b.at("new@example.org").State != subscribers.Paused {
+			t.Errorf("what waited is %s", got)
+		}
+		b.sound()
+	})
+}
+
 func TestNoMoveTakesAGroupsAddressFromItsOwner(t *testing.T) {
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
 		team := b.subscribe(group("team@example.org", "owner@example.org"))

@@ -215,7 +215,7 @@ func (p *Program) deliver() error {
 	}})
 	p.lost = newLostLinks(lostLinks{send: p.db.SendLink, sent: p.fan.Nudge, log: log})
 	p.signUps = newSignUps(signUps{
-		answer: p.db.AnswerSignUps, forget: p.db.ForgetUnconfirmed, now: p.db.Now, log: log, asked: func() { p.watch.nudge() }, count: p.metrics.signUps,
+		answer: p.db.AnswerSignUps, forget: p.db.ForgetUnconfirmed, forgetMoves: p.db.ForgetMoves, now: p.db.Now, log: log, asked: func() { p.watch.nudge() }, count: p.metrics.signUps,
 	})
 	p.watch = newWatch(watch{pulse: p.db.Pulse, tell: p.pulsed, now: p.db.Now, log: log})
 	return nil

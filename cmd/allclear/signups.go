@@ -29,11 +29,13 @@ const (
 type signUps struct {
 	answer func(ctx context.Context, limits subscribers.Limits, confirm func(subscribers.Subscriber) notifier.Event, max int) (subscribers.Answered, error)
 	forget func(ctx context.Context, before time.Time, max int) (int, error)
-	now    func() time.Time
-	log    *slog.Logger
-	asked  func()                             // there is something to send
-	count  func(fate subscribers.Fate, n int) // for metrics
-	wake   chan struct{}
+	// forgetMoves is for those whom a move was to go to and who never agreed.
+	forgetMoves func(ctx context.Context, before time.Time, max int) (int, error)
+	now         func() time.Time
+	log         *slog.Logger
+	asked       func()                             // there is something to send
+	count       func(fate subscribers.Fate, n int) // for metrics
+	wake        chan struct{}
 }
 
 func newSignUps(s signUps) *signUps {
@@ -100,18 +102,22 @@ func (s *signUps) step(ctx context.Context) (time.Duration, error) {
 	return signUpPoll, nil
 }
 
-// sweep forgets who never confirmed, and reports whether there are more.
-func (s *signUps) sweep(ctx context.Context, now time.Time) bool {
+// sweep forgets who never confirmed, nor agreed to be moved to, and reports
+// whether there are more.
+func (s *signUps) sweep(ctx context.Context, now time.Time) (more bool) {
 	call, done := context.WithTimeout(ctx, signUpLimit)
 	defer done()
-	n, err := s.forget(call, now.Add(-notifier.ConfirmLife-unasked), unaskedStep)
-	if err != nil && ctx.Err() == nil {
-		s.log.Warn("forget who did not confirm", "error", err)
+	for _, forget := range []func(context.Context, time.Time, int) (int, error){s.forget, s.forgetMoves} {
+		n, err := forget(call, now.Add(-notifier.ConfirmLife-unasked), unaskedStep)
+		if err != nil && ctx.Err() == nil {
+			s.log.Warn("forget who did not confirm", "error", err)
+		}
+		if n > 0 {
+			s.log.Info("forgot who did not confirm", "count", n)
+		}
+		more = more || err == nil && n == unaskedStep
 	}
-	if n > 0 {
-		s.log.Info("forgot who did not confirm", "count", n)
-	}
-	return err == nil && n == unaskedStep
+	return more
 }
 
 // rest waits, or until somebody wakes it, and reports whether to go on.
