@@ -20,6 +20,7 @@ type Moves interface {
 	AskMove(ctx context.Context, n subscribers.Number, address string) error
 	Move(ctx context.Context, n subscribers.Number, to bool) (subscribers.Move, error)
 	AgreeMove(ctx context.Context, n subscribers.Number, to bool) (subscribers.Move, error)
+	Moved(ctx context.Context, n subscribers.Number) (bool, error)
 	CancelMove(ctx context.Context, n subscribers.Number) error
 }
 

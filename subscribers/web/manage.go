@@ -193,8 +193,8 @@ func (s *site) moveAway(r *http.Request, who subscribers.Subscriber) (templates.
 	if errors.Is(err, notifier.ErrConflict) {
 		err = notifier.Invalidf("address-often", "was asked often")
 	}
-	if err == nil {
-		page.MoveTo = ""
+	if err == nil { // shown even where somebody else's move there is not through, which is nobody's to know
+		page.MoveTo, page.MovingTo = "", address
 	}
 	return page, err
 }

@@ -209,6 +209,36 @@ func TestAMoveIsConfirmedAtBothAddresses(t *testing.T) {
 	h.ask(http.MethodGet, link, "").says(http.StatusOK, "This address has left")
 }
 
+func TestTheAnswerToAMoveDoesNotTellOfSomebodyElses(t *testing.T) {
+	h := newHouse(t)
+	for _, address := range []string{"a@example.com", "b@example.com"} {
+		n := h.reader(address, subscribers.Active)
+		h.send(h.manageLink(n), "do", "move", "address", "new@example.com").says(http.StatusOK, "Both addresses have been asked", "new@example.com", "Call the move off")
+	}
+}
+
+func TestAMailOfTheOldAddressAgreesToItsOwnMoveOnly(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("old@example.com", subscribers.Active)
+	h.send(h.manageLink(n), "do", "move", "address", "new@example.com").says(http.StatusOK)
+	before := "/move/" + h.links.Token(subscribers.ForMoveFrom, n, h.clock().Add(subscribers.MoveLife-time.Hour))
+	h.ask(http.MethodGet, before, "").says(http.StatusGone)
+	h.send(before).says(http.StatusGone)
+	if m, err := h.store.Move(t.Context(), n, false); err != nil || !m.FromAt.IsZero() {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+func TestAMoveThatIsCalledOffIsNotSaidToBeThrough(t *testing.T) {
+	h := newHouse(t)
+	n, there := h.reader("old@example.com", subscribers.Active), h.reader("new@example.com", subscribers.Active)
+	h.send(h.manageLink(n), "do", "move", "address", "new@example.com").says(http.StatusOK)
+	h.send(h.manageLink(n), "do", "stay").says(http.StatusOK)
+	path := "/move/" + h.links.Token(subscribers.ForMoveTo, there, h.clock().Add(subscribers.MoveLife))
+	h.ask(http.MethodGet, path, "").says(http.StatusGone)
+	h.send(path).says(http.StatusGone)
+}
+
 func TestAMoveThatIsCalledOffLeadsNowhere(t *testing.T) {
 	h := newHouse(t)
 	n := h.reader("old@example.com", subscribers.Active)

@@ -19,13 +19,23 @@ func (s *site) moving(r *http.Request) (n subscribers.Number, to bool, err error
 	return n, false, err
 }
 
+// moveOf finds the move. A mail of the old address agrees to the move that it
+// names, and to no later one.
+func (s *site) moveOf(r *http.Request, n subscribers.Number, to bool) (subscribers.Move, error) {
+	m, err := s.moves.Move(r.Context(), n, to)
+	if err == nil && !to && s.links.Token(subscribers.ForMoveFrom, n, m.AskedAt.Add(subscribers.MoveLife)) != r.PathValue("token") {
+		return m, subscribers.ErrLinkExpired
+	}
+	return m, err
+}
+
 // moveAsk shows the button, or how far the move has come.
 func (s *site) moveAsk(r *http.Request) (answer, error) {
 	n, to, err := s.moving(r)
 	if err != nil {
 		return answer{}, err
 	}
-	m, err := s.moves.Move(r.Context(), n, to)
+	m, err := s.moveOf(r, n, to)
 	if errors.Is(err, notifier.ErrNotFound) {
 		return s.movedAlready(r, n, to)
 	}
@@ -51,7 +61,10 @@ func (s *site) move(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	m, err := s.moves.AgreeMove(acting(r, n), n, to)
+	m, err := s.moveOf(r, n, to)
+	if err == nil {
+		m, err = s.moves.AgreeMove(acting(r, n), n, to)
+	}
 	switch {
 	case errors.Is(err, notifier.ErrNotFound):
 		return s.movedAlready(r, n, to)
@@ -66,12 +79,16 @@ func (s *site) move(r *http.Request) (answer, error) {
 // movedAlready tells a move that is through from one that is off.
 func (s *site) movedAlready(r *http.Request, n subscribers.Number, to bool) (answer, error) {
 	who, err := s.people.Subscriber(r.Context(), n)
+	through := who.Left.By == subscribers.ByMove
+	if err == nil && to {
+		through, err = s.moves.Moved(r.Context(), n)
+	}
 	switch {
 	case errors.Is(err, notifier.ErrNotFound):
 		return answer{}, subscribers.ErrLinkExpired
 	case err != nil:
 		return answer{}, err
-	case to && (who.State == subscribers.Active || who.State == subscribers.Paused), !to && who.Left.By == subscribers.ByMove:
+	case through:
 		return answer{name: templates.PageMoved, data: templates.ActionPage{}}, nil
 	}
 	return answer{}, subscribers.ErrLinkExpired
