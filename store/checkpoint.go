@@ -28,12 +28,20 @@ type checkpoints struct {
 	busy    atomic.Bool
 	running sync.WaitGroup
 	one     sync.Mutex // SQLite refuses a second one at the same time
+
+	mu     sync.Mutex
+	closed bool // none begins any more
 }
 
 // committed notes a commit, and begins a checkpoint when it is time for one.
 func (c *checkpoints) committed(db *gorm.DB, now time.Time) {
 	last := c.last.Load()
 	if age := now.Sub(instant(last)); last != 0 && age >= 0 && age < checkpointEvery || !c.busy.CompareAndSwap(false, true) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
 		return
 	}
 	c.last.Store(micros(now))
@@ -47,15 +55,36 @@ func (c *checkpoints) committed(db *gorm.DB, now time.Time) {
 	})
 }
 
+// close waits for the one that runs; a commit that comes late begins no other.
+func (c *checkpoints) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.running.Wait()
+}
+
 // emptyLog copies the log into the file and makes it empty, so that what stood in
 // pages before is nowhere any more. Where somebody reads all the time it is
-// overwritten a little later.
+// overwritten a little later. Most is copied while others may write; emptying it
+// waits for readers with the writer's turn in hand, and so only a moment. It
+// also ends the overwriting that an erasure asked for, should its context have
+// ended before that could be said.
 func (s *Store) emptyLog(ctx context.Context) {
+	s.checkpoint(ctx, s.db, "PASSIVE")
 	if err := s.turns.take(ctx, false); err != nil {
 		return
 	}
 	defer s.turns.done()
+	// SQLite does not look at a context while it waits for readers.
+	writer := s.writer.WithContext(ctx)
+	_ = writer.Exec(`PRAGMA busy_timeout = 200`).Error
+	s.checkpoint(ctx, s.writer, "TRUNCATE")
+	_ = writer.Exec(`PRAGMA busy_timeout = ` + busyTimeout).Error
+	_ = writer.Exec(`PRAGMA secure_delete = 0`).Error
+}
+
+func (s *Store) checkpoint(ctx context.Context, db *gorm.DB, mode string) {
 	s.checkpoints.one.Lock()
 	defer s.checkpoints.one.Unlock()
-	_ = s.writer.WithContext(ctx).Exec(`PRAGMA wal_checkpoint(TRUNCATE)`).Error
+	_ = db.WithContext(ctx).Exec(`PRAGMA wal_checkpoint(` + mode + `)`).Error
 }

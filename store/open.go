@@ -68,7 +68,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 
 // Close ends every connection. Transactions that still run fail.
 func (s *Store) Close() error {
-	s.checkpoints.running.Wait()
+	s.checkpoints.close()
 	var errs []error
 	for _, db := range []*gorm.DB{s.db, s.writer} {
 		if db == nil || db == s.writer && s.writer == s.db && len(errs) > 0 {
@@ -111,6 +111,9 @@ func settings() *gorm.Config {
 		DisableAutomaticPing:   true,
 	}
 }
+
+// busyTimeout is how long SQLite waits for a lock, in milliseconds.
+const busyTimeout = "10000"
 
 // readers is how many connections read a SQLite file at the same time.
 const readers = 4
@@ -171,7 +174,7 @@ func sqliteDSN(path string, more ...string) string {
 	u := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path)}
 	return u.String() + "?" + strings.Join(append([]string{
 		"mode=rw",
-		"_pragma=busy_timeout(10000)",
+		"_pragma=busy_timeout(" + busyTimeout + ")",
 		"_pragma=synchronous(FULL)",
 		"_pragma=foreign_keys(1)",
 		"_pragma=journal_size_limit(67108864)",
