@@ -65,6 +65,9 @@ func (s *Store) sendLink(ctx context.Context, tx *gorm.DB, who subscribers.Subsc
 	if who.Group {
 		to, t = who.Contact, notifier.SubscriberOwner
 	}
+	if to == nobody { // the owner was erased
+		return false, nil
+	}
 	barred, err := suppressed(tx, who.Channel, []string{to})
 	if err != nil || barred[to] {
 		return false, err
@@ -113,12 +116,15 @@ func (s *Store) Told(ctx context.Context, n subscribers.Number, limit int) ([]no
 		}
 	}
 	out := make([]notifier.Told, len(all))
+	place := make(map[int64]int, len(events))
+	for i, e := range events {
+		place[e.Number] = i
+	}
 	for i, d := range all {
 		out[i].Delivery = d
-		for _, e := range events {
-			if e.Number == d.ID.Event() {
-				out[i].Type, out[i].IncidentID, out[i].Title = e.Type, e.IncidentID, e.Title
-			}
+		if at, ok := place[d.ID.Event()]; ok {
+			e := events[at]
+			out[i].Type, out[i].IncidentID, out[i].Title = e.Type, e.IncidentID, e.Title
 		}
 	}
 	return out, nil

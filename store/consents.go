@@ -120,6 +120,9 @@ func (s *Store) ForgetUnconfirmed(ctx context.Context, before time.Time, max int
 }
 
 func (s *Store) forget(ctx context.Context, tx *gorm.DB, number int64) error {
+	if err := s.forgetDeliveries(tx, number); err != nil {
+		return err
+	}
 	if err := tx.Exec(`DELETE FROM subscribers WHERE number = ?`, number).Error; err != nil {
 		return fmt.Errorf("forget who did not confirm: %w", err)
 	}

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,5 +121,27 @@ func TestAGroupIsNeverForgotten(t *testing.T) {
 		if is, err := b.Subscriber(b.ctx, 1); err != nil || !is.Group || is.Contact != "boss@example.com" {
 			t.Errorf("%+v, %v", is, err)
 		}
+	})
+}
+
+func TestWhoNeverConfirmsLeavesNoAddressBehind(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.asks(signUp("zebedee@example.com"))
+		b.answer(subscribers.SignUpLimits())
+		if b.expand(10) != 1 {
+			t.Fatal("nobody is asked")
+		}
+		b.pass(week + time.Hour)
+		if n := b.forgetUnconfirmed(); n != 1 {
+			t.Fatalf("forgot %d", n)
+		}
+		for _, table := range []string{"subscribers", "deliveries", "signups", "audit", "events", "budgets"} {
+			for _, row := range b.dump(table) {
+				if strings.Contains(row, "zebedee") {
+					t.Errorf("%s keeps %s", table, row)
+				}
+			}
+		}
+		b.sound()
 	})
 }

@@ -28,7 +28,7 @@ func (s *Store) EraseSubscriber(ctx context.Context, n subscribers.Number) error
 			if err := tx.Exec(`PRAGMA secure_delete = 1`).Error; err != nil {
 				return fmt.Errorf("ask SQLite to overwrite: %w", err)
 			}
-			defer tx.Exec(`PRAGMA secure_delete = 0`)
+			defer tx.WithContext(context.WithoutCancel(ctx)).Exec(`PRAGMA secure_delete = 0`)
 		}
 		var row subscriberRow
 		if err := tx.Where("number = ?", int64(n)).Take(&row).Error; err != nil {
@@ -39,6 +39,9 @@ func (s *Store) EraseSubscriber(ctx context.Context, n subscribers.Number) error
 			return err
 		}
 		if err := s.forgetDeliveries(tx, int64(n)); err != nil {
+			return err
+		}
+		if err := s.forgetContact(tx, row.Channel, row.Address); err != nil {
 			return err
 		}
 		if err := tx.Exec(`DELETE FROM signups WHERE address = ?`, row.Address).Error; err != nil {
@@ -57,8 +60,8 @@ func (s *Store) EraseSubscriber(ctx context.Context, n subscribers.Number) error
 		}
 		return s.audit(ctx, tx, "subscriber.erase", n.String(), "")
 	})
-	if _, joined := ctx.Value(txKey{}).(*gorm.DB); err == nil && s.dialect == sqlite && !joined {
-		s.emptyLog(ctx)
+	if _, joined := ctx.Value(txKey{}).(*gorm.DB); (err == nil || ctx.Err() != nil) && s.dialect == sqlite && !joined {
+		s.emptyLog(context.WithoutCancel(ctx))
 	}
 	return err
 }
@@ -76,6 +79,27 @@ func (s *Store) forgetDeliveries(tx *gorm.DB, reader int64) error {
 	in, arg := s.among("id", ids)
 	if err := tx.Exec(`UPDATE deliveries SET address = ?, language = '', timezone = '', reply = '', remote = '' WHERE `+in, nobody, arg).Error; err != nil {
 		return fmt.Errorf("forget a reader's deliveries: %w", err)
+	}
+	return nil
+}
+
+// forgetContact takes an address from the groups that it is the owner of, and
+// from what was mailed to it as such. They stay groups: no reader of theirs may
+// end the subscription of all, and staff name another owner.
+func (s *Store) forgetContact(tx *gorm.DB, channel, address string) error {
+	var ids []int64
+	if err := tx.Raw(`SELECT e.number * 4294967296 + r.number FROM subscribers AS r JOIN events AS e ON e.reader = r.number AND e.type = ?
+		WHERE r.contact <> '' AND r.channel = ? AND r.contact = ?`, string(notifier.SubscriberOwner), channel, address).Scan(&ids).Error; err != nil {
+		return fmt.Errorf("find what a group's owner was mailed: %w", err)
+	}
+	if len(ids) > 0 {
+		in, arg := s.among("id", ids)
+		if err := tx.Exec(`UPDATE deliveries SET address = ?, reply = '', remote = '' WHERE address = ? AND `+in, nobody, address, arg).Error; err != nil {
+			return fmt.Errorf("forget what a group's owner was mailed: %w", err)
+		}
+	}
+	if err := tx.Exec(`UPDATE subscribers SET contact = ? WHERE contact <> '' AND channel = ? AND contact = ?`, nobody, channel, address).Error; err != nil {
+		return fmt.Errorf("forget a group's owner: %w", err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"allclear/notifier"
 	"allclear/subscribers"
@@ -123,6 +124,55 @@ func TestAFileDoesNotBringAnErasedAddressBackAndItsOwnerMay(t *testing.T) {
 		b.expand(10)
 		if got := b.row(1, int64(back.Number)).State; got != notifier.Pending {
 			t.Errorf("who came back is told %q", got)
+		}
+	})
+}
+
+func TestAnErasedOwnerIsForgottenByTheirGroupsToo(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		owner := b.subscribe(reader("zebedee@example.org", subscribers.Active))
+		g := b.subscribe(group("ops@example.org", "zebedee@example.org"))
+		if sent, err := b.SendOwner(b.ctx, g.Number); err != nil || !sent {
+			t.Fatalf("%t, %v", sent, err)
+		}
+		b.expand(10)
+		b.must(b.EraseSubscriber(b.ctx, owner.Number))
+		for _, table := range []string{"subscribers", "deliveries"} {
+			for _, row := range b.dump(table) {
+				if strings.Contains(row, "zebedee") {
+					t.Errorf("%s keeps %s", table, row)
+				}
+			}
+		}
+		if is, err := b.Subscriber(b.ctx, g.Number); err != nil || !is.Group {
+			t.Errorf("any reader may end it now: %+v, %v", is, err)
+		}
+		d.Advance(48 * time.Hour)
+		if sent, err := b.SendOwner(b.ctx, g.Number); err != nil || sent {
+			t.Errorf("mailed to nobody: %t, %v", sent, err)
+		}
+		b.sound()
+	})
+}
+
+func TestAFileEndsTheSubscriptionOfWhoWasErasedAndCameBack(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		who := b.subscribe(reader("zebedee@example.org", subscribers.Active))
+		b.must(b.EraseSubscriber(b.ctx, who.Number))
+		back := b.subscribe(reader("zebedee@example.org", subscribers.Pending))
+		b.become(back.Number, subscribers.Active)
+		chosen := reader("zebedee@example.org", subscribers.Active)
+		chosen.Language = "no"
+		for _, c := range []struct {
+			row  subscribers.Subscriber
+			fate subscribers.Imported
+		}{{chosen, subscribers.ImportChanged}, {reader("zebedee@example.org", subscribers.Unsubscribed), subscribers.ImportChanged}, {chosen, subscribers.ImportUnchanged}} {
+			if fates, _ := b.imported(true, c.row); fates[0] != c.fate {
+				t.Errorf("%s: %s", c.row.State, fates[0])
+			}
+		}
+		if is, err := b.Subscriber(b.ctx, back.Number); err != nil || is.State != subscribers.Unsubscribed {
+			t.Errorf("%+v, %v", is, err)
 		}
 	})
 }

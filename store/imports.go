@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"gorm.io/gorm"
@@ -75,7 +74,6 @@ func (in *intake) run(ctx context.Context, batch []subscribers.Subscriber) error
 		if err != nil {
 			return err
 		}
-		maps.Copy(barred, gone)
 		there, err := subscribersAt(in.tx, channel, addresses)
 		if err != nil {
 			return err
@@ -83,7 +81,7 @@ func (in *intake) run(ctx context.Context, batch []subscribers.Subscriber) error
 		for _, p := range places {
 			who := batch[p]
 			in.store.stamp(&who)
-			if err := in.take(p, who, barred[who.Address], there, last); err != nil {
+			if err := in.take(p, who, barred[who.Address], gone[who.Address], there, last); err != nil {
 				return err
 			}
 		}
@@ -96,17 +94,18 @@ func (in *intake) run(ctx context.Context, batch []subscribers.Subscriber) error
 	return in.store.addSubscribers(in.tx, in.added)
 }
 
-// take decides about one row.
-func (in *intake) take(place int, who subscribers.Subscriber, barred bool, there map[string]subscriberRow, last int64) error {
+// take decides about one row. gone: its owner asked to be forgotten, which bars
+// them until they come back by themselves.
+func (in *intake) take(place int, who subscribers.Subscriber, barred, gone bool, there map[string]subscriberRow, last int64) error {
 	if i := in.unknown(who); i >= 0 {
 		in.errs[place] = notifier.Invalidf("components", "there is no component %q", who.Filter.Components[i])
 		return nil
 	}
-	if barred {
+	was, ok := there[who.Address]
+	if barred || gone && !ok {
 		in.fates[place] = subscribers.ImportSuppressed
 		return nil
 	}
-	was, ok := there[who.Address]
 	if !ok {
 		who.Number = subscribers.Number(last + int64(len(in.added)) + 1)
 		in.added = append(in.added, who)
