@@ -48,8 +48,12 @@ func (s *site) box(parts []notifier.Component, only *notifier.Incident) *templat
 	return &templates.SubscribeForm{Token: s.gate.Form(s.now()), Components: parts, Only: only}
 }
 
-// followable finds an incident that can be followed by itself.
+// followable finds an incident that can be followed by itself. What is no id is
+// not looked for: there are databases that fail over it.
 func (s *site) followable(ctx context.Context, id string) (notifier.Incident, error) {
+	if only := (subscribers.Filter{Incident: id}); only.Validate() != nil {
+		return notifier.Incident{}, notifier.ErrNotFound
+	}
 	i, err := s.posts.Incident(ctx, id)
 	if err == nil && i.State != notifier.Published {
 		err = notifier.ErrNotFound
@@ -62,13 +66,10 @@ func (s *site) followable(ctx context.Context, id string) (notifier.Incident, er
 // nobody's clock but ours, so that the answer, its status and its time are the
 // same for an address that is new, known, barred or refused.
 func (s *site) subscribe(r *http.Request) (answer, error) {
-	if err := s.foreign(r); err != nil {
+	if err := s.form(r); err != nil {
 		return answer{}, err
 	}
-	in, err := formValues(r)
-	if err != nil {
-		return answer{}, err
-	}
+	in := r.PostForm
 	parts, err := s.offer.get(r.Context(), s.now())
 	if err != nil {
 		return answer{}, err

@@ -2,10 +2,6 @@ package web
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"mime"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -28,34 +24,6 @@ const (
 
 // entryFields are those that a person fills in, by the names of the columns.
 var entryFields = []string{"address", "components", "severity", "kinds", "cadence", "timezone", "language", "incident"}
-
-// formValues reads the fields of a form of either type, and none of the query.
-func formValues(r *http.Request) (url.Values, error) {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	switch {
-	case err == nil && kind == "application/x-www-form-urlencoded":
-		err = r.ParseForm()
-		if err == nil {
-			return r.PostForm, nil
-		}
-	case err == nil && kind == "multipart/form-data":
-		err = r.ParseMultipartForm(maxForm)
-		if r.MultipartForm != nil {
-			defer func() { _ = r.MultipartForm.RemoveAll() }()
-		}
-		if err == nil && len(r.MultipartForm.File) == 0 {
-			return r.MultipartForm.Value, nil
-		}
-	}
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
-		return nil, err
-	}
-	if err == nil {
-		return nil, errForm
-	}
-	return nil, fmt.Errorf("%w: %w", errForm, err)
-}
 
 // offerFor is how long the list of components is good: a flood asks once a second.
 const offerFor = time.Second

@@ -131,7 +131,6 @@ func TestWhatIsWrongIsSaidAtItsFieldAndNothingEnteredIsLost(t *testing.T) {
 	}{
 		{"address", "", `href="#subscribe-address"`}, {"address", "nobody", `aria-invalid="true" aria-describedby="subscribe-address-wrong"`},
 		{"address", "a@example.com\r\nBcc: b@example.com", `href="#subscribe-address"`}, {"address", "<a@b.c>,<d@e.f>", `href="#subscribe-address"`},
-		{"address", "\x00@example.com", `href="#subscribe-address"`}, {"address", "\xff@example.com", `href="#subscribe-address"`},
 		{"components", "nosuch", `href="#subscribe-components"`}, {"severity", "dreadful", `href="#subscribe-severity"`}, {"kinds", "rumour", `href="#subscribe-kinds"`},
 		{"cadence", "daily", `href="#subscribe-cadence"`}, {"timezone", "../../etc/passwd", `href="#subscribe-timezone"`}, {"language", "<script>", `href="#subscribe-language"`},
 		{"incident", "nosuch", "not there any more"}, {"state", "active", "cannot be chosen here"}, {"group", "", "cannot be chosen here"}, {"contact", "x", "cannot be chosen here"},

@@ -106,6 +106,14 @@ func (f *failing) Incidents(ctx context.Context, q notifier.IncidentQuery) ([]no
 	return f.whole.Incidents(ctx, q)
 }
 
+func (f *failing) Incident(ctx context.Context, id string) (notifier.Incident, error) {
+	f.reads.Add(1)
+	if f.unread != nil {
+		return notifier.Incident{}, f.unread
+	}
+	return f.whole.Incident(ctx, id)
+}
+
 func (f *failing) Followers(ctx context.Context) (int64, error) {
 	f.counts++
 	return f.whole.Followers(ctx)
