@@ -42,6 +42,7 @@ type ManagePage struct {
 
 // LinkPage asks for the address whose link is to be sent.
 type LinkPage struct {
+	Token   string // signed when it is shown
 	Address string // as it was entered
 	Wrong   bool   // it is none
 	Expired bool   // the page stands where a link that is too old led

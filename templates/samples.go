@@ -217,7 +217,7 @@ func samplePage(name string) any {
 			Told: []notifier.Told{{Delivery: notifier.Delivery{State: notifier.Sent, AcceptedAt: sampleAt(17, 28), SentAt: sampleAt(17, 29)}, Type: notifier.IncidentUpdated, IncidentID: open.ID, Title: open.Title}},
 		}
 	case PageLink:
-		return LinkPage{Address: "ingrid@", Wrong: true}
+		return LinkPage{Token: "t", Address: "ingrid@", Wrong: true}
 	case PageMove:
 		return ActionPage{From: "ingrid@example.com", To: "ingrid@example.org"}
 	case PageUnsubscribed:

@@ -27,6 +27,7 @@ type WrongField struct {
 // SubscribeStep is the data of PageSubscribeStep: the button again, and during
 // a rush what is to be done before.
 type SubscribeStep struct {
+	Link      bool // it stands before the link to manage, and not before a sign-up
 	Token     string
 	Entered   url.Values
 	Challenge string // "" asks for the button alone
@@ -171,6 +172,9 @@ func (p *Pages) subscribeStep(f frame, cat *catalogue, step SubscribeStep) stepM
 		f.Title = cat.must("page.subscribe-step.title")
 	}
 	m := stepModel{frame: f, SubscribeStep: step, Action: p.set.root + "/subscribe", Work: p.set.root + p.work.Path + "?v=" + p.work.Hash}
+	if step.Link {
+		m.Action = p.set.root + "/link"
+	}
 	for _, name := range append(shownFields(), "incident") {
 		for _, v := range step.Entered[name] {
 			m.Hidden = append(m.Hidden, [2]string{name, v})

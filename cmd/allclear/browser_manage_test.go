@@ -8,6 +8,7 @@ import (
 
 	"allclear/store/storetest"
 	"allclear/subscribers"
+	"allclear/subscribers/web/gate"
 )
 
 // mailTo opens the newest mail to an address in the mailbox.
@@ -22,7 +23,8 @@ func (b *tab) mailTo(base, address string) {
 func TestAReaderManagesEverythingInARealBrowser(t *testing.T) {
 	for name, scripts := range map[string]bool{"with scripts": true, "without scripts": false} {
 		t.Run(name, func(t *testing.T) {
-			s := boot(t, programOptions{settings: settingsFor(t, storetest.DSN(t, "sqlite"), mailboxRelay)})
+			var clock movingClock
+			s := boot(t, programOptions{settings: settingsFor(t, storetest.DSN(t, "sqlite"), mailboxRelay), now: clock.now})
 			b := browse(t, scripts)
 			id := s.call("POST", "/subscribers", object{"address": "ada@example.org", "state": "active"}, http.StatusCreated).text("id")
 			field := func(name string) string {
@@ -63,6 +65,7 @@ func TestAReaderManagesEverythingInARealBrowser(t *testing.T) {
 			}
 
 			b.open(s.URL()+"/link", http.StatusOK)
+			clock.forward(gate.LeastAge)
 			b.do(chromedp.SendKeys(chromedp.CSS("input[name=address]"), "ada@example.org"))
 			b.press("main button")
 			b.shows("Look into your mailbox")

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"log/slog"
+	"sync"
+	"time"
 
 	"allclear/notifier"
 )
@@ -11,17 +13,25 @@ import (
 // whoever made them is told to ask again, and so is everyone else.
 const waitingLinks = 1000
 
+// tellDropped is how often it is logged that some were: a flood fills no log.
+const tellDropped = time.Minute
+
 // lostLinks mails people the links to their subscriptions, one after the other.
 type lostLinks struct {
 	send  func(ctx context.Context, channel notifier.Channel, address string) (bool, error)
 	sent  func() // there is something new to send; may be nil
+	now   func() time.Time
 	log   *slog.Logger
 	asked chan string
+
+	mu      sync.Mutex
+	dropped int // since told
+	told    time.Time
 }
 
-func newLostLinks(l lostLinks) *lostLinks {
+func newLostLinks(l *lostLinks) *lostLinks {
 	l.asked = make(chan string, waitingLinks)
-	return &l
+	return l
 }
 
 // Ask returns at once.
@@ -29,7 +39,17 @@ func (l *lostLinks) Ask(address string) {
 	select {
 	case l.asked <- address:
 	default:
-		l.log.Warn("a request for a link was dropped, because too many wait")
+		l.drop()
+	}
+}
+
+func (l *lostLinks) drop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dropped++
+	if now := l.now(); l.told.IsZero() || now.Sub(l.told) >= tellDropped {
+		l.log.Warn("requests for a link were dropped, because too many wait", "count", l.dropped)
+		l.dropped, l.told = 0, now
 	}
 }
 

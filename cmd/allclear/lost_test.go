@@ -17,7 +17,7 @@ func TestRequestsForLinksAreAnsweredOneAfterTheOtherAndNoAddressIsLogged(t *test
 	var log strings.Builder
 	var asked []string
 	sent := 0
-	l := newLostLinks(lostLinks{
+	l := newLostLinks(&lostLinks{
 		log: slog.New(slog.NewTextHandler(&log, nil)), sent: func() { sent++ },
 		send: func(_ context.Context, channel notifier.Channel, address string) (bool, error) {
 			asked = append(asked, string(channel)+" "+address)
@@ -42,13 +42,16 @@ func TestRequestsForLinksAreAnsweredOneAfterTheOtherAndNoAddressIsLogged(t *test
 	}
 }
 
-func TestAFloodOfRequestsForLinksIsDroppedAndHoldsNobodyUp(t *testing.T) {
+func TestAFloodOfRequestsForLinksIsDroppedAndToldOnceAMinuteAndHoldsNobodyUp(t *testing.T) {
 	var log strings.Builder
-	l := newLostLinks(lostLinks{log: slog.New(slog.NewTextHandler(&log, nil))})
+	now := time.Date(2026, 11, 23, 16, 11, 0, 0, time.UTC)
+	l := newLostLinks(&lostLinks{now: func() time.Time { return now }, log: slog.New(slog.NewTextHandler(&log, nil))})
 	for range waitingLinks + 5 {
 		l.Ask("ann@example.com")
 	}
-	if len(l.asked) != waitingLinks || strings.Count(log.String(), "dropped") != 5 {
+	now = now.Add(tellDropped)
+	l.Ask("ann@example.com")
+	if len(l.asked) != waitingLinks || strings.Count(log.String(), "dropped") != 2 || !strings.Contains(log.String(), "count=1\n") || !strings.Contains(log.String(), "count=5\n") {
 		t.Errorf("%d wait; the log says %s", len(l.asked), log.String())
 	}
 }

@@ -213,7 +213,7 @@ func (p *Program) deliver() error {
 		p.metrics.made.WithLabelValues(s.Lane.String()).Add(float64(s.Made))
 		p.out.Nudge()
 	}})
-	p.lost = newLostLinks(lostLinks{send: p.db.SendLink, sent: p.fan.Nudge, log: log})
+	p.lost = newLostLinks(&lostLinks{send: p.db.SendLink, sent: p.fan.Nudge, now: p.db.Now, log: log})
 	p.signUps = newSignUps(signUps{
 		answer: p.db.AnswerSignUps, forget: p.db.ForgetUnconfirmed, forgetMoves: p.db.ForgetMoves, now: p.db.Now, log: log, asked: func() { p.watch.nudge() }, count: p.metrics.signUps,
 	})

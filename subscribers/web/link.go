@@ -9,11 +9,12 @@ import (
 
 // linkAsk shows the form by which a subscriber is sent the link to manage.
 func (s *site) linkAsk(*http.Request) (answer, error) {
-	return answer{name: templates.PageLink, data: templates.LinkPage{}}, nil
+	return answer{name: templates.PageLink, data: templates.LinkPage{Token: s.linkDoor().gate.Form(s.now())}}, nil
 }
 
-// link has it sent. Whatever the address, the answer is the same in the same
-// time, because whether anything is sent is found out elsewhere.
+// link has it sent, past the same gate as a sign-up. Whatever the address, the
+// answer is the same in the same time, because whether anything is sent is
+// found out elsewhere.
 func (s *site) link(r *http.Request) (answer, error) {
 	if err := s.form(r); err != nil {
 		return answer{}, err
@@ -21,13 +22,16 @@ func (s *site) link(r *http.Request) (answer, error) {
 	entered := r.PostForm.Get("address")
 	address, err := subscribers.ParseAddress(entered)
 	if err != nil {
-		return answer{status: http.StatusUnprocessableEntity, name: templates.PageLink, data: templates.LinkPage{Address: entered, Wrong: true}}, nil
+		return answer{status: http.StatusUnprocessableEntity, name: templates.PageLink, data: templates.LinkPage{Token: s.linkDoor().gate.Form(s.now()), Address: entered, Wrong: true}}, nil
+	}
+	if _, again := s.linkDoor().judge(r.PostForm, address); again != nil {
+		return *again, nil
 	}
 	s.lost.Ask(address)
 	return answer{name: templates.PageLinkSent, data: templates.ActionPage{}}, nil
 }
 
 // tooOld is where a link to manage leads when it no longer works.
-func tooOld() answer {
-	return answer{status: http.StatusGone, name: templates.PageLink, data: templates.LinkPage{Expired: true}}
+func (s *site) tooOld() answer {
+	return answer{status: http.StatusGone, name: templates.PageLink, data: templates.LinkPage{Token: s.linkDoor().gate.Form(s.now()), Expired: true}}
 }

@@ -48,7 +48,7 @@ func (s *site) own(r *http.Request, do func(subscribers.Subscriber) (answer, err
 	who, owner, err := s.managing(r)
 	switch {
 	case errors.Is(err, subscribers.ErrLinkExpired):
-		return tooOld(), nil
+		return s.tooOld(), nil
 	case err != nil:
 		return answer{}, err
 	case who.Group && !owner:
@@ -56,7 +56,7 @@ func (s *site) own(r *http.Request, do func(subscribers.Subscriber) (answer, err
 	}
 	said, err := do(who)
 	if errors.Is(err, notifier.ErrNotFound) { // erased meanwhile
-		return tooOld(), nil
+		return s.tooOld(), nil
 	}
 	if said.name != templates.PageManage { // which may just have changed it
 		said.lang = who.Language

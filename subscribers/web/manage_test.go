@@ -409,7 +409,7 @@ func TestAskingForALinkIsAnsweredAlikeWhateverTheAddress(t *testing.T) {
 	h := newHouse(t)
 	h.reader("ann@example.com", subscribers.Active)
 	h.ask(http.MethodGet, "/link", "").says(http.StatusOK, "Send me my link", `autocomplete="email"`)
-	known, unknown := h.send("/link", "address", "ann@example.com").says(http.StatusOK, "Look into your mailbox"), h.send("/link", "address", "nobody@example.com")
+	known, unknown := h.askLink("ann@example.com").says(http.StatusOK, "Look into your mailbox"), h.askLink("nobody@example.com")
 	if known.text != unknown.text || known.status != unknown.status || fmt.Sprint(known.header["Content-Length"]) != fmt.Sprint(unknown.header["Content-Length"]) {
 		t.Error("the answers differ")
 	}
@@ -417,7 +417,7 @@ func TestAskingForALinkIsAnsweredAlikeWhateverTheAddress(t *testing.T) {
 		t.Errorf("asked %v", h.lost.all)
 	}
 	for _, address := range []string{"", "ann", "a@b\r\nBcc: c@d", strings.Repeat("a", 300) + "@example.com", `"><script>`} {
-		h.send("/link", "address", address).says(http.StatusUnprocessableEntity, "no email address", `href="#field-address"`).silent("<script>")
+		h.askLink(address).says(http.StatusUnprocessableEntity, "no email address", `href="#field-address"`).silent("<script>")
 	}
 	if len(h.lost.all) != 2 || len(h.waits()) != 0 {
 		t.Errorf("asked %v", h.lost.all)

@@ -86,7 +86,7 @@ func (s *site) subscribe(r *http.Request) (answer, error) {
 	if len(wrong) > 0 {
 		return s.subscribePage(r, in, wrong, http.StatusUnprocessableEntity)
 	}
-	proof, again := s.judge(in, who.Address)
+	proof, again := s.signUpDoor().judge(in, who.Address)
 	if again != nil {
 		return *again, nil
 	}
@@ -100,7 +100,7 @@ func (s *site) subscribe(r *http.Request) (answer, error) {
 	}
 	switch err := s.signUps.QueueSignUp(r.Context(), x); {
 	case errors.Is(err, subscribers.ErrFull) && proof == gate.None:
-		return s.step(in, who.Address, ""), nil
+		return s.signUpDoor().step(in, who.Address, ""), nil
 	case errors.Is(err, subscribers.ErrFull):
 		return s.busy(), nil
 	case err != nil:

@@ -56,35 +56,47 @@ func (s *site) hardness(now time.Time) int {
 	return easyWork + (gate.MostBits-easyWork)*s.worked.used(now)/s.worked.Burst
 }
 
+// door is one of the forms that anybody may send, with its gate. What they let
+// through is counted together.
+type door struct {
+	*site
+	gate *gate.Gate
+	link bool // it asks for a link to manage, and else to sign up
+}
+
+func (s *site) signUpDoor() door { return door{site: s, gate: s.gate} }
+
+func (s *site) linkDoor() door { return door{site: s, gate: s.gate.For("link"), link: true} }
+
 // judge decides whether a form may pass, by how old it is, what was done for it
 // and how many come at the moment. Where it may not, the answer shows the
 // button again and says why: never silence.
-func (s *site) judge(in url.Values, address string) (gate.Proof, *answer) {
-	now := s.now()
-	switch err := s.gate.CheckForm(in.Get(fieldToken), now); {
+func (d door) judge(in url.Values, address string) (gate.Proof, *answer) {
+	s, now := d.site, d.now()
+	switch err := d.gate.CheckForm(in.Get(fieldToken), now); {
 	case errors.Is(err, gate.ErrEarly): // the same token again, which grows older
-		again := s.again(in, in.Get(fieldToken))
+		again := d.again(in, in.Get(fieldToken))
 		return gate.None, &again
 	case err != nil:
-		again := s.again(in, s.gate.Form(now))
+		again := d.again(in, d.gate.Form(now))
 		return gate.None, &again
 	}
 	if in.Get(fieldTrap) != "" && in.Get(fieldChallenge) == "" {
-		again := s.step(in, address, "")
+		again := d.step(in, address, "")
 		return gate.None, &again
 	}
 	proof := gate.None
 	if token := in.Get(fieldChallenge); token != "" {
 		var err error
-		proof, err = s.gate.Check(token, address, in.Get(fieldNumber), in.Get(fieldCode), now)
+		proof, err = d.gate.Check(token, address, in.Get(fieldNumber), in.Get(fieldCode), now)
 		if err != nil || proof == gate.None {
-			again := s.step(in, address, "code")
+			again := d.step(in, address, "code")
 			return gate.None, &again
 		}
 	}
 	if proof == gate.None {
 		if !s.free.take(now) {
-			again := s.step(in, address, "")
+			again := d.step(in, address, "")
 			return proof, &again
 		}
 		return proof, nil
@@ -93,9 +105,9 @@ func (s *site) judge(in url.Values, address string) (gate.Proof, *answer) {
 	if proof == gate.Worked {
 		room = &s.worked
 	}
-	switch fresh, took := s.gate.Spend(in.Get(fieldChallenge), now, func() bool { return room.take(now) }); {
+	switch fresh, took := d.gate.Spend(in.Get(fieldChallenge), now, func() bool { return room.take(now) }); {
 	case !fresh: // one answer is good for one form
-		again := s.step(in, address, "")
+		again := d.step(in, address, "")
 		return gate.None, &again
 	case !took:
 		busy := s.busy()
@@ -105,20 +117,20 @@ func (s *site) judge(in url.Values, address string) (gate.Proof, *answer) {
 }
 
 // again shows the button again.
-func (s *site) again(in url.Values, token string) answer {
+func (d door) again(in url.Values, token string) answer {
 	return answer{
 		name: templates.PageSubscribeStep, status: http.StatusUnprocessableEntity,
-		data: templates.SubscribeStep{Token: token, Entered: entered(in)},
+		data: templates.SubscribeStep{Link: d.link, Token: token, Entered: entered(in)},
 	}
 }
 
 // step asks for the work, or for a code to be copied.
-func (s *site) step(in url.Values, address, wrong string) answer {
-	now := s.now()
-	c := s.gate.Challenge(address, s.hardness(now), now)
+func (d door) step(in url.Values, address, wrong string) answer {
+	now := d.now()
+	c := d.gate.Challenge(address, d.hardness(now), now)
 	return answer{
 		name: templates.PageSubscribeStep, status: http.StatusTooManyRequests,
-		data: templates.SubscribeStep{Token: in.Get(fieldToken), Entered: entered(in), Challenge: c.Token, Bits: c.Bits, Code: c.Code, Wrong: wrong != ""},
+		data: templates.SubscribeStep{Link: d.link, Token: in.Get(fieldToken), Entered: entered(in), Challenge: c.Token, Bits: c.Bits, Code: c.Code, Wrong: wrong != ""},
 	}
 }
 

@@ -48,6 +48,14 @@ func New(secret []byte, purpose string) *Gate {
 	return &Gate{key: h.Sum(nil), spent: &spent{known: map[string]struct{}{}}}
 }
 
+// For is the gate of another purpose with the same secret. What is spent at one
+// is of no use at the other anyhow.
+func (g *Gate) For(purpose string) *Gate {
+	other := New(g.key, purpose)
+	other.spent = g.spent
+	return other
+}
+
 // sum signs a kind of token with what it holds and what it is about.
 func (g *Gate) sum(kind byte, plain []byte, about string) []byte {
 	h := hmac.New(sha256.New, g.key)
