@@ -69,7 +69,7 @@ func TestTheDemoSendsToTheRelayThatIsNamed(t *testing.T) {
 		t.Errorf("%d readers", len(readers))
 	}
 	for reader, got := range readers {
-		if n := len(got); n != 2 && n != 3 || !regexp.MustCompile("Resolved|Behoben").MatchString(got[n-1].subject) {
+		if n := len(got); n != 2 && n != 3 || !regexp.MustCompile("Resolved|Behoben|復旧済み").MatchString(got[n-1].subject) {
 			t.Errorf("%s got %d mails, the last is %q", reader, n, got[n-1].subject)
 		}
 	}
