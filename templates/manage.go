@@ -11,6 +11,7 @@ import (
 // ManagePage is where a subscriber sees and changes everything that is kept about them.
 type ManagePage struct {
 	Path    string // of the page itself, with its token
+	Leave   string // of the page with the button that ends it; "" where there is nothing to end
 	Address string
 	State   string    // active, paused and so on
 	Until   time.Time // when a pause ends by itself

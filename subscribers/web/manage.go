@@ -234,6 +234,13 @@ func (s *site) manageShow(r *http.Request, who subscribers.Subscriber, page temp
 	page.Cadence, page.Cadences = string(who.Cadence), cadences()
 	page.Timezone, page.Language = who.Timezone, who.Language
 	page.Movable = movable(who)
+	switch {
+	case who.State == subscribers.Unsubscribed:
+	case who.Group: // only its owner comes here, whose token is good for leaving, too
+		page.Leave = "/unsubscribe/" + r.PathValue("token")
+	default:
+		page.Leave = "/unsubscribe/" + s.links.Token(subscribers.ForUnsubscribe, who.Number, time.Time{})
+	}
 	return answer{name: templates.PageManage, data: page, lang: who.Language}, nil
 }
 

@@ -114,6 +114,20 @@ func TestASubscriberChangesEverythingOnOnePage(t *testing.T) {
 	}
 }
 
+func TestThePageLeadsToLeavingToo(t *testing.T) {
+	h := newHouse(t)
+	reader, owner := h.reader("ann@example.com", subscribers.Active), h.group("list@example.com", "owner@example.com")
+	for n, page := range map[subscribers.Number]string{reader: h.manageLink(reader), owner: h.ownerLink(owner)} {
+		_, rest, _ := strings.Cut(h.ask(http.MethodGet, page, "").text, `href="/unsubscribe/`)
+		token, _, _ := strings.Cut(rest, `"`)
+		h.send("/unsubscribe/" + token).says(http.StatusOK, "You are unsubscribed")
+		if got := h.who(n).State; got != subscribers.Unsubscribed {
+			t.Errorf("%s is %s", n, got)
+		}
+		h.ask(http.MethodGet, page, "").silent(`href="/unsubscribe/`)
+	}
+}
+
 func TestWhatCannotBeSavedIsNamedByItsFieldAndNothingIs(t *testing.T) {
 	h := newHouse(t)
 	h.part("web", "The web")

@@ -225,6 +225,7 @@ var (
 func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, kind := http.StatusInternalServerError, templates.MessageError
 	var large *http.MaxBytesError
+	var inv *notifier.Invalid
 	switch {
 	case errors.Is(err, subscribers.ErrLink):
 		status, kind = http.StatusNotFound, templates.MessageLinkInvalid
@@ -237,6 +238,8 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, errForeign):
 		status, kind = http.StatusForbidden, templates.MessageRefused
 	case errors.Is(err, errForm):
+		status, kind = http.StatusBadRequest, templates.MessageRefused
+	case errors.As(err, &inv): // what no form of ours sends, and no database keeps
 		status, kind = http.StatusBadRequest, templates.MessageRefused
 	case errors.As(err, &large):
 		status, kind = http.StatusRequestEntityTooLarge, templates.MessageRefused
