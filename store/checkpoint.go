@@ -51,7 +51,9 @@ func (c *checkpoints) committed(db *gorm.DB, now time.Time) {
 		defer c.one.Unlock()
 		// PASSIVE waits for nobody. What it could not do the next one does, and
 		// an error of the disk is met by whoever writes.
-		_ = db.WithContext(context.Background()).Exec(`PRAGMA wal_checkpoint(PASSIVE)`).Error
+		if pool, err := db.DB(); err == nil {
+			_, _ = pool.ExecContext(context.Background(), `PRAGMA wal_checkpoint(PASSIVE)`)
+		}
 	})
 }
 

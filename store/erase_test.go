@@ -84,7 +84,7 @@ func (b *box) dump(table string) (out []string) {
 			columns = append(columns, `quote("`+c+`")`)
 		}
 		b.must(rows.Err())
-		_ = rows.Close()
+		_ = rows.Close() //nolint:sqlclosecheck // before the next query
 		query = `SELECT ` + strings.Join(columns, ` || ', ' || `) + ` FROM ` + table
 	}
 	rows, err := b.db.Query(query)

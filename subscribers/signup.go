@@ -11,7 +11,7 @@ import (
 // SignUpLife is how long a sign-up waits for its turn; then it is forgotten.
 const SignUpLife = 24 * time.Hour
 
-// ErrFull: as many sign-ups wait as may.
+// ErrFull says that as many sign-ups wait as may.
 var ErrFull = errors.New("too many sign-ups wait for their turn")
 
 // SignUp is what somebody asked for on the public form. Nothing is known of the

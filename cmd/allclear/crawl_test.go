@@ -89,9 +89,7 @@ func (c *crawler) find(text string) {
 	for _, m := range linked.FindAllStringSubmatch(text, -1) {
 		all = append(all, html.UnescapeString(m[1]))
 	}
-	for _, u := range regexp.MustCompile(regexp.QuoteMeta(c.base)+"[^\\s\"'<>\\\\()&;]*").FindAllString(text, -1) {
-		all = append(all, u)
-	}
+	all = append(all, regexp.MustCompile(regexp.QuoteMeta(c.base)+"[^\\s\"'<>\\\\()&;]*").FindAllString(text, -1)...)
 	for _, u := range all {
 		u, _, _ = strings.Cut(strings.TrimPrefix(u, c.base), "#")
 		if strings.HasPrefix(u, "/") && !c.seen[u] {
@@ -163,7 +161,7 @@ func dump(t *testing.T, db *sql.DB) []string {
 		if err := rows.Err(); err != nil {
 			t.Fatal(err)
 		}
-		rows.Close()
+		_ = rows.Close() //nolint:sqlclosecheck // in a loop
 		slices.Sort(out[from:])
 	}
 	return out

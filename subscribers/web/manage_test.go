@@ -120,7 +120,7 @@ func TestThePageLeadsToLeavingToo(t *testing.T) {
 	for n, page := range map[subscribers.Number]string{reader: h.manageLink(reader), owner: h.ownerLink(owner)} {
 		_, rest, _ := strings.Cut(h.ask(http.MethodGet, page, "").text, `href="/unsubscribe/`)
 		token, _, _ := strings.Cut(rest, `"`)
-		h.send("/unsubscribe/" + token).says(http.StatusOK, "You are unsubscribed")
+		h.send("/unsubscribe/"+token).says(http.StatusOK, "You are unsubscribed")
 		if got := h.who(n).State; got != subscribers.Unsubscribed {
 			t.Errorf("%s is %s", n, got)
 		}
