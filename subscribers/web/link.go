@@ -21,8 +21,8 @@ func (s *site) link(r *http.Request) (answer, error) {
 	}
 	entered := r.PostForm.Get("address")
 	address, err := subscribers.ParseAddress(entered)
-	if err != nil { //nolint:nilerr // it is told on the page
-		return answer{status: http.StatusUnprocessableEntity, name: templates.PageLink, data: templates.LinkPage{Token: s.linkDoor().gate.Form(s.now()), Address: entered, Wrong: true}}, nil
+	if err != nil {
+		return answer{status: http.StatusUnprocessableEntity, name: templates.PageLink, data: templates.LinkPage{Token: s.linkDoor().gate.Form(s.now()), Address: entered, Wrong: true}}, nil //nolint:nilerr // it is told on the page
 	}
 	if _, again := s.linkDoor().judge(r.PostForm, address); again != nil {
 		return *again, nil
