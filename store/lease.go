@@ -23,7 +23,7 @@ func (s *Store) Mine(ctx context.Context, worker string, ids []notifier.Delivery
 	in, arg := s.among(`id`, plain(ids))
 	// Joined to '', as everywhere, state does not lead through all that is in flight.
 	var mine []notifier.DeliveryID
-	if err := s.conn(ctx).Raw(`SELECT id FROM deliveries WHERE `+in+` AND state || '' = 'sending' AND worker = ? AND lease_until > ?`+notWithdrawn+` ORDER BY id`,
+	if err := s.conn(ctx).Raw(`SELECT id FROM deliveries WHERE `+in+` AND state || '' = 'sending' AND worker = ? AND lease_until > ?`+notWithdrawn+` ORDER BY id + 0`,
 		arg, worker, micros(s.Now())).Scan(&mine).Error; err != nil {
 		return nil, fmt.Errorf("look at claims: %w", translate(err))
 	}
