@@ -22,8 +22,12 @@ func (s *Store) Mine(ctx context.Context, worker string, ids []notifier.Delivery
 	}
 	in, arg := s.among(`id`, plain(ids))
 	// Joined to '', as everywhere, state does not lead through all that is in flight.
+	from := `deliveries`
+	if s.dialect == sqlite { // which else may look through them all, and not along the keys
+		from, in = `json_each(?) AS k CROSS JOIN deliveries`, `deliveries.id = k.value`
+	}
 	var mine []notifier.DeliveryID
-	if err := s.conn(ctx).Raw(`SELECT id FROM deliveries WHERE `+in+` AND state || '' = 'sending' AND worker = ? AND lease_until > ?`+notWithdrawn+` ORDER BY id + 0`,
+	if err := s.conn(ctx).Raw(`SELECT deliveries.id FROM `+from+` WHERE `+in+` AND state || '' = 'sending' AND worker = ? AND lease_until > ?`+notWithdrawn+` ORDER BY deliveries.id + 0`,
 		arg, worker, micros(s.Now())).Scan(&mine).Error; err != nil {
 		return nil, fmt.Errorf("look at claims: %w", translate(err))
 	}
