@@ -116,7 +116,8 @@ func (s *Store) stamp(who *subscribers.Subscriber) {
 
 // ChangeSubscriber writes what change makes of a subscriber, whose number,
 // channel and address stay. Whoever stops being active, or leaves before
-// confirming, is not sent what was waiting. change may run more than once.
+// confirming, is not sent what was waiting. Where change leaves all as it was,
+// nothing is written. change may run more than once.
 func (s *Store) ChangeSubscriber(ctx context.Context, n subscribers.Number, change func(*subscribers.Subscriber) error) (subscribers.Subscriber, error) {
 	var out subscribers.Subscriber
 	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
@@ -141,6 +142,9 @@ func (s *Store) ChangeSubscriber(ctx context.Context, n subscribers.Number, chan
 			}
 		}
 		out = is
+		if rowOfSubscriber(was) == rowOfSubscriber(is) && slices.Equal(was.Filter.Components, is.Filter.Components) {
+			return nil // pressed again: neither a change nor an entry in the audit
+		}
 		if !slices.Equal(was.Filter.Components, is.Filter.Components) {
 			if err := checkComponents(tx, is.Filter.Components); err != nil {
 				return err

@@ -367,3 +367,19 @@ func TestASubscriberMayBeAddedWithinAnotherTransaction(t *testing.T) {
 		}
 	})
 }
+
+func TestAChangeThatChangesNothingIsNoEntryInTheAudit(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		who := b.subscribe(reader("ann@example.com", subscribers.Active))
+		for _, language := range []string{"de", "de", "de", "fr"} {
+			got, err := b.ChangeSubscriber(b.ctx, who.Number, func(s *subscribers.Subscriber) error { s.Language = language; return nil })
+			b.must(err)
+			if got.Language != language {
+				t.Errorf("it speaks %q, want %q", got.Language, language)
+			}
+		}
+		if n := b.number(`SELECT count(*) FROM audit WHERE action = 'subscriber.change'`); n != 2 {
+			t.Errorf("%d entries of two changes", n)
+		}
+	})
+}
