@@ -105,11 +105,13 @@ func (s *Store) ForgetUnconfirmed(ctx context.Context, before time.Time, max int
 			return fmt.Errorf("look for who did not confirm: %w", err)
 		}
 		for _, f := range found {
-			end := s.forget
+			var err error
 			if f.UnsubscribedAt > 0 {
-				end = s.leaveAgain
+				err = s.leaveAgain(ctx, tx, f.Number)
+			} else {
+				err = s.forget(ctx, tx, f.Number, "never confirmed")
 			}
-			if err := end(ctx, tx, f.Number); err != nil {
+			if err != nil {
 				return err
 			}
 		}
@@ -119,14 +121,15 @@ func (s *Store) ForgetUnconfirmed(ctx context.Context, before time.Time, max int
 	return n, err
 }
 
-func (s *Store) forget(ctx context.Context, tx *gorm.DB, number int64) error {
+// forget deletes a subscriber that nothing is to be remembered of.
+func (s *Store) forget(ctx context.Context, tx *gorm.DB, number int64, why string) error {
 	if err := s.forgetDeliveries(tx, number); err != nil {
 		return err
 	}
 	if err := tx.Exec(`DELETE FROM subscribers WHERE number = ?`, number).Error; err != nil {
-		return fmt.Errorf("forget who did not confirm: %w", err)
+		return fmt.Errorf("forget a subscriber: %w", err)
 	}
-	return s.audit(ctx, tx, "subscriber.forget", subscribers.Number(number).String(), "never confirmed")
+	return s.audit(ctx, tx, "subscriber.forget", subscribers.Number(number).String(), why)
 }
 
 func (s *Store) leaveAgain(ctx context.Context, tx *gorm.DB, number int64) error {

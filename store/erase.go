@@ -105,8 +105,9 @@ func (s *Store) forgetContact(tx *gorm.DB, channel, address string) error {
 }
 
 // erasedKey makes what stands in suppressions for an erased address: a keyed
-// hash, from which nobody reads it. The key is drawn once for each database and
-// never shown, so that a command without the service's secret knows it too.
+// hash, which shows no address. The key is the database's identity, so that a
+// command without the service's secret knows it too; whoever has a whole copy
+// can therefore try addresses out, as they could with the rest of it.
 func (s *Store) erasedKey(tx *gorm.DB, channel notifier.Channel) (func(address string) string, error) {
 	var identity int64
 	if err := tx.Raw(`SELECT value FROM counters WHERE name = 'identity'`).Scan(&identity).Error; err != nil {

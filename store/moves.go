@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -23,8 +22,9 @@ const (
 
 // AskMove begins to move a subscription to another address: both are asked
 // whether it may, but for a group's, which only its owner decides about. What is
-// known of the other address does not show. A subscriber has one move at a time; a new one takes an older one's place. A Refusal of
-// ErrConflict: it asked too often, or is in no state to move.
+// known of the other address does not show. A subscriber has one move at a time;
+// a new one takes an older one's place. A Refusal of ErrConflict: it asked too
+// often, or is in no state to move.
 func (s *Store) AskMove(ctx context.Context, n subscribers.Number, address string) error {
 	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		// From here on nobody else adds a subscriber.
@@ -39,7 +39,7 @@ func (s *Store) AskMove(ctx context.Context, n subscribers.Number, address strin
 		if from.Address == address {
 			return notifier.Invalidf("address", "is where the mails go already")
 		}
-		if !movable(from.State) {
+		if !from.State.Movable() {
 			return notifier.Refuse(notifier.ErrConflict, "a subscription that is %s cannot move", from.State)
 		}
 		often, err := s.asked(tx, int64(n), notifier.SubscriberMoveFrom)
@@ -115,10 +115,6 @@ func (s *Store) moveTarget(tx *gorm.DB, from subscribers.Subscriber, address str
 	s.stamp(&to)
 	to.Left.From = subscribers.Pending // by this ForgetMoves knows whom nobody but a move added; any later change takes it away
 	return to, s.addSubscribers(tx, []subscribers.Subscriber{to})
-}
-
-func movable(state subscribers.State) bool {
-	return slices.Contains([]subscribers.State{subscribers.Active, subscribers.Paused, subscribers.Quarantined}, state)
 }
 
 // subscriberForMove reads one, with what it chose.
@@ -265,7 +261,7 @@ func (s *Store) finishMove(ctx context.Context, tx *gorm.DB, m subscribers.Move)
 		return err
 	}
 	to := rows[m.ToAddress].subscriber()
-	if !movable(from.State) || barred[m.ToAddress] || to.Group {
+	if !from.State.Movable() || barred[m.ToAddress] || to.Group {
 		return fmt.Errorf("move of subscriber %s: %w", m.From, notifier.ErrNotFound)
 	}
 	to.State, to.PausedUntil, to.Filter, to.Cadence = from.State, from.PausedUntil, from.Filter, from.Cadence
@@ -288,6 +284,9 @@ func (s *Store) finishMove(ctx context.Context, tx *gorm.DB, m subscribers.Move)
 		if err := rewriteSubscriber(tx, rows[is.Address], is); err != nil {
 			return err
 		}
+	}
+	if err := s.carryEvidence(tx, m); err != nil {
+		return err
 	}
 	if err := tx.Exec(`DELETE FROM moves WHERE subscriber IN ?`, []int64{int64(m.From), int64(m.To)}).Error; err != nil {
 		return fmt.Errorf("end the move: %w", err)

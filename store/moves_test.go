@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -81,6 +82,27 @@ func TestASubscriptionMovesWhenBothAddressesAgree(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestANewAddressKeepsHowItsOwnerAgreedAtTheOldOne(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		old := b.subscribe(reader("old@example.org", subscribers.Pending))
+		confirmed := d.Now()
+		_, err := b.ConfirmSubscriber(b.ctx, old.Number, netip.MustParsePrefix("192.0.2.0/24"))
+		b.must(err)
+		d.Advance(time.Hour)
+		b.must(b.AskMove(b.ctx, old.Number, "new@example.org"))
+		to := b.at("new@example.org").Number
+		for _, n := range []subscribers.Number{old.Number, to} {
+			_, err := b.AgreeMove(b.ctx, n, n == to)
+			b.must(err)
+		}
+		got, err := b.Evidence(b.ctx, to)
+		b.must(err)
+		same(t, "evidence", got, []subscribers.Evidence{
+			{Step: subscribers.StepConfirmed, At: confirmed, Network: "192.0.2.0/24"}, {Step: subscribers.StepConfirmed, At: d.Now()},
+		})
+	})
 }
 
 func TestBothAddressesMayAgreeAtTheSameTime(t *testing.T) {
@@ -276,6 +298,7 @@ func TestAnAddressThatNobodyMovedToIsForgotten(t *testing.T) {
 		d.Advance(subscribers.MoveLife + time.Hour)
 		b.must(b.AskMove(b.ctx, asking[2], "live@example.org"))
 		b.must(b.AskMove(b.ctx, asking[3], "again@example.org"))
+		b.expand(10)
 		n, err := b.ForgetMoves(b.ctx, d.Now().Add(-subscribers.MoveLife), 10)
 		b.must(err)
 		if n != 2 || b.number(`SELECT count(*) FROM moves`) != 2 {
@@ -285,6 +308,9 @@ func TestAnAddressThatNobodyMovedToIsForgotten(t *testing.T) {
 			if there := b.at(address).Number != 0; there != stays {
 				t.Errorf("%s is there: %t", address, there)
 			}
+		}
+		if n := b.number(`SELECT count(*) FROM deliveries WHERE address IN ('never@example.org', 'off@example.org')`); n != 0 {
+			t.Errorf("%d deliveries still show their addresses", n)
 		}
 		b.sound()
 	})

@@ -31,6 +31,16 @@ func (s *Store) Moved(ctx context.Context, n subscribers.Number) (bool, error) {
 	return entries > 0, nil
 }
 
+// carryEvidence lets the new address keep how its owner agreed at the old one,
+// and adds that it was confirmed now.
+func (s *Store) carryEvidence(tx *gorm.DB, m subscribers.Move) error {
+	if err := tx.Exec(`INSERT INTO consents (subscriber, at, step, version, network)
+		SELECT CAST(? AS bigint), at, step, version, network FROM consents WHERE subscriber = ? ON CONFLICT DO NOTHING`, int64(m.To), int64(m.From)).Error; err != nil {
+		return fmt.Errorf("carry the evidence of consent over: %w", err)
+	}
+	return s.keepEvidence(tx, m.To, subscribers.Consent{}, subscribers.Evidence{Step: subscribers.StepConfirmed, At: s.Now()})
+}
+
 // ForgetMoves forgets the moves that were asked for before a time, and at most
 // max of the addresses that were added for a move before it and that none waits
 // for. It returns how many of these.
@@ -61,10 +71,7 @@ func (s *Store) ForgetMoves(ctx context.Context, before time.Time, max int) (int
 			return fmt.Errorf("look for whom nobody moved to: %w", err)
 		}
 		for _, number := range found {
-			if err := tx.Exec(`DELETE FROM subscribers WHERE number = ? AND state = 'pending'`, number).Error; err != nil {
-				return fmt.Errorf("forget whom nobody moved to: %w", err)
-			}
-			if err := s.audit(ctx, tx, "subscriber.forget", subscribers.Number(number).String(), "never moved to"); err != nil {
+			if err := s.forget(ctx, tx, number, "never moved to"); err != nil {
 				return err
 			}
 		}
