@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,6 +21,13 @@ const (
 
 // ComponentStates lists every state in the order above.
 var ComponentStates = []ComponentState{Operational, Degraded, PartialOutage, MajorOutage, Maintenance}
+
+// Worse reports whether s is a worse state than t. Work that was planned is
+// better than any trouble, whichever of them began first.
+func (s ComponentState) Worse(t ComponentState) bool {
+	order := []ComponentState{Operational, Maintenance, Degraded, PartialOutage, MajorOutage}
+	return slices.Index(order, s) > slices.Index(order, t)
+}
 
 // Component is a part of the service that can be in trouble and that readers can choose.
 type Component struct {
