@@ -2,11 +2,7 @@ package mailbox
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"crypto"
-	"crypto/ed25519"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -16,9 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emersion/go-msgauth/dkim"
 	"github.com/emersion/go-smtp"
-	"go.uber.org/goleak"
 )
 
 var taken = time.Date(2026, 11, 23, 16, 11, 5, 0, time.UTC)
@@ -303,77 +297,6 @@ func TestWhoComesWhenAllPlacesAreTakenIsTurnedAway(t *testing.T) {
 	}
 }
 
-func TestShutdownClosesIdleClientsAndLeavesNothingRunning(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	b, err := New(Options{Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	idle, err := net.Dial("tcp", b.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer idle.Close()
-	r := bufio.NewReader(idle)
-	if _, err := r.ReadString('\n'); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Shutdown(soon(t)); err != nil {
-		t.Fatal(err)
-	}
-	idle.SetReadDeadline(time.Now().Add(20 * time.Second))
-	if _, err := r.ReadByte(); err == nil || errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("the idle client is still connected: %v", err)
-	}
-	if c, err := net.Dial("tcp", b.Addr()); err == nil {
-		c.Close()
-		t.Error("it still listens")
-	}
-	if err := b.Shutdown(soon(t)); err != nil {
-		t.Errorf("a second shutdown: %v", err)
-	}
-}
-
-func TestShutdownLetsATransferEnd(t *testing.T) {
-	b, err := New(Options{Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := client(t, b)
-	if err := c.Mail("a@x.example", nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Rcpt("b@x.example", nil); err != nil {
-		t.Fatal(err)
-	}
-	w, err := c.Data()
-	if err != nil {
-		t.Fatal(err)
-	}
-	io.WriteString(w, "Subject: late\r\n\r\n")
-	ctx := soon(t)
-	for quiet := true; quiet; {
-		select {
-		case <-b.store.whenQuiet():
-		default:
-			quiet = false
-		}
-		if ctx.Err() != nil {
-			t.Fatal("the transfer never began")
-		}
-	}
-	done := make(chan error)
-	go func() { done <- b.Shutdown(soon(t)) }()
-	<-b.served
-	io.WriteString(w, "end\r\n")
-	if err := w.Close(); err != nil {
-		t.Errorf("the mail in transfer was lost: %v", err)
-	}
-	if err := <-done; err != nil || b.Count() != 1 {
-		t.Errorf("%v, %d mails", err, b.Count())
-	}
-}
-
 func TestAWrongAddressIsRefusedAtTheStart(t *testing.T) {
 	busy := start(t, nil)
 	for _, addr := range []string{"0.0.0.0:0", ":0", "192.0.2.1:25", "nonsense", busy.Addr()} {
@@ -387,62 +310,6 @@ func TestAWrongAddressIsRefusedAtTheStart(t *testing.T) {
 	}
 	if _, err := New(Options{Now: time.Now, Path: "/{x}"}); err == nil {
 		t.Error("a path that is a pattern")
-	}
-}
-
-// signedMail is one Ed25519 signature over a small mail, and its zone.
-func signedMail(t testing.TB) (string, map[string]string) {
-	t.Helper()
-	public, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	err = dkim.Sign(&out, strings.NewReader(sampleMail(1)), &dkim.SignOptions{Domain: "example.com", Selector: "e1", Signer: crypto.Signer(private)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out.String(), map[string]string{"e1._domainkey.example.com": "v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(public)}
-}
-
-func lookup(zone map[string]string) func(string) ([]string, error) {
-	return func(name string) ([]string, error) {
-		if r, ok := zone[name]; ok {
-			return []string{r}, nil
-		}
-		return nil, errors.New("no such record")
-	}
-}
-
-func TestSignaturesAreCheckedWithTheGivenKeys(t *testing.T) {
-	mail, zone := signedMail(t)
-	got := Verify([]byte(mail), lookup(zone))
-	if len(got) != 1 || got[0].Err != nil || got[0].Domain != "example.com" || got[0].Selector != "e1" || got[0].Algorithm != "ed25519-sha256" {
-		t.Errorf("%+v", got)
-	}
-	if got := Verify([]byte(strings.Replace(mail, "body", "bode", 1)), lookup(zone)); len(got) != 1 || got[0].Err == nil {
-		t.Errorf("changed: %+v", got)
-	}
-	if got := Verify([]byte(mail), lookup(nil)); len(got) != 1 || got[0].Err == nil {
-		t.Errorf("no key: %+v", got)
-	}
-	if got := Verify([]byte(sampleMail(1)), lookup(zone)); len(got) != 0 {
-		t.Errorf("unsigned: %+v", got)
-	}
-	sig, _, _ := strings.Cut(mail, "\r\nFrom:")
-	many := Verify([]byte(strings.Repeat(sig+"\r\n", 20)+mail), lookup(zone))
-	if len(many) != 21 || many[20].Err == nil || many[0].Err != nil {
-		t.Errorf("%d signatures, %+v", len(many), many)
-	}
-	if got := Verify([]byte("DKIM-Signature: nonsense"), lookup(zone)); len(got) != 1 || got[0].Err == nil {
-		t.Errorf("nonsense: %+v", got)
-	}
-	b := start(t, func(o *Options) { o.LookupTXT = lookup(zone) })
-	if got := b.Verify(Mail{Data: []byte(mail)}); len(got) != 1 || got[0].Err != nil {
-		t.Errorf("by the mailbox: %+v", got)
-	}
-	if got := start(t, nil).Verify(Mail{Data: []byte(mail)}); got != nil {
-		t.Errorf("without keys: %+v", got)
 	}
 }
 
