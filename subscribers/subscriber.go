@@ -39,6 +39,9 @@ const (
 	Unsubscribed State = "unsubscribed" // left; kept so that an import does not revive it unasked
 )
 
+// Movable reports whether a subscription that stands so can go to another address.
+func (s State) Movable() bool { return s != Pending && s != Unsubscribed }
+
 // States lists every state.
 var States = []State{Pending, Active, Paused, Quarantined, Unsubscribed}
 
@@ -56,6 +59,9 @@ const (
 
 // Cadences lists every cadence.
 var Cadences = []Cadence{Instant, Milestones, Daily, Weekly, Monthly}
+
+// Offered lists those that can be had in this version, which makes no digests.
+var Offered = []Cadence{Instant, Milestones}
 
 // Subscriber is one address on one channel, and what it wants to hear.
 // (Channel, Address) is unique.
@@ -113,7 +119,7 @@ func (s *Subscriber) Validate() error {
 	if !slices.Contains(Cadences, s.Cadence) {
 		return notifier.Invalidf("cadence", "%q is not one of instant, milestones, daily, weekly, monthly", s.Cadence)
 	}
-	if s.Cadence != Instant && s.Cadence != Milestones {
+	if !slices.Contains(Offered, s.Cadence) {
 		return notifier.Invalidf("cadence", "%s digests are not available in this version; use instant or milestones", s.Cadence)
 	}
 	if s.Timezone != "" {

@@ -203,25 +203,16 @@ func madeKeys() []string {
 		out = append(out, "page.manage.became."+became(s))
 	}
 	for _, k := range notifier.Kinds {
-		out = append(out, "page.manage.kind."+string(k))
-	}
-	for s := notifier.SeverityNone; s <= notifier.SeverityCritical; s++ {
-		out = append(out, "page.manage.severity."+s.String())
-	}
-	for _, c := range []string{"instant", "milestones", "daily", "weekly", "monthly"} {
-		out = append(out, "page.manage.cadence."+c)
-	}
-	for _, why := range append(shownFields(), "incident", "twice", "refused", "later", "unknown", "other") {
-		out = append(out, "page.subscribe.wrong."+why)
-	}
-	for _, k := range notifier.Kinds {
 		out = append(out, "page.subscribe.kind."+string(k))
 	}
 	for s := notifier.SeverityNone; s <= notifier.SeverityCritical; s++ {
 		out = append(out, "page.subscribe.severity."+s.String())
 	}
-	for _, c := range []string{"instant", "milestones"} {
+	for _, c := range []string{"instant", "milestones", "daily", "weekly", "monthly"} {
 		out = append(out, "page.subscribe.cadence."+c)
+	}
+	for _, why := range append(shownFields(), "incident", "twice", "refused", "later", "unknown", "other") {
+		out = append(out, "page.subscribe.wrong."+why)
 	}
 	for _, p := range actionPages() {
 		out = append(out, "page."+p+".title")

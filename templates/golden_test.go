@@ -41,7 +41,7 @@ var plainSet = sync.OnceValues(func() (*Set, error) { return New(plainOptions())
 func plainOptions() Options {
 	return Options{
 		Brand: Brand{Name: "Example Status"}, BaseURL: "https://status.example.com",
-		Now: sampleNow, Script: true,
+		Now: sampleNow,
 	}
 }
 

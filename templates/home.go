@@ -124,19 +124,12 @@ func affected(all []notifier.Component, open []notifier.Incident) []notifier.Com
 			state = notifier.MajorOutage
 		}
 		for n := range out {
-			if named := len(i.Components) == 0 || slices.Contains(i.Components, out[n].Key); named && worse(state, out[n].State) {
+			if named := len(i.Components) == 0 || slices.Contains(i.Components, out[n].Key); named && state.Worse(out[n].State) {
 				out[n].State = state
 			}
 		}
 	}
 	return out
-}
-
-// worse reports whether a is a worse state than b. Work that was planned is
-// better than any trouble, whichever of them began first.
-func worse(a, b notifier.ComponentState) bool {
-	order := []notifier.ComponentState{notifier.Operational, notifier.Maintenance, notifier.Degraded, notifier.PartialOutage, notifier.MajorOutage}
-	return slices.Index(order, a) > slices.Index(order, b)
 }
 
 func componentTone(s notifier.ComponentState) string {

@@ -155,13 +155,13 @@ func (m *manage) choices(cat *catalogue) {
 		last.Parts = append(last.Parts, one)
 	}
 	for _, k := range notifier.Kinds {
-		m.Which = append(m.Which, option{string(k), cat.must("page.manage.kind." + string(k)), len(m.Kinds) == 0 || slices.Contains(m.Kinds, k)})
+		m.Which = append(m.Which, option{string(k), cat.must("page.subscribe.kind." + string(k)), len(m.Kinds) == 0 || slices.Contains(m.Kinds, k)})
 	}
 	for s := notifier.SeverityNone; s <= notifier.SeverityCritical; s++ {
-		m.Levels = append(m.Levels, option{s.String(), cat.must("page.manage.severity." + s.String()), s == m.Severity})
+		m.Levels = append(m.Levels, option{s.String(), cat.must("page.subscribe.severity." + s.String()), s == m.Severity})
 	}
 	for _, c := range m.Cadences {
-		m.Rhythms = append(m.Rhythms, option{c, cat.must("page.manage.cadence." + c), c == m.Cadence})
+		m.Rhythms = append(m.Rhythms, option{c, cat.must("page.subscribe.cadence." + c), c == m.Cadence})
 	}
 }
 

@@ -162,7 +162,8 @@ func (p *Pages) Policy() string {
 func (p *Pages) Icon() Asset { return p.icon }
 
 // Page writes the page of a name (PageHome and so on) with its data: Home,
-// History, IncidentPage, SubscribeForm, SubscribeStep, ActionPage, ManagePage, LinkPage or MessagePage. lang is a language or the whole
+// History, IncidentPage, SubscribeForm, SubscribeStep, ActionPage, ManagePage,
+// LinkPage or MessagePage. lang is a language or the whole
 // Accept-Language header; "" is the service's. Nothing is written on an error.
 func (p *Pages) Page(w io.Writer, name, lang string, data any) error {
 	return p.render(w, name, lang, data, p.set.now())
@@ -207,11 +208,8 @@ func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any
 	brand := cat.isolate(s.brand.Name) // in titles, which no tag can part
 	f := frame{
 		Words: Words{cat}, Brand: s.brand, Home: s.root + "/", Title: brand, Private: true,
-		Style: s.root + p.style.Path + "?v=" + p.style.Hash,
+		Style: s.root + p.style.Path + "?v=" + p.style.Hash, Script: s.root + p.code.Path + "?v=" + p.code.Hash,
 		Feeds: p.feeds(cat),
-	}
-	if s.script {
-		f.Script = s.root + p.code.Path + "?v=" + p.code.Hash
 	}
 	times := Times{cat: cat, zone: s.zone}
 	switch data := data.(type) {

@@ -195,14 +195,15 @@ func samplePage(name string) any {
 	switch name {
 	case PageHome:
 		open.Components = []string{"imap7"}
-		return Home{Incidents: []notifier.Incident{open, sampleMaintenance(notifier.MaintenanceScheduled), past, samplePost()}, Components: parts, Followers: 3975, Subscribe: &SubscribeForm{Token: "t", Components: parts}}
+		return Home{Incidents: []notifier.Incident{open, sampleMaintenance(notifier.MaintenanceScheduled), past, samplePost()}, Components: parts, Followers: 3975, Subscribe: &SubscribeForm{Token: "t", Components: parts, Cadences: []string{"instant", "milestones"}}}
 	case PageHistory:
 		return History{Month: sampleDay(), Incidents: []notifier.Incident{open, past}, Components: parts, Earlier: true}
 	case PageIncident:
 		return IncidentPage{Incident: sampleIncident(notifier.IncidentResolved), Components: parts}
 	case PageSubscribe:
 		return SubscribeForm{
-			Token: "t", Components: parts, Whole: true, Entered: url.Values{"address": {"ann.example.com"}, "components": {"imap7"}},
+			Cadences: []string{"instant", "milestones"},
+			Token:    "t", Components: parts, Whole: true, Entered: url.Values{"address": {"ann.example.com"}, "components": {"imap7"}},
 			Wrong: []WrongField{{"address", "address"}, {"state", "refused"}},
 		}
 	case PageSubscribeStep:

@@ -46,7 +46,6 @@ type Options struct {
 	Stories   Stories          // for Renderer
 	Links     Links            // for Renderer
 	Now       func() time.Time // the service's clock; required
-	Script    bool             // pages load Pages.Script; who serves them serves it too, under Pages.Policy
 }
 
 // Set is every view, read, styled and tried out.
@@ -54,7 +53,6 @@ type Set struct {
 	files     *files
 	languages *languages
 	brand     Brand
-	script    bool
 	logo      string // scheme and host of the brand's picture, for a policy; "" for none
 	base      string // without a slash at its end
 	root      string // path of base
@@ -86,7 +84,7 @@ func New(o Options) (*Set, error) {
 	}
 	s := &Set{
 		brand: o.Brand, base: strings.TrimRight(base.String(), "/"), root: strings.TrimRight(base.Path, "/"),
-		zone: o.Zone, stories: o.Stories, links: o.Links, now: o.Now, script: o.Script, markdown: newMarkdown(),
+		zone: o.Zone, stories: o.Stories, links: o.Links, now: o.Now, markdown: newMarkdown(),
 	}
 	if s.logo, err = logoSource(o.Brand.Logo); err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ type SubscribeForm struct {
 	Token      string               // signed when it is shown
 	Only       *notifier.Incident   // follow this one and nothing else; nil is everything
 	Components []notifier.Component // to choose from
+	Cadences   []string             // those that can be had
 	Entered    url.Values           // what was entered, by field, where it is shown again
 	Wrong      []WrongField         // what of it is wrong
 	Whole      bool                 // a page of its own, with every time zone
@@ -110,7 +111,7 @@ func (p *Pages) subscribeBox(cat *catalogue, form SubscribeForm) subscribeBox {
 	for _, level := range []string{"none", "minor", "major", "critical"} {
 		b.Levels = append(b.Levels, choose("severity", level, cat.must("page.subscribe.severity."+level)))
 	}
-	for _, c := range []string{"instant", "milestones"} {
+	for _, c := range form.Cadences {
 		b.Cadences = append(b.Cadences, choose("cadence", c, cat.must("page.subscribe.cadence."+c)))
 	}
 	for _, l := range p.set.languages.all {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"allclear/notifier"
 	"allclear/store"
@@ -333,4 +334,12 @@ func (c *subscriberListCmd) Run(a *app) error {
 		}
 		return nil
 	})
+}
+
+// until is when a pause ends; "" where it does not by itself.
+func until(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return stamp(t)
 }

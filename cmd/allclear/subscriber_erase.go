@@ -3,18 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"allclear/store"
 )
-
-// until is when a pause ends; "" where it does not by itself.
-func until(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return stamp(t)
-}
 
 type subscriberEraseCmd struct {
 	Who string `arg:"" name:"address" help:"The address, or the number (s17)."`

@@ -20,7 +20,7 @@ func (s *Site) set(base string, stories templates.Stories, links templates.Links
 	}
 	set, err := templates.New(templates.Options{
 		Overrides: s.overrides(), Brand: templates.Brand{Name: s.Name, Logo: s.Logo, Color: s.Color}, Zone: zone, Language: s.Language,
-		BaseURL: base, Stories: stories, Links: links, Now: now, Script: true,
+		BaseURL: base, Stories: stories, Links: links, Now: now,
 	})
 	var inv *notifier.Invalid
 	if errors.As(err, &inv) && inv.Field == "language" {

@@ -17,8 +17,9 @@ const (
 	keepCopy = 500 * time.Millisecond
 	// makeCopy is how long making one may take, whoever still waits for it.
 	makeCopy = 10 * time.Second
-	// maxCopies bounds the memory.
+	// maxCopies and maxCopied bound the memory: how many copies, and bytes in all.
 	maxCopies = 256
+	maxCopied = 16 << 20
 )
 
 // leaf is a body that is ready to be sent, any number of times.
@@ -59,6 +60,11 @@ type copies struct {
 
 	mu   sync.Mutex
 	kept map[string]*copied
+	size int // of all that are kept and made, in bytes
+}
+
+func newCopies(now func() time.Time, changes func() int64) *copies {
+	return &copies{now: now, changes: changes, kept: map[string]*copied{}}
 }
 
 type copied struct {
@@ -67,6 +73,7 @@ type copied struct {
 	done    chan struct{}
 	leaf    leaf
 	err     error
+	size    int // as it was added to the sum
 }
 
 // get returns the copy of a key, made by render where there is none that is good.
@@ -92,11 +99,9 @@ func (c *copies) take(key string) (x *copied, mine bool) {
 	if x = c.kept[key]; x.good(now, changes) {
 		return x, false
 	}
-	if len(c.kept) >= maxCopies {
-		for k, old := range c.kept {
-			if !old.good(now, changes) {
-				delete(c.kept, k)
-			}
+	for k, old := range c.kept { // what nobody will be given any more
+		if !old.good(now, changes) {
+			c.drop(k, old)
 		}
 	}
 	x = &copied{begun: now, changes: changes, done: make(chan struct{})}
@@ -104,6 +109,14 @@ func (c *copies) take(key string) (x *copied, mine bool) {
 		c.kept[key] = x
 	}
 	return x, true
+}
+
+// drop forgets a copy, if it is the one that is kept. c.mu is held.
+func (c *copies) drop(key string, x *copied) {
+	if c.kept[key] == x {
+		c.size -= x.size
+		delete(c.kept, key)
+	}
 }
 
 func (x *copied) good(now time.Time, changes int64) bool {
@@ -121,13 +134,15 @@ func (c *copies) fill(ctx context.Context, key string, x *copied, render func(ct
 	defer cancel()
 	x.err = errUnmade // stands if render panics
 	defer func() {
-		if x.err != nil {
-			c.mu.Lock()
-			if c.kept[key] == x {
-				delete(c.kept, key)
-			}
-			c.mu.Unlock()
+		c.mu.Lock()
+		switch n := len(x.leaf.body); {
+		case x.err != nil || c.size+n > maxCopied:
+			c.drop(key, x)
+		case c.kept[key] == x:
+			x.size = n
+			c.size += n
 		}
+		c.mu.Unlock()
 		close(x.done)
 	}()
 	x.leaf, x.err = render(ctx)

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-func newCopies(now *time.Time) *copies {
-	return &copies{now: func() time.Time { return *now }, changes: func() int64 { return 0 }, kept: map[string]*copied{}}
+func copiesAt(now *time.Time) *copies {
+	return newCopies(func() time.Time { return *now }, func() int64 { return 0 })
 }
 
 func TestOneMakesTheCopyAndTheOthersWait(t *testing.T) {
 	now := time.Unix(0, 0)
-	c := newCopies(&now)
+	c := copiesAt(&now)
 	begun, finish, made := make(chan struct{}), make(chan struct{}), 0
 	slow := func(ctx context.Context) (leaf, error) {
 		made++
@@ -49,7 +49,7 @@ func TestOneMakesTheCopyAndTheOthersWait(t *testing.T) {
 
 func TestNobodyWaitsForAReadingThatIsTooOld(t *testing.T) {
 	now := time.Unix(0, 0)
-	c := newCopies(&now)
+	c := copiesAt(&now)
 	begun, finish := make(chan struct{}), make(chan struct{})
 	var first sync.WaitGroup
 	first.Go(func() {
@@ -70,7 +70,7 @@ func TestNobodyWaitsForAReadingThatIsTooOld(t *testing.T) {
 
 func TestACrashWhileMakingIsToldToThoseWhoWait(t *testing.T) {
 	now := time.Unix(0, 0)
-	c := newCopies(&now)
+	c := copiesAt(&now)
 	func() {
 		defer func() { _ = recover() }()
 		_, _ = c.get(t.Context(), "k", func(context.Context) (leaf, error) { panic("x") })
@@ -82,7 +82,7 @@ func TestACrashWhileMakingIsToldToThoseWhoWait(t *testing.T) {
 
 func TestCopiesAreBounded(t *testing.T) {
 	now := time.Unix(0, 0)
-	c := newCopies(&now)
+	c := copiesAt(&now)
 	for n := range 3 * maxCopies {
 		if n == maxCopies+10 {
 			now = now.Add(keepCopy)
@@ -93,5 +93,26 @@ func TestCopiesAreBounded(t *testing.T) {
 		if len(c.kept) > maxCopies {
 			t.Fatalf("%d copies", len(c.kept))
 		}
+	}
+}
+
+func TestWhatIsNotGoodAnyMoreIsForgottenAndLargeCopiesAreBoundedTogether(t *testing.T) {
+	now := time.Unix(0, 0)
+	c := copiesAt(&now)
+	large := func(context.Context) (leaf, error) { return newLeaf(make([]byte, maxCopied/4), ""), nil }
+	for i := range 10 {
+		if l, err := c.get(t.Context(), fmt.Sprint(i), large); err != nil || len(l.body) != maxCopied/4 {
+			t.Fatalf("%d bytes, %v", len(l.body), err)
+		}
+	}
+	if len(c.kept) != 4 || c.size != maxCopied {
+		t.Errorf("%d copies of %d bytes are kept", len(c.kept), c.size)
+	}
+	now = now.Add(keepCopy)
+	if _, err := c.get(t.Context(), "new", func(context.Context) (leaf, error) { return newLeaf([]byte("new"), ""), nil }); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.kept) != 1 || c.size != 3 {
+		t.Errorf("%d copies of %d bytes are kept behind them", len(c.kept), c.size)
 	}
 }

@@ -72,8 +72,7 @@ func (s *site) channel(ctx context.Context, lang, path string) (channel, error) 
 }
 
 // announced reads what was posted, newest first, and when any of it last
-// changed. What was withdrawn stays, so that programs which have shown it learn
-// that it is; unless nobody was told of it, for then it may never have been public.
+// changed.
 func (s *site) announced(ctx context.Context, q notifier.IncidentQuery) (posts []notifier.Incident, changed time.Time, err error) {
 	q.Updates = true
 	for _, q.State = range []notifier.PublishState{notifier.Published, notifier.Retracted} {
@@ -85,7 +84,7 @@ func (s *site) announced(ctx context.Context, q notifier.IncidentQuery) (posts [
 			if i.UpdatedAt.After(changed) {
 				changed = i.UpdatedAt
 			}
-			if i.State == notifier.Published || slices.ContainsFunc(i.Updates, func(u notifier.Update) bool { return u.Event != 0 }) {
+			if public(i) {
 				posts = append(posts, i)
 			}
 		}

@@ -32,7 +32,7 @@ func (s *site) history(r *http.Request) (answer, error) {
 		data, err := read(r.Context())
 		return answer{name: templates.PageHistory, data: data}, err
 	}
-	return s.copied(r, "history "+month.Format("2006-01"), func(ctx context.Context, lang string) (leaf, error) {
+	return s.copied(r, s.asked, "history "+month.Format("2006-01"), func(ctx context.Context, lang string) (leaf, error) {
 		data, err := read(ctx)
 		if err != nil {
 			return leaf{}, err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"allclear/notifier"
@@ -16,6 +15,7 @@ import (
 const (
 	postsPerPage = 20
 	countFor     = 5 * time.Second // how long a follower count is good
+	offerFor     = time.Second     // and a list of components to choose from
 )
 
 // home is what was posted, newest first, and how everything does.
@@ -24,7 +24,7 @@ func (s *site) home(r *http.Request) (answer, error) {
 		home, err := s.overview(r.Context(), cursor)
 		return answer{name: templates.PageHome, data: home}, badCursor(cursor, err)
 	}
-	return s.copied(r, "home", func(ctx context.Context, lang string) (leaf, error) {
+	return s.copied(r, s.copies, "home", func(ctx context.Context, lang string) (leaf, error) {
 		home, err := s.overview(ctx, "")
 		if err != nil {
 			return leaf{}, err
@@ -64,7 +64,7 @@ func (s *site) state(ctx context.Context) (templates.Home, error) {
 	if err != nil {
 		return templates.Home{}, err
 	}
-	followers, err := s.followers.count(ctx, s.now())
+	followers, err := s.followers.get(ctx, s.now())
 	if err != nil {
 		return templates.Home{}, err
 	}
@@ -72,9 +72,9 @@ func (s *site) state(ctx context.Context) (templates.Home, error) {
 }
 
 // copied answers with the copy of a page in the visitor's language.
-func (s *site) copied(r *http.Request, what string, render func(ctx context.Context, lang string) (leaf, error)) (answer, error) {
+func (s *site) copied(r *http.Request, in *copies, what string, render func(ctx context.Context, lang string) (leaf, error)) (answer, error) {
 	lang := s.pages.Lang(r.Header.Get("Accept-Language"))
-	l, err := s.copies.get(r.Context(), what+" "+lang, func(ctx context.Context) (leaf, error) { return render(ctx, lang) })
+	l, err := in.get(r.Context(), what+" "+lang, func(ctx context.Context) (leaf, error) { return render(ctx, lang) })
 	return answer{leaf: &l}, err
 }
 
@@ -87,28 +87,4 @@ func (s *site) paper(name, lang string, data any) (leaf, error) {
 	l := newLeaf(body.Bytes(), "text/html; charset=utf-8")
 	l.lang = lang
 	return l, nil
-}
-
-// counter remembers the number of followers for a moment, so that a rush of
-// visitors, who come when something is broken, counts once.
-type counter struct {
-	ask func(ctx context.Context) (int64, error)
-
-	mu    sync.Mutex
-	last  int64
-	until time.Time
-}
-
-func (c *counter) count(ctx context.Context, now time.Time) (int64, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now.Before(c.until) {
-		return c.last, nil
-	}
-	n, err := c.ask(ctx)
-	if err != nil {
-		return 0, err
-	}
-	c.last, c.until = n, now.Add(countFor)
-	return n, nil
 }

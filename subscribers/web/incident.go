@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"allclear/notifier"
 	"allclear/templates"
@@ -13,12 +14,12 @@ import (
 // one that was withdrawn still is, and says so.
 func (s *site) incident(r *http.Request) (answer, error) {
 	id := r.PathValue("id")
-	return s.copied(r, "incident "+id, func(ctx context.Context, lang string) (leaf, error) {
+	return s.copied(r, s.asked, "incident "+id, func(ctx context.Context, lang string) (leaf, error) {
 		found, err := s.posts.Incident(ctx, id)
 		if err != nil {
 			return leaf{}, err
 		}
-		if found.State == notifier.Draft {
+		if !public(found) {
 			return leaf{}, notifier.ErrNotFound
 		}
 		parts, err := s.posts.Components(ctx)
@@ -31,6 +32,14 @@ func (s *site) incident(r *http.Request) (answer, error) {
 		}
 		return s.paper(templates.PageIncident, lang, page)
 	})
+}
+
+// public reports whether everybody may read a post. One that was withdrawn stays,
+// so that whoever has seen it learns that it is; unless nobody was told of it,
+// for then it may never have been public.
+func public(i notifier.Incident) bool {
+	return i.State == notifier.Published ||
+		i.State == notifier.Retracted && slices.ContainsFunc(i.Updates, func(u notifier.Update) bool { return u.Event != 0 })
 }
 
 // badCursor makes a made-up cursor a page that is not there.

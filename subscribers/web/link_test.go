@@ -6,7 +6,10 @@ import (
 	"net/url"
 	"testing"
 
+	"allclear/subscribers"
 	"allclear/subscribers/web/gate"
+	"strings"
+	"time"
 )
 
 // askLink asks for a link as a visitor does, who takes a while to type.
@@ -54,5 +57,39 @@ func TestInARushForLinksAVisitorWorksOrCopiesACode(t *testing.T) {
 	post(code).says(http.StatusOK, "Look into your mailbox")
 	if len(h.lost.all) != n+2 {
 		t.Errorf("%d were asked for, of %d", len(h.lost.all), n+2)
+	}
+}
+
+func TestALinkToManageIsGoodForAMonthAndThenLeadsToANewOne(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("ann@example.com", subscribers.Active)
+	link := h.manageLink(n)
+	h.pass(subscribers.ManageLife + 2*time.Hour)
+	for _, path := range []string{link, link + "/erase", link + "/data.json"} {
+		h.ask(http.MethodGet, path, "").says(http.StatusGone, "This link is too old", `action="/link"`).silent("ann@")
+	}
+	h.send(link, "do", "pause").says(http.StatusGone)
+	h.send(link + "/erase").says(http.StatusGone)
+	if h.state(n) != subscribers.Active {
+		t.Errorf("became %s", h.state(n))
+	}
+}
+
+func TestAskingForALinkIsAnsweredAlikeWhateverTheAddress(t *testing.T) {
+	h := newHouse(t)
+	h.reader("ann@example.com", subscribers.Active)
+	h.ask(http.MethodGet, "/link", "").says(http.StatusOK, "Send me my link", `autocomplete="email"`)
+	known, unknown := h.askLink("ann@example.com").says(http.StatusOK, "Look into your mailbox"), h.askLink("nobody@example.com")
+	if known.text != unknown.text || known.status != unknown.status || fmt.Sprint(known.header["Content-Length"]) != fmt.Sprint(unknown.header["Content-Length"]) {
+		t.Error("the answers differ")
+	}
+	if fmt.Sprint(h.lost.all) != "[ann@example.com nobody@example.com]" {
+		t.Errorf("asked %v", h.lost.all)
+	}
+	for _, address := range []string{"", "ann", "a@b\r\nBcc: c@d", strings.Repeat("a", 300) + "@example.com", `"><script>`} {
+		h.askLink(address).says(http.StatusUnprocessableEntity, "no email address", `href="#field-address"`).silent("<script>")
+	}
+	if len(h.lost.all) != 2 || len(h.waits()) != 0 {
+		t.Errorf("asked %v", h.lost.all)
 	}
 }

@@ -183,7 +183,7 @@ func (s *site) pause(r *http.Request, who subscribers.Subscriber) (templates.Man
 // moveAway has both addresses asked.
 func (s *site) moveAway(r *http.Request, who subscribers.Subscriber) (templates.ManagePage, error) {
 	page := templates.ManagePage{Done: "moving", MoveTo: r.PostForm.Get("address")}
-	if !movable(who) {
+	if !who.State.Movable() {
 		return page, notifier.Invalidf("state", "is %s", who.State)
 	}
 	address, err := subscribers.ParseAddress(page.MoveTo)
@@ -197,10 +197,6 @@ func (s *site) moveAway(r *http.Request, who subscribers.Subscriber) (templates.
 		page.MoveTo, page.MovingTo = "", address
 	}
 	return page, err
-}
-
-func movable(who subscribers.Subscriber) bool {
-	return who.Channel == notifier.Email && who.State != subscribers.Pending && who.State != subscribers.Unsubscribed
 }
 
 // manageShow fills the page in with what is kept.
@@ -233,7 +229,7 @@ func (s *site) manageShow(r *http.Request, who subscribers.Subscriber, page temp
 	page.Kinds, page.Severity = who.Filter.Kinds, who.Filter.Severity
 	page.Cadence, page.Cadences = string(who.Cadence), cadences()
 	page.Timezone, page.Language = who.Timezone, who.Language
-	page.Movable = movable(who)
+	page.Movable = who.Channel == notifier.Email && who.State.Movable()
 	switch {
 	case who.State == subscribers.Unsubscribed:
 	case who.Group: // only its owner comes here, whose token is good for leaving, too

@@ -79,20 +79,6 @@ func (h *house) waits() (out []string) {
 	return out
 }
 
-// group adds a subscriber that many read.
-func (h *house) group(address, contact string) subscribers.Number {
-	h.t.Helper()
-	s := subscribers.Subscriber{Address: address, State: subscribers.Active, Group: true, Contact: contact, CreatedAt: h.clock()}
-	if err := s.Validate(); err != nil {
-		h.t.Fatal(err)
-	}
-	s, err := h.store.AddSubscriber(h.t.Context(), s, nil)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return s.Number
-}
-
 func TestASubscriberChangesEverythingOnOnePage(t *testing.T) {
 	h := newHouse(t)
 	h.part("imap7", "IMAP seven")
@@ -326,21 +312,6 @@ func TestErasingTakesAPageOfItsOwnAndOneButton(t *testing.T) {
 	h.ask(http.MethodPost, h.leaveLink(n), "").says(http.StatusOK, "You are unsubscribed").silent("Undo")
 }
 
-func TestALinkToManageIsGoodForAMonthAndThenLeadsToANewOne(t *testing.T) {
-	h := newHouse(t)
-	n := h.reader("ann@example.com", subscribers.Active)
-	link := h.manageLink(n)
-	h.pass(subscribers.ManageLife + 2*time.Hour)
-	for _, path := range []string{link, link + "/erase", link + "/data.json"} {
-		h.ask(http.MethodGet, path, "").says(http.StatusGone, "This link is too old", `action="/link"`).silent("ann@")
-	}
-	h.send(link, "do", "pause").says(http.StatusGone)
-	h.send(link + "/erase").says(http.StatusGone)
-	if h.state(n) != subscribers.Active {
-		t.Errorf("became %s", h.state(n))
-	}
-}
-
 func TestNothingButItsOwnTokenOpensAPage(t *testing.T) {
 	h := newHouse(t)
 	n := h.reader("ann@example.com", subscribers.Active)
@@ -416,72 +387,5 @@ func TestWhatASubscriptionIsDecidesWhatCanBeDoneWithIt(t *testing.T) {
 		if got := h.state(n); got != state && (state != subscribers.Paused || got != subscribers.Active) {
 			t.Errorf("%s became %s", state, got)
 		}
-	}
-}
-
-func TestAskingForALinkIsAnsweredAlikeWhateverTheAddress(t *testing.T) {
-	h := newHouse(t)
-	h.reader("ann@example.com", subscribers.Active)
-	h.ask(http.MethodGet, "/link", "").says(http.StatusOK, "Send me my link", `autocomplete="email"`)
-	known, unknown := h.askLink("ann@example.com").says(http.StatusOK, "Look into your mailbox"), h.askLink("nobody@example.com")
-	if known.text != unknown.text || known.status != unknown.status || fmt.Sprint(known.header["Content-Length"]) != fmt.Sprint(unknown.header["Content-Length"]) {
-		t.Error("the answers differ")
-	}
-	if fmt.Sprint(h.lost.all) != "[ann@example.com nobody@example.com]" {
-		t.Errorf("asked %v", h.lost.all)
-	}
-	for _, address := range []string{"", "ann", "a@b\r\nBcc: c@d", strings.Repeat("a", 300) + "@example.com", `"><script>`} {
-		h.askLink(address).says(http.StatusUnprocessableEntity, "no email address", `href="#field-address"`).silent("<script>")
-	}
-	if len(h.lost.all) != 2 || len(h.waits()) != 0 {
-		t.Errorf("asked %v", h.lost.all)
-	}
-}
-
-func TestOneReaderOfAGroupCanOnlyHaveItsOwnerAsked(t *testing.T) {
-	h := newHouse(t)
-	n := h.group("ops@example.com", "boss@example.com")
-	for _, path := range []string{h.leaveLink(n), h.manageLink(n), h.manageLink(n) + "/erase"} {
-		got := h.ask(http.MethodGet, path, "").says(http.StatusOK, "Many read this address", "Ask the owner").silent("boss@", "ops@")
-		if strings.Count(got.text, "<button") != 1 {
-			t.Errorf("%s: %d buttons", path, strings.Count(got.text, "<button"))
-		}
-	}
-	h.ask(http.MethodGet, h.manageLink(n)+"/data.json", "").says(http.StatusOK, "Many read this address").silent("boss@")
-	for name, c := range clicks(t) {
-		got := h.ask(http.MethodPost, h.leaveLink(n), c[1], "Content-Type", c[0]).says(http.StatusOK, "The owner is asked").silent("boss@")
-		if got.header.Get("Location") != "" {
-			t.Errorf("%s: %v", name, got.header)
-		}
-	}
-	for _, do := range []string{"pause", "save", "move", "stay", "resume"} {
-		h.send(h.manageLink(n), "do", do, "address", "x@example.com").says(http.StatusOK, "The owner is asked")
-	}
-	h.send(h.manageLink(n)+"/erase").says(http.StatusOK, "The owner is asked")
-	if got := fmt.Sprint(h.waits()); got != "[boss@example.com subscriber.owner]" {
-		t.Errorf("mails %s", got)
-	}
-	if s := h.who(n); s.State != subscribers.Active {
-		t.Errorf("became %+v", s)
-	}
-}
-
-func TestTheOwnerOfAGroupDecidesForIt(t *testing.T) {
-	h := newHouse(t)
-	n := h.group("ops@example.com", "boss@example.com")
-	h.ask(http.MethodGet, h.ownerLink(n), "").says(http.StatusOK, "ops@example.com", "You decide for all of them")
-	h.send(h.ownerLink(n), "do", "pause", "until", "").says(http.StatusOK, "Mails are paused")
-	leave := strings.Replace(h.ownerLink(n), "/manage/", "/unsubscribe/", 1)
-	h.ask(http.MethodGet, leave, "").says(http.StatusOK, "Stop all mails")
-	h.send(leave).says(http.StatusOK, "You are unsubscribed", "Undo")
-	if h.state(n) != subscribers.Unsubscribed {
-		t.Errorf("became %s", h.state(n))
-	}
-	h.pass(subscribers.ManageLife + 2*time.Hour)
-	h.send(leave).says(http.StatusOK) // has left
-	alone := h.reader("ann@example.com", subscribers.Active)
-	h.send("/unsubscribe/" + h.links.Token(subscribers.ForOwner, alone, time.Time{})).says(http.StatusNotFound)
-	if h.state(alone) != subscribers.Active {
-		t.Errorf("became %s", h.state(alone))
 	}
 }

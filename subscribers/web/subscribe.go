@@ -31,7 +31,7 @@ func (s *site) subscribePage(r *http.Request, in url.Values, wrong []templates.W
 	if err != nil {
 		return answer{}, err
 	}
-	form := templates.SubscribeForm{Token: s.gate.Form(s.now()), Components: parts, Entered: entered(in), Wrong: wrong, Whole: true}
+	form := templates.SubscribeForm{Token: s.gate.Form(s.now()), Components: parts, Cadences: cadences(), Entered: entered(in), Wrong: wrong, Whole: true}
 	if id := in.Get("incident"); id != "" {
 		switch i, err := s.followable(r.Context(), id); {
 		case err == nil:
@@ -45,7 +45,7 @@ func (s *site) subscribePage(r *http.Request, in url.Values, wrong []templates.W
 
 // box is the form on another page, of everything or of one incident.
 func (s *site) box(parts []notifier.Component, only *notifier.Incident) *templates.SubscribeForm {
-	return &templates.SubscribeForm{Token: s.gate.Form(s.now()), Components: parts, Only: only}
+	return &templates.SubscribeForm{Token: s.gate.Form(s.now()), Components: parts, Cadences: cadences(), Only: only}
 }
 
 // followable finds an incident that can be followed by itself. What is no id is

@@ -1,12 +1,9 @@
 package web
 
 import (
-	"context"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"allclear/notifier"
 	"allclear/subscribers"
@@ -24,32 +21,6 @@ const (
 
 // entryFields are those that a person fills in, by the names of the columns.
 var entryFields = []string{"address", "components", "severity", "kinds", "cadence", "timezone", "language", "incident"}
-
-// offerFor is how long the list of components is good: a flood asks once a second.
-const offerFor = time.Second
-
-// offer remembers for a moment which components there are to choose from.
-type offer struct {
-	ask func(ctx context.Context) ([]notifier.Component, error)
-
-	mu    sync.Mutex
-	last  []notifier.Component
-	until time.Time
-}
-
-func (c *offer) get(ctx context.Context, now time.Time) ([]notifier.Component, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now.Before(c.until) {
-		return c.last, nil
-	}
-	found, err := c.ask(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c.last, c.until = found, now.Add(offerFor)
-	return found, nil
-}
 
 // readEntry makes a subscriber of what was entered, and says what of it is
 // wrong; it looks at nothing but the form and the components there are.

@@ -136,32 +136,29 @@ func summarise(feed templates.Feed, open []notifier.Incident, parts []notifier.C
 	return out
 }
 
-// summariseParts lists the components, and the groups that they are in.
+// summariseParts lists the components, and the groups that they are in. A group
+// is as bad as its worst.
 func summariseParts(page string, parts []notifier.Component) []summaryComponent {
 	out := []summaryComponent{}
+	worst := map[string]notifier.ComponentState{}
 	for n, c := range parts {
 		x := summaryComponent{
-			ID: c.Key, Name: c.Name, Status: string(c.State), CreatedAt: milli(c.CreatedAt), UpdatedAt: milli(c.CreatedAt),
+			ID: c.Key, Name: c.Name, Status: partStatus(c.State), CreatedAt: milli(c.CreatedAt), UpdatedAt: milli(c.CreatedAt),
 			Position: n + 1, PageID: page,
-		}
-		switch c.State {
-		case notifier.Degraded:
-			x.Status = "degraded_performance"
-		case notifier.Maintenance:
-			x.Status = "under_maintenance"
 		}
 		if c.Group != "" {
 			id := shortID(c.Group)
 			x.GroupID = &id
-			if g := slices.IndexFunc(out, func(o summaryComponent) bool { return o.Group && o.ID == id }); g >= 0 {
-				out[g].Components = append(out[g].Components, c.Key)
-				if worst(x.Status, out[g].Status) {
-					out[g].Status = x.Status
-				}
-			} else {
+			g := slices.IndexFunc(out, func(o summaryComponent) bool { return o.Group && o.ID == id })
+			if g < 0 {
+				g, worst[id] = len(out), c.State
 				out = append(out, summaryComponent{
-					ID: id, Name: c.Group, Status: x.Status, CreatedAt: x.CreatedAt, UpdatedAt: x.UpdatedAt, Position: n + 1, PageID: page, Group: true, Components: []string{c.Key},
+					ID: id, Name: c.Group, Status: x.Status, CreatedAt: x.CreatedAt, UpdatedAt: x.UpdatedAt, Position: n + 1, PageID: page, Group: true,
 				})
+			}
+			out[g].Components = append(out[g].Components, c.Key)
+			if c.State.Worse(worst[id]) {
+				worst[id], out[g].Status = c.State, x.Status
 			}
 		}
 		out = append(out, x)
@@ -169,10 +166,15 @@ func summariseParts(page string, parts []notifier.Component) []summaryComponent 
 	return out
 }
 
-// worst reports whether a is a worse state of a component than b.
-func worst(a, b string) bool {
-	order := []string{"operational", "under_maintenance", "degraded_performance", "partial_outage", "major_outage"}
-	return slices.Index(order, a) > slices.Index(order, b)
+// partStatus is Statuspage's word for a state of a component.
+func partStatus(s notifier.ComponentState) string {
+	switch s {
+	case notifier.Degraded:
+		return "degraded_performance"
+	case notifier.Maintenance:
+		return "under_maintenance"
+	}
+	return string(s)
 }
 
 // indicator sums up as Statuspage does. An incident of no severity counts as a

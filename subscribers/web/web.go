@@ -1,5 +1,6 @@
-// Package web is the public pages: what was posted, and the links in mails by
-// which a subscriber confirms and leaves. One file holds one action.
+// Package web is the public pages: what was posted, as pages and as feeds; and
+// how people subscribe, confirm, change what they chose, and leave. One file
+// holds one action.
 package web
 
 import (
@@ -21,11 +22,12 @@ import (
 	"allclear/templates"
 )
 
-// maxForm is the size of the largest form, in bytes. Ours are empty; a mail
-// provider's one-click is 26.
+// maxForm is the size of the largest form, in bytes. The largest of ours, with
+// every component ticked, has a few thousand; a mail provider's one-click 26.
 const maxForm = 64 << 10
 
-// Options is what the pages are made from. All but Log are mandatory.
+// Options is what the pages are made from. All are mandatory but those that say
+// what nil is.
 type Options struct {
 	Posts  Posts
 	People People
@@ -63,10 +65,10 @@ func New(o Options) http.Handler {
 	}
 	s := &site{
 		posts: o.Posts, people: o.People, account: o.Account, moves: o.Moves, lost: o.Lost, pages: o.Pages, links: o.Links, now: o.Now, log: o.Log,
-		followers: counter{ask: o.People.Followers}, guard: http.NewCrossOriginProtection(),
-		copies:  copies{now: o.Now, changes: o.Changes, kept: map[string]*copied{}},
+		followers: remembered[int64]{ask: o.People.Followers, good: countFor}, guard: http.NewCrossOriginProtection(),
+		copies: newCopies(o.Now, o.Changes), asked: newCopies(o.Now, o.Changes),
 		signUps: o.SignUps, gate: o.Gate, proxies: o.Proxies,
-		offer: offer{ask: o.Posts.Components},
+		offer: remembered[[]notifier.Component]{ask: o.Posts.Components, good: offerFor},
 		free:  meter{Budget: freeRate}, typed: meter{Budget: typedRate}, worked: meter{Budget: workedRate},
 	}
 	mux := http.NewServeMux()
@@ -106,15 +108,16 @@ type site struct {
 	links     *subscribers.Links
 	now       func() time.Time
 	log       *slog.Logger
-	followers counter
+	followers remembered[int64]
 	guard     *http.CrossOriginProtection
-	copies    copies
+	copies    *copies // of the few pages that everybody reads
+	asked     *copies // of those that are named by whoever asks, of which there are many
 
 	signUps             SignUps
 	gate                *gate.Gate
 	proxies             []netip.Prefix
 	free, typed, worked meter
-	offer               offer
+	offer               remembered[[]notifier.Component]
 }
 
 // answer is a page to show, a copy of one, or the body of an asset.
