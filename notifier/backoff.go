@@ -34,6 +34,36 @@ func EmailBackoff(n int, dice float64) time.Duration {
 	return time.Duration(d * (0.8 + 0.4*dice))
 }
 
+// Retries are the pauses behind the charged tries of a channel that gives up
+// after the last of them (DESIGN.md section 3). Each gets a jitter of 20 %.
+var (
+	webhookRetries = []time.Duration{
+		5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
+		10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
+	}
+	smsRetries = []time.Duration{2 * time.Minute, 8 * time.Minute, 30 * time.Minute} // the fourth try within the hour
+)
+
+// longestRetry bounds what an endpoint may ask for with Retry-After.
+const longestRetry = 24 * time.Hour
+
+// backoff is the pause after the n-th charged try on a channel; false where
+// that was the last one.
+func backoff(c Channel, n int, dice float64) (time.Duration, bool) {
+	retries := smsRetries
+	switch c {
+	case Webhook:
+		retries = webhookRetries
+	case SMS:
+	default:
+		return EmailBackoff(n, dice), true
+	}
+	if n > len(retries) {
+		return 0, false
+	}
+	return time.Duration(float64(retries[max(n, 1)-1]) * (0.8 + 0.4*dice)), true
+}
+
 // relayPause is when a delivery that met a relay in trouble is due again. The
 // relay's own breaker decides when it is really asked.
 const relayPause = 15 * time.Second
@@ -55,6 +85,13 @@ func Decide(d Delivery, err error, receipt Receipt, at, expires time.Time, dice 
 	}
 	if errors.Is(err, ErrNotStarted) {
 		s.State, s.DueAt = Pending, d.DueAt
+		var early *NotBeforeError
+		if errors.As(err, &early) {
+			s.DueAt = early.Until
+			if !expires.IsZero() && !s.DueAt.Before(expires) {
+				s.State, s.DueAt = Expired, time.Time{}
+			}
+		}
 		return s
 	}
 	var se *SendError
@@ -68,22 +105,27 @@ func Decide(d Delivery, err error, receipt Receipt, at, expires time.Time, dice 
 	if s.Receipt.Reply == "" {
 		s.Receipt.Reply = Clip(se.Error())
 	}
-	s.Tried = se.Stage != "render"
+	s.Tried, s.Gone = se.Stage != "render", se.Gone
 	var wait time.Duration
 	switch se.Fault {
 	case FaultRecipient:
 		s.Charged = true
-		if se.Permanent {
+		var again bool
+		if wait, again = backoff(d.Channel, d.Attempts+1, dice); se.Permanent || se.Gone || !again {
 			s.State = Failed
 			return s
 		}
-		s.State, wait = Pending, EmailBackoff(d.Attempts+1, dice)
+		s.State = Pending
 	case FaultRelay:
 		s.State, wait = Pending, time.Duration(float64(relayPause)*(0.8+0.4*dice))
 	default: // FaultDomain, FaultOurs
 		s.State, wait = Held, time.Duration(float64(holdPause)*(0.8+0.4*dice))
 	}
-	wait = max(wait, min(se.RetryAfter, lastRetry))
+	longest := lastRetry
+	if d.Channel == Webhook {
+		longest = longestRetry
+	}
+	wait = max(wait, min(se.RetryAfter, longest))
 	s.DueAt = at.Add(wait)
 	if expires.IsZero() || s.DueAt.Before(expires) {
 		return s

@@ -95,6 +95,8 @@ type Delivery struct {
 	Address  string
 	Language string // "" means the service's
 	Zone     string // IANA name; "" means the service's
+	Format   Format // of an endpoint, as it wants it now
+	Quiet    Quiet  // of a phone, as its owner wants it now
 	// Since is the first event this message tells of: the event's own number,
 	// or an earlier one that it replaced unsent (I4).
 	Since int64
@@ -135,6 +137,7 @@ type Settlement struct {
 	DueAt   time.Time     // for Pending and Held
 	Charged bool          // the try counts among the recipient's attempts
 	Tried   bool          // the peer was really asked (an expiry before any try was not)
+	Gone    bool          // the peer wants nothing more, ever (SendError.Gone)
 	At      time.Time     // when the answer came
 	Receipt Receipt
 	// Worker holds the lease. Sent is a fact and needs no lease; all else is

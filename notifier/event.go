@@ -35,13 +35,25 @@ const (
 	// SubscriberOwner tells the owner of an address that many read that one of
 	// them wants to change or end its subscription. It goes to the contact.
 	SubscriberOwner EventType = "subscriber.owner"
+	// EndpointDisabled tells the owner of an endpoint that it is not called any
+	// more. Like all that is Personal of an endpoint, it goes to the contact by mail.
+	EndpointDisabled EventType = "endpoint.disabled"
+
+	// EndpointTest is what a test posts to an endpoint. No event has it.
+	EndpointTest EventType = "endpoint.test"
 )
+
+// Announcements lists the types an endpoint can choose among.
+var Announcements = []EventType{
+	IncidentCreated, IncidentUpdated, IncidentResolved, IncidentCorrected, IncidentRetracted,
+	MaintenanceScheduled, MaintenanceStarted, MaintenanceExtended, MaintenanceCompleted, PostPublished,
+}
 
 // Personal reports whether the event is a mail that one subscriber asked for,
 // and no announcement.
 func (t EventType) Personal() bool {
 	switch t {
-	case SubscriberConfirm, SubscriberLink, SubscriberMoveFrom, SubscriberMoveTo, SubscriberOwner:
+	case SubscriberConfirm, SubscriberLink, SubscriberMoveFrom, SubscriberMoveTo, SubscriberOwner, EndpointDisabled:
 		return true
 	}
 	return false

@@ -1,6 +1,9 @@
 package notifier
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Channel is a door through which messages leave.
 type Channel string
@@ -24,6 +27,7 @@ type Letter struct {
 	Subject string // state in words first; no line breaks
 	Text    string // plain text, LF line ends, UTF-8
 	HTML    string // complete document
+	Body    []byte // what a webhook posts: JSON under 20 kB; the texts are empty then
 
 	EventID    string // the event's opaque id, for Message-ID
 	PreviousID string // opaque id of the last event the reader was sent; "" for none
@@ -59,6 +63,11 @@ type Receipt struct {
 	Relay  string // which relay, endpoint or gateway
 	Reply  string // its answer, at most 500 bytes, control characters replaced
 	Remote string // its id for the message, where it tells one
+
+	// Of an endpoint or a gateway; what was Taken may be written down without them.
+	Status int           // of HTTP; 0: there was no answer
+	Took   time.Duration // from the dial to the end of the answer
+	Answer string        // the first AnswerSize bytes of the answer, as valid UTF-8
 }
 
 // Flight is the outbox's side of one transmission. Senders call it at the two

@@ -130,7 +130,7 @@ func TestAWrongRowNamesItsLineAndFieldAndTheOthersStand(t *testing.T) {
 		"bad language":          {"ann@example.com,,,,,,klingon!,,,", "language", "no language"},
 		"bad state":             {"ann@example.com,,,,,,,asleep,,", "state", "is not one of"},
 		"hour of later days":    {"ann@example.com,,,,,,,,9,", "hour", "not available in this version"},
-		"bad channel":           {"ann@example.com,,,,,,,,,pigeon", "channel", "not available"},
+		"bad channel":           {"ann@example.com,,,,,,,,,pigeon", "channel", "email, webhook, sms"},
 		"too few cells":         {"ann@example.com", "", "has 1 cells where the header has 10"},
 		"too many cells":        {"ann@example.com,,,,,,,,,,", "", "has 11 cells where the header has 10"},
 		"quote never closed":    {"ann@example.com,\"imap7,,,,,,,,", "components", "opened and not closed"},

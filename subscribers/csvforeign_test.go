@@ -15,7 +15,7 @@ func TestStatuspagesFileIsReadAsItIs(t *testing.T) {
 		wrong   string
 	}{
 		{"Ann@example.com", subscribers.Active, ""}, {"bob@example.com", subscribers.Pending, ""}, {"carl@example.com", subscribers.Pending, ""},
-		{"", "", "channel"}, {"", "", "state"},
+		{"", "", "address"}, {"", "", "state"},
 	}
 	if len(rows) != len(want) {
 		t.Fatalf("%d rows", len(rows))

@@ -14,6 +14,9 @@ type Filter struct {
 	Severity   notifier.Severity // lowest severity of incidents; others are not ranked
 	Kinds      []notifier.Kind   // empty means all
 	Incident   string            // the id of the only one to hear of; "" means all
+	// Types are the events an endpoint is called for; empty means all. What
+	// closes an incident it was told of comes anyway.
+	Types []notifier.EventType
 }
 
 // maxIncident is the length of the longest id; ours have 16 characters.
@@ -26,6 +29,9 @@ func (f Filter) Match(e notifier.Event) bool {
 		return false // who never heard of the mistake need not hear that it was one; who did hears it anyway (EventType.Closing)
 	}
 	if f.Incident != "" && f.Incident != e.IncidentID {
+		return false
+	}
+	if len(f.Types) > 0 && !slices.Contains(f.Types, e.Type) {
 		return false
 	}
 	if len(f.Kinds) > 0 && !slices.Contains(f.Kinds, e.Kind) {
@@ -74,6 +80,12 @@ func (f *Filter) Validate() error {
 	if len(f.Incident) > maxIncident || strings.ContainsFunc(f.Incident, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return notifier.Invalidf("incident", "is not the id of an incident")
 	}
+	for i, t := range f.Types {
+		if !slices.Contains(notifier.Announcements, t) {
+			return notifier.Invalidf("types["+strconv.Itoa(i)+"]", "%q is no type of event; use one like incident.created", t)
+		}
+	}
+	f.Types = distinct(f.Types)
 	f.Components = distinct(f.Components)
 	f.Kinds = distinct(f.Kinds)
 	return nil

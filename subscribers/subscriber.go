@@ -68,7 +68,7 @@ var Offered = []Cadence{Instant, Milestones}
 type Subscriber struct {
 	Number       Number
 	Channel      notifier.Channel
-	Address      string // as ParseAddress returns it
+	Address      string // as ParseAddress, ParseEndpoint or ParsePhone returns it
 	State        State
 	Filter       Filter
 	Cadence      Cadence
@@ -81,9 +81,13 @@ type Subscriber struct {
 	Left         Leave     // how it left; zero while it has not
 
 	// Group: many read the address, so that one of them cannot end or change
-	// the subscription of all. Contact is the address of who can.
+	// the subscription of all. Contact is the mail address of who can; an
+	// endpoint always has one.
 	Group   bool
 	Contact string
+
+	Format notifier.Format // of an endpoint
+	Quiet  notifier.Quiet  // of a phone
 }
 
 // ConfirmEvent makes the event that asks s to confirm.
@@ -99,14 +103,9 @@ func (s *Subscriber) Validate() error {
 	if s.Channel == "" {
 		s.Channel = notifier.Email
 	}
-	if s.Channel != notifier.Email {
-		return notifier.Invalidf("channel", "%q is not available; this version sends email", s.Channel)
-	}
-	a, err := ParseAddress(s.Address)
-	if err != nil {
+	if err := s.validateDoor(); err != nil {
 		return err
 	}
-	s.Address = a
 	if s.State == "" {
 		s.State = Pending
 	}
@@ -136,8 +135,46 @@ func (s *Subscriber) Validate() error {
 	return s.Filter.Validate()
 }
 
-func (s *Subscriber) validateGroup() error {
+// validateDoor checks what depends on the channel.
+func (s *Subscriber) validateDoor() (err error) {
+	switch s.Channel {
+	case notifier.Email:
+		s.Address, err = ParseAddress(s.Address)
+	case notifier.Webhook:
+		s.Address, err = ParseEndpoint(s.Address)
+		if s.Format == "" {
+			s.Format = notifier.FormatStandard
+		}
+	case notifier.SMS:
+		s.Address, err = ParsePhone(s.Address)
+	default:
+		return notifier.Invalidf("channel", "%q is not one of email, webhook, sms", s.Channel)
+	}
 	switch {
+	case err != nil:
+		return err
+	case s.Channel != notifier.Webhook && s.Format != "":
+		return notifier.Invalidf("format", "is only for webhooks")
+	case s.Channel != notifier.Webhook && len(s.Filter.Types) > 0:
+		return notifier.Invalidf("types", "are only for webhooks; email and sms choose by cadence")
+	case s.Channel == notifier.Webhook && !slices.Contains(notifier.Formats, s.Format):
+		return notifier.Invalidf("format", "%q is not one of standard, statuspage, slack, teams, discord", s.Format)
+	case s.Channel != notifier.Email && s.Group:
+		return notifier.Invalidf("group", "is only for email")
+	case s.Channel != notifier.SMS && s.Quiet != "":
+		return notifier.Invalidf("quiet", "is only for sms")
+	case s.Channel == notifier.SMS && s.Cadence != "" && s.Cadence != Instant && s.Cadence != Milestones:
+		return notifier.Invalidf("cadence", "is instant or milestones for sms; digests do not fit into a message")
+	}
+	return s.Quiet.Validate()
+}
+
+func (s *Subscriber) validateGroup() error {
+	endpoint := s.Channel == notifier.Webhook
+	switch {
+	case endpoint && s.Contact == "":
+		return notifier.Invalidf("contact", "must not be empty for a webhook: it is the mail address of who looks after it")
+	case endpoint:
 	case !s.Group && s.Contact == "":
 		return nil
 	case !s.Group:

@@ -30,7 +30,10 @@ func TestABadSubscriberNamesItsField(t *testing.T) {
 	good := func() Subscriber { return Subscriber{Address: "a@b.example"} }
 	for field, cases := range map[string][]func(*Subscriber){
 		"address":       {func(s *Subscriber) { s.Address = "" }, func(s *Subscriber) { s.Address = "a@b.example\r\nx" }},
-		"channel":       {func(s *Subscriber) { s.Channel = "fax" }, func(s *Subscriber) { s.Channel = notifier.SMS }},
+		"channel":       {func(s *Subscriber) { s.Channel = "fax" }},
+		"format":        {func(s *Subscriber) { s.Format = notifier.FormatSlack }},
+		"types":         {func(s *Subscriber) { s.Filter.Types = []notifier.EventType{notifier.IncidentCreated} }},
+		"quiet":         {func(s *Subscriber) { s.Quiet = "22:00-07:00" }},
 		"state":         {func(s *Subscriber) { s.State = "gone" }, func(s *Subscriber) { s.State = "Active" }},
 		"cadence":       {func(s *Subscriber) { s.Cadence = "hourly" }, func(s *Subscriber) { s.Cadence = Weekly }},
 		"timezone":      {func(s *Subscriber) { s.Timezone = "Europe/Nowhere" }, func(s *Subscriber) { s.Timezone = "Local" }, func(s *Subscriber) { s.Timezone = "../etc/passwd" }, func(s *Subscriber) { s.Timezone = "+02:00" }},
@@ -47,6 +50,59 @@ func TestABadSubscriberNamesItsField(t *testing.T) {
 			if !errors.As(err, &invalid) || invalid.Field != field {
 				t.Errorf("%s/%d: %v", field, n, err)
 			}
+		}
+	}
+}
+
+func TestABadEndpointOrPhoneNamesItsField(t *testing.T) {
+	hook := func() Subscriber {
+		return Subscriber{Channel: notifier.Webhook, Address: "https://example.com/hook", Contact: "ops@example.com"}
+	}
+	phone := func() Subscriber { return Subscriber{Channel: notifier.SMS, Address: "+47 400 00 000"} }
+	for _, c := range []struct {
+		field string
+		good  func() Subscriber
+		spoil func(*Subscriber)
+	}{
+		{"address", hook, func(s *Subscriber) { s.Address = "https://user:pass@example.com/" }},
+		{"format", hook, func(s *Subscriber) { s.Format = "xml" }},
+		{"types[0]", hook, func(s *Subscriber) { s.Filter.Types = []notifier.EventType{notifier.SubscriberConfirm} }},
+		{"contact", hook, func(s *Subscriber) { s.Contact = "" }},
+		{"contact", hook, func(s *Subscriber) { s.Contact = "nobody" }},
+		{"group", hook, func(s *Subscriber) { s.Group = true }},
+		{"address", phone, func(s *Subscriber) { s.Address = "40000000" }},
+		{"address", phone, func(s *Subscriber) { s.Address = "+47 1" }},
+		{"quiet", phone, func(s *Subscriber) { s.Quiet = "22-7" }},
+		{"cadence", phone, func(s *Subscriber) { s.Cadence = Daily }},
+		{"types", phone, func(s *Subscriber) { s.Filter.Types = []notifier.EventType{notifier.IncidentCreated} }},
+	} {
+		s := c.good()
+		if err := s.Validate(); err != nil {
+			t.Fatalf("a good one: %v", err)
+		}
+		s = c.good()
+		c.spoil(&s)
+		var invalid *notifier.Invalid
+		if err := s.Validate(); !errors.As(err, &invalid) || invalid.Field != c.field {
+			t.Errorf("%s: %v", c.field, err)
+		}
+	}
+}
+
+func TestAnEndpointIsKeptInOneSpelling(t *testing.T) {
+	for in, want := range map[string]string{
+		" HTTPS://Example.COM:443/Hook?x=1 ": "https://example.com/Hook?x=1",
+		"https://bücher.example/":            "https://xn--bcher-kva.example/",
+		"https://example.com.:8443":          "https://example.com:8443",
+		"http://[::1]:80/x":                  "http://[::1]/x",
+	} {
+		if got, err := ParseEndpoint(in); err != nil || got != want {
+			t.Errorf("%q: %q, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"", "ftp://example.com/", "example.com/hook", "https://", "https://a b.example/", "https://example.com/#x", "https://example.com/\n", "https://example.com\\@evil.example/", "https://-.example/", "https://example.com/" + strings.Repeat("x", maxEndpoint)} {
+		if got, err := ParseEndpoint(in); err == nil {
+			t.Errorf("%q was taken as %q", in, got)
 		}
 	}
 }

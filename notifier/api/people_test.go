@@ -62,7 +62,7 @@ func TestBadSubscribersAreRefusedByField(t *testing.T) {
 		"non-ASCII local part": {`{"address":"änn@example.com"}`, "address", "SMTPUTF8"},
 		"bad zone":             {`{"address":"ann@example.com","timezone":"Mars/Base"}`, "timezone", "no time zone"},
 		"bad language":         {`{"address":"ann@example.com","language":"!"}`, "language", "no language"},
-		"bad channel":          {`{"address":"ann@example.com","channel":"webhook"}`, "channel", "not available"},
+		"bad channel":          {`{"address":"ann@example.com","channel":"pigeon"}`, "channel", "email, webhook, sms"},
 		"digest of later days": {`{"address":"ann@example.com","cadence":"weekly"}`, "cadence", "not available"},
 		"unknown cadence":      {`{"address":"ann@example.com","cadence":"hourly"}`, "cadence", "instant"},
 		"unknown kind":         {`{"address":"ann@example.com","kinds":["incident","gossip"]}`, "kinds[1]", "incident"},

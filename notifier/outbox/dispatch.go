@@ -213,7 +213,9 @@ func (b *Outbox) send(ctx context.Context, c *claim) {
 	case errors.Is(err, notifier.ErrNotStarted) && !f.refused && ctx.Err() == nil:
 		// The sender has no way for it (every relay of its lane is paused, say).
 		// Due at once it would go round and round.
-		s.DueAt = s.At.Add(declinedPause)
+		if later := s.At.Add(declinedPause); s.State == notifier.Pending && s.DueAt.Before(later) {
+			s.DueAt = later
+		}
 	}
 	if err != nil && !errors.Is(err, notifier.ErrNotStarted) {
 		// Debug, and never the reply: it may quote the address.

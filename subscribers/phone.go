@@ -1,0 +1,37 @@
+package subscribers
+
+import (
+	"strings"
+
+	"github.com/nyaruka/phonenumbers"
+
+	"allclear/notifier"
+)
+
+// ParsePhone checks a number and returns it in the form of E.164, with its plus
+// and country code. A number without them is refused: nobody could tell whose
+// it is. The error is an *notifier.Invalid for address.
+func ParsePhone(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return "", notifier.Invalidf("address", "must not be empty")
+	}
+	if !strings.HasPrefix(s, "+") || len(s) > 40 {
+		return "", notifier.Invalidf("address", "must begin with + and the country's code, such as +47 400 00 000")
+	}
+	n, err := phonenumbers.Parse(s, "")
+	if err != nil || !phonenumbers.IsValidNumber(n) || n.GetExtension() != "" {
+		return "", notifier.Invalidf("address", "is no telephone number; write it with + and the country's code, such as +47 400 00 000")
+	}
+	return phonenumbers.Format(n, phonenumbers.E164), nil
+}
+
+// Country is the ISO 3166 code of a number as ParsePhone returns it; "" where
+// it belongs to none.
+func Country(phone string) string {
+	n, err := phonenumbers.Parse(phone, "")
+	if err != nil {
+		return ""
+	}
+	return phonenumbers.GetRegionCodeForNumber(n)
+}
