@@ -15,7 +15,6 @@ import (
 	"allclear/notifier/email"
 	"allclear/notifier/email/mailbox"
 	"allclear/notifier/fanout"
-	"allclear/notifier/outbox"
 	"allclear/store"
 	"allclear/subscribers"
 	"allclear/templates"
@@ -46,13 +45,12 @@ type programOptions struct {
 type Program struct {
 	o        programOptions
 	db       *store.Store
-	journal  *outbox.Journal
 	mail     *mailRoom
 	set      *templates.Set
 	links    *subscribers.Links
 	secret   []byte
 	pool     *email.Pool
-	out      *outbox.Outbox
+	doors    []*door
 	fan      *fanout.Fanout
 	watch    *watch
 	lost     *lostLinks
@@ -156,17 +154,6 @@ func (p *Program) open(ctx context.Context) error {
 		log.Warn("ALLCLEAR_DKIM is not set: mail goes out unsigned, and many providers refuse it or take it for junk; allclear dkim generate makes a key")
 	}
 	p.secret, p.links = secret, subscribers.NewLinks(secret)
-	identity, err := p.db.Identity(ctx)
-	if err != nil {
-		return err
-	}
-	folder, err := s.stateFolder(p.o.env)
-	if err != nil {
-		return err
-	}
-	if p.journal, err = outbox.OpenJournal(folder, identity); err != nil {
-		return err
-	}
 	if err := p.listen(ctx); err != nil {
 		return err
 	}
@@ -175,17 +162,17 @@ func (p *Program) open(ctx context.Context) error {
 	if err := p.mail.catch(s.Relay, p.o.box); err != nil {
 		return err
 	}
-	if err := p.deliver(); err != nil {
+	if err := p.deliver(ctx); err != nil {
 		return err
 	}
-	if err := p.out.Recover(ctx); err != nil {
-		return fmt.Errorf("recover what an earlier process left: %w", err)
+	if err := p.recoverDoors(ctx); err != nil {
+		return err
 	}
 	return p.mount()
 }
 
 // deliver builds what carries an event to its readers.
-func (p *Program) deliver() error {
+func (p *Program) deliver(ctx context.Context) error {
 	s, log := &p.o.settings, p.o.log
 	var err error
 	if p.set, err = s.Site.set(p.base, p.db, links{p.links}, p.db.Now); err != nil {
@@ -204,14 +191,12 @@ func (p *Program) deliver() error {
 	if p.pool, err = p.mail.pool(newRelayNews(p.metrics, log, p.db.Now), nil, p.db.Now); err != nil {
 		return err
 	}
-	p.out = outbox.New(outbox.Options{
-		Channel: notifier.Email, Queue: p.db, Leases: p.db, Renderer: p.set.Renderer(),
-		Sender:  email.NewSender(compositor, p.pool),
-		Journal: p.journal, Now: p.db.Now, Log: log, Workers: p.pool.Capacity(), Drain: drainFlights, Observe: p.metrics.settled,
-	})
+	if err := p.openDoor(ctx, notifier.Email, email.NewSender(compositor, p.pool), p.pool.Capacity()); err != nil {
+		return err
+	}
 	p.fan = fanout.New(fanout.Options{Expander: p.db, Log: log, Made: func(s notifier.Slice) {
 		p.metrics.made.WithLabelValues(s.Lane.String()).Add(float64(s.Made))
-		p.out.Nudge()
+		p.nudgeDoors()
 	}})
 	p.lost = newLostLinks(&lostLinks{send: p.db.SendLink, sent: p.fan.Nudge, now: p.db.Now, log: log})
 	p.signUps = newSignUps(signUps{
@@ -231,7 +216,7 @@ func (p *Program) pulsed(ctx context.Context, pulse notifier.Pulse, asked time.T
 	}
 	p.pool.SetPaused(relays)
 	p.fan.Nudge()
-	return p.out.Pulse(ctx, pulse, asked)
+	return p.pulseDoors(ctx, pulse, asked)
 }
 
 // databaseError gives a bad address the name of its setting.
@@ -260,7 +245,7 @@ func (p *Program) Run(ctx context.Context) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	// What goes wrong may do so before the end, and ends the rest, or behind it.
-	troubles := make(chan error, len(p.servers)+3)
+	troubles := make(chan error, len(p.servers)+len(p.doors)+2)
 	trouble := func(err error) {
 		if err != nil {
 			troubles <- err
@@ -290,7 +275,9 @@ func (p *Program) Run(ctx context.Context) error {
 		early.Go(func() { p.lost.run(ctx) })
 		early.Go(func() { p.signUps.run(ctx) })
 	}
-	early.Go(func() { trouble(p.out.Run(ctx)) })
+	for _, d := range p.doors {
+		early.Go(func() { trouble(d.out.Run(ctx)) })
+	}
 	<-ctx.Done()
 	p.draining.Store(true)
 	p.o.log.Info("draining")
@@ -330,9 +317,7 @@ func (p *Program) Close() error {
 	if p.mail != nil {
 		errs = append(errs, p.mail.close())
 	}
-	if p.journal != nil {
-		errs = append(errs, p.journal.Close())
-	}
+	errs = append(errs, p.closeDoors())
 	if p.db != nil {
 		errs = append(errs, p.db.Close())
 	}
