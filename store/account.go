@@ -15,9 +15,10 @@ import (
 
 // SendLink mails whoever has an address the link to their subscription, or the
 // owner where many read the address. At most one such mail goes to a subscriber
-// in a day. It reports whether there was something to send, which must not be
+// in a day, and no more than the budgets of who asks hold. It reports whether there was something to send, which must not be
 // told to whoever asked.
-func (s *Store) SendLink(ctx context.Context, channel notifier.Channel, address string) (sent bool, err error) {
+func (s *Store) SendLink(ctx context.Context, lost subscribers.Lost) (sent bool, err error) {
+	channel, address := notifier.Email, lost.Address
 	// A look first: most of those who ask for others' addresses ask for none that
 	// is here, and even an empty transaction would keep others from writing.
 	found, err := present(s.conn(ctx), "subscribers", channel, []string{address})
@@ -26,6 +27,10 @@ func (s *Store) SendLink(ctx context.Context, channel notifier.Channel, address 
 	}
 	err = s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		sent = false
+		// From here on nobody else pays from the budgets.
+		if _, err := next(tx, "subscriber", 0); err != nil {
+			return err
+		}
 		rows, err := subscribersAt(tx, channel, []string{address})
 		if err != nil {
 			return err
@@ -34,7 +39,11 @@ func (s *Store) SendLink(ctx context.Context, channel notifier.Channel, address 
 		if !ok {
 			return nil
 		}
-		sent, err = s.sendLink(ctx, tx, row.subscriber())
+		d := registrar{store: s, tx: tx, limits: subscribers.SignUpLimits(), now: s.Now()}
+		sent, err = s.sendLink(ctx, tx, row.subscriber(), func() (bool, error) {
+			bill, err := d.pay(lost.Purses())
+			return bill.refused == "" && err == nil, err
+		})
 		return err
 	})
 	return sent, err
@@ -49,15 +58,16 @@ func (s *Store) SendOwner(ctx context.Context, n subscribers.Number) (sent bool,
 			return fmt.Errorf("subscriber %s: %w", n, err)
 		}
 		if row.Shared {
-			sent, err = s.sendLink(ctx, tx, row.subscriber())
+			sent, err = s.sendLink(ctx, tx, row.subscriber(), func() (bool, error) { return true, nil })
 		}
 		return err
 	})
 	return sent, err
 }
 
-// sendLink writes the event where it may. The subscriber's row is locked.
-func (s *Store) sendLink(ctx context.Context, tx *gorm.DB, who subscribers.Subscriber) (bool, error) {
+// sendLink writes the event where it may, and where it is paid for. The
+// subscriber's row is locked.
+func (s *Store) sendLink(ctx context.Context, tx *gorm.DB, who subscribers.Subscriber, paid func() (bool, error)) (bool, error) {
 	if who.State == subscribers.Pending { // has proved nothing yet
 		return false, nil
 	}
@@ -74,6 +84,9 @@ func (s *Store) sendLink(ctx context.Context, tx *gorm.DB, who subscribers.Subsc
 	}
 	asked, err := s.asked(tx, int64(who.Number), notifier.SubscriberLink, notifier.SubscriberOwner)
 	if err != nil || asked >= askedOnce {
+		return false, err
+	}
+	if ok, err := paid(); err != nil || !ok {
 		return false, err
 	}
 	if err := s.audit(ctx, tx, "subscriber.send_link", who.Number.String(), string(t)); err != nil {

@@ -43,7 +43,7 @@ func TestALinkGoesToWhomItIsAboutOnceADay(t *testing.T) {
 			"pending@example.org": false, "barred@example.org": false, "nobody@example.org": false,
 		} {
 			for i := range 3 {
-				if sent, err := b.SendLink(b.ctx, notifier.Email, address); err != nil || sent != (want && i == 0) {
+				if sent, err := b.SendLink(b.ctx, subscribers.Lost{Address: address}); err != nil || sent != (want && i == 0) {
 					t.Errorf("%s, request %d: %t, %v", address, i, sent, err)
 				}
 			}
@@ -52,7 +52,7 @@ func TestALinkGoesToWhomItIsAboutOnceADay(t *testing.T) {
 			t.Errorf("mailed %v", got)
 		}
 		d.Advance(24*time.Hour + time.Second)
-		if sent, err := b.SendLink(b.ctx, notifier.Email, "active@example.org"); err != nil || !sent {
+		if sent, err := b.SendLink(b.ctx, subscribers.Lost{Address: "active@example.org"}); err != nil || !sent {
 			t.Errorf("a day later: %t, %v", sent, err)
 		}
 		b.sound()
@@ -67,7 +67,7 @@ func TestAboutAGroupItsOwnerIsMailed(t *testing.T) {
 			t.Errorf("%t, %v", sent, err)
 		}
 		for range 2 { // a link that is asked for by address is the same mail
-			if sent, err := b.SendLink(b.ctx, notifier.Email, "ops@example.org"); err != nil || sent {
+			if sent, err := b.SendLink(b.ctx, subscribers.Lost{Address: "ops@example.org"}); err != nil || sent {
 				t.Errorf("again: %t, %v", sent, err)
 			}
 		}
@@ -220,10 +220,10 @@ func TestWhatIsToldOfASubscriberIsTheNewestFirstAndNobodyElses(t *testing.T) {
 		who := b.subscribe(reader("a@example.org", subscribers.Active))
 		b.subscribe(reader("b@example.org", subscribers.Active))
 		first := b.opened(d, notifier.Announcement{Title: "First"})
-		if _, err := b.SendLink(b.ctx, notifier.Email, "a@example.org"); err != nil {
+		if _, err := b.SendLink(b.ctx, subscribers.Lost{Address: "a@example.org"}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.SendLink(b.ctx, notifier.Email, "b@example.org"); err != nil {
+		if _, err := b.SendLink(b.ctx, subscribers.Lost{Address: "b@example.org"}); err != nil {
 			t.Fatal(err)
 		}
 		b.opened(d, notifier.Announcement{Title: "Last", Kind: notifier.KindPost, Body: "x"})

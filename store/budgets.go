@@ -17,11 +17,11 @@ type bill struct {
 	later   time.Time
 }
 
-// pay takes one confirmation out of every budget that it is paid from, or out of none.
-func (d *registrar) pay(x *subscribers.SignUp) (bill, error) {
+// pay takes one mail out of one purse of every list, or out of none.
+func (d *registrar) pay(out [][]subscribers.Purse) (bill, error) {
 	var from []subscribers.Purse
 	var whole []time.Time
-	for _, purses := range x.Purses() {
+	for _, purses := range out {
 		paid, no := false, bill{refused: purses[0].Scope}
 		for _, p := range purses {
 			p.Key = d.store.budgetKey(p)

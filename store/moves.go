@@ -22,8 +22,10 @@ const (
 
 // AskMove begins to move a subscription to another address: both are asked
 // whether it may, but for a group's, which only its owner decides about. What is
-// known of the other address does not show. A subscriber has one move at a time;
-// a new one takes an older one's place. A Refusal of ErrConflict: it asked too
+// known of the other address does not show, nor that somebody else's move to it
+// is not through: this one waits then, and whoever asked is none the wiser. A
+// subscriber has one move at a time; a new one takes an older one's place, unless
+// both addresses were asked about the same today. A Refusal of ErrConflict: it asked too
 // often, or is in no state to move.
 func (s *Store) AskMove(ctx context.Context, n subscribers.Number, address string) error {
 	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
@@ -54,6 +56,9 @@ func (s *Store) AskMove(ctx context.Context, n subscribers.Number, address strin
 			return err
 		}
 		now := s.Now() // the mails' too: their links are of this move
+		if stands, err := s.askedToday(tx, from, target, now); err != nil || stands {
+			return err // the mails that both have are good, and the new address gets no other today
+		}
 		if err := tx.Exec(`DELETE FROM moves WHERE subscriber = ? OR (target = ? AND asked_at <= ?)`,
 			int64(n), int64(target.Number), micros(now.Add(-subscribers.MoveLife))).Error; err != nil {
 			return fmt.Errorf("end an older move: %w", err)
@@ -65,12 +70,11 @@ func (s *Store) AskMove(ctx context.Context, n subscribers.Number, address strin
 		if err := s.audit(ctx, tx, "subscriber.ask_move", n.String(), target.Number.String()); err != nil {
 			return err
 		}
-		if done.RowsAffected == 0 {
-			return nil // somebody else's move to that address is not through
-		}
-		ask, err := s.mayAskTarget(tx, target, now)
-		if err != nil {
-			return err
+		ask := done.RowsAffected > 0 // else somebody else's move to that address is not through
+		if ask {
+			if ask, err = s.mayAskTarget(tx, target, now); err != nil {
+				return err
+			}
 		}
 		if ask {
 			if err := s.mailAt(tx, now, target, notifier.SubscriberMoveTo); err != nil {
@@ -92,7 +96,7 @@ func (s *Store) mayAskTarget(tx *gorm.DB, target subscribers.Subscriber, now tim
 		return false, err
 	}
 	d := registrar{store: s, tx: tx, limits: subscribers.SignUpLimits(), now: now}
-	bill, err := d.pay(&subscribers.SignUp{Subscriber: target})
+	bill, err := d.pay((&subscribers.SignUp{Subscriber: target}).Purses())
 	return bill.refused == "" && err == nil, err
 }
 
@@ -147,6 +151,9 @@ func (s *Store) mailAt(tx *gorm.DB, now time.Time, to subscribers.Subscriber, t 
 // took too long is over.
 func (s *Store) Move(ctx context.Context, n subscribers.Number, to bool) (subscribers.Move, error) {
 	m, err := s.move(s.conn(ctx), n, to, false)
+	if !to && errors.Is(err, notifier.ErrNotFound) {
+		m, err = s.movePutOff(s.conn(ctx), n)
+	}
 	return m, translate(err)
 }
 
@@ -182,8 +189,12 @@ func (s *Store) move(tx *gorm.DB, n subscribers.Number, to, lock bool) (subscrib
 func (s *Store) CancelMove(ctx context.Context, n subscribers.Number) error {
 	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		done := tx.Exec(`DELETE FROM moves WHERE subscriber = ?`, int64(n))
-		if done.Error != nil || done.RowsAffected == 0 {
-			return done.Error
+		if done.Error != nil {
+			return fmt.Errorf("end the move: %w", done.Error)
+		}
+		asked, err := endQuestions(tx, n)
+		if err != nil || done.RowsAffected == 0 && asked == 0 {
+			return err
 		}
 		return s.audit(ctx, tx, "subscriber.cancel_move", n.String(), "")
 	})
@@ -203,6 +214,12 @@ func (s *Store) AgreeMove(ctx context.Context, n subscribers.Number, to bool) (s
 		}
 		// As in ChangeSubscriber the fan-out is kept out before any row is locked.
 		m, err := s.move(tx, n, to, false)
+		if !to && errors.Is(err, notifier.ErrNotFound) {
+			if out, err = s.movePutOff(tx, n); err == nil {
+				out.FromAt = s.Now()
+			}
+			return err
+		}
 		if err != nil {
 			return err
 		}
@@ -290,6 +307,9 @@ func (s *Store) finishMove(ctx context.Context, tx *gorm.DB, m subscribers.Move)
 	}
 	if err := tx.Exec(`DELETE FROM moves WHERE subscriber IN ?`, []int64{int64(m.From), int64(m.To)}).Error; err != nil {
 		return fmt.Errorf("end the move: %w", err)
+	}
+	if _, err := endQuestions(tx, m.From, m.To); err != nil {
+		return err
 	}
 	return errors.Join(
 		s.audit(ctx, tx, "subscriber.change", m.From.String(), string(from.State)+" to unsubscribed, moved to "+m.To.String()),

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"net/netip"
 	"sync"
 	"testing"
@@ -187,13 +188,51 @@ func TestAMoveThatIsUnderWayIsNotTakenOver(t *testing.T) {
 		if m, err := b.Move(b.ctx, to, true); err != nil || m.From != a.Number {
 			t.Errorf("%+v, %v", m, err)
 		}
-		if _, err := b.Move(b.ctx, c.Number, false); !errors.Is(err, notifier.ErrNotFound) {
-			t.Errorf("%v", err)
+		// Nothing tells c of a: it is mailed, shown its move and may agree to it.
+		if m, err := b.Move(b.ctx, c.Number, false); err != nil || m.ToAddress != "new@example.org" || m.FromAddress != "c@example.org" || m.AskedAt.IsZero() {
+			t.Errorf("%+v, %v", m, err)
+		}
+		if m, err := b.AgreeMove(b.ctx, c.Number, false); err != nil || m.FromAt.IsZero() || m.Agreed() {
+			t.Errorf("%+v, %v", m, err)
+		}
+		if got := b.mailed(); !slices.Contains(got, "c@example.org subscriber.move_from") {
+			t.Errorf("mailed %v", got)
 		}
 		d.Advance(subscribers.MoveLife)
 		b.must(b.AskMove(b.ctx, c.Number, "new@example.org"))
 		if m, err := b.Move(b.ctx, to, true); err != nil || m.From != c.Number {
 			t.Errorf("a week later: %+v, %v", m, err)
+		}
+	})
+}
+
+func TestAMoveThatIsPutOffEndsWhenItIsCalledOffOrItsSubscriptionMovesElsewhere(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		a, c := b.subscribe(reader("a@example.org", subscribers.Active)), b.subscribe(reader("c@example.org", subscribers.Active))
+		b.must(b.AskMove(b.ctx, a.Number, "new@example.org"))
+		b.must(b.AskMove(b.ctx, c.Number, "new@example.org"))
+		b.must(b.CancelMove(b.ctx, c.Number))
+		if _, err := b.Move(b.ctx, c.Number, false); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("called off: %v", err)
+		}
+		d.Advance(time.Second)
+		b.must(b.AskMove(b.ctx, c.Number, "new@example.org"))
+		d.Advance(time.Second)
+		b.must(b.AskMove(b.ctx, c.Number, "other@example.org"))
+		if m, err := b.Move(b.ctx, c.Number, false); err != nil || m.ToAddress != "other@example.org" {
+			t.Errorf("%+v, %v", m, err)
+		}
+		to := b.at("other@example.org").Number
+		for number, side := range map[subscribers.Number]bool{to: true, c.Number: false} {
+			if _, err := b.AgreeMove(b.ctx, number, side); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := b.Move(b.ctx, c.Number, false); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("moved elsewhere: %v", err)
+		}
+		if m, err := b.Move(b.ctx, a.Number, false); err != nil || m.ToAddress != "new@example.org" {
+			t.Errorf("the other's: %+v, %v", m, err)
 		}
 	})
 }

@@ -2,17 +2,22 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"gorm.io/gorm"
 
+	"allclear/notifier"
 	"allclear/subscribers"
 )
 
 // movedFrom is by what the audit's entry about a new address ends, before the
 // old one's number.
 const movedFrom = ", moved from "
+
+// auditFrom is what the ids of the audit's entries from a time on begin with, or come after.
+func auditFrom(t time.Time) string { return fmt.Sprintf("%016x", micros(t)) }
 
 // Moved reports whether a subscription moved to a subscriber's address, since
 // when it is confirmed.
@@ -21,14 +26,87 @@ func (s *Store) Moved(ctx context.Context, n subscribers.Number) (bool, error) {
 	if err != nil || is.ConfirmedAt.IsZero() {
 		return false, err
 	}
-	// The ids begin with the time, so that this reads a minute of the audit.
-	at := func(t time.Time) string { return fmt.Sprintf("%016x", micros(t)) }
 	var entries int
+	// The ids begin with the time, so that this reads a minute of the audit.
 	if err := s.conn(ctx).Raw(`SELECT count(*) FROM audit WHERE id >= ? AND id < ? AND action = ? AND subject = ? AND detail LIKE ?`,
-		at(is.ConfirmedAt), at(is.ConfirmedAt.Add(time.Minute)), "subscriber.change", n.String(), "to %"+movedFrom+"%").Scan(&entries).Error; err != nil {
+		auditFrom(is.ConfirmedAt), auditFrom(is.ConfirmedAt.Add(time.Minute)), "subscriber.change", n.String(), "to %"+movedFrom+"%").Scan(&entries).Error; err != nil {
 		return false, translate(fmt.Errorf("look for a move that is through: %w", err))
 	}
 	return entries > 0, nil
+}
+
+// askedToday reports whether a subscriber asked for this move today, so that the
+// new address was mailed about it and will not be again.
+func (s *Store) askedToday(tx *gorm.DB, from, target subscribers.Subscriber, now time.Time) (bool, error) {
+	m, err := s.move(tx, from.Number, false, false)
+	switch {
+	case errors.Is(err, notifier.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	case m.To != target.Number || !m.AskedAt.After(now.Add(-askedLife)):
+		return false, nil
+	}
+	var mails int
+	if err := tx.Raw(`SELECT count(*) FROM events WHERE reader = ? AND type = ? AND accepted_at = ?`, int64(m.To), string(notifier.SubscriberMoveTo), micros(m.AskedAt)).
+		Scan(&mails).Error; err != nil {
+		return false, fmt.Errorf("look for the mail of a move: %w", err)
+	}
+	return mails > 0, nil
+}
+
+// movePutOff is the move that a subscriber asked for while somebody else's to
+// the same address was not through. There is no row of it. That it was asked for
+// shows in the mail about it, which ends with it, and where it was to go in the audit.
+func (s *Store) movePutOff(tx *gorm.DB, n subscribers.Number) (subscribers.Move, error) {
+	none := fmt.Errorf("move of subscriber %s: %w", n, notifier.ErrNotFound)
+	var asked []int64
+	if err := tx.Raw(`SELECT accepted_at FROM events WHERE reader = ? AND type = ? AND expires_at > ? AND expires_at > accepted_at + 1
+		ORDER BY number DESC LIMIT 1`, int64(n), string(notifier.SubscriberMoveFrom), micros(s.Now())).Scan(&asked).Error; err != nil {
+		return subscribers.Move{}, fmt.Errorf("look for the mail of a move: %w", err)
+	}
+	if len(asked) == 0 {
+		return subscribers.Move{}, none
+	}
+	at := instant(asked[0])
+	var target []string // the ids begin with the time, so that this reads a minute of the audit
+	if err := tx.Raw(`SELECT detail FROM audit WHERE id >= ? AND id < ? AND action = ? AND subject = ? ORDER BY id LIMIT 1`,
+		auditFrom(at), auditFrom(at.Add(time.Minute)), "subscriber.ask_move", n.String()).Scan(&target).Error; err != nil {
+		return subscribers.Move{}, fmt.Errorf("look for where a move goes: %w", err)
+	}
+	if len(target) == 0 {
+		return subscribers.Move{}, none
+	}
+	to, err := subscribers.ParseNumber(target[0])
+	if err != nil {
+		return subscribers.Move{}, none
+	}
+	var rows []subscriberRow
+	if err := tx.Where("number IN ?", []int64{int64(n), int64(to)}).Find(&rows).Error; err != nil {
+		return subscribers.Move{}, fmt.Errorf("read who moves: %w", err)
+	}
+	m := subscribers.Move{From: n, To: to, AskedAt: at}
+	for _, r := range rows {
+		if r.Number == int64(to) {
+			m.ToAddress = r.Address
+		} else if subscribers.State(r.State).Movable() {
+			m.FromAddress = r.Address
+		}
+	}
+	if m.FromAddress == "" || m.ToAddress == "" {
+		return subscribers.Move{}, none
+	}
+	return m, nil
+}
+
+// endQuestions ends the mails that ask subscribers' old addresses about moves,
+// and reports how many were open.
+func endQuestions(tx *gorm.DB, of ...subscribers.Number) (int64, error) {
+	done := tx.Exec(`UPDATE events SET expires_at = accepted_at + 1 WHERE reader IN ? AND type = ? AND expires_at > accepted_at + 1`, of, string(notifier.SubscriberMoveFrom))
+	if done.Error != nil {
+		return 0, fmt.Errorf("end the questions of a move: %w", done.Error)
+	}
+	return done.RowsAffected, nil
 }
 
 // carryEvidence lets the new address keep how its owner agreed at the old one,

@@ -203,7 +203,7 @@ func (d *registrar) answer(ctx context.Context, row *signUpRow) (spent bool, err
 		return false, err
 	}
 	if fate == "" {
-		bill, err := d.pay(&x)
+		bill, err := d.pay(x.Purses())
 		if err != nil {
 			return false, err
 		}
@@ -217,6 +217,7 @@ func (d *registrar) answer(ctx context.Context, row *signUpRow) (spent bool, err
 			fate = subscribers.SignUpAgain
 		case bill.refused == subscribers.ForAll:
 			d.due(bill.later)
+			d.done.Spent = true
 			return true, nil
 		case bill.later.After(x.CreatedAt.Add(subscribers.SignUpLife)):
 			fate = subscribers.SignUpExpired

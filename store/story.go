@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,7 +15,8 @@ import (
 
 // Story returns everything there is to tell of an event, as it was when the
 // event happened: later updates are left out, and so is what they changed. A
-// correction shows, because nobody should be sent what was found wrong.
+// correction shows, because nobody should be sent what was found wrong. Of who
+// is asked to confirm that they follow one incident it is that one's id and title.
 func (s *Store) Story(ctx context.Context, number int64) (notifier.Story, error) {
 	db := s.conn(ctx)
 	var row eventRow
@@ -26,7 +29,14 @@ func (s *Store) Story(ctx context.Context, number int64) (notifier.Story, error)
 	}
 	out := notifier.Story{Event: e}
 	if e.IncidentID == "" {
-		return out, nil
+		if e.Type == notifier.SubscriberConfirm {
+			err = db.Raw(`SELECT i.id, i.title FROM subscribers AS s JOIN incidents AS i ON i.id = s.incident WHERE s.number = ?`, e.Reader).
+				Row().Scan(&out.Incident.ID, &out.Incident.Title)
+			if errors.Is(err, sql.ErrNoRows) {
+				err = nil
+			}
+		}
+		return out, translate(err)
 	}
 	if out.Incident, err = s.Incident(ctx, e.IncidentID); err != nil {
 		return out, err

@@ -72,7 +72,8 @@ func (s *Store) auditAddress(ctx context.Context, tx *gorm.DB, action string, ch
 	return s.audit(ctx, tx, action, subject, detail)
 }
 
-// Suppressions returns a page by channel and address, and the cursor of the next one.
+// Suppressions returns a page by channel and address, and the cursor of the next
+// one. Where an address was erased, "erased" stands for it.
 func (s *Store) Suppressions(ctx context.Context, cursor string, limit int) ([]subscribers.Suppression, string, error) {
 	limit = between(limit, 1, maxSubscribers)
 	where, args := ``, []any{}
@@ -98,10 +99,18 @@ func (s *Store) Suppressions(ctx context.Context, cursor string, limit int) ([]s
 	out := make([]subscribers.Suppression, len(rows))
 	for i, r := range rows {
 		out[i] = subscribers.Suppression{
-			Channel: notifier.Channel(r.Channel), Address: r.Address, Reason: subscribers.Reason(r.Reason), Note: r.Note, CreatedAt: instant(r.CreatedAt),
+			Channel: notifier.Channel(r.Channel), Address: addressShown(r.Address), Reason: subscribers.Reason(r.Reason), Note: r.Note, CreatedAt: instant(r.CreatedAt),
 		}
 	}
 	return out, next, nil
+}
+
+// addressShown is an address as it may be shown: what marks an erased one is none.
+func addressShown(address string) string {
+	if strings.HasPrefix(address, erasedPrefix) {
+		return nobody
+	}
+	return address
 }
 
 // suppressed tells which of the addresses are barred.

@@ -1,6 +1,7 @@
 package subscribers
 
 import (
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -77,6 +78,13 @@ type Move struct {
 
 // MoveLife is how long both may take to agree.
 const MoveLife = notifier.ConfirmLife
+
+// About is what the links in the mails of a move are about, so that they agree
+// to this one and to no other.
+func (m *Move) About() string { return MoveAbout(m.AskedAt) }
+
+// MoveAbout is About for a move that was asked for at a time.
+func MoveAbout(asked time.Time) string { return strconv.FormatInt(asked.UnixMicro(), 10) }
 
 // Agreed reports whether both agreed.
 func (m *Move) Agreed() bool { return !m.FromAt.IsZero() && !m.ToAt.IsZero() }

@@ -1,6 +1,7 @@
 package subscribers
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -65,15 +66,23 @@ type Purse struct {
 // Purses are what a confirmation is paid from: from one of each list, the first
 // that holds something.
 func (x *SignUp) Purses() [][]Purse {
-	domain := Domain(x.Address)
-	out := [][]Purse{{{PerAddress, CanonicalAddress(x.Address)}}}
-	if x.Network.IsValid() {
-		out = append(out, []Purse{{PerNetwork, x.Network.String()}})
+	return append([][]Purse{{{PerAddress, CanonicalAddress(x.Address)}}}, purses("", x.Address, x.Network, x.Solved)...)
+}
+
+// Purses are what the mail with a link is paid from: budgets as large as a
+// sign-up's, and others, so that a flood of one empties none of the other. That
+// an address gets one a day is seen to where the mail is written.
+func (x *Lost) Purses() [][]Purse { return purses("link ", x.Address, x.Network, x.Solved) }
+
+func purses(kind, address string, network netip.Prefix, solved bool) (out [][]Purse) {
+	domain, all := kind+Domain(address), strings.TrimSpace(kind)
+	if network.IsValid() {
+		out = append(out, []Purse{{PerNetwork, kind + network.String()}})
 	}
-	if x.Solved {
-		return append(out, []Purse{{PerDomain, domain}, {DomainSolved, domain}}, []Purse{{ForAll, ""}, {AllSolved, ""}})
+	if solved {
+		return append(out, []Purse{{PerDomain, domain}, {DomainSolved, domain}}, []Purse{{ForAll, all}, {AllSolved, all}})
 	}
-	return append(out, []Purse{{PerDomain, domain}}, []Purse{{ForAll, ""}})
+	return append(out, []Purse{{PerDomain, domain}}, []Purse{{ForAll, all}})
 }
 
 // CanonicalAddress is what the spellings of one mailbox have in common, for

@@ -69,6 +69,12 @@ const linkVersion = 1
 // Token makes the token for one purpose of one subscriber, good until expires
 // (to the hour; zero: for ever).
 func (l *Links) Token(p Purpose, n Number, expires time.Time) string {
+	return l.TokenAbout(p, n, expires, "")
+}
+
+// TokenAbout is Token for a link that is good only while something stands as it
+// did, of which it holds three bytes of a keyed hash: see About.
+func (l *Links) TokenAbout(p Purpose, n Number, expires time.Time, about string) string {
 	var plain [16]byte
 	plain[0] = byte(p)
 	binary.BigEndian.PutUint64(plain[1:9], uint64(n))
@@ -76,6 +82,9 @@ func (l *Links) Token(p Purpose, n Number, expires time.Time) string {
 		// 0 stands for ever, so an instant before 1970 must not become that.
 		hours := min(max(expires.Unix()/3600, 1), math.MaxUint32)
 		binary.BigEndian.PutUint32(plain[9:13], uint32(hours))
+	}
+	if about != "" {
+		copy(plain[13:], l.about(plain, about))
 	}
 	raw := make([]byte, 33)
 	raw[0] = linkVersion
@@ -94,11 +103,7 @@ func (l *Links) Open(p Purpose, token string, now time.Time) (Number, error) {
 	if err != nil || len(token) != LinkSize || len(raw) != 33 || raw[0] != linkVersion {
 		return 0, ErrLink
 	}
-	mask := sum(l.pad, raw[1:17])
-	var plain [16]byte
-	for i := range plain {
-		plain[i] = raw[17+i] ^ mask[i]
-	}
+	plain := l.plain(raw)
 	if !hmac.Equal(sum(l.mac, plain[:])[:16], raw[1:17]) || plain[0] != byte(p) {
 		return 0, ErrLink
 	}
@@ -107,6 +112,30 @@ func (l *Links) Open(p Purpose, token string, now time.Time) (Number, error) {
 		return n, ErrLinkExpired
 	}
 	return n, nil
+}
+
+// About reports whether a token that Open took was made about this: for the
+// owner of this address, for the move that was asked for then.
+func (l *Links) About(token, about string) bool {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) != 33 {
+		return false
+	}
+	plain := l.plain(raw)
+	return hmac.Equal(plain[13:], l.about(plain, about))
+}
+
+func (l *Links) plain(raw []byte) (plain [16]byte) {
+	mask := sum(l.pad, raw[1:17])
+	for i := range plain {
+		plain[i] = raw[17+i] ^ mask[i]
+	}
+	return plain
+}
+
+// about is what a token holds of something: by chance one in 16 million is alike.
+func (l *Links) about(plain [16]byte, about string) []byte {
+	return sum(l.mac, append([]byte("about "+about+" "), plain[:13]...))[:3]
 }
 
 var verpText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)

@@ -23,6 +23,13 @@ type SignUp struct {
 	Solved     bool // the browser did its work
 }
 
+// Lost is somebody's wish to be mailed the link to their subscription.
+type Lost struct {
+	Address string       // as ParseAddress returns it
+	Network netip.Prefix // where it came from, truncated; not valid: not known
+	Solved  bool         // the browser did its work
+}
+
 // Consent is what somebody agreed to, in the words that were shown.
 type Consent struct {
 	Language string
@@ -69,6 +76,8 @@ type Answered struct {
 	// Next is when there will be something to do again, as far as is known; zero: only once somebody asks.
 	Next time.Time
 	More bool // there is more to do at once
+	// Spent: what may be sent in all is spent, and whoever waits, waits for that.
+	Spent bool
 }
 
 // Truncate is the network that an address is counted and kept as: a /24, or of

@@ -45,7 +45,7 @@ func (p *Pages) articleBelow(root string, i notifier.Incident, known map[string]
 	a.About = p.about(i, known, times, now)
 	for n := len(i.Updates) - 1; n >= 0; n-- {
 		u := i.Updates[n]
-		body, err := p.set.markdown.page(u.Body, func(t time.Time) string { return times.within(t, u.At) })
+		body, err := p.set.markdown.page(u.Body, times.within(u.Body, u.At))
 		if err != nil {
 			return a, err
 		}
@@ -92,6 +92,13 @@ func stamp(t, until time.Time, text string) template.HTML {
 	machine := `<time datetime="` + t.UTC().Format(time.RFC3339) + `"`
 	if !until.IsZero() {
 		machine += ` data-until="` + until.UTC().Format(time.RFC3339) + `"`
+	}
+	// A page has an element for what sets a text off, and needs no marks.
+	switch inner := strings.TrimSuffix(text, endIsolate); {
+	case strings.HasPrefix(text, byItself):
+		machine, text = machine+` dir="auto"`, strings.TrimPrefix(inner, byItself)
+	case strings.HasPrefix(text, fromRight):
+		machine, text = machine+` dir="rtl"`, strings.TrimPrefix(inner, fromRight)
 	}
 	return template.HTML(machine + ">" + template.HTMLEscapeString(text) + "</time>") //nolint:gosec // escaped
 }

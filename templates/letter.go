@@ -56,8 +56,14 @@ func (s *Set) letter(story notifier.Story, c circumstances, finger string) (*not
 	switch {
 	case e.Type.Personal():
 		m = s.blankMail(c)
+		m.Only = story.Incident.Title
 		s.aim(&m, e.Type, token)
 		l.Blanks = []notifier.Blank{{Mark: token}}
+		if e.Type == notifier.SubscriberLink { // follows from a subscription, as the others do not
+			leave := mark("leave", key)
+			m.Leave = s.base + "/unsubscribe/" + leave
+			l.ListUnsubscribe, l.Blanks = m.Leave, append(l.Blanks, notifier.Blank{Mark: leave})
+		}
 	case c.view.name == "test":
 		m = s.blankMail(c)
 		m.Began = c.times.Full(e.AcceptedAt)

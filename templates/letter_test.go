@@ -139,7 +139,7 @@ func TestAConfirmationHoldsOneLinkAndNothingThatAStrangerChose(t *testing.T) {
 }
 
 func TestWhatOneReaderAskedForHoldsItsLinkAndNothingThatAStrangerChose(t *testing.T) {
-	for view, path := range map[string]string{"link": "/manage/", "move-from": "/move/", "move-to": "/move/"} {
+	for view, path := range map[string]string{"move-from": "/move/", "move-to": "/move/"} {
 		l := told(t, newSet(t), story(view), 7, 0)
 		if l.ListUnsubscribe != "" || l.ThreadID != "" || len(l.Blanks) != 1 {
 			t.Errorf("%s: %+v", view, l)
@@ -153,6 +153,33 @@ func TestWhatOneReaderAskedForHoldsItsLinkAndNothingThatAStrangerChose(t *testin
 	contains(t, l.Text, "https://status.example.com/manage/"+l.Blanks[0].Mark, "https://status.example.com/unsubscribe/"+l.Blanks[0].Mark)
 	if l.ListUnsubscribe != "" {
 		t.Error("a mail program's own button would end a group's subscription")
+	}
+}
+
+// It follows from a subscription, as the others do not: whoever gets it may want to leave.
+func TestTheMailWithTheLinkToASubscriptionLeadsToLeavingToo(t *testing.T) {
+	l := told(t, newSet(t), story("link"), 7, 0)
+	if len(l.Blanks) != 2 || l.ThreadID != "" || l.ListUnsubscribe != "https://status.example.com/unsubscribe/"+l.Blanks[1].Mark {
+		t.Fatalf("%+v", l)
+	}
+	contains(t, l.Text, "https://status.example.com/manage/"+l.Blanks[0].Mark+"\n", "Stop these mails:\n"+l.ListUnsubscribe+"\n")
+	contains(t, l.HTML, `href="`+l.ListUnsubscribe+`"`)
+	lacks(t, l.Text, "because this address follows") // it may have left, and asks how things are
+	if n := strings.Count(l.HTML, "href="); n != 3 { // the brand's own, the button, leaving
+		t.Errorf("%d links", n)
+	}
+}
+
+func TestAConfirmationSaysHowLongItIsGoodForAndWhatItIsAbout(t *testing.T) {
+	s := newSet(t)
+	contains(t, told(t, s, story("confirm"), 7, 0).Text, "The link works for 7 days.")
+	lacks(t, told(t, s, story("confirm"), 7, 0).Text, "one thing only")
+	only := story("confirm")
+	only.Incident.ID, only.Incident.Title = "7kq2m9", "imap7 does not answer"
+	l := told(t, s, only, 7, 0)
+	contains(t, strings.Join(strings.Fields(l.Text), " "), "one thing only: imap7 does not answer. When it is over, these mails end by themselves.")
+	if l.ThreadID != "" || l.ListUnsubscribe != "" || len(l.Blanks) != 1 {
+		t.Errorf("%+v", l)
 	}
 }
 

@@ -43,8 +43,9 @@ type Mail struct {
 
 	URL     string // this announcement on the public page
 	Leave   string // unsubscribe; "" where leaving makes no sense
-	Manage  string // look at and change what the reader chose; "" where Leave is
+	Manage  string // look at and change what the reader chose; "" where Leave is, and where the mail is about it
 	Confirm string // confirm the subscription; only in that view
+	Only    string // confirm: the title of the one incident that is followed; "" is everything
 	Link    string // what another mail for one reader is about
 	Stop    string // owner: end the group's subscription
 
@@ -263,7 +264,7 @@ func (s *Set) mailUpdate(inc notifier.Incident, u, newest notifier.Update, sever
 	if several {
 		at = p.Moment(u.At, newest.At)
 	}
-	body, err := s.markdown.html(u.Body, func(t time.Time) string { return p.within(t, u.At) }, s.styles)
+	body, err := s.markdown.html(u.Body, p.within(u.Body, u.At), s.styles)
 	return MailUpdate{
 		State: p.cat.status(u.Status), Tone: tone(inc.Kind, u.Status, u.Severity), At: at,
 		Body: body, URL: s.incidentURL(inc.ID, u.ID),

@@ -19,6 +19,9 @@ type ManagePage struct {
 	Done    string   // what was just done: saved, paused, resumed, moving, stayed; "" for nothing
 	Wrong   []string // fields that could not be taken, and why: timezone, address-often
 	Only    string   // the title of the one incident that is followed; "" is every one
+	Over    bool     // and that is over
+	All     bool     // everything was chosen in its place, and could not be saved yet
+	Ended   bool     // the subscription has ended with it
 	Group   bool     // of an address that many read; whoever looks is its owner
 
 	Parts    []notifier.Component
@@ -125,6 +128,9 @@ func (p *Pages) manage(f frame, data ManagePage) manage {
 	}
 	m.Title = m.Heading + " · " + f.Title
 	m.Standing = cat.must("page.manage.is." + standing(data.State))
+	if data.Ended {
+		m.Standing = cat.must("page.manage.is.ended")
+	}
 	if data.State == "paused" && !data.Until.IsZero() {
 		m.Standing = cat.must("page.manage.is.paused-until", "time", times.Full(data.Until))
 	}

@@ -109,13 +109,26 @@ const timeOpen, timeClose = "\ue000", "\ue001"
 // html renders a body; print prints its {{at "..."}} instants. styles, where
 // given, is written into the elements by tag (mails).
 func (m *markdown) html(body string, print func(time.Time) string, styles map[string]string) (template.HTML, error) {
-	return m.render(body, func(t time.Time) string { return template.HTMLEscapeString(print(t)) }, styles)
+	return m.render(body, func(t time.Time) string {
+		text := template.HTMLEscapeString(print(t))
+		// Some mail programs know the marks and some the element.
+		switch {
+		case strings.HasPrefix(text, byItself):
+			return "<bdi>" + text + "</bdi>"
+		case strings.HasPrefix(text, fromRight):
+			return `<bdi dir="rtl">` + text + "</bdi>"
+		}
+		return text
+	}, styles)
 }
 
 // page renders a body for a page, with every instant as a <time>.
 func (m *markdown) page(body string, print func(time.Time) string) (template.HTML, error) {
 	return m.render(body, func(t time.Time) string { return string(stamp(t, time.Time{}, print(t))) }, nil)
 }
+
+// codeRuns lets what a computer reads run from left to right in every text.
+var codeRuns = strings.NewReplacer("<code>", `<code dir="ltr">`, "<pre>", `<pre dir="ltr">`, "<code style", `<code dir="ltr" style`, "<pre style", `<pre dir="ltr" style`)
 
 // render is given what print returns as html.
 func (m *markdown) render(body string, print func(time.Time) string, styles map[string]string) (template.HTML, error) {
@@ -133,7 +146,7 @@ func (m *markdown) render(body string, print func(time.Time) string, styles map[
 	if styles != nil {
 		safe = dress(safe, styles)
 	}
-	text := string(safe)
+	text := codeRuns.Replace(string(safe))
 	for i, t := range times {
 		text = strings.ReplaceAll(text, timeOpen+strconv.Itoa(i)+timeClose, t)
 	}

@@ -22,7 +22,7 @@ func body(t testing.TB, s *Set, source string) string {
 func TestABodyIsMarkdownAndNothingElse(t *testing.T) {
 	s := newSet(t)
 	for _, c := range []struct{ name, in, want string }{
-		{"emphasis", "*a* **b** ~~c~~ `d`", "<p><em>a</em> <strong>b</strong> <del>c</del> <code>d</code></p>"},
+		{"emphasis", "*a* **b** ~~c~~ `d`", "<p><em>a</em> <strong>b</strong> <del>c</del> <code dir=\"ltr\">d</code></p>"},
 		{"raw html is shown as typed", "write to <yourname>@example.com <b>now</b>", "<p>write to &lt;yourname&gt;@example.com &lt;b&gt;now&lt;/b&gt;</p>"},
 		{"a script is text", "<script>alert(1)</script>", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>"},
 		{"template actions are text", "{{.}} {{template \"x\"}}", "<p>{{.}} {{template &#34;x&#34;}}</p>"},
@@ -48,7 +48,7 @@ func TestATimeInABodyIsPrintedForTheReader(t *testing.T) {
 	s := newSet(t)
 	// At the start of a line "23. Nov." would begin a list.
 	got := body(t, s, "{{at \"2026-11-23T16:11:00Z\"}} war es so weit, `{{at \"2026-11-23T16:12:00Z\"}}` auch.")
-	want := "<p>Mo., 23. Nov. 2026, 16:11 UTC (17:11 CET) war es so weit, <code>Mo., 23. Nov. 2026, 16:12 UTC (17:12 CET)</code> auch.</p>"
+	want := "<p>Mo., 23. Nov. 2026, 16:11 UTC (17:11 CET) war es so weit, <code dir=\"ltr\">Mo., 23. Nov. 2026, 16:12 UTC (17:12 CET)</code> auch.</p>"
 	if got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
@@ -102,7 +102,8 @@ func FuzzBodiesHoldOnlyWhatIsAllowed(f *testing.F) {
 				scheme, _, _ := strings.Cut(a.Val, ":")
 				switch {
 				case a.Key == "href" && tag.Data == "a" && (scheme == "http" || scheme == "https" || scheme == "mailto"):
-				case a.Key == "rel" && a.Val == "nofollow", a.Key == "style" && a.Val == s.styles[tag.Data], a.Key == "start" && tag.Data == "ol":
+				case a.Key == "rel" && a.Val == "nofollow", a.Key == "style" && a.Val == s.styles[tag.Data], a.Key == "start" && tag.Data == "ol",
+					a.Key == "dir" && a.Val == "ltr" && (tag.Data == "code" || tag.Data == "pre"):
 				default:
 					t.Fatalf("%q became %s", in, tag.String())
 				}

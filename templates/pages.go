@@ -37,6 +37,7 @@ type IncidentPage struct {
 // The button posts to the page's own address.
 type ActionPage struct {
 	Open     []notifier.Incident // confirmed: what is going on right now, which nobody mailed the reader about
+	Only     string              // confirm and those around it: the title of the one incident that is followed; "" is everything
 	From, To string              // manage-move: the addresses, From only where it is shown to its own reader
 	Undo     string              // unsubscribed: where leaving is taken back; "" where it cannot be
 	Ask      bool                // unsubscribed: a reason may be given
@@ -51,13 +52,20 @@ const (
 	MessageNotFound    MessageKind = "not-found"
 	MessageLinkInvalid MessageKind = "link-invalid"
 	MessageLinkExpired MessageKind = "link-expired"
-	MessageRefused     MessageKind = "refused"
+	MessageGone        MessageKind = "gone"       // what a link was about is erased
+	MessageUnreadable  MessageKind = "unreadable" // no form of ours
+	MessageForeign     MessageKind = "foreign"    // another site's form
+	MessageMethod      MessageKind = "method"
+	MessageLarge       MessageKind = "large"
 	MessageUnavailable MessageKind = "unavailable"
 	MessageError       MessageKind = "error"
 )
 
 func messageKinds() []MessageKind {
-	return []MessageKind{MessageNotFound, MessageLinkInvalid, MessageLinkExpired, MessageRefused, MessageUnavailable, MessageError}
+	return []MessageKind{
+		MessageNotFound, MessageLinkInvalid, MessageLinkExpired, MessageGone, MessageUnreadable, MessageForeign, MessageMethod, MessageLarge,
+		MessageUnavailable, MessageError,
+	}
 }
 
 // MessagePage says why something did not work and what to do. Words that are
@@ -171,6 +179,9 @@ func (p *Pages) Page(w io.Writer, name, lang string, data any) error {
 
 // Lang is the language that Page would choose for lang, for Content-Language.
 func (p *Pages) Lang(lang string) string { return p.set.languages.find(lang).code }
+
+// Speaks reports whether there are texts for a language tag.
+func (p *Pages) Speaks(tag string) bool { return p.set.Speaks(tag) }
 
 // frame is what every page has.
 type frame struct {

@@ -173,7 +173,7 @@ func TestAMessageSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		}
 	}
 	contains(t, page(t, s, PageMessage, "", MessagePage{Kind: "imagined"}), "Something went wrong here")
-	contains(t, page(t, s, PageMessage, "", MessagePage{Kind: MessageRefused, Sentence: "The file is too large."}), "This did not work", "The file is too large.", "try again")
+	contains(t, page(t, s, PageMessage, "", MessagePage{Kind: MessageLarge, Sentence: "The file is too large."}), "too much at once", "The file is too large.", "send it again")
 }
 
 func TestAPageThatCannotBeMadeWritesNothing(t *testing.T) {

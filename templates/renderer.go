@@ -85,7 +85,10 @@ func (r *Renderer) Render(ctx context.Context, d notifier.Delivery) (*notifier.M
 	switch {
 	case len(l.Blanks) == 0:
 	case l.Type.Personal():
-		m.Fill = []string{r.set.links.Personal(l.Type, d.ID.Reader(), d.AcceptedAt)}
+		m.Fill = []string{r.set.links.Personal(l.Type, d.ID.Reader(), d.AcceptedAt, d.Address)}
+		if len(l.Blanks) > 1 {
+			m.Fill = append(m.Fill, r.set.links.Unsubscribe(d.ID.Reader()))
+		}
 	default:
 		m.Fill = []string{r.set.links.Unsubscribe(d.ID.Reader()), r.set.links.Manage(d.ID.Reader(), d.AcceptedAt)}
 	}
@@ -139,8 +142,9 @@ func (r *Renderer) letter(ctx context.Context, t tale, d notifier.Delivery) (*no
 	k := letterKey{event: t.story.Event.Number, since: d.Since, told: d.Told, finger: t.finger}
 	personal := t.story.Event.Type.Personal()
 	if personal {
-		// Those of one type differ in their event's id only; they share one rendering.
-		k = letterKey{personal: t.story.Event.Type}
+		// Those of one type, about one incident or none, differ in their event's id
+		// only; they share one rendering.
+		k = letterKey{personal: t.story.Event.Type, finger: t.story.Incident.Title}
 	} else if k.since <= 0 || k.since > k.event {
 		k.since = k.event
 	}

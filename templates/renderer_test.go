@@ -58,7 +58,7 @@ type tokens struct{ size int }
 
 func (k tokens) Unsubscribe(reader int64) string         { return k.token("U", reader) }
 func (k tokens) Manage(reader int64, _ time.Time) string { return k.token("M", reader) }
-func (k tokens) Personal(_ notifier.EventType, reader int64, accepted time.Time) string {
+func (k tokens) Personal(_ notifier.EventType, reader int64, accepted time.Time, _ string) string {
 	return k.token("C"+fmt.Sprint(accepted.Unix()), reader)
 }
 
@@ -316,7 +316,7 @@ type constant string
 
 func (c constant) Unsubscribe(int64) string       { return string(c) }
 func (c constant) Manage(int64, time.Time) string { return string(c) }
-func (c constant) Personal(notifier.EventType, int64, time.Time) string {
+func (c constant) Personal(notifier.EventType, int64, time.Time, string) string {
 	return string(c)
 }
 

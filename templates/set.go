@@ -32,8 +32,9 @@ type Stories interface {
 type Links interface {
 	Unsubscribe(reader int64) string
 	Manage(reader int64, accepted time.Time) string
-	// Personal is for the one link of an event for one reader.
-	Personal(t notifier.EventType, reader int64, accepted time.Time) string
+	// Personal is for the one link of an event for one reader, accepted then and
+	// mailed to that address.
+	Personal(t notifier.EventType, reader int64, accepted time.Time, address string) string
 }
 
 // Options says what a Set is made from.

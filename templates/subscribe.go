@@ -16,7 +16,7 @@ type SubscribeForm struct {
 	Cadences   []string             // those that can be had
 	Entered    url.Values           // what was entered, by field, where it is shown again
 	Wrong      []WrongField         // what of it is wrong
-	Whole      bool                 // a page of its own, with every time zone
+	Whole      bool                 // a page of its own, with a heading of its own
 }
 
 // WrongField is one that cannot be taken as it was entered.
@@ -78,10 +78,7 @@ func (p *Pages) subscribeBox(cat *catalogue, form SubscribeForm) subscribeBox {
 	in := form.Entered
 	b := subscribeBox{
 		Words: Words{cat}, Brand: p.set.brand, Action: p.set.root + "/subscribe", Token: form.Token,
-		Address: in.Get("address"), Timezone: in.Get("timezone"), Zones: someZones(), Lead: !form.Whole,
-	}
-	if form.Whole {
-		b.Zones = zones()
+		Address: in.Get("address"), Timezone: in.Get("timezone"), Zones: zones(), Lead: !form.Whole,
 	}
 	if form.Only != nil {
 		b.Incident, b.Only = form.Only.ID, form.Only.Title

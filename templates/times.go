@@ -4,6 +4,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/text/unicode/bidi"
+
+	"allclear/notifier"
 )
 
 // Times prints instants and durations for readers of one language in one zone.
@@ -31,14 +35,45 @@ func (p Times) Full(t time.Time) string {
 // the day of ref on both clocks, the year where it is ref's.
 func (p Times) Moment(t, ref time.Time) string { return p.moment(t, ref, p.clock) }
 
-// within is a moment for a text that staff wrote, which may run in the other
-// direction than the reader's language.
-func (p Times) within(t, ref time.Time) string {
-	text := p.Moment(t, ref)
-	if p.cat.dir() == "rtl" {
-		return "\u2067" + text + "\u2069"
+// within prints moments for a text that staff wrote, which may run in the other
+// direction than the reader's language. There each is set off by Unicode's
+// isolates: it runs as the reader's language where the text does too, and else
+// as its own first letter says.
+func (p Times) within(text string, ref time.Time) func(time.Time) string {
+	own, opens := p.cat.dir(), ""
+	switch runs := direction(text); {
+	case own == "rtl" && runs == own:
+		opens = fromRight
+	case own == "rtl", runs != "" && runs != own:
+		opens = byItself
 	}
-	return text
+	return func(t time.Time) string {
+		if opens == "" {
+			return p.Moment(t, ref)
+		}
+		return opens + p.Moment(t, ref) + endIsolate
+	}
+}
+
+// Unicode's marks around a text that runs by itself (UAX 9).
+const (
+	fromRight  = "\u2067"
+	byItself   = "\u2068"
+	endIsolate = "\u2069"
+)
+
+// direction is that of the first letter of a text, without the times in it, as
+// dir="auto" has it: ltr, rtl, or "" where there is none.
+func direction(text string) string {
+	for _, r := range notifier.PrintTimes(text, func(time.Time) string { return "" }) {
+		switch p, _ := bidi.LookupRune(r); p.Class() {
+		case bidi.L:
+			return "ltr"
+		case bidi.R, bidi.AL:
+			return "rtl"
+		}
+	}
+	return ""
 }
 
 // Span prints two instants beside another one; where both lie on one day by

@@ -214,3 +214,31 @@ func TestTwoInstantsOfOneHourNeverPrintAlike(t *testing.T) {
 }
 
 func sampleNow() time.Time { return sampleAt(18, 30) }
+
+func TestATimeInATextRunsAsTheTextDoesAndPullsItToNoSide(t *testing.T) {
+	s := newSet(t)
+	ar, en := Times{cat: s.languages.find("ar"), zone: mustZone(t, "Africa/Cairo")}, Times{cat: s.languages.find("en"), zone: mustZone(t, "Africa/Cairo")}
+	english, arabic := `Since {{at "2026-11-23T16:11:00Z"}} mail is late.`, `منذ {{at "2026-11-23T16:11:00Z"}} يتأخر البريد.`
+	first := `{{at "2026-11-22T16:11:00Z"}}: mail is late.` // no letter of a time tells how the text runs
+	for _, c := range []struct {
+		name, body string
+		times      Times
+		page, mail string
+	}{
+		{"an Arabic reader of English", english, ar, `<time datetime="2026-11-23T16:11:00Z" dir="auto">16:11`, "<bdi>\u206816:11"},
+		{"an Arabic reader of English that begins with a time", first, ar, `<time datetime="2026-11-22T16:11:00Z" dir="auto">22 نوفمبر`, "<bdi>\u206822 نوفمبر"},
+		{"an Arabic reader of Arabic", arabic, ar, `<time datetime="2026-11-23T16:11:00Z" dir="rtl">16:11`, "<bdi dir=\"rtl\">\u206716:11"},
+		{"an English reader of Arabic", arabic, en, `<time datetime="2026-11-23T16:11:00Z" dir="auto">16:11 UTC (18:11 EET)</time>`, "<bdi>\u206816:11 UTC (18:11 EET)\u2069</bdi>"},
+		{"an English reader of English", english, en, `<time datetime="2026-11-23T16:11:00Z">16:11 UTC (18:11 EET)</time>`, "Since 16:11 UTC (18:11 EET) mail"},
+	} {
+		print := c.times.within(c.body, sampleAt(17, 0))
+		page, err := s.markdown.page(c.body, print)
+		if err != nil || !strings.Contains(string(page), c.page) || strings.ContainsAny(string(page), byItself+fromRight) {
+			t.Errorf("%s: the page has %s, %v", c.name, page, err)
+		}
+		mail, err := s.markdown.html(c.body, print, nil)
+		if err != nil || !strings.Contains(string(mail), c.mail) {
+			t.Errorf("%s: the mail has %s, %v", c.name, mail, err)
+		}
+	}
+}

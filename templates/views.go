@@ -45,6 +45,7 @@ const (
 	PageConfirmed    = "confirmed"
 	PageConfirmLate  = "confirm-late"
 	PageConfirmLeft  = "confirm-left"
+	PageConfirmOver  = "confirm-over" // the one incident that was to be followed
 	PageUnsubscribe  = "unsubscribe"
 	PageUnsubscribed = "unsubscribed"
 	PageMessage      = "message"
@@ -70,7 +71,7 @@ func pageNames() []string {
 // actionPages are those that an ActionPage is for.
 func actionPages() []string {
 	return []string{
-		PageSubscribeSent, PageSubscribeBusy, PageConfirm, PageConfirmed, PageConfirmLate, PageConfirmLeft, PageUnsubscribe, PageUnsubscribed, PageErase, PageErased, PageGroup, PageAsked,
+		PageSubscribeSent, PageSubscribeBusy, PageConfirm, PageConfirmed, PageConfirmLate, PageConfirmLeft, PageConfirmOver, PageUnsubscribe, PageUnsubscribed, PageErase, PageErased, PageGroup, PageAsked,
 		PageMove, PageAgreed, PageMoved, PageLinkSent, PageUndo, PageReturned,
 	}
 }

@@ -251,12 +251,12 @@ func (s *service) tell(title string) float64 {
 	return float64(p.Total) / p.LastSentAt.Sub(p.Event.AcceptedAt).Seconds()
 }
 
-// work signs up as a browser with script does in a rush. The trap's field has
-// the work asked for even if the rush is just over: else the form would be
-// taken as it is, and wait behind all that were.
+// work signs up as a browser with script does in a rush. An answer to no
+// question has the work asked for even if the rush is just over: else the form
+// would be taken as it is, and wait behind all that were.
 func (s *service) work(t *testing.T, token, address string) {
 	t.Helper()
-	fields := url.Values{"form": {token}, "address": {address}, "leave_empty": {"1"}}
+	fields := url.Values{"form": {token}, "address": {address}, "challenge": {"none"}}
 	status, page, err := send(t.Context(), http.DefaultClient, s.URL()+"/subscribe", "198.51.100.7", fields)
 	if err != nil || status != http.StatusTooManyRequests {
 		t.Fatalf("who is to do the work is answered %d %s, %v", status, page, err)

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"allclear/notifier"
+	"allclear/subscribers"
 )
 
 // waitingLinks is how many requests for a link may wait. More are dropped:
@@ -18,11 +18,11 @@ const tellDropped = time.Minute
 
 // lostLinks mails people the links to their subscriptions, one after the other.
 type lostLinks struct {
-	send  func(ctx context.Context, channel notifier.Channel, address string) (bool, error)
+	send  func(ctx context.Context, lost subscribers.Lost) (bool, error)
 	sent  func() // there is something new to send; may be nil
 	now   func() time.Time
 	log   *slog.Logger
-	asked chan string
+	asked chan subscribers.Lost
 
 	mu      sync.Mutex
 	dropped int // since told
@@ -30,14 +30,14 @@ type lostLinks struct {
 }
 
 func newLostLinks(l *lostLinks) *lostLinks {
-	l.asked = make(chan string, waitingLinks)
+	l.asked = make(chan subscribers.Lost, waitingLinks)
 	return l
 }
 
 // Ask returns at once.
-func (l *lostLinks) Ask(address string) {
+func (l *lostLinks) Ask(lost subscribers.Lost) {
 	select {
-	case l.asked <- address:
+	case l.asked <- lost:
 	default:
 		l.drop()
 	}
@@ -59,8 +59,8 @@ func (l *lostLinks) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case address := <-l.asked:
-			sent, err := l.send(ctx, notifier.Email, address)
+		case lost := <-l.asked:
+			sent, err := l.send(ctx, lost)
 			if err != nil && ctx.Err() == nil {
 				l.log.Warn("send somebody the link to their subscription", "error", err)
 			}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"allclear/notifier"
+	"allclear/subscribers"
 )
 
 func TestRequestsForLinksAreAnsweredOneAfterTheOtherAndNoAddressIsLogged(t *testing.T) {
@@ -19,8 +19,8 @@ func TestRequestsForLinksAreAnsweredOneAfterTheOtherAndNoAddressIsLogged(t *test
 	sent := 0
 	l := newLostLinks(&lostLinks{
 		log: slog.New(slog.NewTextHandler(&log, nil)), sent: func() { sent++ },
-		send: func(_ context.Context, channel notifier.Channel, address string) (bool, error) {
-			asked = append(asked, string(channel)+" "+address)
+		send: func(_ context.Context, lost subscribers.Lost) (bool, error) {
+			asked = append(asked, lost.Address)
 			switch len(asked) {
 			case 1:
 				return false, errors.New("no database")
@@ -31,10 +31,10 @@ func TestRequestsForLinksAreAnsweredOneAfterTheOtherAndNoAddressIsLogged(t *test
 		},
 	})
 	for i := range 3 {
-		l.Ask(fmt.Sprintf("r%d@example.com", i))
+		l.Ask(subscribers.Lost{Address: fmt.Sprintf("r%d@example.com", i)})
 	}
 	l.run(ctx)
-	if fmt.Sprint(asked) != "[email r0@example.com email r1@example.com email r2@example.com]" || sent != 1 {
+	if fmt.Sprint(asked) != "[r0@example.com r1@example.com r2@example.com]" || sent != 1 {
 		t.Errorf("asked %v, told %d times", asked, sent)
 	}
 	if !strings.Contains(log.String(), "no database") || strings.Contains(log.String(), "@example.com") {
@@ -47,10 +47,10 @@ func TestAFloodOfRequestsForLinksIsDroppedAndToldOnceAMinuteAndHoldsNobodyUp(t *
 	now := time.Date(2026, 11, 23, 16, 11, 0, 0, time.UTC)
 	l := newLostLinks(&lostLinks{now: func() time.Time { return now }, log: slog.New(slog.NewTextHandler(&log, nil))})
 	for range waitingLinks + 5 {
-		l.Ask("ann@example.com")
+		l.Ask(subscribers.Lost{Address: "ann@example.com"})
 	}
 	now = now.Add(tellDropped)
-	l.Ask("ann@example.com")
+	l.Ask(subscribers.Lost{Address: "ann@example.com"})
 	if len(l.asked) != waitingLinks || strings.Count(log.String(), "dropped") != 2 || !strings.Contains(log.String(), "count=1\n") || !strings.Contains(log.String(), "count=5\n") {
 		t.Errorf("%d wait; the log says %s", len(l.asked), log.String())
 	}

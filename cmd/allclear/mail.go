@@ -35,20 +35,22 @@ func (l links) Manage(reader int64, accepted time.Time) string {
 	return l.Token(subscribers.ForManage, subscribers.Number(reader), accepted.Add(subscribers.ManageLife))
 }
 
-// Personal makes the token that an event for one reader is about.
-func (l links) Personal(t notifier.EventType, reader int64, accepted time.Time) string {
-	purpose, life := subscribers.ForConfirm, notifier.ConfirmLife
+// Personal makes the token that an event for one reader is about. What its owner
+// gets is of no use to who owns the group later, and what asks about a move is
+// about that one.
+func (l links) Personal(t notifier.EventType, reader int64, accepted time.Time, address string) string {
+	purpose, life, about := subscribers.ForConfirm, notifier.ConfirmLife, ""
 	switch t {
 	case notifier.SubscriberLink:
 		purpose, life = subscribers.ForManage, subscribers.ManageLife
 	case notifier.SubscriberMoveFrom:
-		purpose = subscribers.ForMoveFrom
+		purpose, about = subscribers.ForMoveFrom, subscribers.MoveAbout(accepted)
 	case notifier.SubscriberMoveTo:
-		purpose = subscribers.ForMoveTo
+		purpose, about = subscribers.ForMoveTo, subscribers.MoveAbout(accepted)
 	case notifier.SubscriberOwner:
-		purpose, life = subscribers.ForOwner, subscribers.ManageLife
+		purpose, life, about = subscribers.ForOwner, subscribers.ManageLife, address
 	}
-	return l.Token(purpose, subscribers.Number(reader), accepted.Add(life))
+	return l.TokenAbout(purpose, subscribers.Number(reader), accepted.Add(life), about)
 }
 
 // mailRoom is everything that mail needs, as the settings say.

@@ -24,9 +24,9 @@ type Moves interface {
 	CancelMove(ctx context.Context, n subscribers.Number) error
 }
 
-// Lost takes the addresses whose link was asked for. It answers at once and
+// Lost takes the requests for lost links. It answers at once and
 // tells nothing: whoever waits for it must not learn by its time what is known
 // of an address.
 type Lost interface {
-	Ask(address string)
+	Ask(subscribers.Lost)
 }

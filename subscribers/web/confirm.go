@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -18,9 +19,16 @@ func (s *site) confirmAsk(r *http.Request) (answer, error) {
 		return said.or(err)
 	}
 	if who.State == subscribers.Pending {
-		return answer{name: templates.PageConfirm, data: templates.ActionPage{}}, nil
+		title, over, err := s.followed(r.Context(), who)
+		switch {
+		case err != nil:
+			return answer{}, err
+		case over:
+			return confirmOver(title), nil
+		}
+		return answer{name: templates.PageConfirm, data: templates.ActionPage{Only: title}}, nil
 	}
-	return s.confirmed(r), nil
+	return s.confirmed(r, who)
 }
 
 // confirm makes a pending subscriber active. It sends no mail, and pressing it
@@ -34,28 +42,59 @@ func (s *site) confirm(r *http.Request) (answer, error) {
 		return said.or(err)
 	}
 	if who.State == subscribers.Pending {
+		title, over, err := s.followed(r.Context(), who)
+		switch {
+		case err != nil:
+			return answer{}, err
+		case over:
+			return confirmOver(title), nil
+		}
 		who, err = s.signUps.ConfirmSubscriber(acting(r, who.Number), who.Number, subscribers.Truncate(gate.Client(r, s.proxies)))
 		switch {
 		case errors.Is(err, notifier.ErrNotFound):
-			return confirmLate(), nil
+			return answer{}, errGone
 		case err != nil:
 			return answer{}, err
 		case who.State == subscribers.Unsubscribed:
 			return confirmLeft(), nil
 		}
 	}
-	return s.confirmed(r), nil
+	return s.confirmed(r, who)
 }
 
-// confirmed says that it is done, and what is open right now: of that the
-// reader was told nothing. The subscription stands, whether that can be read or not.
-func (s *site) confirmed(r *http.Request) answer {
+// followed is the title of the one incident that somebody follows, and whether
+// that is over, so that there is nothing more to hear; "" for who follows everything.
+func (s *site) followed(ctx context.Context, who subscribers.Subscriber) (title string, over bool, err error) {
+	id := who.Filter.Incident
+	if id == "" {
+		return "", false, nil
+	}
+	i, err := s.posts.Incident(ctx, id)
+	if err != nil && !errors.Is(err, notifier.ErrNotFound) {
+		return "", false, err
+	}
+	return i.Title, !i.Open(), nil
+}
+
+// confirmed says that it is done, and what is open right now of what the reader
+// follows: of that they were told nothing. The subscription stands, whether that
+// can be read or not.
+func (s *site) confirmed(r *http.Request, who subscribers.Subscriber) (answer, error) {
+	title, over, err := s.followed(r.Context(), who)
+	switch {
+	case err != nil:
+		return answer{}, err
+	case over:
+		return confirmOver(title), nil
+	}
 	open, _, err := s.posts.Incidents(r.Context(), notifier.IncidentQuery{State: notifier.Published, Open: true, Limit: postsPerPage})
 	if err != nil && r.Context().Err() == nil {
 		s.log.WarnContext(r.Context(), "read what is open", "route", r.Pattern, "error", err)
 	}
-	open = slices.DeleteFunc(open, func(i notifier.Incident) bool { return i.Status == notifier.Scheduled })
-	return answer{name: templates.PageConfirmed, data: templates.ActionPage{Open: open}}
+	open = slices.DeleteFunc(open, func(i notifier.Incident) bool {
+		return i.Status == notifier.Scheduled || who.Filter.Incident != "" && i.ID != who.Filter.Incident
+	})
+	return answer{name: templates.PageConfirmed, data: templates.ActionPage{Open: open, Only: title}}, nil
 }
 
 // confirming finds who a confirmation link is for, or what to say instead: that
@@ -70,6 +109,8 @@ func (s *site) confirming(r *http.Request) (subscribers.Subscriber, *answer, err
 	who, err := s.people.Subscriber(r.Context(), n)
 	var said answer
 	switch {
+	case errors.Is(err, notifier.ErrNotFound) && !late:
+		return who, nil, errGone
 	case errors.Is(err, notifier.ErrNotFound), err == nil && late && who.State == subscribers.Pending:
 		said = confirmLate()
 	case err != nil:
@@ -84,6 +125,10 @@ func (s *site) confirming(r *http.Request) (subscribers.Subscriber, *answer, err
 
 func confirmLate() answer {
 	return answer{name: templates.PageConfirmLate, status: http.StatusGone, data: templates.ActionPage{}}
+}
+
+func confirmOver(title string) answer {
+	return answer{name: templates.PageConfirmOver, status: http.StatusGone, data: templates.ActionPage{Only: title}}
 }
 
 func confirmLeft() answer {

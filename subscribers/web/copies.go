@@ -26,15 +26,21 @@ const (
 type leaf struct {
 	body     []byte
 	kind     string    // media type
-	tag      string    // strong ETag of the body
+	tag      string    // ETag of the body
 	lang     string    // of the text; "" where there is none
 	modified time.Time // when what it tells last changed; zero is unknown
 	fixed    bool      // it is the same whatever language the reader asks for
 }
 
-func newLeaf(body []byte, kind string) leaf {
-	sum := sha256.Sum256(body)
-	return leaf{body: body, kind: kind, tag: `"` + hex.EncodeToString(sum[:12]) + `"`}
+func newLeaf(body []byte, kind string) leaf { return leaf{body: body, kind: kind, tag: tagOf(body)} }
+
+// tagOf makes the ETag of what parts hold.
+func tagOf(parts ...[]byte) string {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write(p)
+	}
+	return `"` + hex.EncodeToString(h.Sum(nil)[:12]) + `"`
 }
 
 // send answers GET and HEAD, with 304 for what the client has already.

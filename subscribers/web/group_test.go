@@ -71,3 +71,24 @@ func TestTheOwnerOfAGroupDecidesForIt(t *testing.T) {
 		t.Errorf("became %s", h.state(alone))
 	}
 }
+
+func TestTheLinkOfAnEarlierOwnerDecidesNothingAnyMore(t *testing.T) {
+	h := newHouse(t)
+	n := h.group("ops@example.com", "boss@example.com")
+	before := h.ownerLink(n)
+	h.ask(http.MethodGet, before, "").says(http.StatusOK, "You decide for all of them")
+	if _, err := h.store.ChangeSubscriber(t.Context(), n, func(s *subscribers.Subscriber) error { s.Contact = "chief@example.com"; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	leave := strings.Replace(before, "/manage/", "/unsubscribe/", 1)
+	for _, path := range []string{before, before + "/erase", before + "/data.json", leave} {
+		h.ask(http.MethodGet, path, "").says(http.StatusGone).silent("ops@", "chief@")
+	}
+	h.send(before, "do", "pause").says(http.StatusGone)
+	h.send(before + "/erase").says(http.StatusGone)
+	h.send(leave).says(http.StatusGone)
+	if h.state(n) != subscribers.Active {
+		t.Errorf("became %s", h.state(n))
+	}
+	h.send(h.ownerLink(n), "do", "pause").says(http.StatusOK, "Mails are paused")
+}

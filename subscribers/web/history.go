@@ -37,7 +37,7 @@ func (s *site) history(r *http.Request) (answer, error) {
 		if err != nil {
 			return leaf{}, err
 		}
-		return s.paper(templates.PageHistory, lang, data)
+		return s.paper(templates.PageHistory, lang, data, nil)
 	})
 }
 

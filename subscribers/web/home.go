@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"allclear/notifier"
+	"allclear/subscribers/web/gate"
 	"allclear/templates"
 )
 
@@ -29,7 +30,7 @@ func (s *site) home(r *http.Request) (answer, error) {
 		if err != nil {
 			return leaf{}, err
 		}
-		return s.paper(templates.PageHome, lang, home)
+		return s.paper(templates.PageHome, lang, home, home.Subscribe)
 	})
 }
 
@@ -78,13 +79,18 @@ func (s *site) copied(r *http.Request, in *copies, what string, render func(ctx 
 	return answer{leaf: &l}, err
 }
 
-// paper renders a page to be copied.
-func (s *site) paper(name, lang string, data any) (leaf, error) {
+// paper renders a page to be copied. form is the one that stands on it; nil is none.
+func (s *site) paper(name, lang string, data any, form *templates.SubscribeForm) (leaf, error) {
 	var body bytes.Buffer
 	if err := s.pages.Page(&body, name, lang, data); err != nil {
 		return leaf{}, fmt.Errorf("render page %s: %w", name, err)
 	}
 	l := newLeaf(body.Bytes(), "text/html; charset=utf-8")
 	l.lang = lang
+	if form != nil {
+		// Its token is another one every time, and an older one is as good: whoever
+		// has the page with one that will do for half a day need not load it again.
+		l.tag = "W/" + tagOf(bytes.ReplaceAll(l.body, []byte(form.Token), nil), []byte(s.now().UTC().Truncate(gate.MostAge/2).Format(time.RFC3339)))
+	}
 	return l, nil
 }

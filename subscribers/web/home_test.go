@@ -10,6 +10,7 @@ import (
 
 	"allclear/notifier"
 	"allclear/subscribers"
+	"allclear/subscribers/web/gate"
 )
 
 func TestTheFirstPageSaysHowEverythingIs(t *testing.T) {
@@ -115,5 +116,39 @@ func TestAPageWithATokenIsNotForSearchEngines(t *testing.T) {
 	got := h.ask(http.MethodGet, "/unsubscribe/"+h.links.Token(subscribers.ForUnsubscribe, n, time.Time{}), "").says(http.StatusOK, "noindex")
 	if strings.Contains(got.text, "ann@") {
 		t.Error("the page shows the address to whoever holds the link")
+	}
+}
+
+// The token of the form on it is another one every time.
+func TestWhoHasThePageAlreadyIsToldSoAndItsFormIsStillGood(t *testing.T) {
+	h := newHouse(t)
+	i := h.post(notifier.Announcement{Title: "Mail is late"})
+	h.pass(time.Second)
+	for _, path := range []string{"/", "/incidents/" + i.ID} {
+		first := h.ask(http.MethodGet, path, "").says(http.StatusOK, `name="form"`)
+		tag := first.header.Get("ETag")
+		h.pass(30 * time.Second)
+		again := h.ask(http.MethodGet, path, "", "If-None-Match", tag).says(http.StatusNotModified)
+		if again.text != "" || again.header.Get("ETag") != tag {
+			t.Errorf("%s: 304 with %q, %v", path, again.text, again.header)
+		}
+		in := first.hidden()
+		in.Set("address", "ann@example.com")
+		h.ask(http.MethodPost, "/subscribe", in.Encode(), "Content-Type", formType).says(http.StatusOK, "Now look at your mail")
+		h.pass(gate.MostAge / 2) // then its form would soon be too old
+		h.ask(http.MethodGet, path, "", "If-None-Match", tag).says(http.StatusOK, `name="form"`)
+	}
+	tag := h.ask(http.MethodGet, "/", "").header.Get("ETag")
+	h.post(notifier.Announcement{Title: "Mail is lost"})
+	h.ask(http.MethodGet, "/", "", "If-None-Match", tag).says(http.StatusOK, "Mail is lost")
+}
+
+func TestHowThePartsDoStandsAboveWhatWasPosted(t *testing.T) {
+	h := newHouse(t)
+	h.part("imap7", "IMAP seven")
+	h.post(notifier.Announcement{Title: "Mail is late"})
+	page := h.ask(http.MethodGet, "/", "").says(http.StatusOK, `class="parts"`, "<article").text
+	if strings.Index(page, `class="parts"`) > strings.Index(page, "<article") {
+		t.Error("one has to look for how the parts do below all posts")
 	}
 }

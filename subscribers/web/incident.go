@@ -30,7 +30,7 @@ func (s *site) incident(r *http.Request) (answer, error) {
 		if found.Open() && found.State == notifier.Published && found.Kind != notifier.KindPost {
 			page.Subscribe = s.box(parts, &found)
 		}
-		return s.paper(templates.PageIncident, lang, page)
+		return s.paper(templates.PageIncident, lang, page, page.Subscribe)
 	})
 }
 

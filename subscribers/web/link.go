@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"allclear/subscribers"
+	"allclear/subscribers/web/gate"
 	"allclear/templates"
 )
 
@@ -24,10 +25,13 @@ func (s *site) link(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{status: http.StatusUnprocessableEntity, name: templates.PageLink, data: templates.LinkPage{Token: s.linkDoor().gate.Form(s.now()), Address: entered, Wrong: true}}, nil //nolint:nilerr // it is told on the page
 	}
-	if _, again := s.linkDoor().judge(r.PostForm, address); again != nil {
+	proof, again := s.linkDoor().judge(r.PostForm, address)
+	if again != nil {
 		return *again, nil
 	}
-	s.lost.Ask(address)
+	if !trapped(r.PostForm) {
+		s.lost.Ask(subscribers.Lost{Address: address, Network: subscribers.Truncate(gate.Client(r, s.proxies)), Solved: proof == gate.Worked})
+	}
 	return answer{name: templates.PageLinkSent, data: templates.ActionPage{}}, nil
 }
 

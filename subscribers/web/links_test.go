@@ -211,7 +211,7 @@ func TestAFormFromAnotherSiteDoesNothingButOneClickWorksFromAnywhere(t *testing.
 	waits, active := h.reader("waits@example.com", subscribers.Pending), h.reader("ann@example.com", subscribers.Active)
 	for _, headers := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Sec-Fetch-Site", "cross-site", "Origin", "null"}} {
 		for _, link := range []string{h.confirmLink(waits), h.leaveLink(active)} {
-			h.ask(http.MethodPost, link, "", append(headers, "Content-Type", form)...).says(http.StatusForbidden, "This did not work")
+			h.ask(http.MethodPost, link, "", append(headers, "Content-Type", form)...).says(http.StatusForbidden, "This came from another site")
 		}
 	}
 	if h.state(waits) != subscribers.Pending || h.state(active) != subscribers.Active {

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"allclear/notifier"
@@ -13,8 +14,8 @@ import (
 // toldLately is how many deliveries the page shows.
 const toldLately = 20
 
-// managing finds whose subscription a link shows. The error is
-// subscribers.ErrLinkExpired, too, where it was erased. owner is set for the
+// managing finds whose subscription a link shows. The error is errGone where it
+// was erased. owner is set for the
 // link that the owner of a group's address got; with the others a group's
 // subscription is only looked at by who may not.
 func (s *site) managing(r *http.Request) (who subscribers.Subscriber, owner bool, err error) {
@@ -30,9 +31,11 @@ func (s *site) managing(r *http.Request) (who subscribers.Subscriber, owner bool
 	who, err = s.people.Subscriber(r.Context(), n)
 	switch {
 	case errors.Is(err, notifier.ErrNotFound):
-		return who, false, subscribers.ErrLinkExpired
+		return who, false, errGone
 	case err == nil && owner && !who.Group: // nobody's to decide for others any more
 		return who, false, subscribers.ErrLink
+	case err == nil && owner && !s.links.About(token, who.Contact): // somebody else decides by now
+		return who, false, subscribers.ErrLinkExpired
 	}
 	return who, owner, err
 }
@@ -56,7 +59,7 @@ func (s *site) own(r *http.Request, do func(subscribers.Subscriber) (answer, err
 	}
 	said, err := do(who)
 	if errors.Is(err, notifier.ErrNotFound) { // erased meanwhile
-		return s.tooOld(), nil
+		return answer{}, errGone
 	}
 	if said.name != templates.PageManage { // which may just have changed it
 		said.lang = who.Language
@@ -94,7 +97,7 @@ func (s *site) manage(r *http.Request) (answer, error) {
 		case "resume":
 			page.Done = "resumed"
 			who, err = s.change(r, who, func(x *subscribers.Subscriber) error {
-				if x.State != subscribers.Paused {
+				if x.State != subscribers.Paused && x.State != subscribers.Active { // pressed twice, it is done
 					return notifier.Invalidf("state", "is not paused")
 				}
 				x.State = subscribers.Active
@@ -143,6 +146,14 @@ func (s *site) save(r *http.Request, who subscribers.Subscriber) (templates.Mana
 		return templates.ManagePage{}, who, err
 	}
 	chosen, wrong := readChoices(r.PostForm, parts)
+	if l := chosen.language; l != "" && l != who.Language && !s.pages.Speaks(l) {
+		wrong, chosen.language = append(wrong, "language"), who.Language
+	}
+	only, all := who.Filter.Incident, r.PostForm.Get("follow") == "all"
+	if keep := only != "" && !all; keep { // what is chosen of everything does not count
+		chosen.filter = who.Filter
+		wrong = slices.DeleteFunc(wrong, func(field string) bool { return slices.Contains([]string{"components", "kinds", "severity"}, field) })
+	}
 	page := templates.ManagePage{Done: "saved", Wrong: wrong}
 	if len(wrong) == 0 {
 		is, err := s.change(r, who, func(x *subscribers.Subscriber) error {
@@ -159,6 +170,7 @@ func (s *site) save(r *http.Request, who subscribers.Subscriber) (templates.Mana
 	}
 	page.Done = ""
 	chosen.put(&who) // so that what was entered is not lost
+	who.Filter.Incident, page.All = only, all
 	page.Some = chosen.some
 	return page, who, nil
 }
@@ -216,13 +228,10 @@ func (s *site) manageShow(r *http.Request, who subscribers.Subscriber, page temp
 	case !errors.Is(err, notifier.ErrNotFound):
 		return answer{}, err
 	}
-	if id := who.Filter.Incident; id != "" {
-		only, err := s.posts.Incident(ctx, id)
-		if err != nil && !errors.Is(err, notifier.ErrNotFound) {
-			return answer{}, err
-		}
-		page.Only = only.Title
+	if page.Only, page.Over, err = s.followed(ctx, who); err != nil {
+		return answer{}, err
 	}
+	page.Ended = page.Over && who.State == subscribers.Unsubscribed && who.Left.By == ""
 	page.Path, page.Address, page.Now = "/manage/"+r.PathValue("token"), who.Address, s.now()
 	page.State, page.Until, page.Group = string(who.State), who.PausedUntil, who.Group
 	page.Parts, page.Chosen, page.Some = parts, who.Filter.Components, page.Some || len(who.Filter.Components) > 0

@@ -7,6 +7,7 @@ import (
 	"html"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ func (h *house) manageLink(n subscribers.Number) string {
 }
 
 func (h *house) ownerLink(n subscribers.Number) string {
-	return "/manage/" + h.links.Token(subscribers.ForOwner, n, h.clock().Add(subscribers.ManageLife))
+	return "/manage/" + h.links.TokenAbout(subscribers.ForOwner, n, h.clock().Add(subscribers.ManageLife), h.who(n).Contact)
 }
 
 // send presses a button: pairs of field and value.
@@ -129,6 +130,7 @@ func TestWhatCannotBeSavedIsNamedByItsFieldAndNothingIs(t *testing.T) {
 		"a zone":                {"timezone", "Mars/<b>Base", "field-timezone"},
 		"a zone of this host":   {"timezone", "Local", "field-timezone"},
 		"a language":            {"language", "klingon!", "field-language"},
+		"one without texts":     {"language", "xx", "field-language"},
 	} {
 		var fields []string
 		for k, v := range good {
@@ -168,10 +170,26 @@ func TestAPauseLastsUntilItsDayBeginsWhereTheReaderLives(t *testing.T) {
 		t.Errorf("became %+v", s)
 	}
 	h.send(link, "do", "resume").says(http.StatusOK, "Mails come again")
-	h.send(link, "do", "resume").says(http.StatusUnprocessableEntity, "not possible")
+	h.send(link, "do", "resume").says(http.StatusOK, "Mails come again") // pressed twice, it is done
 	if h.state(n) != subscribers.Active {
 		t.Errorf("became %s", h.state(n))
 	}
+}
+
+// moveLinks are those in the two mails of a move.
+func (h *house) moveLinks(m subscribers.Move) (from, to string) {
+	until := m.AskedAt.Add(subscribers.MoveLife)
+	return "/move/" + h.links.TokenAbout(subscribers.ForMoveFrom, m.From, until, m.About()), "/move/" + h.links.TokenAbout(subscribers.ForMoveTo, m.To, until, m.About())
+}
+
+// move is the one that a subscriber asked for.
+func (h *house) move(n subscribers.Number) subscribers.Move {
+	h.t.Helper()
+	m, err := h.store.Move(h.t.Context(), n, false)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return m
 }
 
 func TestAMoveIsConfirmedAtBothAddresses(t *testing.T) {
@@ -189,8 +207,7 @@ func TestAMoveIsConfirmedAtBothAddresses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	from := "/move/" + h.links.Token(subscribers.ForMoveFrom, n, h.clock().Add(subscribers.MoveLife))
-	to := "/move/" + h.links.Token(subscribers.ForMoveTo, m.To, h.clock().Add(subscribers.MoveLife))
+	from, to := h.moveLinks(m)
 	h.ask(http.MethodGet, from, "").says(http.StatusOK, "old@example.com", "new@example.com", "Agree")
 	h.ask(http.MethodGet, to, "").says(http.StatusOK, "new@example.com", "Agree").silent("old@example.com")
 	h.send(to).says(http.StatusOK, "One address has agreed")
@@ -214,27 +231,57 @@ func TestTheAnswerToAMoveDoesNotTellOfSomebodyElses(t *testing.T) {
 	for _, address := range []string{"a@example.com", "b@example.com"} {
 		n := h.reader(address, subscribers.Active)
 		h.send(h.manageLink(n), "do", "move", "address", "new@example.com").says(http.StatusOK, "Both addresses have been asked", "new@example.com", "Call the move off")
+		h.pass(time.Minute)
+		h.ask(http.MethodGet, h.manageLink(n), "").says(http.StatusOK, "A move to new@example.com is waiting", "Call the move off")
+		from, _ := h.moveLinks(h.move(n))
+		h.ask(http.MethodGet, from, "").says(http.StatusOK, "new@example.com", "Agree")
+		h.send(from).says(http.StatusOK, "One address has agreed")
+		if got := h.waits(); !slices.Contains(got, address+" subscriber.move_from") {
+			t.Errorf("%s waits for %v", address, got)
+		}
+		if address == "b@example.com" {
+			h.send(h.manageLink(n), "do", "stay").says(http.StatusOK, "The move is called off")
+			h.ask(http.MethodGet, h.manageLink(n), "").says(http.StatusOK).silent("is waiting", "Call the move off")
+			h.send(from).says(http.StatusGone)
+		}
 	}
 }
 
-func TestAMailOfTheOldAddressAgreesToItsOwnMoveOnly(t *testing.T) {
+func TestTheMailsOfAMoveAgreeToThatOneAndToNoLaterOne(t *testing.T) {
 	h := newHouse(t)
 	n := h.reader("old@example.com", subscribers.Active)
 	h.send(h.manageLink(n), "do", "move", "address", "new@example.com").says(http.StatusOK)
-	before := "/move/" + h.links.Token(subscribers.ForMoveFrom, n, h.clock().Add(subscribers.MoveLife-time.Hour))
-	h.ask(http.MethodGet, before, "").says(http.StatusGone)
-	h.send(before).says(http.StatusGone)
-	if m, err := h.store.Move(t.Context(), n, false); err != nil || !m.FromAt.IsZero() {
-		t.Errorf("%+v, %v", m, err)
+	from, to := h.moveLinks(h.move(n))
+	h.send(h.manageLink(n), "do", "stay").says(http.StatusOK)
+	h.pass(time.Second) // within the same hour, to which tokens are dated
+	h.send(h.manageLink(n), "do", "move", "address", "new@example.com").says(http.StatusOK)
+	for _, path := range []string{from, to} {
+		h.ask(http.MethodGet, path, "").says(http.StatusGone)
+		h.send(path).says(http.StatusGone)
 	}
+	if m := h.move(n); !m.FromAt.IsZero() || !m.ToAt.IsZero() {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestAskingForTheSameMoveAgainLeavesTheMailsThatBothHaveGood(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("old@example.com", subscribers.Active)
+	h.send(h.manageLink(n), "do", "move", "address", "new@example.com").says(http.StatusOK)
+	from, to := h.moveLinks(h.move(n))
+	h.pass(time.Hour)
+	h.send(h.manageLink(n), "do", "move", "address", "new@example.com").says(http.StatusOK, "Both addresses have been asked")
+	h.send(to).says(http.StatusOK, "One address has agreed")
+	h.send(from).says(http.StatusOK, "The subscription has moved")
 }
 
 func TestAMoveThatIsCalledOffIsNotSaidToBeThrough(t *testing.T) {
 	h := newHouse(t)
-	n, there := h.reader("old@example.com", subscribers.Active), h.reader("new@example.com", subscribers.Active)
+	n := h.reader("old@example.com", subscribers.Active)
+	h.reader("new@example.com", subscribers.Active)
 	h.send(h.manageLink(n), "do", "move", "address", "new@example.com").says(http.StatusOK)
+	_, path := h.moveLinks(h.move(n))
 	h.send(h.manageLink(n), "do", "stay").says(http.StatusOK)
-	path := "/move/" + h.links.Token(subscribers.ForMoveTo, there, h.clock().Add(subscribers.MoveLife))
 	h.ask(http.MethodGet, path, "").says(http.StatusGone)
 	h.send(path).says(http.StatusGone)
 }
@@ -248,9 +295,10 @@ func TestAMoveThatIsCalledOffLeadsNowhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.send(h.manageLink(n), "do", "stay").says(http.StatusOK, "The move is called off")
-	for _, token := range []string{h.links.Token(subscribers.ForMoveFrom, n, time.Time{}), h.links.Token(subscribers.ForMoveTo, m.To, time.Time{})} {
-		h.ask(http.MethodGet, "/move/"+token, "").says(http.StatusGone)
-		h.send("/move/" + token).says(http.StatusGone)
+	from, to := h.moveLinks(m)
+	for _, path := range []string{from, to} {
+		h.ask(http.MethodGet, path, "").says(http.StatusGone)
+		h.send(path).says(http.StatusGone)
 	}
 	for _, token := range []string{h.links.Token(subscribers.ForManage, n, time.Time{}), h.links.Token(subscribers.ForUnsubscribe, n, time.Time{}), "x"} {
 		h.send("/move/"+token).says(http.StatusNotFound, "This link does not work")
@@ -307,8 +355,12 @@ func TestErasingTakesAPageOfItsOwnAndOneButton(t *testing.T) {
 	if _, err := h.store.whole.Subscriber(t.Context(), n); !errors.Is(err, notifier.ErrNotFound) {
 		t.Errorf("%v", err)
 	}
-	h.send(link+"/erase").says(http.StatusGone, "This link is too old", "Send the link")
-	h.ask(http.MethodGet, link, "").says(http.StatusGone)
+	undo, move := h.links.Token(subscribers.ForUndo, n, time.Time{}), h.links.Token(subscribers.ForMoveFrom, n, time.Time{})
+	for _, path := range []string{link, link + "/erase", h.confirmLink(n), "/undo/" + undo, "/move/" + move} {
+		h.ask(http.MethodGet, path, "").says(http.StatusGone, "Nothing is kept under this link any more").silent("too old", "limited time")
+		h.send(path).says(http.StatusGone, "Nothing is kept under this link any more")
+	}
+	h.ask(http.MethodGet, link+"/data.json", "").says(http.StatusGone, "Nothing is kept")
 	h.ask(http.MethodPost, h.leaveLink(n), "").says(http.StatusOK, "You are unsubscribed").silent("Undo")
 }
 
@@ -354,12 +406,12 @@ func TestAFormFromElsewhereOrThatIsNoneChangesNothing(t *testing.T) {
 	n := h.reader("ann@example.com", subscribers.Active)
 	link := h.manageLink(n)
 	for _, path := range []string{link, link + "/erase", "/link", "/undo/" + h.links.Token(subscribers.ForUndo, n, time.Time{}), "/move/" + h.links.Token(subscribers.ForMoveFrom, n, time.Time{})} {
-		h.ask(http.MethodPost, path, "do=pause&address=a@example.com", "Content-Type", formType, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example").says(http.StatusForbidden, "This did not work")
-		h.ask(http.MethodPost, path, "do=pause&x="+strings.Repeat("x", 100<<10), "Content-Type", formType).says(http.StatusRequestEntityTooLarge, "This did not work")
-		h.ask(http.MethodPost, path, "do=%ff", "Content-Type", formType).says(http.StatusBadRequest, "This did not work")
+		h.ask(http.MethodPost, path, "do=pause&address=a@example.com", "Content-Type", formType, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example").says(http.StatusForbidden, "This came from another site")
+		h.ask(http.MethodPost, path, "do=pause&x="+strings.Repeat("x", 100<<10), "Content-Type", formType).says(http.StatusRequestEntityTooLarge, "too much at once")
+		h.ask(http.MethodPost, path, "do=%ff", "Content-Type", formType).says(http.StatusBadRequest, "This could not be read")
 		h.ask(http.MethodPost, path, "do=%zz", "Content-Type", formType).says(http.StatusBadRequest)
 		h.ask(http.MethodPost, path, "--x", "Content-Type", "multipart/form-data; boundary=x").says(http.StatusBadRequest)
-		h.ask(http.MethodDelete, path, "").says(http.StatusMethodNotAllowed, "This did not work")
+		h.ask(http.MethodDelete, path, "").says(http.StatusMethodNotAllowed, "not used that way")
 	}
 	h.send(link, "do", "everything").says(http.StatusBadRequest)
 	h.send(link).says(http.StatusBadRequest)

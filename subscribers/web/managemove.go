@@ -19,11 +19,11 @@ func (s *site) moving(r *http.Request) (n subscribers.Number, to bool, err error
 	return n, false, err
 }
 
-// moveOf finds the move. A mail of the old address agrees to the move that it
-// names, and to no later one.
+// moveOf finds the move. A mail agrees to the move that it asked about, and to
+// no later one.
 func (s *site) moveOf(r *http.Request, n subscribers.Number, to bool) (subscribers.Move, error) {
 	m, err := s.moves.Move(r.Context(), n, to)
-	if err == nil && !to && s.links.Token(subscribers.ForMoveFrom, n, m.AskedAt.Add(subscribers.MoveLife)) != r.PathValue("token") {
+	if err == nil && !s.links.About(r.PathValue("token"), m.About()) {
 		return m, subscribers.ErrLinkExpired
 	}
 	return m, err
@@ -85,7 +85,7 @@ func (s *site) movedAlready(r *http.Request, n subscribers.Number, to bool) (ans
 	}
 	switch {
 	case errors.Is(err, notifier.ErrNotFound):
-		return answer{}, subscribers.ErrLinkExpired
+		return answer{}, errGone
 	case err != nil:
 		return answer{}, err
 	case through:

@@ -37,6 +37,7 @@ type SignUps interface {
 type Pages interface {
 	Page(w io.Writer, name, lang string, data any) error
 	Lang(lang string) string
+	Speaks(lang string) bool // there are texts for this one
 	Feed(lang string, incidents []notifier.Incident, components []notifier.Component) (templates.Feed, error)
 	Glance(lang string, data templates.Home) templates.Glance
 	Consent(lang string) (language, words string)

@@ -55,7 +55,7 @@ func (s *site) followable(ctx context.Context, id string) (notifier.Incident, er
 		return notifier.Incident{}, notifier.ErrNotFound
 	}
 	i, err := s.posts.Incident(ctx, id)
-	if err == nil && i.State != notifier.Published {
+	if err == nil && !i.Open() { // of what is over there is nothing to hear
 		err = notifier.ErrNotFound
 	}
 	return i, err
@@ -74,7 +74,7 @@ func (s *site) subscribe(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	who, wrong := readEntry(in, parts)
+	who, wrong := readEntry(in, parts, s.pages.Speaks)
 	if id := who.Filter.Incident; id != "" && len(wrong) == 0 {
 		switch _, err := s.followable(r.Context(), id); {
 		case errors.Is(err, notifier.ErrNotFound):
@@ -89,6 +89,10 @@ func (s *site) subscribe(r *http.Request) (answer, error) {
 	proof, again := s.signUpDoor().judge(in, who.Address)
 	if again != nil {
 		return *again, nil
+	}
+	sent := answer{name: templates.PageSubscribeSent, data: templates.ActionPage{}}
+	if trapped(in) {
+		return sent, nil
 	}
 	x := subscribers.SignUp{
 		Subscriber: who, Solved: proof == gate.Worked,
@@ -106,5 +110,5 @@ func (s *site) subscribe(r *http.Request) (answer, error) {
 	case err != nil:
 		return answer{}, err
 	}
-	return answer{name: templates.PageSubscribeSent, data: templates.ActionPage{}}, nil
+	return sent, nil
 }

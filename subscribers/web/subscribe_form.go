@@ -24,13 +24,16 @@ var entryFields = []string{"address", "components", "severity", "kinds", "cadenc
 
 // readEntry makes a subscriber of what was entered, and says what of it is
 // wrong; it looks at nothing but the form and the components there are.
-func readEntry(in url.Values, known []notifier.Component) (subscribers.Subscriber, []templates.WrongField) {
+func readEntry(in url.Values, known []notifier.Component, speaks func(lang string) bool) (subscribers.Subscriber, []templates.WrongField) {
 	e := entry{in: in}
 	e.refuse()
 	who := subscribers.Subscriber{Channel: notifier.Email, State: subscribers.Pending}
 	e.check("address", func(p *subscribers.Subscriber) { p.Address = e.one("address") }, func(p subscribers.Subscriber) { who.Address = p.Address })
 	for _, name := range []string{"cadence", "timezone", "language", "incident"} {
 		e.check(name, func(p *subscribers.Subscriber) { *e.field(p, name) = e.text(name) }, func(p subscribers.Subscriber) { *e.field(&who, name) = *e.field(&p, name) })
+	}
+	if who.Language != "" && !speaks(who.Language) {
+		e.is("language", "language")
 	}
 	level, err := notifier.ParseSeverity(e.one("severity"))
 	if err != nil {

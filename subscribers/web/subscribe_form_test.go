@@ -22,13 +22,16 @@ func FuzzForm(f *testing.F) {
 		if err != nil {
 			return
 		}
-		who, wrong := readEntry(in, known)
+		who, wrong := readEntry(in, known, func(lang string) bool { return lang == "de" || lang == "ja" })
 		if len(wrong) > 0 {
 			return
 		}
 		again := who
 		if err := again.Validate(); err != nil || again.State != subscribers.Pending || again.Channel != notifier.Email {
 			t.Errorf("%q became %+v, %v", query, who, err)
+		}
+		if who.Language != "" && who.Language != "de" && who.Language != "ja" {
+			t.Errorf("%q speaks %q", query, who.Language)
 		}
 		if len(in["address"]) != 1 || in.Has("state") || in.Has("group") || in.Has("contact") {
 			t.Errorf("%q was taken", query)

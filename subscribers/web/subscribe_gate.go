@@ -81,10 +81,6 @@ func (d door) judge(in url.Values, address string) (gate.Proof, *answer) {
 		again := d.again(in, d.gate.Form(now))
 		return gate.None, &again
 	}
-	if in.Get(fieldTrap) != "" && in.Get(fieldChallenge) == "" {
-		again := d.step(in, address, "")
-		return gate.None, &again
-	}
 	proof := gate.None
 	if token := in.Get(fieldChallenge); token != "" {
 		var err error
@@ -115,6 +111,11 @@ func (d door) judge(in url.Values, address string) (gate.Proof, *answer) {
 	}
 	return proof, nil
 }
+
+// trapped reports whether a field that no person sees was filled in. Such a form
+// is judged and answered as any other, so that whatever fills it in learns
+// nothing, and then nothing is done for it.
+func trapped(in url.Values) bool { return in.Get(fieldTrap) != "" }
 
 // again shows the button again.
 func (d door) again(in url.Values, token string) answer {

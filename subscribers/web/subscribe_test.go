@@ -95,7 +95,7 @@ func TestEverythingThatCanBeChosenIsKept(t *testing.T) {
 	h := newHouse(t)
 	h.part("imap7", "IMAP seven")
 	h.part("web", "The web")
-	h.ask(http.MethodGet, "/subscribe", "").says(http.StatusOK, "IMAP seven", `value="web"`, `<option value="Asia/Kathmandu">`, "Only when something begins or ends")
+	h.ask(http.MethodGet, "/subscribe", "").says(http.StatusOK, "IMAP seven", `value="web"`, `<option>Asia/Kathmandu`, "Only when something begins or ends")
 	h.signUp(url.Values{
 		"channel": {"email"}, "address": {"ann@example.com"}, "components": {"web", "imap7"}, "severity": {"major"}, "kinds": {"incident", "post"},
 		"cadence": {"milestones"}, "timezone": {"Asia/Kathmandu"}, "language": {"de"}, "hour": {""},
@@ -157,7 +157,7 @@ func TestWhatIsWrongIsSaidAtItsFieldAndNothingEnteredIsLost(t *testing.T) {
 
 func TestABodyThatIsNoFormIsRefusedKindly(t *testing.T) {
 	h := newHouse(t)
-	h.ask(http.MethodPost, "/subscribe", `{"address":"a@example.com"}`, "Content-Type", "application/json").says(http.StatusBadRequest, "This did not work")
+	h.ask(http.MethodPost, "/subscribe", `{"address":"a@example.com"}`, "Content-Type", "application/json").says(http.StatusBadRequest, "This could not be read")
 	h.ask(http.MethodPost, "/subscribe", "address=%zz", "Content-Type", formType).says(http.StatusBadRequest)
 	h.ask(http.MethodPost, "/subscribe", "address="+strings.Repeat("a", 70<<10), "Content-Type", formType).says(http.StatusRequestEntityTooLarge)
 	h.ask(http.MethodPost, "/subscribe?address=ann@example.com", "", "Content-Type", formType).says(http.StatusUnprocessableEntity)
@@ -223,14 +223,51 @@ func TestAFormThatComesBackTooFastShowsItsButtonAgain(t *testing.T) {
 	}
 }
 
-func TestWhoFillsInTheTrapIsAskedForMoreAndNotFooled(t *testing.T) {
+func TestWhoFillsInTheTrapIsAnsweredAsEverybodyAndNothingIsDone(t *testing.T) {
 	h := newHouse(t)
 	h.ask(http.MethodGet, "/subscribe", "").says(http.StatusOK, `<p class="trap" aria-hidden="true">`, `name="leave_empty" tabindex="-1" autocomplete="off"`)
-	step := h.signUp(url.Values{"address": {"ann@example.com"}, "leave_empty": {"http://spam.example"}}).
-		says(http.StatusTooManyRequests, "One more step", "Type this code").silent("spam.example")
-	answer := step.hidden()
-	answer.Set("code", step.code())
-	h.signUp(answer).says(http.StatusOK)
+	trapped := h.signUp(url.Values{"address": {"bot@example.com"}, "leave_empty": {"http://spam.example"}}).says(http.StatusOK)
+	ordinary := h.signUp(url.Values{"address": {"ann@example.com"}}).says(http.StatusOK, "Now look at your mail")
+	if trapped.text != ordinary.text || fmt.Sprint(trapped.header["Content-Length"]) != fmt.Sprint(ordinary.header["Content-Length"]) {
+		t.Error("the answers differ")
+	}
+	if did := h.answer(); did.Fates[subscribers.SignUpAsked] != 1 || len(did.Fates) != 1 {
+		t.Errorf("%+v", did)
+	}
+	h.send("/link", "address", "bot@example.com", "leave_empty", "x", "form", h.gate.For("link").Form(h.clock().Add(-gate.LeastAge))).says(http.StatusOK, "Look into your mailbox")
+	if len(h.lost.all) != 0 {
+		t.Errorf("asked %v", h.lost.all)
+	}
+	h.flood() // in a rush as in any other hour
+	h.signUp(url.Values{"address": {"bot@example.com"}, "leave_empty": {"x"}}).says(http.StatusTooManyRequests, "One more step").silent("leave_empty")
+}
+
+func TestALanguageThatThereAreNoTextsInIsRefusedByItsField(t *testing.T) {
+	h := newHouse(t)
+	for _, lang := range []string{"xx", "pt-BR", "zh"} {
+		h.signUp(url.Values{"address": {"ann@example.com"}, "language": {lang}}).says(http.StatusUnprocessableEntity, "Choose one of the languages", `href="#subscribe-language"`)
+	}
+	h.signUp(url.Values{"address": {"ann@example.com"}, "language": {"de-AT"}}).says(http.StatusOK)
+	if did := h.answer(); did.Fates[subscribers.SignUpAsked] != 1 {
+		t.Errorf("%+v", did)
+	}
+}
+
+func TestTheFormOffersTheSameZonesWhereverItStandsAsThePageToManage(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("ann@example.com", subscribers.Active)
+	list := regexp.MustCompile(`<datalist[^>]*>(.*?)</datalist>`)
+	var all []string
+	for _, path := range []string{"/", "/subscribe", h.manageLink(n)} {
+		m := list.FindStringSubmatch(h.ask(http.MethodGet, path, "").says(http.StatusOK).text)
+		if m == nil || strings.Count(m[1], "<option>") < 400 {
+			t.Fatalf("%s offers %v", path, m)
+		}
+		all = append(all, m[1])
+	}
+	if all[0] != all[1] || all[1] != all[2] {
+		t.Error("the lists differ")
+	}
 }
 
 var shownCode = regexp.MustCompile(`<p class="code"[^>]*>(\d{6})</p>`)

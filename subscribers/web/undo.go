@@ -34,7 +34,9 @@ func (s *site) undo(r *http.Request) (answer, error) {
 	if who.State == subscribers.Unsubscribed {
 		_, err := s.account.Return(acting(r, who.Number), who.Number)
 		switch {
-		case errors.Is(err, notifier.ErrConflict), errors.Is(err, notifier.ErrNotFound):
+		case errors.Is(err, notifier.ErrNotFound):
+			return answer{}, errGone
+		case errors.Is(err, notifier.ErrConflict):
 			return answer{}, subscribers.ErrLinkExpired
 		case err != nil:
 			return answer{}, err
@@ -53,7 +55,7 @@ func (s *site) undoing(r *http.Request) (subscribers.Subscriber, error) {
 	who, err := s.people.Subscriber(r.Context(), n)
 	if err != nil {
 		if errors.Is(err, notifier.ErrNotFound) {
-			err = subscribers.ErrLinkExpired
+			err = errGone
 		}
 		return who, err
 	}

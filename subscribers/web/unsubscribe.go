@@ -126,8 +126,12 @@ func (s *site) leaving(r *http.Request) (who subscribers.Subscriber, owner bool,
 		return who, owner, err
 	}
 	who, err = s.people.Subscriber(r.Context(), n)
-	if err == nil && owner && !who.Group { // nobody's to decide for others any more
+	switch {
+	case err != nil || !owner:
+	case !who.Group: // nobody's to decide for others any more
 		err = subscribers.ErrLink
+	case !s.links.About(token, who.Contact): // somebody else decides by now
+		err = subscribers.ErrLinkExpired
 	}
 	return who, owner, err
 }

@@ -221,6 +221,7 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, said answer) error {
 var (
 	errMethod  = errors.New("the method is not possible here")
 	errForeign = errors.New("the form was sent from another site")
+	errGone    = errors.New("what the link was about is erased")
 	errUnmade  = errors.New("making the page was cut short")
 )
 
@@ -234,18 +235,20 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status, kind = http.StatusNotFound, templates.MessageLinkInvalid
 	case errors.Is(err, subscribers.ErrLinkExpired):
 		status, kind = http.StatusGone, templates.MessageLinkExpired
+	case errors.Is(err, errGone):
+		status, kind = http.StatusGone, templates.MessageGone
 	case errors.Is(err, notifier.ErrNotFound):
 		status, kind = http.StatusNotFound, templates.MessageNotFound
 	case errors.Is(err, errMethod):
-		status, kind = http.StatusMethodNotAllowed, templates.MessageRefused
+		status, kind = http.StatusMethodNotAllowed, templates.MessageMethod
 	case errors.Is(err, errForeign):
-		status, kind = http.StatusForbidden, templates.MessageRefused
+		status, kind = http.StatusForbidden, templates.MessageForeign
 	case errors.Is(err, errForm):
-		status, kind = http.StatusBadRequest, templates.MessageRefused
+		status, kind = http.StatusBadRequest, templates.MessageUnreadable
 	case errors.As(err, &inv): // what no form of ours sends, and no database keeps
-		status, kind = http.StatusBadRequest, templates.MessageRefused
+		status, kind = http.StatusBadRequest, templates.MessageUnreadable
 	case errors.As(err, &large):
-		status, kind = http.StatusRequestEntityTooLarge, templates.MessageRefused
+		status, kind = http.StatusRequestEntityTooLarge, templates.MessageLarge
 	case errors.Is(err, notifier.ErrUnavailable):
 		status, kind = http.StatusServiceUnavailable, templates.MessageUnavailable
 		w.Header().Set("Retry-After", "5")

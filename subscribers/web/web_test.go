@@ -44,14 +44,15 @@ type house struct {
 
 // lostAddresses keeps whose link was asked for.
 type lostAddresses struct {
-	mu  sync.Mutex
-	all []string
+	mu   sync.Mutex
+	all  []string
+	last subscribers.Lost
 }
 
-func (l *lostAddresses) Ask(address string) {
+func (l *lostAddresses) Ask(lost subscribers.Lost) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.all = append(l.all, address)
+	l.all, l.last = append(l.all, lost.Address), lost
 }
 
 // whole is a real store, with what the tests do in the name of other rooms.
@@ -124,7 +125,7 @@ type mailLinks struct{}
 
 func (mailLinks) Unsubscribe(int64) string       { return strings.Repeat("u", subscribers.LinkSize) }
 func (mailLinks) Manage(int64, time.Time) string { return strings.Repeat("m", subscribers.LinkSize) }
-func (mailLinks) Personal(notifier.EventType, int64, time.Time) string {
+func (mailLinks) Personal(notifier.EventType, int64, time.Time, string) string {
 	return strings.Repeat("c", subscribers.LinkSize)
 }
 

@@ -44,7 +44,7 @@
     var own = until > from && how.formatRange ? how.formatRange(from, until) : how.format(from);
     if (until > from && !how.formatRange) own += ' – ' + how.format(until);
     var utc = text.replace(/\s*[(（][^()（）]*[)）]/g, ''); // the service's zone makes room for the visitor's
-    time.dir = html.dir; // also within a text that runs the other way
+    if (!time.dir) time.dir = html.dir; // within a text that runs the other way it has one
     time.textContent = both.replace('{utc}', function () { return utc; }).replace('{own}', function () { return own; });
   }
 })();
