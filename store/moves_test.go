@@ -3,8 +3,8 @@ package store_test
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
