@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -56,6 +57,40 @@ func TestALinkGoesToWhomItIsAboutOnceADay(t *testing.T) {
 			t.Errorf("a day later: %t, %v", sent, err)
 		}
 		b.sound()
+	})
+}
+
+func TestLinksGoOutWithinTheBudgetsOfWhoAsksForThem(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		burst := subscribers.SignUpLimits()[subscribers.PerNetwork].Burst
+		here, there := netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")
+		send := func(i int, network netip.Prefix) bool {
+			t.Helper()
+			sent, err := b.SendLink(b.ctx, subscribers.Lost{Address: fmt.Sprintf("r%d@example.org", i), Network: network})
+			b.must(err)
+			return sent
+		}
+		for i := range burst + 2 {
+			b.subscribe(reader(fmt.Sprintf("r%d@example.org", i), subscribers.Active))
+		}
+		for range 3 { // what is not sent costs nothing
+			send(99, here)
+		}
+		for i := range burst {
+			if !send(i, here) {
+				t.Fatalf("%d of %d", i, burst)
+			}
+		}
+		if send(burst, here) {
+			t.Error("a network has more than its share sent")
+		}
+		if !send(burst, there) {
+			t.Error("another network's share is gone, too")
+		}
+		d.Advance(subscribers.SignUpLimits()[subscribers.PerNetwork].Every)
+		if !send(burst+1, here) {
+			t.Error("nothing grew back")
+		}
 	})
 }
 

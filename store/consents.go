@@ -14,9 +14,9 @@ import (
 // keepEvidence writes one step of an opt-in, and its words where they are new.
 func (s *Store) keepEvidence(tx *gorm.DB, n subscribers.Number, c subscribers.Consent, e subscribers.Evidence) error {
 	if c.Words != "" {
-		e.Version = c.Version()
-		if err := tx.Exec(`INSERT INTO consent_texts (version, words) VALUES (?, ?) ON CONFLICT DO NOTHING`, e.Version, c.Words).Error; err != nil {
-			return fmt.Errorf("keep the words agreed to: %w", err)
+		var err error
+		if e.Version, err = keepWords(tx, c); err != nil {
+			return err
 		}
 	}
 	if err := tx.Exec(`INSERT INTO consents (subscriber, at, step, version, network) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
@@ -24,6 +24,15 @@ func (s *Store) keepEvidence(tx *gorm.DB, n subscribers.Number, c subscribers.Co
 		return fmt.Errorf("keep the evidence of consent: %w", err)
 	}
 	return nil
+}
+
+// keepWords writes words where they are new, and returns by what name they are kept.
+func keepWords(tx *gorm.DB, c subscribers.Consent) (version string, err error) {
+	version = c.Version()
+	if err := tx.Exec(`INSERT INTO consent_texts (version, words) VALUES (?, ?) ON CONFLICT DO NOTHING`, version, c.Words).Error; err != nil {
+		return "", fmt.Errorf("keep the words agreed to: %w", err)
+	}
+	return version, nil
 }
 
 // ConfirmSubscriber makes a pending subscriber active, and keeps from which

@@ -171,3 +171,26 @@ func byChannel(batch []subscribers.Subscriber) map[notifier.Channel][]int {
 	}
 	return out
 }
+
+// KeepImported keeps by what words those who have these addresses agreed
+// somewhere else, for as long as they are subscribers.
+func (s *Store) KeepImported(ctx context.Context, channel notifier.Channel, addresses []string, c subscribers.Consent) error {
+	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+		version, err := keepWords(tx, c)
+		if err != nil {
+			return err
+		}
+		const kept = `INSERT INTO consents (subscriber, at, step, version, network) SELECT r.number, CAST(? AS bigint), CAST(? AS text), CAST(? AS text), ''`
+		for part := range slices.Chunk(addresses, 500) {
+			from, args := ` FROM subscribers AS r WHERE r.channel = ? AND r.address IN ?`, []any{string(channel), part}
+			if s.dialect == postgres { // each by itself, as in present
+				from, args = ` FROM unnest(CAST(? AS text[])) AS a(address)
+					CROSS JOIN LATERAL (SELECT t.number FROM subscribers AS t WHERE t.channel = ? AND t.address = a.address LIMIT 1) AS r`, []any{&part, string(channel)}
+			}
+			if err := tx.Exec(kept+from+` ON CONFLICT DO NOTHING`, append([]any{micros(s.Now()), subscribers.StepConfirmed, version}, args...)...).Error; err != nil {
+				return fmt.Errorf("keep how imported subscribers agreed: %w", err)
+			}
+		}
+		return nil
+	})
+}

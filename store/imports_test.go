@@ -187,6 +187,26 @@ func TestSuppressionsArePagedEachOnce(t *testing.T) {
 		if len(seen) != 7 {
 			t.Errorf("%v", seen)
 		}
+		// What marks an erased address is none, wherever a page of the list ends.
+		for _, address := range []string{"x@example.org", "y@example.org"} {
+			b.must(b.EraseSubscriber(b.ctx, b.subscribe(reader(address, subscribers.Active)).Number))
+		}
+		var erased []string
+		for cursor := ""; ; {
+			page, next, err := b.Suppressions(b.ctx, cursor, 1)
+			b.must(err)
+			for _, x := range page {
+				if x.Reason == subscribers.ReasonErased {
+					erased = append(erased, x.Address)
+				}
+			}
+			if cursor = next; next == "" {
+				break
+			}
+		}
+		if fmt.Sprint(erased) != "[erased erased]" {
+			t.Errorf("erased addresses show as %v", erased)
+		}
 		var invalid *notifier.Invalid
 		if _, _, err := b.Suppressions(b.ctx, "!", 3); !errors.As(err, &invalid) {
 			t.Errorf("%v", err)

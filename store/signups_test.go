@@ -37,6 +37,7 @@ func (b *box) answer(limits subscribers.Limits) subscribers.Answered {
 		for f, n := range did.Fates {
 			all.Fates[f] += n
 		}
+		all.Spent = all.Spent || did.Spent
 		if all.Next = did.Next; !did.More {
 			return all
 		}
@@ -230,7 +231,7 @@ func TestWhenNothingIsLeftTheOthersWaitAndWhoDidTheWorkGetsIn(t *testing.T) {
 			b.asks(signUp(fmt.Sprintf("junk%d@j%d.example", i, i)))
 		}
 		did := b.answer(limits)
-		if did.Fates[subscribers.SignUpAsked] != 2 || !did.Next.Equal(b.time().Add(time.Minute)) {
+		if did.Fates[subscribers.SignUpAsked] != 2 || !did.Next.Equal(b.time().Add(time.Minute)) || !did.Spent {
 			t.Errorf("%+v", did)
 		}
 		b.asks(signUp("ann@example.com", solved))

@@ -79,6 +79,22 @@ func TestWhoDidTheWorkHasBudgetsBeside(t *testing.T) {
 	}
 }
 
+func TestALostLinkIsPaidForAsASignUpIsAndFromPursesOfItsOwn(t *testing.T) {
+	up := SignUp{Subscriber: Subscriber{Address: "ann@example.com"}, Network: netip.MustParsePrefix("192.0.2.0/24"), Solved: true}
+	lost := Lost{Address: up.Address, Network: up.Network, Solved: true}
+	same := up.Purses()[1:] // the address's own is kept elsewhere
+	for i, purses := range lost.Purses() {
+		for k, p := range purses {
+			if p.Scope != same[i][k].Scope || p.Key == same[i][k].Key {
+				t.Errorf("%v beside %v", p, same[i][k])
+			}
+		}
+	}
+	if len(lost.Purses()) != len(same) {
+		t.Errorf("%v", lost.Purses())
+	}
+}
+
 func TestANetworkIsWhatIsLeftOfAnAddress(t *testing.T) {
 	for address, want := range map[string]string{
 		"192.0.2.77": "192.0.2.0/24", "::ffff:192.0.2.77": "192.0.2.0/24", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",

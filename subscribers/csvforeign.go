@@ -9,6 +9,7 @@ import (
 
 // foreign is a file that another program wrote or asks for.
 type foreign struct {
+	name    string
 	marks   []string          // columns by which it is known
 	names   map[string]string // what it calls our columns
 	ignored []string          // columns that say nothing to us
@@ -21,11 +22,11 @@ type foreign struct {
 // show; who is disabled or on its blocklist is kept as one who left.
 var foreigners = []foreign{
 	{
-		marks: []string{"type", "skip-confirm"}, names: map[string]string{"type": "channel", "skip-confirm": "state"}, ignored: []string{"country"},
+		name: "Statuspage's", marks: []string{"type", "skip-confirm"}, names: map[string]string{"type": "channel", "skip-confirm": "state"}, ignored: []string{"country"},
 		states: map[string]State{"yes": Active, "true": Active, "no": "", "false": ""},
 	},
 	{
-		marks: []string{"email", "attributes"}, names: map[string]string{"status": "state"}, ignored: []string{"uuid", "name", "created_at", "updated_at", "attributes"},
+		name: "listmonk's", marks: []string{"email", "attributes"}, names: map[string]string{"status": "state"}, ignored: []string{"uuid", "name", "created_at", "updated_at", "attributes"},
 		states: map[string]State{"enabled": "", "disabled": Unsubscribed, "blocklisted": Unsubscribed},
 	},
 }
@@ -38,6 +39,14 @@ func foreignFile(columns []string) *foreign {
 		}
 	}
 	return nil
+}
+
+// Origin is whose file it is, for the evidence: Statuspage's, listmonk's or our own.
+func (c *CSVReader) Origin() string {
+	if c.from == nil {
+		return "allclear's"
+	}
+	return c.from.name
 }
 
 // column is our name for one of its columns; "" for one that is passed over.

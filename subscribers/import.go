@@ -3,6 +3,7 @@ package subscribers
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"io"
 	"slices"
 
@@ -22,6 +23,8 @@ type Importer interface {
 	ImportSubscribers(ctx context.Context, batch []Subscriber, overwrite bool) ([]Imported, []error, error)
 	// AddSubscriber adds one, and the event that asks it to confirm.
 	AddSubscriber(ctx context.Context, s Subscriber, confirm func(Subscriber) *notifier.Event) (Subscriber, error)
+	// KeepImported keeps by what words those who have these addresses agreed, as far as is known.
+	KeepImported(ctx context.Context, channel notifier.Channel, addresses []string, c Consent) error
 	// Atomic runs do in one transaction that its context carries.
 	Atomic(ctx context.Context, do func(ctx context.Context) error) error
 }
@@ -65,15 +68,18 @@ var errDryRun = errors.New("dry run")
 // not grow with the file. A wrong row is reported and the others come in. An
 // address that stands in the file twice counts as unchanged (or changed, where
 // overwriting is asked for) the second time. Whoever comes in as pending is
-// asked to confirm. An error means that the file could not be read to its end
+// asked to confirm; for whoever comes in as one who agreed already it is kept
+// who said so, when, and by what file. A dry run remembers a few bytes for every
+// address that it has seen. An error means that the file could not be read to its end
 // or the database failed: the report then says what came in before the batch
 // where that happened, and the same file can be imported again.
 func Import(ctx context.Context, to Importer, file io.Reader, o ImportOptions) (ImportReport, error) {
-	in := &importer{to: to, o: o, report: ImportReport{Errors: []RowError{}}}
+	in := &importer{to: to, o: o, report: ImportReport{Errors: []RowError{}}, seed: maphash.MakeSeed(), seen: map[uint64]bool{}}
 	rows, err := ReadCSV(file)
 	if err != nil {
 		return in.report, err
 	}
+	in.agreed = agreed(notifier.ActorFrom(ctx).Name, rows.Origin(), o.Active)
 	if o.Active {
 		rows.without = Active
 	}
@@ -103,6 +109,22 @@ type importer struct {
 	report ImportReport
 	batch  []Subscriber
 	lines  []int
+	agreed Consent
+
+	// In a dry run: which addresses would be there already, by a hash, and
+	// whether the file would have ended their subscription.
+	seed maphash.Seed
+	seen map[uint64]bool
+}
+
+// agreed are the words that are kept of who agreed elsewhere, and whoever
+// imports them answers for.
+func agreed(who, origin string, all bool) Consent {
+	words := "Imported by " + who + " from a file of " + origin + " that says that this address agreed."
+	if all {
+		words = "Imported by " + who + " from a file of " + origin + "; " + who + " said that all in it agreed."
+	}
+	return Consent{Language: "en", Words: words}
 }
 
 func (in *importer) add(ctx context.Context, row Row) error {
@@ -135,6 +157,7 @@ func (in *importer) flush(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		in.repeat(batch, fates, errs)
 		in.count(batch, lines, fates, errs)
 		return nil
 	}
@@ -169,12 +192,52 @@ func (in *importer) write(ctx context.Context, batch []Subscriber, lines []int) 
 	if len(batch) == 0 {
 		return nil
 	}
-	fates, errs, err := in.to.ImportSubscribers(ctx, batch, in.o.Overwrite)
+	var fates []Imported
+	var errs []error
+	err := in.to.Atomic(ctx, func(ctx context.Context) error {
+		var err error
+		if fates, errs, err = in.to.ImportSubscribers(ctx, batch, in.o.Overwrite); err != nil {
+			return err
+		}
+		came := map[notifier.Channel][]string{}
+		for i, s := range batch {
+			if errs[i] == nil && fates[i] == ImportAdded && s.State.Movable() {
+				came[s.Channel] = append(came[s.Channel], s.Address)
+			}
+		}
+		for channel, addresses := range came {
+			if err := in.to.KeepImported(ctx, channel, addresses, in.agreed); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
 	in.count(batch, lines, fates, errs)
 	return nil
+}
+
+// repeat corrects the fates of a dry run for addresses that stood in the file
+// before: what became of them was rolled back.
+func (in *importer) repeat(batch []Subscriber, fates []Imported, errs []error) {
+	for i, s := range batch {
+		if errs[i] != nil || fates[i] != ImportAdded && fates[i] != ImportChanged {
+			continue
+		}
+		key := maphash.String(in.seed, string(s.Channel)+" "+s.Address)
+		ended, again := in.seen[key]
+		switch {
+		case again && (ended || !in.o.Overwrite):
+			fates[i] = ImportUnchanged
+		case again:
+			fates[i] = ImportChanged
+			fallthrough
+		default:
+			in.seen[key] = s.State == Unsubscribed
+		}
+	}
 }
 
 func (in *importer) look(ctx context.Context, batch []Subscriber) (fates []Imported, errs []error, err error) {

@@ -82,6 +82,76 @@ func TestADryRunTellsWhatWouldBeAndWritesNothing(t *testing.T) {
 	})
 }
 
+func TestADryRunCountsAnAddressThatStandsInTheFileTwiceAsTheImportDoes(t *testing.T) {
+	for _, overwrite := range []bool{false, true} {
+		storetest.Each(t, func(t *testing.T, open storetest.Opener) {
+			var file strings.Builder
+			file.WriteString("address,state,components\n")
+			for i := range 1300 { // more than two batches
+				fmt.Fprintf(&file, "reader%d@example.com,%s,%s\n", i%650, []string{"active", "", "unsubscribed"}[i%3], map[bool]string{true: "nosuch"}[i%100 == 7])
+			}
+			file.WriteString("reader3@example.com,active,\nnew@example.com,,\nnew@example.com,,\nthere@example.com,unsubscribed,\nthere@example.com,active,\n")
+			s := open()
+			there := subscribers.Subscriber{Address: "there@example.com", State: subscribers.Active}
+			if err := there.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.AddSubscriber(t.Context(), there, nil); err != nil {
+				t.Fatal(err)
+			}
+			dry, err := subscribers.Import(t.Context(), s, strings.NewReader(file.String()), subscribers.ImportOptions{DryRun: true, Overwrite: overwrite})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wet, err := subscribers.Import(t.Context(), s, strings.NewReader(file.String()), subscribers.ImportOptions{Overwrite: overwrite})
+			if err != nil || !reflect.DeepEqual(dry, wet) {
+				t.Errorf("overwriting %t: said %+v\nwas %+v, %v", overwrite, dry, wet, err)
+			}
+		})
+	}
+}
+
+func TestWhoComesInAsOneWhoAgreedKeepsWhoSaidSoAndWhen(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open storetest.Opener) {
+		s := open()
+		ctx := notifier.WithActor(t.Context(), notifier.Actor{Name: "local:kari"})
+		all := subscribers.ImportOptions{Active: true}
+		for _, c := range []struct {
+			file  string
+			o     subscribers.ImportOptions
+			words string
+		}{
+			{"type,address,country,skip-confirm\nemail,a@example.com,,yes\nemail,waits@example.com,,no\n", subscribers.ImportOptions{}, "Imported by local:kari from a file of Statuspage's that says that this address agreed."},
+			{"address,state\nb@example.com,paused\nleft@example.com,unsubscribed\n", subscribers.ImportOptions{}, "Imported by local:kari from a file of allclear's that says that this address agreed."},
+			{"email,attributes,status\nc@example.com,{},enabled\n", all, "Imported by local:kari from a file of listmonk's; local:kari said that all in it agreed."},
+			{"address\nc@example.com\n", all, ""}, // is there already: nothing new is known of it
+		} {
+			if _, err := subscribers.Import(ctx, s, strings.NewReader(c.file), c.o); err != nil {
+				t.Fatal(err)
+			}
+			found, _, err := s.Subscribers(ctx, subscribers.Query{Limit: 100})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, who := range found {
+				got, err := s.Evidence(ctx, who.Number)
+				if who.State == subscribers.Pending || who.State == subscribers.Unsubscribed {
+					if err != nil || len(got) != 0 {
+						t.Errorf("%s did not agree to anything: %+v, %v", who.Address, got, err)
+					}
+					continue
+				}
+				if err != nil || len(got) != 1 || got[0].Step != subscribers.StepConfirmed || got[0].At.IsZero() || got[0].Network != "" {
+					t.Errorf("%s: %+v, %v", who.Address, got, err)
+				}
+				if strings.Contains(c.file, who.Address) && c.words != "" && got[0].Words != c.words {
+					t.Errorf("%s: %q", who.Address, got[0].Words)
+				}
+			}
+		}
+	})
+}
+
 func TestWhoComesInAsPendingIsAskedToConfirmOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, open storetest.Opener) {
 		s := open()

@@ -50,6 +50,26 @@ func TestEveryTokenIsEquallyLongAndPlain(t *testing.T) {
 	})
 }
 
+func TestALinkAboutSomethingIsNotAboutAnythingElse(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n, p := drawNumber(t), rapid.SampledFrom(purposes).Draw(t, "purpose")
+		about, other := rapid.String().Draw(t, "about"), rapid.String().Draw(t, "other")
+		token := links.TokenAbout(p, n, time.Time{}, about)
+		if got, err := links.Open(p, token, linkNow); err != nil || got != n || len(token) != LinkSize {
+			t.Fatalf("%d, %v", got, err)
+		}
+		if about != "" && !links.About(token, about) || other != about && links.About(token, other) {
+			t.Fatalf("a link about %q: about it %t, about %q %t", about, links.About(token, about), other, links.About(token, other))
+		}
+		if links.About(links.Token(p, n, time.Time{}), other) {
+			t.Fatal("a link about nothing is about something")
+		}
+	})
+	if links.About("", "x") || links.About(strings.Repeat("!", LinkSize), "x") {
+		t.Error("what is no link is about something")
+	}
+}
+
 func TestALinkEndsWithTheHourOfItsExpiry(t *testing.T) {
 	expires := linkNow.Add(7 * 24 * time.Hour)
 	token := links.Token(ForConfirm, 7, expires)

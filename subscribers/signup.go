@@ -45,7 +45,7 @@ func (c Consent) Version() string {
 // The steps of an opt-in.
 const (
 	StepAsked     = "asked"     // the form
-	StepConfirmed = "confirmed" // the link in the mail
+	StepConfirmed = "confirmed" // the link in the mail; or elsewhere, as whoever brought the address along says in the words
 )
 
 // Evidence is one step of how a subscriber agreed.

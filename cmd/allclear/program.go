@@ -200,7 +200,7 @@ func (p *Program) deliver(ctx context.Context) error {
 	}})
 	p.lost = newLostLinks(&lostLinks{send: p.db.SendLink, sent: p.fan.Nudge, now: p.db.Now, log: log})
 	p.signUps = newSignUps(signUps{
-		answer: p.db.AnswerSignUps, forget: p.db.ForgetUnconfirmed, forgetMoves: p.db.ForgetMoves, now: p.db.Now, log: log, asked: func() { p.watch.nudge() }, count: p.metrics.signUps,
+		answer: p.db.AnswerSignUps, forget: p.db.ForgetUnconfirmed, forgetMoves: p.db.ForgetMoves, endFollowed: p.db.EndFollowed, now: p.db.Now, log: log, asked: func() { p.watch.nudge() }, count: p.metrics.signUps,
 	})
 	p.watch = newWatch(watch{pulse: p.db.Pulse, tell: p.pulsed, now: p.db.Now, log: log})
 	return nil

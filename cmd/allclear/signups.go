@@ -20,6 +20,7 @@ const (
 	signUpLimit  = 10 * time.Second      // how long the database may take for a step
 	unasked      = 24 * time.Hour        // beyond the confirmation's life, until who did not confirm is forgotten
 	unaskedEvery = time.Hour
+	tellSpent    = time.Hour // how often it is logged that the budget of all is spent
 	unaskedStep  = 100
 )
 
@@ -31,11 +32,14 @@ type signUps struct {
 	forget func(ctx context.Context, before time.Time, max int) (int, error)
 	// forgetMoves is for those whom a move was to go to and who never agreed.
 	forgetMoves func(ctx context.Context, before time.Time, max int) (int, error)
+	// endFollowed is for those who followed one incident, which is over.
+	endFollowed func(ctx context.Context, before time.Time, max int) (int, error)
 	now         func() time.Time
 	log         *slog.Logger
 	asked       func()                             // there is something to send
 	count       func(fate subscribers.Fate, n int) // for metrics
 	wake        chan struct{}
+	told        time.Time // when it was last logged that the budget is spent
 }
 
 func newSignUps(s signUps) *signUps {
@@ -90,6 +94,10 @@ func (s *signUps) step(ctx context.Context) (time.Duration, error) {
 	for fate, n := range did.Fates {
 		s.count(fate, n)
 	}
+	if now := s.now(); did.Spent && (s.told.IsZero() || now.Sub(s.told) >= tellSpent) {
+		s.told = now
+		s.log.Warn("confirmations wait: as many go out as may, whoever they are for; this is a flood of sign-ups", "next", did.Next)
+	}
 	if did.Fates[subscribers.SignUpAsked] > 0 {
 		s.asked()
 	}
@@ -102,18 +110,26 @@ func (s *signUps) step(ctx context.Context) (time.Duration, error) {
 	return signUpPoll, nil
 }
 
-// sweep forgets who never confirmed, nor agreed to be moved to, and reports
-// whether there are more.
+// sweep forgets who never confirmed, nor agreed to be moved to, ends what was
+// about one incident that is over, and reports whether there are more.
 func (s *signUps) sweep(ctx context.Context, now time.Time) (more bool) {
 	call, done := context.WithTimeout(ctx, signUpLimit)
 	defer done()
-	for _, forget := range []func(context.Context, time.Time, int) (int, error){s.forget, s.forgetMoves} {
-		n, err := forget(call, now.Add(-notifier.ConfirmLife-unasked), unaskedStep)
+	for _, over := range []struct {
+		what string
+		end  func(context.Context, time.Time, int) (int, error)
+		life time.Duration
+	}{
+		{"forget who did not confirm", s.forget, notifier.ConfirmLife + unasked},
+		{"forget who did not agree to a move", s.forgetMoves, notifier.ConfirmLife + unasked},
+		{"end subscriptions to what is over", s.endFollowed, notifier.ResolvedLife},
+	} {
+		n, err := over.end(call, now.Add(-over.life), unaskedStep)
 		if err != nil && ctx.Err() == nil {
-			s.log.Warn("forget who did not confirm", "error", err)
+			s.log.Warn(over.what, "error", err)
 		}
 		if n > 0 {
-			s.log.Info("forgot who did not confirm", "count", n)
+			s.log.Info(over.what, "count", n)
 		}
 		more = more || err == nil && n == unaskedStep
 	}

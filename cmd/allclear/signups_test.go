@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,5 +70,49 @@ func TestSignUpsAreGoneThroughWhenThereIsSomethingToDo(t *testing.T) {
 	s.err = errors.New("away")
 	if got, err := room.step(t.Context()); got != signUpPoll || err == nil {
 		t.Errorf("without a database: %s, %v", got, err)
+	}
+}
+
+func TestThatTheBudgetOfAllIsSpentIsLoggedOnceAnHour(t *testing.T) {
+	var log strings.Builder
+	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	s := &steps{now: now, fates: map[subscribers.Fate]int{}}
+	room := s.room()
+	room.log = slog.New(slog.NewTextHandler(&log, nil))
+	for _, c := range []struct {
+		after time.Duration
+		spent bool
+		want  int
+	}{{0, false, 0}, {0, true, 1}, {tellSpent - time.Second, true, 1}, {time.Second, false, 1}, {0, true, 2}} {
+		s.now = s.now.Add(c.after)
+		s.did = []subscribers.Answered{{Spent: c.spent, Next: s.now.Add(6 * time.Second)}}
+		if _, err := room.step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(log.String(), "level=WARN"); n != c.want {
+			t.Errorf("%+v: warned %d times", c, n)
+		}
+	}
+}
+
+func TestWhatIsOverIsEndedADayLaterAndWhoNeverConfirmedForgottenAfterADayMore(t *testing.T) {
+	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	room, ages := (&steps{now: now}).room(), map[string]time.Duration{}
+	end := func(name string, n int) func(context.Context, time.Time, int) (int, error) {
+		return func(_ context.Context, before time.Time, _ int) (int, error) {
+			ages[name] = now.Sub(before)
+			return n, nil
+		}
+	}
+	room.forget, room.forgetMoves, room.endFollowed = end("confirm", 0), end("move", 3), end("follow", 0)
+	if room.sweep(t.Context(), now) {
+		t.Error("there is more")
+	}
+	day := 24 * time.Hour
+	if ages["confirm"] != 8*day || ages["move"] != 8*day || ages["follow"] != day {
+		t.Errorf("%v", ages)
+	}
+	if room.endFollowed = end("follow", unaskedStep); !room.sweep(t.Context(), now) {
+		t.Error("nobody goes on")
 	}
 }

@@ -35,6 +35,7 @@ type subscriberAddCmd struct {
 	Zone      string   `placeholder:"ZONE" help:"Time zone, such as Europe/Oslo."`
 	Lang      string   `placeholder:"CODE" help:"Language, such as en or pt-BR."`
 	Active    bool     `help:"It has agreed already: no confirmation is asked."`
+	Again     bool     `help:"With --active: it left once and has asked to come back."`
 	Contact   string   `placeholder:"ADDRESS" help:"Many read the address; this is who alone may change or end its subscription."`
 	JSON      bool     `name:"json" help:"Print one JSON object."`
 	Base
@@ -63,7 +64,17 @@ func (c *subscriberAddCmd) Run(a *app) error {
 		if c.Active {
 			s.ConfirmedAt = s.CreatedAt
 		}
-		s, err := db.AddSubscriber(ctx, s, confirmation(db))
+		err := db.Atomic(ctx, func(ctx context.Context) error {
+			if err := c.mayReturn(ctx, db, s); err != nil {
+				return err
+			}
+			var err error
+			if s, err = db.AddSubscriber(ctx, s, confirmation(db)); err != nil || !c.Active {
+				return err
+			}
+			who := notifier.ActorFrom(ctx).Name
+			return db.KeepImported(ctx, s.Channel, []string{s.Address}, subscribers.Consent{Language: "en", Words: "Added by " + who + ", who said that this address agreed."})
+		})
 		if err != nil {
 			return conflict(err, "%s is a subscriber already; allclear subscriber show %s shows it", s.Address, s.Address)
 		}
@@ -77,6 +88,19 @@ func (c *subscriberAddCmd) Run(a *app) error {
 		fmt.Fprintf(a.out, "added %s %s, %s\n", s.Number, s.Address, what)
 		return nil
 	})
+}
+
+// mayReturn holds back whoever left, unless it is said that they want to come
+// back: a list of those who once agreed does not know who left since.
+func (c *subscriberAddCmd) mayReturn(ctx context.Context, db *store.Store, s subscribers.Subscriber) error {
+	if !c.Active || c.Again {
+		return nil
+	}
+	there, _, err := db.Subscribers(ctx, subscribers.Query{Channel: s.Channel, Address: s.Address, Limit: 1})
+	if err != nil || len(there) == 0 || there[0].Unsubscribed.IsZero() {
+		return err
+	}
+	return notifier.Refuse(notifier.ErrConflict, "%s left on %s; add --again if it has asked to come back, or leave --active out and it is asked to confirm", s.Address, stamp(there[0].Unsubscribed))
 }
 
 // confirmation makes the event that asks a new subscriber to confirm.
