@@ -175,6 +175,9 @@ type Story struct {
 	Previous []Event  // earlier events of the incident, oldest first
 	// Components holds the name of every component the incident names.
 	Components map[string]string
+	// Endpoint is what a Personal event about an endpoint tells its contact;
+	// zero for every other event.
+	Endpoint EndpointNews
 }
 
 // Missed returns the updates from the event since on up to this one: what a
