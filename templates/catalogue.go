@@ -35,7 +35,7 @@ type catalogue struct {
 }
 
 // foreign are the places for what people or machines named, in whatever script.
-var foreign = []string{"{title}", "{brand}", "{address}", "{old}", "{new}", "{field}"}
+var foreign = []string{"{title}", "{brand}", "{address}", "{old}", "{new}", "{field}", "{host}"}
 
 var place = regexp.MustCompile(`\{([a-z]+)\}`)
 

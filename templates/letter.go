@@ -44,6 +44,12 @@ func mark(purpose, key string) string {
 func (s *Set) letter(story notifier.Story, c circumstances, finger string) (*notifier.Letter, error) {
 	e := story.Event
 	key := fmt.Sprintf("%d.%d.%d.%s.%s.%s.%s", e.Number, c.since, c.told, c.view.name, c.times.cat.code, c.times.zone, finger)
+	switch c.channel {
+	case notifier.Webhook:
+		return s.hook(story, c, key+"."+string(c.format))
+	case notifier.SMS:
+		return s.text(story, c, key+".sms")
+	}
 	l := &notifier.Letter{Key: key, Lane: e.Lane, Type: e.Type, EventID: e.ID, ThreadID: e.IncidentID}
 	for _, p := range story.Previous {
 		if p.Number == c.told {
@@ -57,9 +63,10 @@ func (s *Set) letter(story notifier.Story, c circumstances, finger string) (*not
 	case e.Type.Personal():
 		m = s.blankMail(c)
 		m.Only = story.Incident.Title
+		m.Endpoint = mailEndpoint(story.Endpoint, c.times)
 		s.aim(&m, e.Type, token)
 		l.Blanks = []notifier.Blank{{Mark: token}}
-		if e.Type == notifier.SubscriberLink { // follows from a subscription, as the others do not
+		if e.Type == notifier.SubscriberLink && !aboutEndpoint(c.view) { // follows from a subscription, as the others do not
 			leave := mark("leave", key)
 			m.Leave = s.base + "/unsubscribe/" + leave
 			l.ListUnsubscribe, l.Blanks = m.Leave, append(l.Blanks, notifier.Blank{Mark: leave})

@@ -49,6 +49,8 @@ type Mail struct {
 	Link    string // what another mail for one reader is about
 	Stop    string // owner: end the group's subscription
 
+	Endpoint MailEndpoint // what the mail is about, where that is an endpoint
+
 	Dark template.CSS // the style sheet of dark mode and narrow screens
 
 	colours map[string]template.CSS
@@ -72,6 +74,9 @@ type circumstances struct {
 	since int64
 	told  int64
 	times Times
+
+	channel notifier.Channel // "" is email
+	format  notifier.Format  // of a webhook
 }
 
 // mail prepares a story for its view. keep is how many of the newest updates

@@ -16,18 +16,25 @@ const textWidth = 72
 // of the mail views: "preview" is left out, "fact" paragraphs stand close
 // together, a "head" stands close to what follows, a "button" and "leave" give their address a line of its own, a "bare" link is
 // only its words.
-func plainText(document string) (string, error) {
+func plainText(document string) (string, error) { return textOfWidth(document, textWidth) }
+
+// unbroken is the width of text whose lines end only where paragraphs and items do.
+const unbroken = 1 << 30
+
+// textOfWidth is plainText with lines of at most so many columns, or unbroken.
+func textOfWidth(document string, width int) (string, error) {
 	root, err := html.Parse(strings.NewReader(document))
 	if err != nil {
 		return "", err
 	}
-	w := &textWriter{}
+	w := &textWriter{width: width}
 	w.walk(root)
 	w.flush()
 	return strings.Trim(w.out.String(), "\n") + "\n", nil
 }
 
 type textWriter struct {
+	width  int
 	out    strings.Builder
 	line   strings.Builder // the paragraph so far; \n is a break that was asked for
 	prefix []string        // of every line, outermost first
@@ -183,7 +190,7 @@ func (w *textWriter) item(n *html.Node) {
 func (w *textWriter) heading(n *html.Node, underline string) {
 	w.children(n)
 	longest := 0
-	for _, l := range wrap(w.line.String(), textWidth) {
+	for _, l := range wrap(w.line.String(), w.width) {
 		longest = max(longest, columns(l))
 	}
 	w.flush()
@@ -255,7 +262,7 @@ func (w *textWriter) flush() {
 	}
 	w.tight, w.close = false, false
 	w.breakLine()
-	for _, l := range wrap(text, textWidth-columns(strings.Join(w.prefix, ""))) {
+	for _, l := range wrap(text, w.width-columns(strings.Join(w.prefix, ""))) {
 		w.write(l)
 	}
 }
@@ -274,6 +281,12 @@ func (w *textWriter) write(line string) {
 // is longer, an address say, has a line to itself.
 func wrap(text string, limit int) []string {
 	var out []string
+	if limit > unbroken/2 {
+		for _, part := range strings.Split(text, "\n") {
+			out = append(out, strings.TrimSpace(part))
+		}
+		return out
+	}
 	for _, part := range strings.Split(text, "\n") {
 		line, used := "", 0
 		for _, word := range strings.Split(strings.TrimSpace(part), " ") {

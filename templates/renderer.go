@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,8 @@ func (t tale) fresh(now time.Time) bool {
 }
 
 type letterKey struct {
+	channel            notifier.Channel
+	format             notifier.Format    // of webhooks
 	personal           notifier.EventType // "" for what is announced to all
 	event, since, told int64
 	finger             string
@@ -66,38 +69,78 @@ func (s *Set) Renderer() *Renderer {
 
 // Render makes the message of d. Errors: notifier.ErrNotStarted when ctx ended;
 // a temporary *notifier.SendError at stage render when the story could not be
-// read just now; otherwise a fault of a view or of the event, which a later try
-// would meet again.
+// read just now; a *notifier.NotBeforeError where a phone is to be quiet;
+// otherwise a fault of a view or of the event, which a later try would meet again.
 func (r *Renderer) Render(ctx context.Context, d notifier.Delivery) (*notifier.Message, error) {
-	if d.Channel != notifier.Email {
-		return nil, fmt.Errorf("render delivery %s: no views for channel %q", d.ID, d.Channel)
-	}
-	event := d.ID.Event()
-	t, err := r.tale(ctx, event)
+	m, err := r.render(ctx, d)
 	if err != nil {
 		return nil, fmt.Errorf("render delivery %s: %w", d.ID, err)
+	}
+	return m, nil
+}
+
+func (r *Renderer) render(ctx context.Context, d notifier.Delivery) (*notifier.Message, error) {
+	switch d.Channel {
+	case notifier.Email, notifier.Webhook:
+	case notifier.SMS:
+		if r.set.phones == nil {
+			return nil, fmt.Errorf("channel %q is not set up", d.Channel)
+		}
+	default:
+		return nil, fmt.Errorf("no views for channel %q", d.Channel)
+	}
+	t, err := r.tale(ctx, d.ID.Event())
+	if err != nil {
+		return nil, err
+	}
+	if d.Channel == notifier.SMS {
+		if err := r.quiet(t.story.Event, d); err != nil {
+			return nil, err
+		}
 	}
 	l, err := r.letter(ctx, t, d)
 	if err != nil {
-		return nil, fmt.Errorf("render delivery %s: %w", d.ID, err)
+		return nil, err
 	}
 	m := &notifier.Message{Delivery: d.ID, Lane: d.Lane, Channel: d.Channel, To: d.Address, Letter: l}
+	reader := d.ID.Reader()
 	switch {
 	case len(l.Blanks) == 0:
+	case d.Channel == notifier.SMS:
+		m.Fill = []string{r.set.phones.Short(reader)}
+	case d.Channel == notifier.Webhook:
+		m.Fill = []string{r.set.links.Unsubscribe(reader)}
 	case l.Type.Personal():
-		m.Fill = []string{r.set.links.Personal(l.Type, d.ID.Reader(), d.AcceptedAt, d.Address)}
+		m.Fill = []string{r.set.links.Personal(l.Type, reader, d.AcceptedAt, d.Address)}
 		if len(l.Blanks) > 1 {
-			m.Fill = append(m.Fill, r.set.links.Unsubscribe(d.ID.Reader()))
+			m.Fill = append(m.Fill, r.set.links.Unsubscribe(reader))
 		}
 	default:
-		m.Fill = []string{r.set.links.Unsubscribe(d.ID.Reader()), r.set.links.Manage(d.ID.Reader(), d.AcceptedAt)}
+		m.Fill = []string{r.set.links.Unsubscribe(reader), r.set.links.Manage(reader, d.AcceptedAt)}
 	}
 	for i, v := range m.Fill {
-		if len(v) != len(l.Blanks[i].Mark) {
-			return nil, fmt.Errorf("render delivery %s: a link token of %d characters; it must have %d", d.ID, len(v), markSize)
+		if want := len(l.Blanks[i].Mark); len(v) != want {
+			return nil, fmt.Errorf("a link token of %d characters; it must have %d", len(v), want)
 		}
 	}
+	if d.Channel == notifier.Webhook {
+		filled(m)
+	}
 	return m, nil
+}
+
+// filled writes what is the reader's own into a body, so that its sender signs
+// and posts it as it is.
+func filled(m *notifier.Message) {
+	if len(m.Fill) == 0 {
+		return
+	}
+	own := *m.Letter
+	own.Key, own.Blanks = "", nil
+	for i, v := range m.Fill {
+		own.Body = bytes.ReplaceAll(own.Body, []byte(m.Letter.Blanks[i].Mark), []byte(v))
+	}
+	m.Letter, m.Fill = &own, nil
 }
 
 // tale finds the story of an event, from the source where the kept one is old.
@@ -139,12 +182,22 @@ func (r *Renderer) tale(ctx context.Context, event int64) (tale, error) {
 
 // letter finds or renders the letter for d.
 func (r *Renderer) letter(ctx context.Context, t tale, d notifier.Delivery) (*notifier.Letter, error) {
-	k := letterKey{event: t.story.Event.Number, since: d.Since, told: d.Told, finger: t.finger}
+	k := letterKey{channel: d.Channel, event: t.story.Event.Number, since: d.Since, told: d.Told, finger: t.finger}
+	if d.Channel == notifier.Webhook {
+		k.format = formatOf(d.Format)
+	}
 	personal := t.story.Event.Type.Personal()
 	if personal {
-		// Those of one type, about one incident or none, differ in their event's id
-		// only; they share one rendering.
-		k = letterKey{personal: t.story.Event.Type, finger: t.story.Incident.Title}
+		switch d.Channel {
+		case notifier.SMS:
+			return r.personalText(t, d)
+		case notifier.Webhook: // it goes to the contact, by mail
+			return nil, fmt.Errorf("no body for events of type %q", t.story.Event.Type)
+		}
+		// Those of one type, about one incident or none, and about endpoints with
+		// the same to say of them, differ in their event's id only; they share one
+		// rendering.
+		k = letterKey{channel: d.Channel, personal: t.story.Event.Type, finger: t.story.Incident.Title + endpointFinger(t.story)}
 	} else if k.since <= 0 || k.since > k.event {
 		k.since = k.event
 	}
@@ -153,11 +206,11 @@ func (r *Renderer) letter(ctx context.Context, t tale, d notifier.Delivery) (*no
 	l, ok := r.letters.get(k)
 	r.mu.Unlock()
 	if !ok {
-		v, ok := viewFor(t.story.Event.Type)
+		v, ok := viewOf(t.story)
 		if !ok {
 			return nil, fmt.Errorf("no view for events of type %q", t.story.Event.Type)
 		}
-		name := fmt.Sprintf("letter %s %d %d %d %s %s %s", k.personal, k.event, k.since, k.told, k.finger, k.times.cat.code, k.times.zone)
+		name := fmt.Sprintf("letter %s %s %s %d %d %d %s %s %s", k.channel, k.format, k.personal, k.event, k.since, k.told, k.finger, k.times.cat.code, k.times.zone)
 		made, err := r.once(ctx, name, func(context.Context) (any, error) {
 			// Somebody may have made it since we looked.
 			r.mu.Lock()
@@ -166,7 +219,7 @@ func (r *Renderer) letter(ctx context.Context, t tale, d notifier.Delivery) (*no
 			if ok {
 				return l, nil
 			}
-			l, err := r.set.letter(t.story, circumstances{view: v, since: k.since, told: k.told, times: k.times}, t.finger)
+			l, err := r.set.letter(t.story, circumstances{view: v, since: k.since, told: k.told, times: k.times, channel: k.channel, format: k.format}, t.finger)
 			if err != nil {
 				return nil, err
 			}

@@ -24,7 +24,7 @@ func sampleStory(v view) notifier.Story {
 	e := notifier.Event{Number: 7, ID: "ev7sample", Type: v.on, Lane: notifier.LaneIncident, IncidentID: "7kq2m9", AcceptedAt: sampleAt(18, 25)}
 	switch {
 	case v.on.Personal():
-		return notifier.Story{Event: notifier.Event{Number: 7, ID: "ev7sample", Type: v.on, Lane: notifier.LaneConfirm, Reader: 1, AcceptedAt: sampleAt(18, 25)}}
+		return notifier.Story{Event: notifier.Event{Number: 7, ID: "ev7sample", Type: v.on, Lane: notifier.LaneConfirm, Reader: 1, AcceptedAt: sampleAt(18, 25)}, Endpoint: sampleEndpoint(v)}
 	case v.on == "":
 		return notifier.Story{Event: notifier.Event{Lane: notifier.LaneConfirm, AcceptedAt: sampleAt(18, 25)}}
 	case v.on == notifier.PostPublished:

@@ -46,6 +46,7 @@ type Options struct {
 	BaseURL   string           // of the public pages, http or https; required
 	Stories   Stories          // for Renderer
 	Links     Links            // for Renderer
+	Phones    Phones           // for Renderer, of messages to phones; nil: there are none
 	Now       func() time.Time // the service's clock; required
 }
 
@@ -60,6 +61,7 @@ type Set struct {
 	zone      *time.Location
 	stories   Stories
 	links     Links
+	phones    Phones
 	now       func() time.Time
 
 	markdown *markdown
@@ -85,7 +87,7 @@ func New(o Options) (*Set, error) {
 	}
 	s := &Set{
 		brand: o.Brand, base: strings.TrimRight(base.String(), "/"), root: strings.TrimRight(base.Path, "/"),
-		zone: o.Zone, stories: o.Stories, links: o.Links, now: o.Now, markdown: newMarkdown(),
+		zone: o.Zone, stories: o.Stories, links: o.Links, phones: o.Phones, now: o.Now, markdown: newMarkdown(),
 	}
 	if s.logo, err = logoSource(o.Brand.Logo); err != nil {
 		return nil, err

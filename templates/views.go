@@ -27,6 +27,9 @@ func views() []view {
 		{"move-from", "mail/move-from.html", notifier.SubscriberMoveFrom},
 		{"move-to", "mail/move-to.html", notifier.SubscriberMoveTo},
 		{"owner", "mail/owner.html", notifier.SubscriberOwner},
+		{"endpoint-confirm", "mail/endpoint-confirm.html", notifier.SubscriberConfirm},
+		{"endpoint-link", "mail/endpoint-link.html", notifier.SubscriberLink},
+		{"endpoint-disabled", "mail/endpoint-disabled.html", notifier.EndpointDisabled},
 		{"test", "mail/test.html", ""},
 	}
 }

@@ -41,7 +41,7 @@ func (l links) Manage(reader int64, accepted time.Time) string {
 func (l links) Personal(t notifier.EventType, reader int64, accepted time.Time, address string) string {
 	purpose, life, about := subscribers.ForConfirm, notifier.ConfirmLife, ""
 	switch t {
-	case notifier.SubscriberLink:
+	case notifier.SubscriberLink, notifier.EndpointDisabled:
 		purpose, life = subscribers.ForManage, subscribers.ManageLife
 	case notifier.SubscriberMoveFrom:
 		purpose, about = subscribers.ForMoveFrom, subscribers.MoveAbout(accepted)
