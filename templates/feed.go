@@ -2,6 +2,8 @@ package templates
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -24,7 +26,7 @@ type Feed struct {
 
 // Entry is one announcement with everything said about it.
 type Entry struct {
-	ID      string // the same for ever, wherever the service moves to
+	ID      string // a UUID, the same for ever, wherever the service moves to
 	Title   string // with the state, in words
 	State   string // in words
 	URL     string
@@ -57,7 +59,7 @@ func (p *Pages) Feed(lang string, incidents []notifier.Incident, components []no
 		if err := p.views[PageHome].ExecuteTemplate(&html, "entry", a); err != nil {
 			return f, trouble(err)
 		}
-		e := Entry{ID: p.tag(i), Title: i.Title, State: a.State, URL: a.URL, HTML: strings.TrimSpace(html.String())}
+		e := Entry{ID: nameOf(i.ID), Title: i.Title, State: a.State, URL: a.URL, HTML: strings.TrimSpace(html.String())}
 		if i.Kind != notifier.KindPost || i.State == notifier.Retracted {
 			e.Title = cat.must("feed.entry", "state", a.State, "title", i.Title)
 		}
@@ -80,13 +82,13 @@ func (p *Pages) Feed(lang string, incidents []notifier.Incident, components []no
 	return f, nil
 }
 
-// tag is a name for an incident that never changes (RFC 4151).
-func (p *Pages) tag(i notifier.Incident) string {
-	host := ""
-	if u, err := url.Parse(p.set.base); err == nil {
-		host = strings.Trim(strings.ReplaceAll(u.Hostname(), ":", "-"), "-") // of IPv6
-	}
-	return "tag:" + host + "," + i.CreatedAt.UTC().Format("2006-01-02") + ":" + url.PathEscape(i.ID)
+// nameOf is a name for an incident that never changes, whatever host the service
+// moves to or is called by: a UUID made of its id, which no other service draws
+// (RFC 9562, version 8).
+func nameOf(incident string) string {
+	sum := sha256.Sum256([]byte("allclear incident " + incident))
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }
 
 // Glance is how everything does, in a few words.

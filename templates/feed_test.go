@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,8 @@ func TestWhatIsInAFeedDoesNotDependOnWhenItIsAskedFor(t *testing.T) {
 	}
 }
 
+var uuid8 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+
 func TestAFeedSpeaksOneLanguageAndSaysWhich(t *testing.T) {
 	s := newSet(t, func(o *Options) { o.BaseURL = "https://[2001:db8::1]:8443/status/" })
 	all := []notifier.Incident{sampleIncident(notifier.IncidentResolved), samplePost()}
@@ -40,8 +43,14 @@ func TestAFeedSpeaksOneLanguageAndSaysWhich(t *testing.T) {
 		if !strings.HasPrefix(f.Entries[0].Title, want) || f.Entries[1].Title != all[1].Title || f.Default != (lang != "de") || f.Home != "https://[2001:db8::1]:8443/status/" {
 			t.Errorf("%q: %+v", lang, f)
 		}
-		if id := f.Entries[0].ID; !strings.HasPrefix(id, "tag:2001-db8--1,") {
-			t.Errorf("id %s", id)
+		elsewhere, err := newSet(t).Pages().Feed(lang, all, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, e := range f.Entries {
+			if e.ID != elsewhere.Entries[n].ID || !uuid8.MatchString(e.ID) || e.URL == elsewhere.Entries[n].URL {
+				t.Errorf("%s at %s, %s at %s", e.ID, e.URL, elsewhere.Entries[n].ID, elsewhere.Entries[n].URL)
+			}
 		}
 	}
 	contains(t, page(t, s, PageHome, "de", samplePage(PageHome)), `<link rel="alternate" type="application/atom&#43;xml" title="Example Status: Atom-Feed" href="/status/feed.atom?language=de">`)

@@ -263,6 +263,33 @@ func TestConfirmationsShareTheirRenderingButNotTheirEvent(t *testing.T) {
 	}
 }
 
+func TestConfirmationsOfDifferentIncidentsAreDifferentLetters(t *testing.T) {
+	all, one, same, other := story("confirm"), story("confirm"), story("confirm"), story("confirm")
+	for n, s := range []*notifier.Story{&all, &one, &same, &other} {
+		s.Event.Number = int64(7 + n)
+		s.Incident.Title = []string{"", "imap7 is slow", "imap7 is slow", "imap8 is slow"}[n]
+	}
+	r, _, _ := newRenderer(t, all, one, same, other)
+	var texts []string
+	for n := range int64(4) {
+		texts = append(texts, render(t, r, delivery(7+n, 1)).Letter.Text)
+	}
+	lacks(t, texts[0], "one thing only")
+	contains(t, texts[1], "imap7 is slow")
+	contains(t, texts[3], "imap8 is slow")
+	if texts[1] != texts[2] {
+		t.Error("two renderings about one incident")
+	}
+}
+
+func TestTheMailWithALinkIsFilledWithTheOneToLeaveToo(t *testing.T) {
+	r, _, _ := newRenderer(t, story("link"))
+	m := render(t, r, delivery(7, 17))
+	if len(m.Fill) != 2 || !strings.HasPrefix(m.Fill[0], "C") || !strings.HasPrefix(m.Fill[1], "U-17-") {
+		t.Errorf("fills %v", m.Fill)
+	}
+}
+
 func TestWhatCannotBeRenderedIsAnError(t *testing.T) {
 	odd := story("incident-updated")
 	odd.Event.Number, odd.Event.Type = 8, "incident.imagined"

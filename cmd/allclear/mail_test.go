@@ -31,6 +31,22 @@ func TestALinkToLeaveIsGoodForEverAndOneToConfirmForAWeek(t *testing.T) {
 	}
 }
 
+func TestTheLinksOfAnOwnerAndOfAMoveAreAboutThatOwnerAndThatMove(t *testing.T) {
+	l := links{subscribers.NewLinks(bytes.Repeat([]byte("k"), 32))}
+	now := time.Date(2026, 11, 23, 16, 11, 0, 0, time.UTC)
+	owner := l.Personal(notifier.SubscriberOwner, 17, now, "boss@example.com")
+	if n, err := l.Open(subscribers.ForOwner, owner, now); err != nil || n != 17 || !l.About(owner, "boss@example.com") || l.About(owner, "chief@example.com") {
+		t.Errorf("%v, %v", n, err)
+	}
+	for kind, purpose := range map[notifier.EventType]subscribers.Purpose{notifier.SubscriberMoveFrom: subscribers.ForMoveFrom, notifier.SubscriberMoveTo: subscribers.ForMoveTo} {
+		token := l.Personal(kind, 17, now, "ann@example.com")
+		this, later := subscribers.Move{AskedAt: now}, subscribers.Move{AskedAt: now.Add(time.Microsecond)}
+		if n, err := l.Open(purpose, token, now); err != nil || n != 17 || !l.About(token, this.About()) || l.About(token, later.About()) {
+			t.Errorf("%s: %v, %v", kind, n, err)
+		}
+	}
+}
+
 func TestTheSendersNameIsTheSitesUnlessItHasOne(t *testing.T) {
 	for from, want := range map[string]string{
 		"status@example.com":              `"Fjordpost" <status@example.com>`,

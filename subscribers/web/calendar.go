@@ -2,9 +2,7 @@ package web
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -30,11 +28,6 @@ func (s *site) calendar(r *http.Request) (answer, error) {
 		if err != nil {
 			return leaf{}, err
 		}
-		home, err := url.Parse(f.Home)
-		if err != nil {
-			return leaf{}, fmt.Errorf("read the public address: %w", err)
-		}
-		host := home.Hostname()
 		cal := ics.NewCalendar()
 		cal.SetProductId("-//allclear//maintenance//" + strings.ToUpper(f.Lang))
 		cal.SetCalscale("GREGORIAN")
@@ -44,7 +37,7 @@ func (s *site) calendar(r *http.Request) (answer, error) {
 		cal.SetXPublishedTTL("PT1H")
 		for n, i := range work {
 			e := f.Entries[n]
-			event := cal.AddEvent(i.ID + "@" + host)
+			event := cal.AddEvent(e.ID)
 			event.SetSequence(sequence(i))
 			event.SetDtStampTime(i.UpdatedAt)
 			event.SetCreatedTime(i.CreatedAt)
@@ -70,7 +63,7 @@ func (s *site) calendar(r *http.Request) (answer, error) {
 		// By itself the library ends lines as the machine does.
 		l := newLeaf([]byte(cal.Serialize(ics.WithNewLineWindows)), "text/calendar; charset=utf-8")
 		l.lang = f.Lang
-		return s.dated(l, changed), nil
+		return s.dated(l, changed, parts), nil
 	})
 }
 

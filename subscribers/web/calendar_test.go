@@ -58,7 +58,7 @@ func TestEveryMaintenanceIsAnEventOfTheCalendar(t *testing.T) {
 		}
 	}
 	e := c.Events()[1]
-	if e.Id() != i.ID+"@status.example.com" || value(e, ics.ComponentPropertySummary) != i.Title || value(e, ics.ComponentPropertyCategories) != "IMAP, seven; \\eight" ||
+	if strings.Contains(e.Id(), "example") || len(e.Id()) != 36 || value(e, ics.ComponentPropertySummary) != i.Title || value(e, ics.ComponentPropertyCategories) != "IMAP, seven; \\eight" ||
 		value(e, ics.ComponentPropertyUrl) != "https://status.example.com/incidents/"+i.ID || value(e, ics.ComponentPropertySequence) != "0" {
 		t.Errorf("%+v", e)
 	}

@@ -3,13 +3,38 @@ package web
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"allclear/notifier"
 	"allclear/templates"
 )
+
+// names remembers since when the components have the names they have, as far as
+// this process has seen.
+type names struct {
+	mu    sync.Mutex
+	seen  bool
+	last  [sha256.Size]byte
+	first time.Time
+}
+
+func (n *names) since(parts []notifier.Component, now time.Time) time.Time {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%q %q\n", p.Key, p.Name)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if is := [sha256.Size]byte(h.Sum(nil)); !n.seen || is != n.last {
+		n.seen, n.last, n.first = true, is, now
+	}
+	return n.first
+}
 
 // postsPerFeed is how many posts a feed holds, the newest.
 const postsPerFeed = 50
@@ -51,7 +76,8 @@ type channel struct {
 	templates.Feed
 	self    string // the feed's own address
 	posts   []notifier.Incident
-	updated time.Time // when any of it last changed
+	updated time.Time // when any of what was posted last changed
+	parts   []notifier.Component
 }
 
 func (s *site) channel(ctx context.Context, lang, path string) (channel, error) {
@@ -64,7 +90,7 @@ func (s *site) channel(ctx context.Context, lang, path string) (channel, error) 
 		return channel{}, err
 	}
 	feed, err := s.pages.Feed(lang, posts, parts)
-	c := channel{Feed: feed, posts: posts, updated: changed, self: feed.Home + path}
+	c := channel{Feed: feed, posts: posts, updated: changed, parts: parts, self: feed.Home + path}
 	if !feed.Default {
 		c.self += "?language=" + feed.Lang
 	}
@@ -93,10 +119,14 @@ func (s *site) announced(ctx context.Context, q notifier.IncidentQuery) (posts [
 	return posts[:min(len(posts), q.Limit)], changed, nil
 }
 
-// dated gives a leaf its time. One that lies within the second that is now is
+// dated gives a leaf its time: when what was posted last changed, or what the
+// components are called, of which nothing keeps the time but this process. One that lies within the second that is now is
 // left out: Last-Modified knows only seconds, and what changes later within
 // this one would look unchanged.
-func (s *site) dated(l leaf, changed time.Time) leaf {
+func (s *site) dated(l leaf, changed time.Time, parts []notifier.Component) leaf {
+	if since := s.names.since(parts, s.now()); since.After(changed) {
+		changed = since
+	}
 	if s.now().Sub(changed) >= time.Second+keepCopy {
 		l.modified = changed
 	}

@@ -61,7 +61,7 @@ func (s *site) feedAtom(r *http.Request) (answer, error) {
 		for n, e := range c.Entries {
 			i := c.posts[n]
 			entry := atomEntry{
-				ID: e.ID, Title: e.Title, Updated: stampOf(i.UpdatedAt), Published: stampOf(i.OpenedAt),
+				ID: "urn:uuid:" + e.ID, Title: e.Title, Updated: stampOf(i.UpdatedAt), Published: stampOf(i.OpenedAt),
 				Link: atomLink{"alternate", "text/html", e.URL}, Content: atomContent{"html", e.HTML},
 			}
 			for _, t := range e.Tags {
@@ -75,7 +75,7 @@ func (s *site) feedAtom(r *http.Request) (answer, error) {
 		}
 		l := newLeaf(append([]byte(xml.Header), body...), "application/atom+xml; charset=utf-8")
 		l.lang = c.Lang
-		return s.dated(l, c.updated), nil
+		return s.dated(l, c.updated, c.parts), nil
 	})
 }
 

@@ -48,13 +48,13 @@ func (s *site) feedJSON(r *http.Request) (answer, error) {
 		for n, e := range c.Entries {
 			i := c.posts[n]
 			f.Items = append(f.Items, jsonItem{
-				ID: e.ID, URL: e.URL, Title: e.Title, HTML: e.HTML, Tags: e.Tags,
+				ID: "urn:uuid:" + e.ID, URL: e.URL, Title: e.Title, HTML: e.HTML, Tags: e.Tags,
 				Published: stampOf(i.OpenedAt), Modified: stampOf(i.UpdatedAt),
 			})
 		}
 		l, err := jsonLeaf(f, "application/feed+json; charset=utf-8")
 		l.lang = c.Lang
-		return s.dated(l, c.updated), err
+		return s.dated(l, c.updated, c.parts), err
 	})
 }
 

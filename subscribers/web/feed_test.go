@@ -107,7 +107,7 @@ func TestFeedsHoldEveryPostWithItsUpdates(t *testing.T) {
 		t.Fatalf("%+v", a)
 	}
 	e, item := a.Entries[1], j.Items[1]
-	if e.ID != "tag:status.example.com,2026-11-23:"+i.ID || e.Title != `Resolved: imap7 & "friends" do not <answer>` || e.Link.Href != "https://status.example.com/incidents/"+i.ID ||
+	if !strings.HasPrefix(e.ID, "urn:uuid:") || strings.Contains(e.ID, "example") || e.Title != `Resolved: imap7 & "friends" do not <answer>` || e.Link.Href != "https://status.example.com/incidents/"+i.ID ||
 		!e.Published.Equal(i.OpenedAt) || !e.Updated.Equal(i.OpenedAt.Add(time.Hour)) || e.Content.Type != "html" || len(e.Category) != 1 || e.Category[0].Term != "IMAP <seven>" {
 		t.Errorf("%+v", e)
 	}
@@ -151,6 +151,7 @@ func openForms() []string {
 func TestAProgramThatAsksAgainIsToldWhetherAnythingChanged(t *testing.T) {
 	h := newHouse(t)
 	i := h.post(notifier.Announcement{Title: "New shelf", Kind: notifier.KindMaintenance, StartsAt: h.clock().Add(time.Hour), Body: "x"})
+	h.ask(http.MethodGet, "/feed.atom", "").says(http.StatusOK) // from now on it is known how long the parts have their names
 	h.pass(time.Minute)
 	tags := map[string]string{}
 	for _, path := range openForms() {
@@ -182,6 +183,38 @@ func TestAProgramThatAsksAgainIsToldWhetherAnythingChanged(t *testing.T) {
 		got := h.ask(http.MethodGet, path, "", "If-None-Match", tag).says(http.StatusOK)
 		if got.header.Get("Last-Modified") != "" {
 			t.Errorf("%s calls itself unchanged within the second in which it changed", path)
+		}
+	}
+}
+
+func TestAFeedThatNamesAPartAnewIsNotUnchanged(t *testing.T) {
+	h := newHouse(t)
+	h.part("imap7", "IMAP seven")
+	h.post(notifier.Announcement{Title: "New shelf", Kind: notifier.KindMaintenance, StartsAt: h.clock().Add(time.Hour), Body: "x", Components: []string{"imap7"}})
+	paths := []string{"/feed.atom", "/feed.json", "/maintenance.ics"}
+	h.ask(http.MethodGet, paths[0], "")
+	h.pass(time.Minute)
+	when := map[string]string{}
+	for _, path := range paths {
+		when[path] = h.ask(http.MethodGet, path, "").says(http.StatusOK, "IMAP seven").header.Get("Last-Modified")
+	}
+	h.pass(time.Minute)
+	if _, err := h.store.ChangeComponent(t.Context(), "imap7", func(c *notifier.Component) error { c.Name = "IMAP eight"; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		for _, path := range paths {
+			h.ask(http.MethodGet, path, "", "If-Modified-Since", when[path]).says(http.StatusOK, "IMAP eight")
+		}
+		h.pass(time.Minute)
+	}
+	if _, err := h.store.ChangeComponent(t.Context(), "imap7", func(c *notifier.Component) error { c.State = notifier.Degraded; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths { // of which they tell nothing
+		now := h.ask(http.MethodGet, path, "").header.Get("Last-Modified")
+		if h.ask(http.MethodGet, path, "", "If-Modified-Since", now).says(http.StatusNotModified); now == when[path] {
+			t.Errorf("%s calls itself as old as it was", path)
 		}
 	}
 }

@@ -111,6 +111,7 @@ type site struct {
 	followers remembered[int64]
 	guard     *http.CrossOriginProtection
 	copies    *copies // of the few pages that everybody reads
+	names     names
 	asked     *copies // of those that are named by whoever asks, of which there are many
 
 	signUps             SignUps

@@ -67,6 +67,7 @@ type whole interface {
 	templates.Stories
 	OpenIncident(ctx context.Context, p notifier.Posting) (notifier.Posting, error)
 	ReviseIncident(ctx context.Context, id string, change func(notifier.Incident) (notifier.Posting, error)) (notifier.Posting, error)
+	ChangeComponent(ctx context.Context, key string, change func(*notifier.Component) error) (notifier.Component, error)
 	AddComponent(ctx context.Context, c notifier.Component) error
 	AddSubscriber(ctx context.Context, s subscribers.Subscriber, confirm func(subscribers.Subscriber) *notifier.Event) (subscribers.Subscriber, error)
 	ExpandSlice(ctx context.Context, max int) (notifier.Slice, error)
