@@ -1,7 +1,6 @@
 package templates
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -123,24 +122,7 @@ func (r *Renderer) render(ctx context.Context, d notifier.Delivery) (*notifier.M
 			return nil, fmt.Errorf("a link token of %d characters; it must have %d", len(v), want)
 		}
 	}
-	if d.Channel == notifier.Webhook {
-		filled(m)
-	}
 	return m, nil
-}
-
-// filled writes what is the reader's own into a body, so that its sender signs
-// and posts it as it is.
-func filled(m *notifier.Message) {
-	if len(m.Fill) == 0 {
-		return
-	}
-	own := *m.Letter
-	own.Key, own.Blanks = "", nil
-	for i, v := range m.Fill {
-		own.Body = bytes.ReplaceAll(own.Body, []byte(m.Letter.Blanks[i].Mark), []byte(v))
-	}
-	m.Letter, m.Fill = &own, nil
 }
 
 // tale finds the story of an event, from the source where the kept one is old.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -130,6 +131,23 @@ func TestTheSchemaRefusesWhatIsWrong(t *testing.T) {
 		}
 		if len(checkSchema(schema, schema, v, "$")) == 0 {
 			t.Errorf("%s conforms", body)
+		}
+	}
+}
+
+func TestTheGuideShowsABodyAsItIsAndNamesEveryField(t *testing.T) {
+	guide, err := os.ReadFile("../docs/webhooks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example := regexp.MustCompile("(?s)```json\n(.*?)```").FindSubmatch(guide)
+	if example == nil {
+		t.Fatal("the guide has no example")
+	}
+	conforms(t, example[1])
+	for _, m := range regexp.MustCompile(`(?m)"([a-z_]+)": \{`).FindAllStringSubmatch(string(WebhookSchema()), -1) {
+		if name := m[1]; !strings.Contains(string(guide), name) && name != "properties" && name != "items" {
+			t.Errorf("the guide says nothing of %q", name)
 		}
 	}
 }
