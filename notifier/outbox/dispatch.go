@@ -201,7 +201,12 @@ func (b *Outbox) send(ctx context.Context, c *claim) {
 	}
 	receipt, err := b.transmit(ctx, d, f)
 	if f.acked {
-		receipt, err = f.receipt, nil // the peer took it: that is a fact, whatever went wrong afterwards
+		// The peer took it: that is a fact, whatever went wrong afterwards. Where
+		// nothing did, the sender may know more of the answer by now.
+		if err != nil || receipt == (notifier.Receipt{}) {
+			receipt = f.receipt
+		}
+		err = nil
 	}
 	if err != nil && ctx.Err() != nil && !permanent(err) {
 		err = notifier.ErrNotStarted // we cut it off ourselves; the reader is not to blame
