@@ -37,7 +37,7 @@ var house = map[string]room{
 	"notifier/webhook":         {"the Sender of webhooks: signed, guarded, and posted to whom nobody trusts", []string{"notifier"}, false},
 	"notifier/notifiertest":    {"a scripted Sender and a clock that tests set", []string{"notifier"}, false},
 	"notifier/ledgertest":      {"a relay that keeps a ledger, and its check against what was accepted", nil, false},
-	"subscribers":              {"who wants to hear what, where and how often", []string{"notifier"}, true},
+	"subscribers":              {"who wants to hear what, where and how often", []string{"notifier"}, false},
 	"subscribers/web":          {"the public pages, one file per action", []string{"subscribers", "subscribers/web/gate", "notifier", "templates"}, false},
 	"subscribers/web/gate":     {"keeps machines from flooding a public form", nil, true},
 	"templates":                {"turns an event and a reader into messages and pages", []string{"notifier"}, false},

@@ -190,6 +190,27 @@ func TestWhatTheSenderHasNoWayForDoesNotGoRoundAndRound(t *testing.T) {
 	}
 }
 
+// learns is a sender that knows more of the answer when Send returns than when
+// it was taken, and may fail in between.
+type learns struct{ fails error }
+
+func (l learns) Send(_ context.Context, _ *notifier.Message, f notifier.Flight) (notifier.Receipt, error) {
+	if err := errors.Join(f.Begin(), f.Taken(notifier.Receipt{Relay: "hook", Status: 200})); err != nil {
+		return notifier.Receipt{}, err
+	}
+	return notifier.Receipt{Relay: "hook", Status: 200, Answer: "ok", Took: time.Second}, l.fails
+}
+
+func TestWhatASenderLearntOfTheAnswerIsSettledToo(t *testing.T) {
+	for _, fails := range []error{nil, errors.New("the rest was not read")} {
+		o, _, _ := still(t, func(o *Options) { o.Sender = learns{fails} })
+		s := outcome(t.Context(), o, claimed(o))
+		if more := s.Receipt.Answer == "ok" && s.Receipt.Took == time.Second; s.State != notifier.Sent || s.Receipt.Status != 200 || more != (fails == nil) {
+			t.Errorf("%v: settled as %+v", fails, s)
+		}
+	}
+}
+
 func TestTheOrdinaryBeltIsWokenWhenTheExpressOneRunsEmpty(t *testing.T) {
 	express := newBelt(nil)
 	ordinary := newBelt(express)

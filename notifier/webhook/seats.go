@@ -151,7 +151,7 @@ func (s *seats) ticket(ep *endpointSeats, now time.Time) (ticket, time.Duration,
 		return ticket{r}, delay, nil
 	}
 	r.CancelAt(now)
-	gap := time.Duration(float64(time.Second) / float64(ep.limit.Limit()))
+	gap := time.Duration(min(float64(time.Second)/float64(ep.limit.Limit()), float64(rateLongest)))
 	return ticket{}, 0, later(now, delay, gap, &ep.turned, rateLongest)
 }
 

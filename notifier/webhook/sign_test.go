@@ -171,7 +171,7 @@ func nodeModules(t *testing.T) string {
 		}
 		up := filepath.Dir(dir)
 		if up == dir {
-			lacking(t, "the npm packages standardwebhooks and svix are missing: npm ci --prefix .ci/npm")
+			lacking(t, "the npm packages standardwebhooks and svix are missing: run .ci/prepare")
 		}
 		dir = up
 	}
@@ -195,7 +195,7 @@ console.log(JSON.stringify(said));
 func TestSignaturesAreVerifiedByTheLibrariesForNode(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err != nil {
-		lacking(t, "node is missing: apt-get install nodejs npm")
+		lacking(t, "node is missing: run .ci/prepare")
 	}
 	modules := nodeModules(t)
 	r := newRig(t)

@@ -1,6 +1,8 @@
 package webhook
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -8,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -50,6 +53,8 @@ func parseTarget(raw string) (*target, error) {
 	switch {
 	case len(raw) > longestURL:
 		return bad("The URL is longer than %d bytes.", longestURL)
+	case !utf8.ValidString(raw):
+		return bad("The URL is not UTF-8.")
 	case strings.ContainsFunc(raw, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }):
 		return bad("The URL holds a blank or a control character.")
 	case strings.Contains(raw, `\`):
@@ -104,6 +109,9 @@ func parseHost(raw string) (string, netip.Addr, error) {
 	}
 	// Names that came from elsewhere may hold digits, dots and letters that mean ASCII ones.
 	host, err := idna.Lookup.ToASCII(strings.TrimSuffix(raw, "."))
+	if again, twice := idna.Lookup.ToASCII(host); twice != nil || again != host {
+		err = cmp.Or(err, errors.New("does not stay what it becomes"))
+	}
 	if err != nil || host == "" || strings.HasPrefix(host, ".") || strings.HasSuffix(host, ".") || strings.Contains(host, "..") {
 		return bad("is no name of a host")
 	}
