@@ -29,9 +29,9 @@ type GuardOptions struct {
 	// Names are the service's own names, which are not called unless they lead
 	// to an address that Allow opens.
 	Names []string
-	// Own lists the addresses of this machine, which are not called either; nil
-	// asks the system each time.
-	Own func() ([]net.Addr, error)
+	// Own says whether an address is one of this machine's, which are not called
+	// either; nil asks the system each time.
+	Own func(netip.Addr) bool
 	// Resolver is nil for the system's.
 	Resolver Resolver
 	// Dial makes a connection to an address that was looked at already; nil
@@ -53,7 +53,7 @@ func NewGuard(o GuardOptions) *Guard {
 		o.Resolver = net.DefaultResolver
 	}
 	if o.Own == nil {
-		o.Own = net.InterfaceAddrs
+		o.Own = ownAddress
 	}
 	allow := make([]netip.Prefix, len(o.Allow))
 	for i, p := range o.Allow {
@@ -174,7 +174,7 @@ func (g *Guard) judge(t *target, a netip.AddrPort) error {
 	case ip.Zone() != "":
 		reason = "of an interface of this machine"
 	case reason != "":
-	case g.own(ip):
+	case g.o.Own(ip):
 		reason = "this machine's own"
 	case slices.ContainsFunc(g.o.Names, func(n string) bool { return strings.EqualFold(strings.TrimSuffix(n, "."), t.host) }):
 		said := t.host + " is this service itself."
@@ -213,21 +213,37 @@ func (g *Guard) opened(ip netip.Addr) bool {
 	return !ok || in(v4) || special(v4) == ""
 }
 
-// own reports whether ip is one of this machine's. Where the system does not
-// say, nothing is known to be somebody else's.
-func (g *Guard) own(ip netip.Addr) bool {
-	addrs, err := g.o.Own()
+// ownAddress reports whether ip is one of this machine's.
+func ownAddress(ip netip.Addr) bool {
+	addrs, err := net.InterfaceAddrs()
 	if err != nil {
-		return true
+		// It takes netlink, which a hardened service may be denied. A socket that
+		// is told where it would send to, and sends nothing, knows its own end.
+		c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, 443)))
+		if err != nil {
+			return false // no way there at all
+		}
+		defer c.Close()
+		addrs = []net.Addr{c.LocalAddr()}
 	}
 	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok {
-			if own, ok := netip.AddrFromSlice(n.IP); ok && own.Unmap() == ip {
-				return true
-			}
+		if own, ok := addressOf(a); ok && own == ip {
+			return true
 		}
 	}
 	return false
+}
+
+func addressOf(a net.Addr) (netip.Addr, bool) {
+	var ip net.IP
+	switch a := a.(type) {
+	case *net.IPNet:
+		ip = a.IP
+	case *net.UDPAddr:
+		ip = a.IP
+	}
+	got, ok := netip.AddrFromSlice(ip)
+	return got.Unmap(), ok
 }
 
 // control judges a connection at the last moment: the address is final, and the

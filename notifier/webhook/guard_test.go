@@ -94,7 +94,7 @@ func TestAddressesThatAreNoPublicServersAreRefused(t *testing.T) {
 	}
 }
 
-func nobody() ([]net.Addr, error) { return nil, nil }
+func nobody(netip.Addr) bool { return false }
 
 func mustTarget(t testing.TB, raw string) *target {
 	t.Helper()
@@ -207,9 +207,7 @@ func TestAllowIsAListOfPrefixes(t *testing.T) {
 }
 
 func TestThisMachineAndThisServiceAreNotCalled(t *testing.T) {
-	own := func() ([]net.Addr, error) {
-		return []net.Addr{&net.IPNet{IP: net.ParseIP(public4), Mask: net.CIDRMask(24, 32)}, &net.IPNet{IP: net.ParseIP(public6), Mask: net.CIDRMask(64, 128)}}, nil
-	}
+	own := func(ip netip.Addr) bool { return ip.String() == public4 || ip.String() == public6 }
 	names := &resolver{answers: map[string][]string{"me.test": {public4}, "me6.test": {public6}, "near.test": {"93.184.216.35"}, "status.test": {"93.184.216.35"}}}
 	g := NewGuard(GuardOptions{Resolver: names, Own: own, Names: []string{"Status.test."}})
 	for raw, want := range map[string]bool{
@@ -220,9 +218,20 @@ func TestThisMachineAndThisServiceAreNotCalled(t *testing.T) {
 			t.Errorf("%s: %+v", raw, v)
 		}
 	}
-	blind := NewGuard(GuardOptions{Resolver: names, Own: func() ([]net.Addr, error) { return nil, errors.New("no netlink") }})
-	if v := blind.Check(t.Context(), "https://near.test/"); v.Allowed {
-		t.Error("allowed by a system that does not know its own addresses")
+}
+
+func TestTheSystemKnowsTheAddressesOfThisMachine(t *testing.T) {
+	if !ownAddress(netip.MustParseAddr("127.0.0.1")) {
+		t.Error("loopback is not ours")
+	}
+	for _, a := range []string{"127.3.2.1", "192.0.2.1", "2001:db8::1"} {
+		if ownAddress(netip.MustParseAddr(a)) {
+			t.Errorf("%s is ours", a)
+		}
+	}
+	got, ok := addressOf(&net.UDPAddr{IP: net.ParseIP("::ffff:10.0.0.1")})
+	if !ok || got != netip.MustParseAddr("10.0.0.1") {
+		t.Errorf("%s", got)
 	}
 }
 

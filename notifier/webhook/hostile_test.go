@@ -96,6 +96,7 @@ var misbehaviours = map[string]struct {
 	"two lengths": {func(c net.Conn) {
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab")
 	}, 0, "did not answer in HTTP/1.1"},
+	"a status of nothing":    {func(c net.Conn) { endless(c, "HTTP/1.1 042 What\r\n\r\n") }, 0, "did not answer in HTTP/1.1"},
 	"a close without a word": {func(net.Conn) {}, 0, "closed the connection without an answer"},
 	"half a status line":     {func(c net.Conn) { io.WriteString(c, "HTTP/1.1 20") }, 0, "did not answer in HTTP/1.1"},
 	"half of its headers":    {func(c net.Conn) { io.WriteString(c, "HTTP/1.1 200 OK\r\nX: y\r\n") }, 0, "closed the connection without an answer"},
@@ -216,7 +217,9 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 // Servers close idle connections when they like, and some say so with a 408.
 // The endpoint does not pay for that.
 func TestAConnectionThatDiedWhileIdleIsReplaced(t *testing.T) {
-	for name, goodbye := range map[string]string{"without a word": "", "with a 408": "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"} {
+	for name, goodbye := range map[string]string{
+		"without a word": "", "with a 408": "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n", "with a rest": "the rest of a body\r\n\r\n",
+	} {
 		posts, died := 0, make(chan struct{}, 1)
 		addr := raw(t, func(c net.Conn) {
 			if hearRequest(c) == nil {

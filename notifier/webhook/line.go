@@ -81,9 +81,10 @@ func (l *line) speak(conn net.Conn) {
 func (l *line) hangUp() { l.raw.Close() }
 
 // stale reports whether a line that was idle had been closed by its peer before
-// the request came there: it said next to nothing, and no clock ran out.
+// the request came there, or held a rest of the answer before: it said next to
+// nothing, or nothing that makes sense, and no clock ran out.
 func (l *line) stale(ctx context.Context, err error) bool {
-	return err != nil && ctx.Err() == nil && errors.Is(err, errNoWord) && exchangeBytes-l.raw.in.left <= staleBytes
+	return ctx.Err() == nil && (errors.Is(err, errNoWord) || errors.Is(err, errNoHTTP)) && exchangeBytes-l.raw.in.left <= staleBytes
 }
 
 // hooks are called in the middle of an exchange.
@@ -155,6 +156,8 @@ func (l *line) head(req *http.Request) (*http.Response, error) {
 	for range interimsMost + 1 {
 		resp, err := http.ReadResponse(l.in, req)
 		switch {
+		case err == nil && resp.StatusCode < 100:
+			return nil, errNoHTTP
 		case err == nil:
 		case errors.Is(err, errLongHead), errors.Is(err, errTooMuch), late(err):
 			return nil, err

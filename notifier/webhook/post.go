@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"allclear/notifier"
 )
@@ -114,7 +116,7 @@ func request(c *call, h http.Header) *http.Request {
 // reply is the status line, fit to be kept.
 func reply(a *answer) string {
 	if a.status/100 == 3 {
-		return notifier.Clip(a.line) + "; redirects are not followed"
+		return strings.TrimSpace(strconv.Itoa(a.status)+" "+http.StatusText(a.status)) + "; redirects are not followed"
 	}
 	return notifier.Clip(a.line)
 }

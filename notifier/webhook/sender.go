@@ -53,7 +53,7 @@ const postTime = 15 * time.Second
 
 // testsMost is how many test messages go at once: people wait for them, and
 // anybody can ask for one.
-const testsMost = 16
+const testsMost = 64
 
 // Sender is the webhook channel's notifier.Sender.
 type Sender struct {
