@@ -12,19 +12,13 @@ import (
 	"allclear/notifier"
 )
 
-// Endpoints knows the endpoints as their owners want them now. The error of one
-// that is not there is notifier.ErrNotFound.
-type Endpoints interface {
-	Endpoint(ctx context.Context, reader int64) (notifier.Endpoint, error)
-}
-
 // Workers is how many messages an outbox should work on at once: those to
 // endpoints that let their time run out are on their way for a long time.
 const Workers = 256
 
 // Options are what a Sender is made of.
 type Options struct {
-	Endpoints Endpoints        // mandatory; asked at most once a second for each
+	Endpoints Endpoints        // mandatory; may offer Together; asked at most once a second for each
 	Guard     *Guard           // mandatory
 	Now       func() time.Time // mandatory
 	Version   string           // of this program, for the user agent
@@ -87,7 +81,7 @@ func New(o Options) *Sender {
 	}
 	return &Sender{
 		o: o, agent: agent,
-		endpoints: &recent{from: o.Endpoints, now: o.Now},
+		endpoints: newRecent(o.Endpoints, o.Now),
 		seats:     newSeats(o.Now, o.Moment, o.PerHost, o.Doubtful),
 		lines: newLines(o.Guard, &tls.Config{
 			MinVersion: tls.VersionTLS12, RootCAs: o.Roots, Time: o.Now,
