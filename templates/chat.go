@@ -48,17 +48,20 @@ type chatUpdate struct {
 // chatBody makes a body that stays under bodySize: where it is too large, older
 // updates are left to the page, then the ends of long ones.
 func (s *Set) chatBody(story notifier.Story, c circumstances, format func(chat, int) any) ([]byte, error) {
-	for keep, most := chatKeep(missed(story, c.since)), chatSize; ; {
-		m, err := s.chat(story, c, keep)
-		if err != nil {
-			return nil, err
+	m, listed, err := s.chat(story, c)
+	if err != nil {
+		return nil, err
+	}
+	for most := chatSize; ; {
+		if n := listed - len(m.Updates); n > 0 {
+			m.Older = c.times.cat.count("older", n)
 		}
 		out, err := compact(format(m, most))
 		switch {
 		case err != nil || len(out) < bodySize:
 			return out, err
-		case keep > 1:
-			keep /= 2
+		case len(m.Updates) > 1:
+			m.Updates = m.Updates[:len(m.Updates)/2]
 		case most > 10:
 			most /= 2
 		default:
@@ -79,15 +82,20 @@ func chatKeep(updates []notifier.Update) int {
 	return min(chatUpdates, len(updates))
 }
 
-// chat says what a mail would say.
-func (s *Set) chat(story notifier.Story, c circumstances, keep int) (chat, error) {
-	m, err := s.mail(story, c, keep, false)
+// chat says what a mail would say, and of how many updates a mail would tell.
+func (s *Set) chat(story notifier.Story, c circumstances) (chat, int, error) {
+	updates := missed(story, c.since)
+	m, err := s.mail(story, c, chatKeep(updates), false)
 	if err != nil {
-		return chat{}, err
+		return chat{}, 0, err
+	}
+	listed := len(updates)
+	if listed > 1 {
+		listed = len(saying(updates))
 	}
 	t := func(key string, args ...any) string { return m.cat.must(key, args...) }
 	out := chat{
-		Title: m.Subject, Tone: m.Tone, Colour: string(m.Colour(m.Tone)), RTL: m.Dir() == "rtl", Brand: m.Brand.Name, Older: m.Older,
+		Title: m.Subject, Tone: m.Tone, Colour: string(m.Colour(m.Tone)), RTL: m.Dir() == "rtl", Brand: m.Brand.Name,
 		Cut: t("hook.cut"), URL: m.URL, Follow: t("follow"), At: story.Event.AcceptedAt,
 	}
 	if m.Reopened != "" {
@@ -119,7 +127,7 @@ func (s *Set) chat(story notifier.Story, c circumstances, keep int) (chat, error
 		}
 		out.Updates = append(out.Updates, v)
 	}
-	return out, nil
+	return out, listed, nil
 }
 
 func chatFacts(m Mail, kind notifier.Kind, t func(string, ...any) string) []chatFact {

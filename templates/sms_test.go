@@ -114,9 +114,11 @@ func TestTypographyDoesNotMakeAnSMSDearer(t *testing.T) {
 }
 
 func TestAPhoneIsSentItsCodeAndItsLink(t *testing.T) {
-	for _, lang := range newSet(t).Languages() {
-		r, _, _ := newRenderer(t, story("confirm"), func() notifier.Story { s := story("link"); s.Event.Number = 8; return s }(), func() notifier.Story { s := story("move-to"); s.Event.Number = 9; return s }())
-		r.set.phones = phones{shortSize}
+	link, move := story("link"), story("move-to")
+	link.Event.Number, move.Event.Number = 8, 9
+	r, _, _ := newRenderer(t, story("confirm"), link, move)
+	r.set.phones = phones{shortSize}
+	for _, lang := range r.set.Languages() {
 		d := delivery(7, 41)
 		d.Channel, d.Language, d.Quiet, d.Zone = notifier.SMS, lang, "00:00-23:59", "UTC"
 		m := render(t, r, d)
@@ -156,6 +158,9 @@ func TestAPhoneDoesNotRingInQuietHoursUnlessItIsCritical(t *testing.T) {
 		tale.Event.Severity, tale.Incident.Severity = severity, severity
 		return tale
 	}
+	renderer, from, clock := newRenderer(t)
+	set := renderer.set
+	set.phones = phones{shortSize}
 	for name, c := range map[string]struct {
 		story notifier.Story
 		waits bool
@@ -164,8 +169,8 @@ func TestAPhoneDoesNotRingInQuietHoursUnlessItIsCritical(t *testing.T) {
 		"critical, an update": {at("incident-updated", notifier.SeverityCritical), false}, "critical, over": {at("incident-resolved", notifier.SeverityCritical), true},
 		"major, over": {at("incident-resolved", notifier.SeverityMajor), true}, "a code": {story("confirm"), false}, "maintenance": {at("maintenance-scheduled", 0), true},
 	} {
-		r, _, clock := newRenderer(t, c.story)
-		r.set.phones = phones{shortSize}
+		from.put(c.story)
+		r := set.Renderer()
 		d := delivery(7, 1)
 		d.Channel, d.Quiet, d.Zone = notifier.SMS, "22:00-07:00", "Europe/Oslo"
 		clock.now.Store(time.Date(2026, 11, 23, 21, 30, 0, 0, time.UTC).UnixNano()) // 22:30 in Oslo
