@@ -71,14 +71,17 @@ func (s *Store) sendLink(ctx context.Context, tx *gorm.DB, who subscribers.Subsc
 	if who.State == subscribers.Pending { // has proved nothing yet
 		return false, nil
 	}
-	to, t := who.Address, notifier.SubscriberLink
-	if who.Group {
+	channel, to, t := who.Channel, who.Address, notifier.SubscriberLink
+	switch {
+	case who.Group:
 		to, t = who.Contact, notifier.SubscriberOwner
+	case channel == notifier.Webhook:
+		channel, to = notifier.Email, who.Contact
 	}
 	if to == nobody { // the owner was erased
 		return false, nil
 	}
-	barred, err := suppressed(tx, who.Channel, []string{to})
+	barred, err := suppressed(tx, channel, []string{to})
 	if err != nil || barred[to] {
 		return false, err
 	}

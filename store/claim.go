@@ -67,6 +67,11 @@ func (s *Store) Claim(ctx context.Context, c notifier.Claim) ([]notifier.Deliver
 		if err := s.addTimes(tx, out); err != nil {
 			return err
 		}
+		if c.Channel != notifier.Email {
+			if err := s.addWishes(tx, out); err != nil {
+				return err
+			}
+		}
 		return t.save(s, tx)
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"allclear/notifier"
 	"allclear/subscribers"
 )
 
@@ -41,7 +42,15 @@ func (s *Store) ConfirmSubscriber(ctx context.Context, n subscribers.Number, net
 	var out subscribers.Subscriber
 	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		now, confirmed := s.Now(), false
-		var err error
+		who, err := s.Subscriber(ctx, n)
+		if err != nil {
+			return err
+		}
+		if who.Channel == notifier.Webhook { // which has something to prove, too
+			h, err := s.confirmContact(ctx, tx, n, network)
+			out = h.Subscriber
+			return err
+		}
 		out, err = s.ChangeSubscriber(ctx, n, func(x *subscribers.Subscriber) error {
 			if confirmed = x.State == subscribers.Pending; confirmed {
 				x.State, x.ConfirmedAt = subscribers.Active, now
@@ -51,25 +60,30 @@ func (s *Store) ConfirmSubscriber(ctx context.Context, n subscribers.Number, net
 		if err != nil || !confirmed {
 			return err
 		}
-		e := subscribers.Evidence{Step: subscribers.StepConfirmed, At: now}
-		if network.IsValid() {
-			e.Network = network.String()
-		}
-		// What is confirmed is what was asked for last.
-		var versions []string
-		if err := tx.Raw(`SELECT version FROM consents WHERE subscriber = ? AND step = ? ORDER BY at DESC LIMIT 1`, int64(n), subscribers.StepAsked).
-			Scan(&versions).Error; err != nil {
-			return fmt.Errorf("look for what was asked: %w", err)
-		}
-		if len(versions) > 0 {
-			e.Version = versions[0]
-		}
-		return s.keepEvidence(tx, n, subscribers.Consent{}, e)
+		return s.keepConfirmation(tx, n, network, now)
 	})
 	if err != nil {
 		return subscribers.Subscriber{}, err
 	}
 	return out, nil
+}
+
+// keepConfirmation is the evidence of the opt-in's last step.
+func (s *Store) keepConfirmation(tx *gorm.DB, n subscribers.Number, network netip.Prefix, now time.Time) error {
+	e := subscribers.Evidence{Step: subscribers.StepConfirmed, At: now}
+	if network.IsValid() {
+		e.Network = network.String()
+	}
+	// What is confirmed is what was asked for last.
+	var versions []string
+	if err := tx.Raw(`SELECT version FROM consents WHERE subscriber = ? AND step = ? ORDER BY at DESC LIMIT 1`, int64(n), subscribers.StepAsked).
+		Scan(&versions).Error; err != nil {
+		return fmt.Errorf("look for what was asked: %w", err)
+	}
+	if len(versions) > 0 {
+		e.Version = versions[0]
+	}
+	return s.keepEvidence(tx, n, subscribers.Consent{}, e)
 }
 
 // Evidence is how a subscriber agreed, step by step.

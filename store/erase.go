@@ -44,7 +44,7 @@ func (s *Store) EraseSubscriber(ctx context.Context, n subscribers.Number) error
 		if err := s.forgetContact(tx, row.Channel, row.Address); err != nil {
 			return err
 		}
-		if err := tx.Exec(`DELETE FROM signups WHERE address = ?`, row.Address).Error; err != nil {
+		if err := tx.Exec(`DELETE FROM signups WHERE channel = ? AND address = ? OR contact = ? AND ? = 'email'`, row.Channel, row.Address, row.Address, row.Channel).Error; err != nil {
 			return fmt.Errorf("forget what was asked for: %w", err)
 		}
 		if err := tx.Exec(`DELETE FROM subscribers WHERE number = ?`, int64(n)).Error; err != nil {
@@ -73,6 +73,9 @@ func (s *Store) forgetDeliveries(tx *gorm.DB, reader int64) error {
 		reader, reader).Scan(&ids).Error; err != nil {
 		return fmt.Errorf("find a reader's deliveries: %w", err)
 	}
+	if err := tx.Exec(`DELETE FROM attempts WHERE reader = ?`, reader).Error; err != nil {
+		return fmt.Errorf("forget what an endpoint answered: %w", err)
+	}
 	if len(ids) == 0 {
 		return nil
 	}
@@ -83,13 +86,18 @@ func (s *Store) forgetDeliveries(tx *gorm.DB, reader int64) error {
 	return nil
 }
 
-// forgetContact takes an address from the groups that it is the owner of, and
-// from what was mailed to it as such. They stay groups: no reader of theirs may
-// end the subscription of all, and staff name another owner.
+// endpointsOf is the channel whose contacts have addresses on a channel: those
+// of endpoints are mail.
+const endpointsOf = `CASE WHEN ? = 'email' THEN 'webhook' END`
+
+// forgetContact takes an address from the groups and endpoints that it is the
+// contact of, and from what was mailed to it as such. They stay groups: no
+// reader of theirs may end the subscription of all, and staff name another
+// contact.
 func (s *Store) forgetContact(tx *gorm.DB, channel, address string) error {
 	var ids []int64
-	if err := tx.Raw(`SELECT e.number * 4294967296 + r.number FROM subscribers AS r JOIN events AS e ON e.reader = r.number AND e.type = ?
-		WHERE r.contact <> '' AND r.channel = ? AND r.contact = ?`, string(notifier.SubscriberOwner), channel, address).Scan(&ids).Error; err != nil {
+	if err := tx.Raw(`SELECT e.number * 4294967296 + r.number FROM subscribers AS r JOIN events AS e ON e.reader = r.number AND (e.type = ? OR r.channel = 'webhook')
+		WHERE r.contact <> '' AND r.channel IN (?, `+endpointsOf+`) AND r.contact = ?`, string(notifier.SubscriberOwner), channel, channel, address).Scan(&ids).Error; err != nil {
 		return fmt.Errorf("find what a group's owner was mailed: %w", err)
 	}
 	if len(ids) > 0 {
@@ -98,7 +106,7 @@ func (s *Store) forgetContact(tx *gorm.DB, channel, address string) error {
 			return fmt.Errorf("forget what a group's owner was mailed: %w", err)
 		}
 	}
-	if err := tx.Exec(`UPDATE subscribers SET contact = ? WHERE contact <> '' AND channel = ? AND contact = ?`, nobody, channel, address).Error; err != nil {
+	if err := tx.Exec(`UPDATE subscribers SET contact = ? WHERE contact <> '' AND channel IN (?, `+endpointsOf+`) AND contact = ?`, nobody, channel, channel, address).Error; err != nil {
 		return fmt.Errorf("forget a group's owner: %w", err)
 	}
 	return nil

@@ -219,20 +219,20 @@ func (x *expansion) insert() error {
 	}
 	readers, args := x.readers()
 	args = append(args, wantArgs...)
-	address := `s.address`
-	if x.event.Type == notifier.SubscriberOwner {
-		address = `s.contact`
-	}
+	channel, address := x.door()
 	if x.event.Type.Closing() {
 		wants += ` OR s.told > 0`
 	}
+	if x.event.Reader > 0 {
+		wants += ` AND ` + address + ` <> '` + nobody + `'`
+	}
 	after, upTo := x.keys(x.event.Number)
 	query := `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, told, state, due_at, behind)
-		SELECT CAST(? AS bigint) + s.number, CAST(? AS bigint), CAST(? AS smallint), s.channel, ` + address + `, s.language, s.timezone,
+		SELECT CAST(? AS bigint) + s.number, CAST(? AS bigint), CAST(? AS smallint), ` + channel + `, ` + address + `, s.language, s.timezone,
 			coalesce(s.since, CAST(? AS bigint)), s.told, CASE WHEN s.flying > 0 THEN 'held' ELSE 'pending' END,
 			CASE WHEN s.flying > 0 THEN CAST(? AS bigint) ELSE CAST(? AS bigint) END, s.flying
 		FROM (` + readers + `) AS s
-		WHERE NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = s.channel AND b.address = ` + address + `)
+		WHERE NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = ` + channel + ` AND b.address = ` + address + `)
 			AND (` + wants + ` OR s.since IS NOT NULL OR s.flying > 0)
 		ON CONFLICT DO NOTHING`
 	args = append([]any{after - x.lo, x.event.Number, int(x.event.Lane), x.event.Number,
@@ -241,6 +241,18 @@ func (x *expansion) insert() error {
 		return fmt.Errorf("make deliveries: %w", err)
 	}
 	return nil
+}
+
+// door is through which channel and to which address the event goes. What is
+// personal of an endpoint is mail to whoever looks after it.
+func (x *expansion) door() (channel, address string) {
+	switch {
+	case x.event.Type == notifier.SubscriberOwner:
+		return `s.channel`, `s.contact`
+	case x.event.Reader > 0:
+		return `CASE WHEN s.channel = 'webhook' THEN 'email' ELSE s.channel END`, `CASE WHEN s.channel = 'webhook' THEN s.contact ELSE s.address END`
+	}
+	return `s.channel`, `s.address`
 }
 
 // readers are the slice's subscribers with what they know of the incident: told,
@@ -279,6 +291,13 @@ func (x *expansion) states() string {
 // kindBits are the bits of subscribers.kinds.
 var kindBits = map[notifier.Kind]int{notifier.KindIncident: 1, notifier.KindMaintenance: 2, notifier.KindPost: 4}
 
+// typeBits are the bits of subscribers.types; a new type takes the next.
+var typeBits = map[notifier.EventType]int{
+	notifier.IncidentCreated: 1, notifier.IncidentUpdated: 2, notifier.IncidentResolved: 4, notifier.IncidentCorrected: 8, notifier.IncidentRetracted: 16,
+	notifier.MaintenanceScheduled: 32, notifier.MaintenanceStarted: 64, notifier.MaintenanceExtended: 128, notifier.MaintenanceCompleted: 256,
+	notifier.PostPublished: 512,
+}
+
 // wants is subscribers.Filter.Match and subscribers.Cadence.Wants in SQL, about
 // the subscriber s; a property test holds them equal.
 func (x *expansion) wants() (string, []any, error) {
@@ -294,8 +313,8 @@ func (x *expansion) wants() (string, []any, error) {
 			cadences = append(cadences, string(c))
 		}
 	}
-	sql := `s.cadence IN ? AND (s.kinds = 0 OR s.kinds & ? <> 0) AND (s.incident = '' OR s.incident = ?)`
-	args := []any{cadences, kindBits[x.event.Kind], x.event.IncidentID.String}
+	sql := `s.cadence IN ? AND (s.kinds = 0 OR s.kinds & ? <> 0) AND (s.types = 0 OR s.types & ? <> 0) AND (s.incident = '' OR s.incident = ?)`
+	args := []any{cadences, kindBits[x.event.Kind], typeBits[x.event.Type], x.event.IncidentID.String}
 	if x.event.Kind == notifier.KindIncident {
 		sql += ` AND s.severity <= ?`
 		args = append(args, int(x.event.Severity))

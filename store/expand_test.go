@@ -30,15 +30,21 @@ func (b *box) addRaw(s subscribers.Subscriber) int64 {
 	for _, k := range s.Filter.Kinds {
 		kinds |= map[notifier.Kind]int{notifier.KindIncident: 1, notifier.KindMaintenance: 2, notifier.KindPost: 4}[k]
 	}
+	types := 0
+	for i, t := range notifier.Announcements {
+		if slices.Contains(s.Filter.Types, t) {
+			types |= 1 << i
+		}
+	}
 	left := 0
 	if s.State == subscribers.Unsubscribed {
 		left = 1
 	}
 	b.exec(`UPDATE counters SET value = value + 1 WHERE name = 'subscriber'`)
 	n := b.number(`SELECT value FROM counters WHERE name = 'subscriber'`)
-	b.exec(`INSERT INTO subscribers (number, channel, address, state, severity, kinds, chooses, cadence, timezone, language, created_at, unsubscribed_at, incident)
-		VALUES (%d, '%s', '%s', '%s', %d, %d, %t, '%s', '%s', '%s', 1, %d, '%s')`, n, s.Channel, s.Address, s.State, s.Filter.Severity, kinds,
-		len(s.Filter.Components) > 0, s.Cadence, s.Timezone, s.Language, left, s.Filter.Incident)
+	b.exec(`INSERT INTO subscribers (number, channel, address, state, severity, kinds, chooses, cadence, timezone, language, created_at, unsubscribed_at, incident, types)
+		VALUES (%d, '%s', '%s', '%s', %d, %d, %t, '%s', '%s', '%s', 1, %d, '%s', %d)`, n, s.Channel, s.Address, s.State, s.Filter.Severity, kinds,
+		len(s.Filter.Components) > 0, s.Cadence, s.Timezone, s.Language, left, s.Filter.Incident, types)
 	for _, c := range s.Filter.Components {
 		b.exec(`INSERT INTO subscriber_components (subscriber, component_key) VALUES (%d, '%s')`, n, c)
 	}
@@ -53,7 +59,7 @@ func (b *box) components() {
 
 // empty takes away everything but the components.
 func (b *box) empty() {
-	for _, table := range []string{"deliveries", "event_counts", "event_latency", "events", "incidents", "suppressions", "subscriber_components", "subscribers", "pauses"} {
+	for _, table := range []string{"deliveries", "event_counts", "event_latency", "events", "incidents", "suppressions", "subscriber_components", "endpoints", "attempts", "replays", "subscribers", "pauses"} {
 		b.exec(`DELETE FROM %s`, table)
 	}
 }
@@ -68,6 +74,7 @@ func drawSubscriber(t *rapid.T, i int) subscribers.Subscriber {
 			Severity:   notifier.Severity(rapid.IntRange(0, 3).Draw(t, "severity")),
 			Components: rapid.SliceOfNDistinct(rapid.SampledFrom(componentKeys), 0, 3, rapid.ID).Draw(t, "components"),
 			Kinds:      rapid.SliceOfNDistinct(rapid.SampledFrom(notifier.Kinds), 0, 3, rapid.ID).Draw(t, "kinds"),
+			Types:      rapid.SliceOfNDistinct(rapid.SampledFrom(eventTypes), 0, 4, rapid.ID).Draw(t, "types"),
 			Incident:   rapid.SampledFrom([]string{"", "", "", "one", "two"}).Draw(t, "incident"),
 		},
 		Timezone: rapid.SampledFrom([]string{"", "Europe/Oslo"}).Draw(t, "timezone"),

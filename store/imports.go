@@ -120,7 +120,8 @@ func (in *intake) take(place int, who subscribers.Subscriber, barred, gone bool,
 	in.fates[place] = subscribers.ImportChanged
 	is := was.subscriber()
 	is.Filter, is.Cadence, is.Timezone, is.Language = who.Filter, who.Cadence, who.Timezone, who.Language
-	if who.Group { // a file without the columns says nothing about it
+	is.Format, is.Quiet = who.Format, who.Quiet
+	if who.Group || who.Channel == notifier.Webhook { // a file without the columns says nothing about it
 		is.Group, is.Contact = who.Group, who.Contact
 	}
 	if who.State == subscribers.Unsubscribed {

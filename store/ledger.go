@@ -26,7 +26,7 @@ type deliveryRow struct {
 	Awaited  bool  // another one is held behind this one
 	Worker   string
 	TriedAt  int64
-	SentAt   int64 // set when it is sent now; not read
+	SentAt   int64 // the first time, where it is sent again
 }
 
 func (r *deliveryRow) event() int64  { return notifier.DeliveryID(r.ID).Event() }
@@ -60,7 +60,7 @@ func (s *Store) ledger(tx *gorm.DB) *ledger {
 	return &ledger{store: s, tx: tx, rows: map[int64]*deliveryRow{}, was: map[int64]deliveryRow{}, receipts: map[int64]notifier.Receipt{}, accounts: tally{}}
 }
 
-const rowColumns = `id, lane, channel, state, attempts, due_at, since, told, behind, awaited, worker, tried_at`
+const rowColumns = `id, lane, channel, state, attempts, due_at, since, told, behind, awaited, worker, tried_at, sent_at`
 
 // forUpdate locks rows until the transaction ends; SQLite has one writer anyway.
 func (s *Store) forUpdate() string {
@@ -107,7 +107,7 @@ func (l *ledger) lockFrom(from string, args ...any) ([]*deliveryRow, error) {
 	for found.Next() {
 		r := new(deliveryRow)
 		if err := found.Scan(&r.ID, &r.Lane, &r.Channel, &r.State, &r.Attempts, &r.DueAt, &r.Since, &r.Told,
-			&r.Behind, &r.Awaited, &r.Worker, &r.TriedAt); err != nil {
+			&r.Behind, &r.Awaited, &r.Worker, &r.TriedAt, &r.SentAt); err != nil {
 			return nil, fmt.Errorf("read a delivery: %w", err)
 		}
 		if have, ok := l.rows[r.ID]; ok {

@@ -175,16 +175,19 @@ func (r answerRow) bound() []byte {
 	return b
 }
 
-func (s *Store) box() (cipher.AEAD, error) {
+func (s *Store) box() (cipher.AEAD, error) { return s.boxOf("answers") }
+
+// boxOf derives the key of what is kept sealed, from the service's secret.
+func (s *Store) boxOf(what string) (cipher.AEAD, error) {
 	mac := hmac.New(sha256.New, s.secret)
-	mac.Write([]byte("allclear answers"))
+	mac.Write([]byte("allclear " + what))
 	block, err := aes.NewCipher(mac.Sum(nil))
 	if err != nil {
-		return nil, fmt.Errorf("derive the key of answers: %w", err)
+		return nil, fmt.Errorf("derive the key of %s: %w", what, err)
 	}
 	box, err := cipher.NewGCM(block)
 	if err != nil {
-		return nil, fmt.Errorf("derive the key of answers: %w", err)
+		return nil, fmt.Errorf("derive the key of %s: %w", what, err)
 	}
 	return box, nil
 }

@@ -20,7 +20,7 @@ const pruneLock = 0x616c6c636c656174
 const pruneEvents = 100
 
 // Prune forgets at most max old deliveries in one short transaction, and
-// returns how many, 0 when there is nothing left to forget or another process is
+// returns how many, posts to endpoints among them, 0 when there is nothing left to forget or another process is
 // at it. Kept answers whose day is over go too, and are not counted. Events keep
 // their accounts.
 //
@@ -43,7 +43,11 @@ func (s *Store) Prune(ctx context.Context, before time.Time, max int) (int, erro
 			micros(s.Now().Add(-answerLife))).Scan(&answers).Error; err != nil {
 			return 0, fmt.Errorf("look for old answers: %w", translate(err))
 		}
-		if event == 0 && answers == 0 {
+		var attempts int
+		if err := s.conn(ctx).Raw(`SELECT count(*) FROM (`+oldAttempts+` LIMIT 1) AS one`, micros(before)).Scan(&attempts).Error; err != nil {
+			return 0, fmt.Errorf("look for old attempts: %w", translate(err))
+		}
+		if event == 0 && answers == 0 && attempts == 0 {
 			return 0, nil
 		}
 		n, mine := 0, false
@@ -76,6 +80,9 @@ func (s *Store) pruneSome(tx *gorm.DB, before time.Time, max int) (n int, err er
 		return 0, err
 	}
 	if _, err = s.dropAnswers(tx, micros(s.Now()), max); err != nil {
+		return 0, err
+	}
+	if n, err = s.pruneAttempts(tx, micros(before), max); err != nil {
 		return 0, err
 	}
 	for range pruneEvents {
@@ -122,6 +129,9 @@ func (s *Store) pruneEvent(tx *gorm.DB, event, upTo int64, limit int) (int, erro
 	from, prunedAt := first, micros(s.Now())
 	if len(found) > 0 {
 		from, prunedAt = found[0], 0
+	}
+	if err := tx.Exec(`DELETE FROM replays WHERE delivery > ? AND delivery <= ?`, from-1, last).Error; err != nil {
+		return 0, err
 	}
 	done := tx.Exec(`DELETE FROM deliveries WHERE `+inKeys, from-1, last)
 	if done.Error != nil {

@@ -23,7 +23,8 @@ func sample(t *testing.T, dialect string) []string {
 		}
 	}
 	if dialect == "sqlite" { // where a text in a column of bytes stays a text
-		out = append(out, `UPDATE tokens SET hash = CAST(hash AS blob)`,
+		out = append(out, `UPDATE endpoints SET secret = CAST(secret AS blob), old_secret = CAST(old_secret AS blob), token_hash = CAST(token_hash AS blob)`,
+			`UPDATE tokens SET hash = CAST(hash AS blob)`,
 			`UPDATE answers SET key_hash = CAST(key_hash AS blob), body_hash = CAST(body_hash AS blob), answer = CAST(answer AS blob)`)
 	}
 	return out
@@ -127,6 +128,24 @@ func TestImpossibleRowsAreRefused(t *testing.T) {
 		`UPDATE deliveries SET behind = 1 WHERE state = 'pending'`,
 		`UPDATE deliveries SET sent_at = 0 WHERE state = 'sent'`,
 		`UPDATE deliveries SET state = 'bounced', worker = '', lease_until = 0, sent_at = 0`,
+
+		`UPDATE subscribers SET types = 1024 WHERE number = 5`,
+		`UPDATE subscribers SET format = 'fax' WHERE number = 5`,
+		`UPDATE subscribers SET format = 'slack' WHERE number = 1`,
+		`UPDATE subscribers SET quiet = '22:00-07:00' WHERE number = 5`,
+		`UPDATE subscribers SET shared = true, contact = '' WHERE number = 5`,
+		`UPDATE subscribers SET contact = 'boss@example.org' WHERE number = 6`,
+		`INSERT INTO endpoints (subscriber) VALUES (99)`,
+		`UPDATE endpoints SET disabled_why = 'mood', disabled_at = 1`,
+		`UPDATE endpoints SET disabled_why = 'gone'`,
+		`UPDATE endpoints SET disabled_at = 1`,
+		`UPDATE endpoints SET concurrency = 5`,
+		`UPDATE endpoints SET rate = -1`,
+		`UPDATE codes SET tries = -1`,
+		`UPDATE segments SET spent = -1`,
+		`UPDATE signups SET channel = 'pigeon'`,
+		`UPDATE signups SET contact = 'boss@example.org'`,
+		`UPDATE signups SET channel = 'webhook'`,
 
 		`INSERT INTO pauses (scope, key, "by", since) VALUES ('all', 'x', 'me', 1)`,
 		`INSERT INTO pauses (scope, key, "by", since) VALUES ('lane', '', 'me', 1)`,

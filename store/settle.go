@@ -25,12 +25,21 @@ func (s *Store) Settle(ctx context.Context, batch []notifier.Settlement) error {
 	if err := s.settlePlain(ctx, batch); !errors.Is(err, errNotPlain) {
 		return err
 	}
-	return s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
+	closing, err := s.mayClose(ctx, batch)
+	if err != nil {
+		return err
+	}
+	return s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		if len(closing) > 0 { // kept out before any row is locked
+			if err := s.lockFanout(tx, false); err != nil {
+				return err
+			}
+		}
 		ids := make([]int64, len(batch))
 		for i, x := range batch {
 			ids[i] = int64(x.ID)
 		}
-		l := s.ledger(tx)
+		l, doors := s.ledger(tx), newDoors(closing)
 		if _, err := l.lockIDs(ids); err != nil {
 			return fmt.Errorf("settle deliveries: %w", err)
 		}
@@ -49,6 +58,7 @@ func (s *Store) Settle(ctx context.Context, batch []notifier.Settlement) error {
 				l.receipts[r.ID] = clip(x.Receipt)
 			}
 			settled = append(settled, r)
+			doors.note(r, x)
 			if was != notifier.Sending {
 				surprises = append(surprises, r)
 			}
@@ -64,10 +74,16 @@ func (s *Store) Settle(ctx context.Context, batch []notifier.Settlement) error {
 				return err
 			}
 		}
+		if err := doors.end(l); err != nil {
+			return err
+		}
+		if err := doors.write(l); err != nil {
+			return err
+		}
 		if err := l.save(); err != nil {
 			return fmt.Errorf("settle deliveries: %w", err)
 		}
-		return nil
+		return doors.close(ctx, s, tx)
 	})
 }
 
@@ -92,13 +108,14 @@ func (s *Store) settlePlain(ctx context.Context, batch []notifier.Settlement) er
 		if err := tx.Raw(`SELECT channel FROM deliveries WHERE id = ?`, int64(sorted[0].ID)).Scan(&channel).Error; err != nil {
 			return fmt.Errorf("settle what was sent: %w", err)
 		}
-		l, t := s.ledger(tx), tally{}
+		l, t, doors := s.ledger(tx), tally{}, newDoors(nil)
 		var rows []*deliveryRow
 		for _, x := range sorted {
 			r := &deliveryRow{ID: int64(x.ID), Channel: channel, State: notifier.Sending}
 			was := *r
 			applyTo(r, x, 0)
 			t.move(&was, r)
+			doors.note(r, x)
 			rows, l.receipts[r.ID] = append(rows, r), clip(x.Receipt)
 		}
 		// Joined to '', state matches no partial index: PostgreSQL, which thinks
@@ -109,6 +126,9 @@ func (s *Store) settlePlain(ctx context.Context, batch []notifier.Settlement) er
 		}
 		if n != int64(len(rows)) {
 			return errNotPlain
+		}
+		if err := doors.write(l); err != nil {
+			return err
 		}
 		return t.save(s, tx)
 	})
@@ -125,7 +145,10 @@ func applyTo(r *deliveryRow, x notifier.Settlement, now int64) bool {
 			return false
 		}
 		r.rest(notifier.Sent)
-		r.TriedAt, r.SentAt = at, at
+		r.TriedAt = at
+		if r.SentAt == 0 {
+			r.SentAt = at
+		}
 		if x.Charged {
 			r.Attempts++
 		}

@@ -32,6 +32,9 @@ type subscriberRow struct {
 	LeftFrom       string
 	LeftReason     string
 	Incident       string
+	Types          int
+	Format         string
+	Quiet          string
 }
 
 func (subscriberRow) TableName() string { return "subscribers" }
@@ -48,6 +51,10 @@ func rowOfSubscriber(s subscribers.Subscriber) subscriberRow {
 	for _, k := range s.Filter.Kinds {
 		kinds |= kindBits[k]
 	}
+	types := 0
+	for _, t := range s.Filter.Types {
+		types |= typeBits[t]
+	}
 	return subscriberRow{
 		Number: int64(s.Number), Channel: string(s.Channel), Address: s.Address, State: string(s.State),
 		Severity: int(s.Filter.Severity), Kinds: kinds, Chooses: len(s.Filter.Components) > 0, Cadence: string(s.Cadence),
@@ -55,6 +62,7 @@ func rowOfSubscriber(s subscribers.Subscriber) subscriberRow {
 		CreatedAt: micros(s.CreatedAt), ConfirmedAt: micros(s.ConfirmedAt), UnsubscribedAt: micros(s.Unsubscribed),
 		Shared: s.Group, Contact: s.Contact, PausedUntil: micros(s.PausedUntil),
 		LeftBy: string(s.Left.By), LeftFrom: string(s.Left.From), LeftReason: s.Left.Reason, Incident: s.Filter.Incident,
+		Types: types, Format: string(s.Format), Quiet: string(s.Quiet),
 	}
 }
 
@@ -65,11 +73,17 @@ func (r subscriberRow) subscriber() subscribers.Subscriber {
 		Timezone: r.Timezone, Language: r.Language,
 		CreatedAt: instant(r.CreatedAt), ConfirmedAt: instant(r.ConfirmedAt), Unsubscribed: instant(r.UnsubscribedAt),
 		Group: r.Shared, Contact: r.Contact, PausedUntil: instant(r.PausedUntil),
-		Left: subscribers.Leave{By: subscribers.Way(r.LeftBy), From: subscribers.State(r.LeftFrom), Reason: r.LeftReason},
+		Left:   subscribers.Leave{By: subscribers.Way(r.LeftBy), From: subscribers.State(r.LeftFrom), Reason: r.LeftReason},
+		Format: notifier.Format(r.Format), Quiet: notifier.Quiet(r.Quiet),
 	}
 	for _, k := range notifier.Kinds {
 		if r.Kinds&kindBits[k] != 0 {
 			s.Filter.Kinds = append(s.Filter.Kinds, k)
+		}
+	}
+	for _, t := range notifier.Announcements {
+		if r.Types&typeBits[t] != 0 {
+			s.Filter.Types = append(s.Filter.Types, t)
 		}
 	}
 	return s

@@ -67,7 +67,9 @@ func (s *Store) AddSubscriber(ctx context.Context, who subscribers.Subscriber, c
 				old := was.subscriber()
 				out.Unsubscribed, out.Left = old.Unsubscribed, old.Left
 			}
-			err = rewriteSubscriber(tx, was, out)
+			if err = rewriteSubscriber(tx, was, out); err == nil {
+				err = renewEndpoint(tx, out)
+			}
 		}
 		if err != nil {
 			return err
@@ -181,6 +183,7 @@ func (s *Store) tryChange(tx *gorm.DB, n subscribers.Number, change func(*subscr
 	}
 	was, is = found[0], found[0]
 	is.Filter.Components, is.Filter.Kinds = slices.Clone(was.Filter.Components), slices.Clone(was.Filter.Kinds)
+	is.Filter.Types = slices.Clone(was.Filter.Types)
 	if err := change(&is); err != nil {
 		return was, is, err
 	}
@@ -196,13 +199,15 @@ func (s *Store) tryChange(tx *gorm.DB, n subscribers.Number, change func(*subscr
 func (s *Store) addSubscribers(tx *gorm.DB, all []subscribers.Subscriber) error {
 	rows := newBatch(len(all), "number bigint", "channel text", "address text", "state text", "severity bigint", "kinds bigint", "chooses boolean",
 		"cadence text", "timezone text", "language text", "created_at bigint", "confirmed_at bigint", "unsubscribed_at bigint",
-		"shared boolean", "contact text", "paused_until bigint", "left_by text", "left_from text", "left_reason text", "incident text")
+		"shared boolean", "contact text", "paused_until bigint", "left_by text", "left_from text", "left_reason text", "incident text",
+		"types bigint", "format text", "quiet text")
 	chosen := newBatch(0, "subscriber bigint", "component_key text")
 	for _, a := range all {
 		r := rowOfSubscriber(a)
 		rows.add(r.Number, &r.Channel, &r.Address, &r.State, int64(r.Severity), int64(r.Kinds), r.Chooses,
 			&r.Cadence, &r.Timezone, &r.Language, r.CreatedAt, r.ConfirmedAt, r.UnsubscribedAt,
-			r.Shared, &r.Contact, r.PausedUntil, &r.LeftBy, &r.LeftFrom, &r.LeftReason, &r.Incident)
+			r.Shared, &r.Contact, r.PausedUntil, &r.LeftBy, &r.LeftFrom, &r.LeftReason, &r.Incident,
+			int64(r.Types), &r.Format, &r.Quiet)
 		for _, c := range choices(a) {
 			chosen.add(c.Subscriber, &c.ComponentKey)
 		}
@@ -213,7 +218,7 @@ func (s *Store) addSubscribers(tx *gorm.DB, all []subscribers.Subscriber) error 
 	if err := chosen.insert(s, tx, "subscriber_components"); err != nil {
 		return fmt.Errorf("add what subscribers chose: %w", err)
 	}
-	return nil
+	return s.addEndpoints(tx, all)
 }
 
 func choices(s subscribers.Subscriber) []subscriberComponentRow {
@@ -230,6 +235,11 @@ func rewriteSubscriber(tx *gorm.DB, was subscriberRow, is subscribers.Subscriber
 	if row != was {
 		if err := tx.Model(&subscriberRow{}).Where("number = ?", row.Number).Select("*").Updates(&row).Error; err != nil {
 			return fmt.Errorf("change the subscriber: %w", err)
+		}
+	}
+	if was.Channel == string(notifier.Webhook) && was.State == string(subscribers.Quarantined) && is.State == subscribers.Active {
+		if err := enableEndpoint(tx, row.Number); err != nil {
+			return err
 		}
 	}
 	if was.Chooses {

@@ -77,7 +77,7 @@ func (t tally) move(was, is *deliveryRow) {
 	a := t.of(is.event(), is.Channel)
 	a.count(-1, was.State, was.TriedAt > 0)
 	a.count(1, is.State, is.TriedAt > 0)
-	if is.State == notifier.Sent && was.State != notifier.Sent {
+	if is.State == notifier.Sent && was.State != notifier.Sent && was.SentAt == 0 {
 		a.sentAt = append(a.sentAt, is.SentAt)
 	}
 }

@@ -27,12 +27,21 @@ func (s *Store) withdraw(_ context.Context, tx *gorm.DB, channel notifier.Channe
 		WHERE r.channel = ? AND r.address = ?`, string(channel), address).Scan(&ids).Error; err != nil {
 		return fmt.Errorf("find a reader's open deliveries: %w", err)
 	}
-	if all { // as the contact of groups, too
+	if all { // what is mailed to who looks after an endpoint, and as that, and as the contact of groups, too
 		var more []int64
 		if err := tx.Raw(`SELECT DISTINCT e.number * 4294967296 + r.number FROM subscribers AS r
-			JOIN events AS e ON e.reader = r.number AND e.type = ?
-			WHERE r.contact <> '' AND r.channel = ? AND r.contact = ?`, string(notifier.SubscriberOwner), string(channel), address).Scan(&more).Error; err != nil {
-			return fmt.Errorf("find what a group's owner waits for: %w", err)
+			JOIN events AS e ON e.reader = r.number AND (e.type = ? OR r.channel = 'webhook')
+			WHERE r.contact <> '' AND (r.channel = ? OR r.channel = 'webhook' AND ? = 'email') AND r.contact = ?`,
+			string(notifier.SubscriberOwner), string(channel), string(channel), address).Scan(&more).Error; err != nil {
+			return fmt.Errorf("find what a contact waits for: %w", err)
+		}
+		if channel == notifier.Webhook {
+			var mails []int64
+			if err := tx.Raw(`SELECT e.number * 4294967296 + r.number FROM subscribers AS r JOIN events AS e ON e.reader = r.number
+				WHERE r.channel = ? AND r.address = ?`, string(channel), address).Scan(&mails).Error; err != nil {
+				return fmt.Errorf("find what a contact waits for: %w", err)
+			}
+			more = append(more, mails...)
 		}
 		ids = append(ids, more...)
 	}

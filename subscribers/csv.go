@@ -20,10 +20,10 @@ const (
 )
 
 // csvColumns are the columns of this version, in the order an export writes them.
-var csvColumns = []string{"channel", "address", "components", "severity", "kinds", "cadence", "timezone", "language", "state", "group", "contact", "incident"}
+var csvColumns = []string{"channel", "address", "components", "severity", "kinds", "cadence", "timezone", "language", "state", "group", "contact", "incident", "format", "types", "quiet"}
 
 // csvLater are columns that the file may have but not fill.
-var csvLater = []string{"hour", "weekday", "format", "types"}
+var csvLater = []string{"hour", "weekday"}
 
 // Row is one line of a file of subscribers.
 type Row struct {
@@ -264,6 +264,14 @@ func (c *CSVReader) subscriber(cells []string) (Subscriber, *notifier.Invalid) {
 			s.Contact = strings.TrimSpace(v)
 		case "incident":
 			s.Filter.Incident = strings.TrimSpace(v)
+		case "format":
+			s.Format = notifier.Format(word)
+		case "types":
+			for _, t := range list(word) {
+				s.Filter.Types = append(s.Filter.Types, notifier.EventType(t))
+			}
+		case "quiet":
+			s.Quiet = notifier.Quiet(strings.TrimSpace(v))
 		default:
 			if word != "" {
 				return s, notifier.Invalidf(name, "is not available in this version; leave it empty")
@@ -315,10 +323,14 @@ func (w *CSVWriter) Write(s Subscriber) error {
 	for i, k := range s.Filter.Kinds {
 		kinds[i] = string(k)
 	}
+	types := make([]string, len(s.Filter.Types))
+	for i, t := range s.Filter.Types {
+		types[i] = string(t)
+	}
 	cells := []string{
 		string(s.Channel), s.Address, strings.Join(s.Filter.Components, ";"), s.Filter.Severity.String(),
 		strings.Join(kinds, ";"), string(s.Cadence), s.Timezone, s.Language, string(s.State),
-		"", s.Contact, s.Filter.Incident,
+		"", s.Contact, s.Filter.Incident, string(s.Format), strings.Join(types, ";"), string(s.Quiet),
 	}
 	if s.Group {
 		cells[9] = "true"

@@ -39,9 +39,11 @@ func readAll(t testing.TB, text string) []subscribers.Row {
 }
 
 func TestEveryColumnOfASubscriberIsRead(t *testing.T) {
-	rows := readAll(t, "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident\n"+
-		"email,Ann@Example.COM,imap7;web,major,incident;post,milestones,Europe/Oslo,pt-BR,active,true,Boss@Example.com,7kq2m9\n")
-	if len(rows) != 1 || rows[0].Err != nil {
+	rows := readAll(t, "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet\n"+
+		"email,Ann@Example.COM,imap7;web,major,incident;post,milestones,Europe/Oslo,pt-BR,active,true,Boss@Example.com,7kq2m9,,,\n"+
+		"webhook,HTTPS://Example.com/hook,,,,,,,,,boss@example.com,,Slack,incident.created;post.published,\n"+
+		"sms,+47 406 12 345,,,,,,,,,,,,,22:00-07:00\n")
+	if len(rows) != 3 || rows[0].Err != nil || rows[1].Err != nil || rows[2].Err != nil {
 		t.Fatalf("rows: %+v", rows)
 	}
 	want := subscribers.Subscriber{
@@ -52,8 +54,18 @@ func TestEveryColumnOfASubscriberIsRead(t *testing.T) {
 		},
 		Timezone: "Europe/Oslo", Language: "pt-BR", Group: true, Contact: "Boss@example.com",
 	}
-	if !reflect.DeepEqual(rows[0].Subscriber, want) {
-		t.Errorf("read %+v\nwant %+v", rows[0].Subscriber, want)
+	hook := subscribers.Subscriber{
+		Channel: notifier.Webhook, Address: "https://example.com/hook", State: subscribers.Pending, Cadence: subscribers.Instant,
+		Contact: "boss@example.com", Format: notifier.FormatSlack,
+		Filter: subscribers.Filter{Types: []notifier.EventType{notifier.IncidentCreated, notifier.PostPublished}},
+	}
+	phone := subscribers.Subscriber{
+		Channel: notifier.SMS, Address: "+4740612345", State: subscribers.Pending, Cadence: subscribers.Instant, Quiet: "22:00-07:00",
+	}
+	for i, want := range []subscribers.Subscriber{want, hook, phone} {
+		if !reflect.DeepEqual(rows[i].Subscriber, want) {
+			t.Errorf("read %+v\nwant %+v", rows[i].Subscriber, want)
+		}
 	}
 }
 
@@ -227,7 +239,7 @@ func TestAnExportOfNobodyIsTheHeader(t *testing.T) {
 	if err := subscribers.WriteCSV(&out).Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if got := out.String(); got != "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident\n" {
+	if got := out.String(); got != "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet\n" {
 		t.Errorf("wrote %q", got)
 	}
 	if rows := readAll(t, out.String()); len(rows) != 0 {
@@ -256,6 +268,15 @@ func TestWhatIsExportedIsImportedAsItWas(t *testing.T) {
 			}
 			if rapid.Bool().Draw(t, "group") {
 				s.Group, s.Contact = true, local.Draw(t, "contact")+"@example.org"
+			}
+			switch rapid.IntRange(0, 2).Draw(t, "door") {
+			case 1:
+				s.Channel, s.Address, s.Group, s.Contact = notifier.Webhook, "https://example.com/"+rapid.StringMatching(`[a-z0-9?=&+-]{0,8}`).Draw(t, "path"), false, local.Draw(t, "keeper")+"@example.org"
+				s.Format = rapid.SampledFrom(notifier.Formats).Draw(t, "format")
+				s.Filter.Types = rapid.SliceOfNDistinct(rapid.SampledFrom(notifier.Announcements), 0, 3, rapid.ID).Draw(t, "types")
+			case 2:
+				s.Channel, s.Address, s.Group, s.Contact = notifier.SMS, "+474061234"+rapid.StringMatching("[0-9]").Draw(t, "digit"), false, ""
+				s.Quiet = rapid.SampledFrom([]notifier.Quiet{"", "22:00-07:00"}).Draw(t, "quiet")
 			}
 			if err := s.Validate(); err != nil {
 				t.Fatalf("the generator made %+v: %v", s, err)

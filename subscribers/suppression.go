@@ -15,6 +15,7 @@ const (
 	ReasonBounce    Reason = "bounce"    // it does not exist
 	ReasonComplaint Reason = "complaint" // its owner called us spam
 	ReasonErased    Reason = "erased"    // its owner asked to be forgotten
+	ReasonStop      Reason = "stop"      // its owner answered STOP
 )
 
 // Suppression bars an address on a channel, whoever asks.

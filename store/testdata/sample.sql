@@ -38,7 +38,16 @@ INSERT INTO consent_texts (version, words) VALUES ('en-0011223344556677', 'Yes, 
 INSERT INTO consents (subscriber, at, step, version, network) VALUES
     (1, 1795447100000000, 'asked', 'en-0011223344556677', '192.0.2.0/24'),
     (1, 1795447150000000, 'confirmed', 'en-0011223344556677', '2001:db8::/64');
+INSERT INTO subscribers (number, channel, address, state, cadence, created_at, types, format, contact, quiet) VALUES
+    (5, 'webhook', 'https://hooks.example.org/1', 'active', 'instant', 1795447100000004, 3, 'slack', 'a@example.org', ''),
+    (6, 'sms', '+4740612345', 'active', 'instant', 1795447100000005, 0, '', '', '22:00-07:00');
+INSERT INTO endpoints (subscriber, secret, old_secret, old_until, shown_at, contact_at, proven_at, failing_since, disabled_at, disabled_why, rate, concurrency, token_hash) VALUES
+    (5, '1', '2', 1795447200000000, 1795447100000006, 1795447100000005, 1795447100000006, 1795447150000000, 0, '', 2.5, 4, '3');
+INSERT INTO attempts (reader, at, delivery, status, took, answer, trouble, state) VALUES (5, 1795447100000006, 0, 204, 12000, '', '', '');
+INSERT INTO replays (delivery, until) VALUES (4294967301, 1795447200000000);
+INSERT INTO codes (key, asked_at, tries) VALUES ('hashed', 1795447200000000, 2);
+INSERT INTO segments (day, spent) VALUES ('2026-11-23', 3);
 UPDATE counters SET value = 3 WHERE name = 'event';
-UPDATE counters SET value = 4 WHERE name = 'subscriber';
+UPDATE counters SET value = 6 WHERE name = 'subscriber';
 UPDATE counters SET value = 7 WHERE name IN ('work', 'halts');
 UPDATE counters SET value = 4711 WHERE name = 'identity';

@@ -1,0 +1,411 @@
+package store_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"allclear/notifier"
+	"allclear/store"
+	"allclear/store/storetest"
+	"allclear/subscribers"
+)
+
+// hookAt is a webhook subscriber.
+func hookAt(url string, state subscribers.State) subscribers.Subscriber {
+	return subscribers.Subscriber{
+		Channel: notifier.Webhook, Address: url, State: state, Cadence: subscribers.Instant, Contact: "ops@example.com", Format: notifier.FormatStandard,
+	}
+}
+
+// addHook adds one, whose pending ones are asked to confirm.
+func (b *box) addHook(url string, state subscribers.State) subscribers.Number {
+	b.t.Helper()
+	s, err := b.AddSubscriber(b.ctx, hookAt(url, state), func(s subscribers.Subscriber) *notifier.Event {
+		e := s.ConfirmEvent(notifier.Desk{Now: b.time(), NewID: func() string { return "confirm" + s.Number.String() }})
+		return &e
+	})
+	b.must(err)
+	return s.Number
+}
+
+func (b *box) hook(n subscribers.Number) subscribers.Hook {
+	b.t.Helper()
+	h, err := b.Hook(b.ctx, n)
+	b.must(err)
+	return h
+}
+
+// test notes a test that was answered with a status.
+func (b *box) test(n subscribers.Number, status int) subscribers.Hook {
+	b.t.Helper()
+	h, err := b.NoteTest(b.ctx, n, notifier.Attempt{At: b.time(), Status: status, Took: 20 * time.Millisecond, Answer: "ok", Trouble: "said"})
+	b.must(err)
+	return h
+}
+
+// claimOn claims from every lane of a channel.
+func (b *box) claimOn(c notifier.Channel, worker string, limit int) []notifier.Delivery {
+	b.t.Helper()
+	out, err := b.Claim(b.ctx, notifier.Claim{Worker: worker, Channel: c, Lanes: notifier.Lanes, Limit: limit, Lease: time.Minute})
+	b.must(err)
+	return out
+}
+
+// proof are the two things that an endpoint is asked for, in both orders.
+var proof = map[string]func(b *box, n subscribers.Number) []func(){
+	"contact first": func(b *box, n subscribers.Number) []func() {
+		return []func(){func() { _, err := b.ConfirmContact(b.ctx, n); b.must(err) }, func() { b.test(n, 204) }}
+	},
+	"test first": func(b *box, n subscribers.Number) []func() {
+		return []func(){func() { b.test(n, 200) }, func() { _, err := b.ConfirmContact(b.ctx, n); b.must(err) }}
+	},
+}
+
+func TestAnEndpointIsActiveOnceItsContactConfirmedAndItAnswered(t *testing.T) {
+	for name, steps := range proof {
+		t.Run(name, func(t *testing.T) {
+			eachBox(t, func(t *testing.T, b *box) {
+				n := b.addHook("https://example.com/hook", subscribers.Pending)
+				b.test(n, 500)
+				for _, step := range steps(b, n) {
+					if h := b.hook(n); h.State != subscribers.Pending {
+						t.Fatalf("active too early: %+v", h)
+					}
+					step()
+				}
+				h := b.hook(n)
+				if h.State != subscribers.Active || h.ConfirmedAt.IsZero() || h.ContactAt.IsZero() || h.ProvenAt.IsZero() {
+					t.Errorf("%+v", h)
+				}
+				evidence, err := b.Evidence(b.ctx, n)
+				b.must(err)
+				if len(evidence) != 1 || evidence[0].Step != subscribers.StepConfirmed {
+					t.Errorf("evidence: %+v", evidence)
+				}
+				again, err := b.ConfirmContact(b.ctx, n)
+				b.must(err)
+				same(t, "confirmed again", again, h)
+			})
+		})
+	}
+}
+
+func TestWhatIsPersonalOfAnEndpointIsMailToItsContact(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		n := b.addHook("https://example.com/hook", subscribers.Pending)
+		b.expand(10)
+		got := b.claim("w", 10)
+		if len(got) != 1 || got[0].Address != "ops@example.com" || got[0].Channel != notifier.Email || got[0].ID.Reader() != int64(n) {
+			t.Fatalf("%+v", got)
+		}
+		b.settle("w", notifier.Sent, got...)
+		b.sound()
+	})
+}
+
+func TestNoMailGoesToAContactThatMayNotBeWrittenTo(t *testing.T) {
+	for name, bar := range map[string]func(b *box, n subscribers.Number) error{
+		"the contact is suppressed": func(b *box, _ subscribers.Number) error {
+			return b.Suppress(b.ctx, subscribers.Suppression{Channel: notifier.Email, Address: "ops@example.com", Reason: subscribers.ReasonManual})
+		},
+		"the endpoint is suppressed": func(b *box, _ subscribers.Number) error {
+			return b.Suppress(b.ctx, subscribers.Suppression{Channel: notifier.Webhook, Address: "https://example.com/hook", Reason: subscribers.ReasonManual})
+		},
+		"it left": func(b *box, n subscribers.Number) error { return b.into(int64(n), subscribers.Unsubscribed) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachBox(t, func(t *testing.T, b *box) {
+				n := b.addHook("https://example.com/hook", subscribers.Pending)
+				b.expand(10)
+				b.must(bar(b, n))
+				if got := b.claim("w", 10); len(got) != 0 {
+					t.Errorf("claimed %+v", got)
+				}
+				b.sound()
+			})
+		})
+	}
+}
+
+func TestASecretIsShownOnce(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		n := b.addHook("https://example.com/hook", subscribers.Pending)
+		if _, ok, err := b.TakeSecret(b.ctx, n); ok || err != nil {
+			t.Fatalf("shown before the proof, %v", err)
+		}
+		signed, err := b.Endpoint(b.ctx, int64(n))
+		b.must(err)
+		b.test(n, 200)
+		secret, ok, err := b.TakeSecret(b.ctx, n)
+		if !ok || err != nil || len(secret.Key()) != notifier.SecretSize || !bytes.Equal(secret.Key(), signed.Secrets[0].Key()) {
+			t.Fatalf("%t, %v", ok, err)
+		}
+		if _, ok, err := b.TakeSecret(b.ctx, n); ok || err != nil {
+			t.Errorf("shown twice, %v", err)
+		}
+		if _, err := b.NewSecret(b.ctx, n); !errors.Is(err, notifier.ErrConflict) {
+			t.Errorf("shown twice, %v", err)
+		}
+		added := b.addHook("https://example.com/other", subscribers.Active)
+		other, err := b.NewSecret(b.ctx, added)
+		b.must(err)
+		if bytes.Equal(other.Key(), secret.Key()) {
+			t.Error("two endpoints have one secret")
+		}
+	})
+}
+
+func TestSecretsAndTokensAreNotInTheDatabase(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		n := b.addHook("https://example.com/hook", subscribers.Active)
+		first, err := b.NewSecret(b.ctx, n)
+		b.must(err)
+		second, err := b.RotateSecret(b.ctx, n, time.Hour)
+		b.must(err)
+		token, err := b.MakeEndpointToken(b.ctx, n)
+		b.must(err)
+		var secret, old, hash []byte
+		b.must(b.db.QueryRow(`SELECT secret, old_secret, token_hash FROM endpoints`).Scan(&secret, &old, &hash))
+		for _, kept := range [][]byte{secret, old, hash} {
+			for _, hidden := range [][]byte{first.Key(), second.Key(), []byte(token)} {
+				if len(kept) == 0 || bytes.Contains(kept, hidden) {
+					t.Errorf("%x holds %x", kept, hidden)
+				}
+			}
+		}
+		log := strings.Join(texts(t, b.db, `SELECT action || ' ' || subject || ' ' || detail FROM audit ORDER BY id`), "\n")
+		for _, hidden := range []string{first.Text(), second.Text(), token} {
+			if strings.Contains(log, hidden) {
+				t.Errorf("the audit tells %s:\n%s", hidden, log)
+			}
+		}
+		for _, action := range []string{"endpoint.show_secret " + n.String(), "endpoint.rotate_secret " + n.String(), "endpoint.make_token " + n.String()} {
+			if !strings.Contains(log, action) {
+				t.Errorf("the audit lacks %s:\n%s", action, log)
+			}
+		}
+	})
+}
+
+func TestBothSecretsSignWhileTheyOverlap(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		n := b.addHook("https://example.com/hook", subscribers.Active)
+		signs := func(want ...notifier.Secret) {
+			t.Helper()
+			e, err := b.Endpoint(b.ctx, int64(n))
+			b.must(err)
+			if len(e.Secrets) != len(want) {
+				t.Fatalf("%d secrets, want %d", len(e.Secrets), len(want))
+			}
+			for i := range want {
+				if !bytes.Equal(e.Secrets[i].Key(), want[i].Key()) {
+					t.Errorf("secret %d is another", i)
+				}
+			}
+		}
+		first, err := b.NewSecret(b.ctx, n)
+		b.must(err)
+		second, err := b.RotateSecret(b.ctx, n, 24*time.Hour)
+		b.must(err)
+		signs(second, first)
+		if h := b.hook(n); !h.OldSecretUntil.Equal(b.time().Add(24 * time.Hour)) {
+			t.Errorf("until %s", h.OldSecretUntil)
+		}
+		b.pass(24 * time.Hour)
+		signs(second)
+		third, err := b.RotateSecret(b.ctx, n, 0) // it leaked
+		b.must(err)
+		signs(third)
+		if h := b.hook(n); !h.OldSecretUntil.IsZero() {
+			t.Errorf("until %s", h.OldSecretUntil)
+		}
+	})
+}
+
+func TestACommandWithoutTheServicesSecretAddsEndpoints(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		bare := storetest.At(t, b.dsn)(storetest.Clock(b.time), func(o *store.Options) { o.Secret = nil })
+		fates, errs, err := bare.ImportSubscribers(b.ctx, []subscribers.Subscriber{hookAt("https://example.com/hook", subscribers.Active)}, false)
+		b.must(err)
+		if errs[0] != nil || fates[0] != subscribers.ImportAdded {
+			t.Fatal(fates, errs)
+		}
+		if _, err := bare.Endpoint(b.ctx, 1); err == nil {
+			t.Error("a secret was made that nobody can open")
+		}
+		e, err := b.Endpoint(b.ctx, 1)
+		b.must(err)
+		again, err := b.Endpoint(b.ctx, 1)
+		b.must(err)
+		same(t, "endpoint", again, e)
+		if len(e.Secrets) != 1 || e.URL != "https://example.com/hook" || e.Format != notifier.FormatStandard || e.Concurrency != 1 {
+			t.Errorf("%+v", e)
+		}
+		changed := storetest.At(t, b.dsn)(storetest.Clock(b.time), func(o *store.Options) { o.Secret = bytes.Repeat([]byte("else"), 8) })
+		if _, err := changed.Endpoint(b.ctx, 1); !errors.Is(err, notifier.ErrConflict) || !strings.Contains(err.Error(), "rotate") {
+			t.Errorf("with another secret: %v", err)
+		}
+		_, err = changed.RotateSecret(b.ctx, 1, time.Hour)
+		b.must(err)
+		if e, err := changed.Endpoint(b.ctx, 1); err != nil || len(e.Secrets) != 1 {
+			t.Errorf("%d secrets, %v", len(e.Secrets), err)
+		}
+	})
+}
+
+func TestWhoTakesOverAnEndpointDoesNotGetItsSecret(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		n := b.addHook("https://example.com/hook", subscribers.Active)
+		b.test(n, 200)
+		old, err := b.NewSecret(b.ctx, n)
+		b.must(err)
+		token, err := b.MakeEndpointToken(b.ctx, n)
+		b.must(err)
+		b.must(b.into(int64(n), subscribers.Unsubscribed))
+		if again := b.addHook("https://example.com/hook", subscribers.Pending); again != n {
+			t.Fatalf("%s became %s", n, again)
+		}
+		e, err := b.Endpoint(b.ctx, int64(n))
+		b.must(err)
+		if bytes.Equal(e.Secrets[0].Key(), old.Key()) {
+			t.Error("the secret stayed")
+		}
+		if h := b.hook(n); !h.ProvenAt.IsZero() || !h.SecretShownAt.IsZero() || h.HasToken {
+			t.Errorf("%+v", h)
+		}
+		if _, err := b.EndpointByToken(b.ctx, sha256.Sum256([]byte(token))); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("the token stayed: %v", err)
+		}
+		if got, _, err := b.Attempts(b.ctx, n, "", 10); len(got) != 0 || err != nil {
+			t.Errorf("attempts stayed: %+v, %v", got, err)
+		}
+	})
+}
+
+func TestATokenIsItsEndpointsUntilThereIsAnother(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		n := b.addHook("https://example.com/hook", subscribers.Active)
+		first, err := b.MakeEndpointToken(b.ctx, n)
+		b.must(err)
+		if !strings.HasPrefix(first, "whtk_") || len(first) != 5+43 {
+			t.Errorf("token of %d characters", len(first))
+		}
+		find := func(token string) (subscribers.Number, error) {
+			return b.EndpointByToken(b.ctx, sha256.Sum256([]byte(token)))
+		}
+		if got, err := find(first); got != n || err != nil {
+			t.Errorf("%s, %v", got, err)
+		}
+		second, err := b.MakeEndpointToken(b.ctx, n)
+		b.must(err)
+		if _, err := find(first); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("the old one: %v", err)
+		}
+		if got, err := find(second); got != n || err != nil {
+			t.Errorf("%s, %v", got, err)
+		}
+		b.must(b.into(int64(n), subscribers.Unsubscribed))
+		if _, err := find(second); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("of one who left: %v", err)
+		}
+		mail, err := b.AddSubscriber(b.ctx, reader("a@example.com", subscribers.Active), nil)
+		b.must(err)
+		if _, err := b.MakeEndpointToken(b.ctx, mail.Number); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("for mail: %v", err)
+		}
+	})
+}
+
+func TestRateAndConcurrencyAreChangedWithinBounds(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		n := b.addHook("https://example.com/hook", subscribers.Active)
+		h, err := b.ChangeHook(b.ctx, n, func(h *subscribers.Hook) error {
+			h.Rate, h.Concurrency, h.State = 2.5, 4, subscribers.Paused
+			return nil
+		})
+		b.must(err)
+		same(t, "hook", h, b.hook(n))
+		if h.Rate != 2.5 || h.Concurrency != 4 || h.State != subscribers.Active {
+			t.Errorf("%+v", h)
+		}
+		for field, change := range map[string]func(*subscribers.Hook) error{
+			"rate":        func(h *subscribers.Hook) error { h.Rate = -1; return nil },
+			"concurrency": func(h *subscribers.Hook) error { h.Concurrency = 5; return nil },
+		} {
+			_, err := b.ChangeHook(b.ctx, n, change)
+			var bad *notifier.Invalid
+			if !errors.As(err, &bad) || bad.Field != field {
+				t.Errorf("%s: %v", field, err)
+			}
+		}
+		e, err := b.Endpoint(b.ctx, int64(n))
+		b.must(err)
+		if e.Rate != 2.5 || e.Concurrency != 4 {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
+func TestWhatIsClaimedKnowsWhatItsReaderWantsNow(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		n := b.addHook("https://example.com/hook", subscribers.Active)
+		phone := subscribers.Subscriber{Channel: notifier.SMS, Address: "+4740612345", State: subscribers.Active, Cadence: subscribers.Instant, Quiet: "22:00-07:00"}
+		_, err := b.AddSubscriber(b.ctx, phone, nil)
+		b.must(err)
+		b.incidentless()
+		b.expand(10)
+		_, err = b.ChangeSubscriber(b.ctx, n, func(s *subscribers.Subscriber) error { s.Format = notifier.FormatTeams; return nil })
+		b.must(err)
+		if got := b.claimOn(notifier.Webhook, "w", 10); len(got) != 1 || got[0].Format != notifier.FormatTeams || got[0].Address != "https://example.com/hook" {
+			t.Errorf("%+v", got)
+		}
+		if got := b.claimOn(notifier.SMS, "w", 10); len(got) != 1 || got[0].Quiet != "22:00-07:00" || got[0].Format != "" {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+func TestAnEndpointIsErasedWithEverythingItAnswered(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		n := b.addHook("https://example.com/hook", subscribers.Active)
+		b.test(n, 200)
+		b.must(b.EraseSubscriber(b.ctx, n))
+		for _, table := range []string{"endpoints", "attempts", "subscribers"} {
+			if rows := b.number(`SELECT count(*) FROM %s`, table); rows != 0 {
+				t.Errorf("%d %s are left", rows, table)
+			}
+		}
+		fates, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{hookAt("https://example.com/hook", subscribers.Active)}, true)
+		if err != nil || fates[0] != subscribers.ImportSuppressed {
+			t.Errorf("%v, %v", fates, err)
+		}
+	})
+}
+
+func TestAContactIsErasedFromItsEndpoints(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		mail, err := b.AddSubscriber(b.ctx, reader("ops@example.com", subscribers.Active), nil)
+		b.must(err)
+		n := b.addHook("https://example.com/hook", subscribers.Pending)
+		b.expand(10)
+		b.settle("w", notifier.Sent, b.claim("w", 10)...)
+		b.must(b.EraseSubscriber(b.ctx, mail.Number))
+		for _, column := range []string{"contact FROM subscribers", "address FROM deliveries"} {
+			if got := texts(t, b.db, `SELECT `+column); strings.Contains(fmt.Sprint(got), "ops@") {
+				t.Errorf("%s: %v", column, got)
+			}
+		}
+		link := b.event(notifier.Event{Type: notifier.SubscriberLink, Kind: notifier.KindPost, Lane: notifier.LaneConfirm, Reader: int64(n)})
+		b.expand(10)
+		if got := b.row(link, int64(n)); got.State != "" {
+			t.Errorf("a link goes to nobody: %+v", got)
+		}
+		b.must(b.into(int64(n), subscribers.Unsubscribed))
+		b.sound()
+	})
+}

@@ -1,0 +1,50 @@
+package subscribers
+
+import (
+	"time"
+
+	"allclear/notifier"
+)
+
+// Hook is an endpoint as whoever looks after it sees it: never with a secret.
+type Hook struct {
+	Subscriber
+	ContactAt      time.Time // when the contact confirmed; zero: not yet
+	ProvenAt       time.Time // when it answered a test; zero: not yet
+	SecretShownAt  time.Time // zero: nobody has seen the secret
+	OldSecretUntil time.Time // until when the secret before signs as well; zero: there is none
+	FailingSince   time.Time // zero: the last post was taken
+	DisabledAt     time.Time // zero: it is called, or staff disabled it
+	DisabledWhy    Disabled
+	Rate           float64 // posts a second at most; 0 is no bound
+	Concurrency    int     // posts in flight, 1 to 4
+	HasToken       bool
+}
+
+// Disabled is why an endpoint is not called.
+type Disabled string
+
+// The reasons for which an endpoint is disabled; "" is none.
+const (
+	DisabledGone    Disabled = "gone"    // it answered 410
+	DisabledFailing Disabled = "failing" // it did nothing but fail for notifier.EndpointPatience
+	DisabledByStaff Disabled = "staff"
+)
+
+// maxRate is the highest bound of posts a second that can be kept.
+const maxRate = 1000
+
+// Validate checks what ChangeHook may change. It reports the first wrong field
+// as a *notifier.Invalid.
+func (h *Hook) Validate() error {
+	switch {
+	case !(h.Rate >= 0 && h.Rate <= maxRate): // NaN is neither
+		return notifier.Invalidf("rate", "is not between 0 (no bound) and %d posts a second", maxRate)
+	case h.Concurrency < 1 || h.Concurrency > 4:
+		return notifier.Invalidf("concurrency", "is not between 1 and 4 posts at a time")
+	}
+	return nil
+}
+
+// HookTokenPrefix begins every token of an endpoint, so that a leaked one can be recognised.
+const HookTokenPrefix = "whtk_"
