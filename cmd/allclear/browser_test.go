@@ -30,8 +30,9 @@ const (
 
 // tab is a page of a real browser, and what the browser complained of.
 type tab struct {
-	t   *testing.T
-	ctx context.Context
+	t    *testing.T
+	ctx  context.Context
+	lang string // what its pages are written in
 
 	mu   sync.Mutex
 	said []string
@@ -75,7 +76,7 @@ func browse(t *testing.T, scripts bool) *tab {
 
 func newTab(parent context.Context, t *testing.T, options ...chromedp.ContextOption) *tab {
 	t.Helper()
-	b := &tab{t: t}
+	b := &tab{t: t, lang: "en"}
 	ctx, _ := chromedp.NewContext(parent, append(options, chromedp.WithListener(b.hear))...)
 	b.ctx = ctx
 	t.Cleanup(func() { _ = chromedp.Cancel(ctx) }) // a frame may have gone with its page
@@ -139,11 +140,17 @@ func (b *tab) open(url string, status int64) {
 // press clicks what a selector finds and waits for the page behind it.
 func (b *tab) press(selector string) {
 	b.t.Helper()
+	b.leave(chromedp.Click(chromedp.CSS(selector)), http.StatusOK, "press "+selector)
+}
+
+// leave does what leads to another page, and waits for that.
+func (b *tab) leave(step chromedp.Action[chromedp.Void], status int64, what string) {
+	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patienceOfTests)
 	defer cancel()
-	res, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector)))
-	if err != nil || res.Status != http.StatusOK {
-		b.t.Fatalf("press %s: %+v, %v", selector, res, err)
+	res, err := chromedp.RunResponse(ctx, step)
+	if err != nil || res.Status != status {
+		b.t.Fatalf("%s: %+v, %v, want status %d", what, res, err, status)
 	}
 }
 
@@ -207,7 +214,7 @@ func (b *tab) look() (page, []string) {
 	if len(p.Heads) != 1 || p.Heads[0] == "" {
 		wrong = append(wrong, fmt.Sprintf("it has h1 %q, want exactly one", p.Heads))
 	}
-	if p.Title == "" || p.Lang != "en" {
+	if p.Title == "" || p.Lang != b.lang {
 		wrong = append(wrong, fmt.Sprintf("it has title %q and lang %q", p.Title, p.Lang))
 	}
 	return p, wrong
