@@ -274,6 +274,9 @@ func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any
 		if data.Expired {
 			heading = cat.must("page.link.expired")
 		}
+		if data.Wrong {
+			heading = cat.must("page.subscribe.wrong.title")
+		}
 		f.Title = heading + " · " + brand
 		return struct {
 			frame

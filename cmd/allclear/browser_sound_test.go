@@ -126,7 +126,10 @@ func (w *tour) picture(name string) {
 	if *pictures == "" {
 		return
 	}
-	if err := os.WriteFile(filepath.Join(*pictures, name), ask(w.tab, chromedp.FullScreenshot(100)), 0o600); err != nil {
+	size := ask(w.tab, chromedp.Evaluate[[]int64](`[innerWidth, Math.max(600, document.documentElement.getBoundingClientRect().height)].map(Math.ceil)`))
+	// The browser shifts what it captures beyond a window that runs right to left.
+	w.do(chromedp.EmulateViewport(size[0], size[1]))
+	if err := os.WriteFile(filepath.Join(*pictures, name), ask(w.tab, chromedp.CaptureScreenshot()), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
 }
