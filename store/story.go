@@ -29,6 +29,11 @@ func (s *Store) Story(ctx context.Context, number int64) (notifier.Story, error)
 	}
 	out := notifier.Story{Event: e}
 	if e.IncidentID == "" {
+		if e.Type.Personal() {
+			if out.Endpoint, err = s.endpointNews(db, e.Reader); err != nil {
+				return out, err
+			}
+		}
 		if e.Type == notifier.SubscriberConfirm {
 			err = db.Raw(`SELECT i.id, i.title FROM subscribers AS s JOIN incidents AS i ON i.id = s.incident WHERE s.number = ?`, e.Reader).
 				Row().Scan(&out.Incident.ID, &out.Incident.Title)

@@ -1,0 +1,46 @@
+package store_test
+
+import (
+	"testing"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+// personal is the story of the one event of a type.
+func (b *box) personal(of notifier.EventType) notifier.Story {
+	b.t.Helper()
+	story, err := b.Story(b.ctx, b.number(`SELECT number FROM events WHERE type = '%s'`, of))
+	b.must(err)
+	return story
+}
+
+func TestAStoryOfAnEndpointNamesItsHostAndNoMoreOfItsAddress(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.addHook("https://hooks.example.com:8443/T0/secret?key=1", subscribers.Pending)
+		same(t, "news", b.personal(notifier.SubscriberConfirm).Endpoint, notifier.EndpointNews{Host: "hooks.example.com:8443"})
+	})
+}
+
+func TestAStoryOfAnEndpointThatIsSwitchedOffTellsWhyAndSinceWhen(t *testing.T) {
+	oneHook(t, func(t *testing.T, b *box, n subscribers.Number) {
+		b.incidentless()
+		b.expand(10)
+		b.posts(410)
+		h := b.hook(n)
+		same(t, "news", b.personal(notifier.EndpointDisabled).Endpoint,
+			notifier.EndpointNews{Host: "example.com", DisabledWhy: "gone", DisabledAt: h.DisabledAt, FailingSince: h.FailingSince})
+		if h.DisabledAt.IsZero() {
+			t.Error("it is not switched off")
+		}
+	})
+}
+
+func TestAStoryOfWhoGetsMailIsAboutNoEndpoint(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		_, err := b.AddSubscriber(b.ctx, subscribers.Subscriber{Channel: notifier.Email, Address: "ann@example.com", State: subscribers.Pending, Cadence: subscribers.Instant},
+			func(s subscribers.Subscriber) *notifier.Event { e := b.asking(s); return &e })
+		b.must(err)
+		same(t, "news", b.personal(notifier.SubscriberConfirm).Endpoint, notifier.EndpointNews{})
+	})
+}
