@@ -86,46 +86,6 @@ func enableEndpoint(tx *gorm.DB, number int64) error {
 	return nil
 }
 
-// Endpoint is what the sender needs to call a reader's endpoint; ErrNotFound
-// where it has none.
-func (s *Store) Endpoint(ctx context.Context, reader int64) (notifier.Endpoint, error) {
-	db := s.conn(ctx)
-	var found []struct {
-		Address, Format string
-		Row             endpointRow `gorm:"embedded"`
-	}
-	if err := db.Raw(`SELECT s.address, s.format, e.* FROM endpoints AS e JOIN subscribers AS s ON s.number = e.subscriber WHERE e.subscriber = ?`, reader).
-		Scan(&found).Error; err != nil {
-		return notifier.Endpoint{}, translate(fmt.Errorf("read an endpoint: %w", err))
-	}
-	if len(found) == 0 {
-		return notifier.Endpoint{}, fmt.Errorf("endpoint of subscriber %s: %w", subscribers.Number(reader), notifier.ErrNotFound)
-	}
-	row := found[0].Row
-	if row.Secret == nil {
-		var err error
-		if row.Secret, err = s.makeSecret(ctx, reader); err != nil {
-			return notifier.Endpoint{}, err
-		}
-	}
-	out := notifier.Endpoint{
-		Reader: reader, URL: found[0].Address, Format: notifier.Format(found[0].Format), Concurrency: row.Concurrency, Rate: row.Rate,
-		FailingSince: instant(row.FailingSince),
-	}
-	kept := [][]byte{row.Secret}
-	if instant(row.OldUntil).After(s.Now()) {
-		kept = append(kept, row.OldSecret)
-	}
-	for _, sealed := range kept {
-		secret, err := s.openSecret(reader, sealed)
-		if err != nil {
-			return notifier.Endpoint{}, err
-		}
-		out.Secrets = append(out.Secrets, secret)
-	}
-	return out, nil
-}
-
 // Hook is an endpoint as whoever looks after it sees it, or ErrNotFound.
 func (s *Store) Hook(ctx context.Context, n subscribers.Number) (subscribers.Hook, error) {
 	h, _, err := s.hook(s.conn(ctx), n)

@@ -49,20 +49,38 @@ func (s *Store) openSecret(reader int64, sealed []byte) (notifier.Secret, error)
 // makeSecret gives an endpoint its first secret, and returns it sealed. That
 // waits for who knows the service's: commands that add subscribers need not.
 func (s *Store) makeSecret(ctx context.Context, reader int64) (sealed []byte, err error) {
-	fresh, err := s.sealSecret(reader, notifier.MakeSecret(randomBytes(notifier.SecretSize)))
-	if err != nil {
-		return nil, err
-	}
-	err = s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
-		if err := tx.Exec(`UPDATE endpoints SET secret = ? WHERE subscriber = ? AND secret IS NULL`, fresh, reader).Error; err != nil {
-			return fmt.Errorf("make an endpoint's secret: %w", err)
+	made, err := s.makeSecrets(ctx, []int64{reader})
+	return made[reader], err
+}
+
+// makeSecrets is makeSecret for many, by reader. Of one that got its secret
+// meanwhile it is that one.
+func (s *Store) makeSecrets(ctx context.Context, readers []int64) (map[int64][]byte, error) {
+	fresh := make([][]byte, len(readers))
+	for i, reader := range readers {
+		var err error
+		if fresh[i], err = s.sealSecret(reader, notifier.MakeSecret(randomBytes(notifier.SecretSize))); err != nil {
+			return nil, err
 		}
-		if err := tx.Raw(`SELECT secret FROM endpoints WHERE subscriber = ?`, reader).Row().Scan(&sealed); err != nil {
-			return fmt.Errorf("read an endpoint's secret: %w", err)
+	}
+	in, arg := s.among(`subscriber`, readers)
+	var rows []endpointRow
+	err := s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+		for i, reader := range readers {
+			if err := tx.Exec(`UPDATE endpoints SET secret = ? WHERE subscriber = ? AND secret IS NULL`, fresh[i], reader).Error; err != nil {
+				return fmt.Errorf("make an endpoint's secret: %w", err)
+			}
+		}
+		if err := tx.Raw(`SELECT subscriber, secret FROM endpoints WHERE `+in, arg).Scan(&rows).Error; err != nil {
+			return fmt.Errorf("read secrets of endpoints: %w", err)
 		}
 		return nil
 	})
-	return sealed, err
+	made := make(map[int64][]byte, len(rows))
+	for _, r := range rows {
+		made[r.Subscriber] = r.Secret
+	}
+	return made, err
 }
 
 // TakeSecret returns an endpoint's secret, once: to whoever comes first after it
