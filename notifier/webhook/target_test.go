@@ -1,8 +1,10 @@
 package webhook
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -80,6 +82,51 @@ func TestTrickySpellingsAreNoTargets(t *testing.T) {
 		if got, err := parseTarget(raw); err == nil {
 			t.Errorf("%q is taken for %s", raw, got.key())
 		}
+	}
+}
+
+// Every way in which inet_aton reads an address: one to four parts, each in
+// decimal, octal or hex, with zeros before it or not. Only the plain one is an
+// address here; all the others are not even looked up.
+func TestAnAddressHasOneSpelling(t *testing.T) {
+	spell := []func(uint32) string{
+		func(n uint32) string { return strconv.FormatUint(uint64(n), 10) },
+		func(n uint32) string { return "0" + strconv.FormatUint(uint64(n), 8) },
+		func(n uint32) string { return "000" + strconv.FormatUint(uint64(n), 8) },
+		func(n uint32) string { return "0x" + strconv.FormatUint(uint64(n), 16) },
+		func(n uint32) string { return "0X000" + strings.ToUpper(strconv.FormatUint(uint64(n), 16)) },
+	}
+	var spellings func(parts []uint32) []string
+	spellings = func(parts []uint32) []string {
+		if len(parts) == 0 {
+			return []string{""}
+		}
+		var out []string
+		for _, rest := range spellings(parts[1:]) {
+			for _, s := range spell {
+				out = append(out, strings.TrimSuffix(s(parts[0])+"."+rest, "."))
+			}
+		}
+		return out
+	}
+	asked := 0
+	for _, ip := range []string{"127.0.0.1", "169.254.169.254", "10.1.2.3", public4} {
+		b := netip.MustParseAddr(ip).As4()
+		n := binary.BigEndian.Uint32(b[:])
+		for _, parts := range [][]uint32{{n}, {n >> 24, n & 0xffffff}, {n >> 24, n >> 16 & 0xff, n & 0xffff}, {n >> 24, n >> 16 & 0xff, n >> 8 & 0xff, n & 0xff}} {
+			for _, s := range spellings(parts) {
+				for _, dot := range []string{"", "."} {
+					got, err := parseTarget("https://" + s + dot + "/")
+					if (err == nil) != (s == ip) || err == nil && got.host != ip {
+						t.Errorf("%s%s: %v, %v", s, dot, got, err)
+					}
+					asked++
+				}
+			}
+		}
+	}
+	if asked < 6000 {
+		t.Errorf("%d spellings", asked)
 	}
 }
 
