@@ -66,10 +66,16 @@ func (d *registrar) draw(p subscribers.Purse) (at time.Time, ok bool, err error)
 // budgetKey hides an address: its budget outlives its row, and it may be one
 // whose owner never heard of us.
 func (s *Store) budgetKey(p subscribers.Purse) string {
-	if p.Scope != subscribers.PerAddress {
-		return p.Key
+	switch p.Scope {
+	case subscribers.PerAddress, subscribers.PerContact, subscribers.PerNumber:
+		return s.hidden("budget", p.Key)
 	}
+	return p.Key
+}
+
+// hidden is an address as what is kept of it for a purpose: an HMAC.
+func (s *Store) hidden(purpose, address string) string {
 	h := hmac.New(sha256.New, s.secret)
-	h.Write([]byte("allclear budget " + p.Key))
+	h.Write([]byte("allclear " + purpose + " " + address))
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
 }

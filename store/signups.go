@@ -24,7 +24,9 @@ const signUpLock = 0x616c6c636c656175
 type signUpRow struct {
 	ID      string `gorm:"primaryKey"`
 	Solved  bool
+	Channel notifier.Channel
 	Address string
+	Contact string
 	Choices string
 	Network string
 	Consent string
@@ -36,14 +38,17 @@ func (signUpRow) TableName() string { return "signups" }
 
 // signUpChoices is what a sign-up chose, as its row keeps it.
 type signUpChoices struct {
-	Components []string            `json:"components,omitempty"`
-	Severity   notifier.Severity   `json:"severity,omitempty"`
-	Kinds      []notifier.Kind     `json:"kinds,omitempty"`
-	Incident   string              `json:"incident,omitempty"`
-	Cadence    subscribers.Cadence `json:"cadence"`
-	Timezone   string              `json:"timezone,omitempty"`
-	Language   string              `json:"language,omitempty"`
-	Shown      string              `json:"shown,omitempty"` // the language of the words agreed to
+	Components []string             `json:"components,omitempty"`
+	Severity   notifier.Severity    `json:"severity,omitempty"`
+	Kinds      []notifier.Kind      `json:"kinds,omitempty"`
+	Incident   string               `json:"incident,omitempty"`
+	Cadence    subscribers.Cadence  `json:"cadence"`
+	Timezone   string               `json:"timezone,omitempty"`
+	Language   string               `json:"language,omitempty"`
+	Types      []notifier.EventType `json:"types,omitempty"`
+	Format     notifier.Format      `json:"format,omitempty"`
+	Quiet      notifier.Quiet       `json:"quiet,omitempty"`
+	Shown      string               `json:"shown,omitempty"` // the language of the words agreed to
 }
 
 // QueueSignUp keeps what somebody asked for, whoever that is; AnswerSignUps
@@ -51,7 +56,9 @@ type signUpChoices struct {
 // the address. subscribers.ErrFull where too many wait.
 func (s *Store) QueueSignUp(ctx context.Context, x subscribers.SignUp) error {
 	f := x.Filter
-	choices, err := json.Marshal(signUpChoices{f.Components, f.Severity, f.Kinds, f.Incident, x.Cadence, x.Timezone, x.Language, x.Consent.Language})
+	choices, err := json.Marshal(signUpChoices{
+		f.Components, f.Severity, f.Kinds, f.Incident, x.Cadence, x.Timezone, x.Language, f.Types, x.Format, x.Quiet, x.Consent.Language,
+	})
 	if err != nil {
 		return fmt.Errorf("write what was chosen: %w", err)
 	}
@@ -60,12 +67,19 @@ func (s *Store) QueueSignUp(ctx context.Context, x subscribers.SignUp) error {
 		network = x.Network.String()
 	}
 	now := micros(s.Now())
+	channel, contact := x.Channel, ""
+	switch channel {
+	case "":
+		channel = notifier.Email
+	case notifier.Webhook: // a group's is for staff to name
+		contact = x.Contact
+	}
 	full := false
 	err = s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
-		done := tx.Exec(`INSERT INTO signups (id, solved, address, choices, network, consent, asked_at, due_at)
-			SELECT ?, ?, ?, ?, ?, ?, CAST(? AS bigint), CAST(? AS bigint)
-			WHERE (SELECT count(*) FROM (SELECT 1 FROM signups WHERE solved = ? LIMIT ?) AS one) < ?`,
-			randomText(), x.Solved, x.Address, string(choices), network, x.Consent.Words, now, now, x.Solved, maxSignUps, maxSignUps)
+		done := tx.Exec(`INSERT INTO signups (id, solved, channel, address, contact, choices, network, consent, asked_at, due_at)
+			SELECT ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS bigint), CAST(? AS bigint)
+			WHERE (SELECT count(*) FROM (SELECT 1 FROM signups WHERE solved = ? AND channel = ? LIMIT ?) AS one) < ?`,
+			randomText(), x.Solved, string(channel), x.Address, contact, string(choices), network, x.Consent.Words, now, now, x.Solved, string(channel), maxSignUps, maxSignUps)
 		full = done.Error == nil && done.RowsAffected == 0
 		return done.Error
 	})
@@ -86,8 +100,8 @@ func (r *signUpRow) signUp() (subscribers.SignUp, error) {
 	}
 	x := subscribers.SignUp{
 		Subscriber: subscribers.Subscriber{
-			Channel: notifier.Email, Address: r.Address, State: subscribers.Pending, Cadence: c.Cadence, Timezone: c.Timezone, Language: c.Language,
-			Filter:    subscribers.Filter{Components: c.Components, Severity: c.Severity, Kinds: c.Kinds, Incident: c.Incident},
+			Channel: r.Channel, Address: r.Address, Contact: r.Contact, Format: c.Format, Quiet: c.Quiet, State: subscribers.Pending, Cadence: c.Cadence, Timezone: c.Timezone, Language: c.Language,
+			Filter:    subscribers.Filter{Components: c.Components, Severity: c.Severity, Kinds: c.Kinds, Incident: c.Incident, Types: c.Types},
 			CreatedAt: instant(r.AskedAt),
 		},
 		Consent: subscribers.Consent{Language: c.Shown, Words: r.Consent}, Solved: r.Solved,
@@ -164,12 +178,14 @@ func (d *registrar) run(ctx context.Context, max int) error {
 		return err
 	}
 	left := max
-	for _, solved := range []bool{true, false} {
+	// Phones by themselves: where no mail is left for anybody, they may have theirs.
+	for _, of := range []struct{ solved, sms bool }{{true, true}, {true, false}, {false, true}, {false, false}} {
 		if left == 0 {
 			break
 		}
 		var rows []signUpRow
-		if err := d.tx.Raw(`SELECT * FROM signups WHERE solved = ? AND due_at <= ? ORDER BY due_at, id LIMIT ?`, solved, micros(d.now), left).
+		if err := d.tx.Raw(`SELECT * FROM signups WHERE solved = ? AND (channel = 'sms') = ? AND due_at <= ? ORDER BY due_at, id LIMIT ?`,
+			of.solved, of.sms, micros(d.now), left).
 			Scan(&rows).Error; err != nil {
 			return fmt.Errorf("take the next: %w", err)
 		}
@@ -213,7 +229,7 @@ func (d *registrar) answer(ctx context.Context, row *signUpRow) (spent bool, err
 			if err := d.ask(ctx, x, was); err != nil {
 				return false, err
 			}
-		case bill.refused == subscribers.PerAddress:
+		case slices.Contains([]subscribers.Scope{subscribers.PerAddress, subscribers.PerContact, subscribers.PerNumber}, bill.refused):
 			fate = subscribers.SignUpAgain
 		case bill.refused == subscribers.ForAll:
 			d.due(bill.later)
@@ -249,6 +265,14 @@ func (d *registrar) look(x *subscribers.SignUp) (subscribers.Fate, *subscriberRo
 	if barred[x.Address] {
 		return subscribers.SignUpBarred, nil, nil
 	}
+	if x.Channel == notifier.Webhook {
+		if barred, err = suppressed(d.tx, notifier.Email, []string{x.Contact}); err != nil {
+			return "", nil, err
+		}
+		if barred[x.Contact] {
+			return subscribers.SignUpBarred, nil, nil
+		}
+	}
 	there, err := subscribersAt(d.tx, x.Channel, []string{x.Address})
 	if err != nil {
 		return "", nil, err
@@ -282,12 +306,17 @@ func (d *registrar) ask(ctx context.Context, x subscribers.SignUp, was *subscrib
 	if was != nil { // what staff know of it stays
 		who, action = was.subscriber(), "subscriber.ask"
 		who.State, who.Filter, who.Cadence, who.Timezone, who.Language = subscribers.Pending, x.Filter, x.Cadence, x.Timezone, x.Language
-		who.CreatedAt, who.ConfirmedAt = x.CreatedAt, time.Time{}
+		who.CreatedAt, who.ConfirmedAt, who.Format, who.Quiet = x.CreatedAt, time.Time{}, x.Format, x.Quiet
+		if who.Channel == notifier.Webhook {
+			who.Contact = x.Contact
+		}
 	}
 	d.store.stamp(&who)
 	var err error
 	if was != nil {
-		err = rewriteSubscriber(d.tx, *was, who)
+		if err = rewriteSubscriber(d.tx, *was, who); err == nil {
+			err = renewEndpoint(d.tx, who)
+		}
 	} else {
 		var number int64
 		if number, err = next(d.tx, "subscriber", 1); err != nil {

@@ -93,8 +93,13 @@ func (m *Move) Agreed() bool { return !m.FromAt.IsZero() && !m.ToAt.IsZero() }
 func (s *Subscriber) Event(t notifier.EventType, d notifier.Desk) notifier.Event {
 	now := d.Now.UTC().Truncate(time.Microsecond)
 	life := notifier.ConfirmLife
-	if t == notifier.SubscriberLink || t == notifier.SubscriberOwner {
+	switch {
+	case t == notifier.SubscriberLink, t == notifier.SubscriberOwner:
 		life = notifier.LinkLife
+	case t == notifier.SubscriberConfirm && s.Channel == notifier.SMS:
+		life = CodeLife // a code that comes later is good for nothing
+	case t == notifier.EndpointDisabled:
+		life = notifier.NoticeLife
 	}
 	return notifier.Event{
 		ID: d.NewID(), Type: t, Lane: notifier.LaneConfirm, Kind: notifier.KindPost,

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"allclear/notifier"
 )
 
 // Budget is how many of something there may be: Burst at once, and one more
@@ -39,13 +41,20 @@ const (
 	ForAll       Scope = "all"
 	DomainSolved Scope = "domain-solved"
 	AllSolved    Scope = "all-solved"
+
+	PerContact Scope = "contact" // of endpoints
+	PerNumber  Scope = "number"
+	PerPrefix  Scope = "prefix" // of numbers: whoever is paid for calls to his own has many in a row
+	AllSMS     Scope = "all-sms"
 )
 
 // Limits are the budgets of the confirmations that a form may cause.
 type Limits map[Scope]Budget
 
 // SignUpLimits are those of the service: what an attack gets out of it is at
-// most 1,200 mails an hour, one a day to each victim.
+// most 1,200 mails an hour, one a day to each victim, and three a day where it is
+// named as the contact of endpoints; and 120 SMS an hour, 30 to numbers that
+// begin alike, three a day to each.
 func SignUpLimits() Limits {
 	return Limits{
 		PerAddress:   {Every: 24 * time.Hour, Burst: 1},
@@ -54,6 +63,10 @@ func SignUpLimits() Limits {
 		ForAll:       {Every: 6 * time.Second, Burst: 60},
 		DomainSolved: {Every: 12 * time.Second, Burst: 60},
 		AllSolved:    {Every: 6 * time.Second, Burst: 60},
+		PerContact:   {Every: 8 * time.Hour, Burst: 3},
+		PerNumber:    {Every: 8 * time.Hour, Burst: 3},
+		PerPrefix:    {Every: 2 * time.Minute, Burst: 10},
+		AllSMS:       {Every: 30 * time.Second, Burst: 30},
 	}
 }
 
@@ -66,6 +79,16 @@ type Purse struct {
 // Purses are what a confirmation is paid from: from one of each list, the first
 // that holds something.
 func (x *SignUp) Purses() [][]Purse {
+	switch x.Channel {
+	case notifier.Webhook: // whose confirmation is mail to the contact
+		return append([][]Purse{{{PerContact, CanonicalAddress(x.Contact)}}}, purses("", x.Contact, x.Network, x.Solved)...)
+	case notifier.SMS:
+		out := [][]Purse{{{PerNumber, x.Address}}}
+		if x.Network.IsValid() {
+			out = append(out, []Purse{{PerNetwork, x.Network.String()}})
+		}
+		return append(out, []Purse{{PerPrefix, PhonePrefix(x.Address)}}, []Purse{{AllSMS, ""}})
+	}
 	return append([][]Purse{{{PerAddress, CanonicalAddress(x.Address)}}}, purses("", x.Address, x.Network, x.Solved)...)
 }
 

@@ -1,6 +1,7 @@
 package subscribers
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/nyaruka/phonenumbers"
@@ -34,4 +35,15 @@ func Country(phone string) string {
 		return ""
 	}
 	return phonenumbers.GetRegionCodeForNumber(n)
+}
+
+// PhonePrefix is what numbers of one range have in common: the country's code
+// and three digits.
+func PhonePrefix(phone string) string {
+	n, err := phonenumbers.Parse(phone, "")
+	if err != nil {
+		return phone[:min(len(phone), 6)]
+	}
+	code := "+" + strconv.Itoa(int(n.GetCountryCode()))
+	return phone[:min(len(phone), len(code)+3)]
 }
