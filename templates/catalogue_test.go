@@ -214,6 +214,27 @@ func madeKeys() []string {
 	for _, why := range append(shownFields(), "incident", "twice", "refused", "later", "unknown", "other") {
 		out = append(out, "page.subscribe.wrong."+why)
 	}
+	for _, w := range endpointWrongs() {
+		out = append(out, "page.endpoint.wrong."+w)
+	}
+	for _, w := range phoneWrongs() {
+		out = append(out, "page.phone.wrong."+w)
+	}
+	for _, d := range endpointDoings() {
+		out = append(out, "page.endpoint.done."+d)
+	}
+	for _, d := range phoneDoings() {
+		out = append(out, "page.phone.done."+d)
+	}
+	for _, t := range notifier.Announcements {
+		out = append(out, "page.endpoint.type."+typeKey(t))
+	}
+	for _, is := range []string{"removed", "unconfirmed", "unproven", "active", "paused", "paused-until", "gone", "failing", "staff", "off", "troubled"} {
+		out = append(out, "page.endpoint.is."+is)
+	}
+	for _, is := range []string{"pending", "active", "paused", "quarantined", "unsubscribed"} {
+		out = append(out, "page.phone.is."+is)
+	}
 	for _, p := range actionPages() {
 		out = append(out, "page."+p+".title")
 	}

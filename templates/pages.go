@@ -42,6 +42,7 @@ type ActionPage struct {
 	Undo     string              // unsubscribed: where leaving is taken back; "" where it cannot be
 	Ask      bool                // unsubscribed: a reason may be given
 	Thanks   bool                // unsubscribed: one was
+	Manage   string              // endpoint-confirmed, phone-done: of the page where everything is seen and changed; "" shows none
 }
 
 // MessageKind is what a MessagePage says where it is given no words of its own.
@@ -171,7 +172,7 @@ func (p *Pages) Icon() Asset { return p.icon }
 
 // Page writes the page of a name (PageHome and so on) with its data: Home,
 // History, IncidentPage, SubscribeForm, SubscribeStep, ActionPage, ManagePage,
-// LinkPage or MessagePage. lang is a language or the whole
+// EndpointForm, EndpointPage, PhoneForm, PhoneCode, PhonePage, LinkPage or MessagePage. lang is a language or the whole
 // Accept-Language header; "" is the service's. Nothing is written on an error.
 func (p *Pages) Page(w io.Writer, name, lang string, data any) error {
 	return p.render(w, name, lang, data, p.set.now())
@@ -245,6 +246,16 @@ func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any
 		return p.subscribePage(f, cat, data), nil
 	case SubscribeStep:
 		return p.subscribeStep(f, cat, data), nil
+	case EndpointForm:
+		return p.endpointForm(f, cat, data), nil
+	case EndpointPage:
+		return p.endpointManage(f, data), nil
+	case PhoneForm:
+		return p.phoneForm(f, cat, data), nil
+	case PhoneCode:
+		return p.phoneCode(f, cat, data), nil
+	case PhonePage:
+		return p.phoneManage(f, data), nil
 	case ActionPage:
 		if !slices.Contains(actionPages(), name) {
 			break
@@ -259,6 +270,7 @@ func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any
 			}
 			open = append(open, a)
 		}
+		data.Manage = rooted(s.root, data.Manage)
 		return struct {
 			frame
 			ActionPage

@@ -203,7 +203,7 @@ func samplePage(name string) any {
 	case PageSubscribe:
 		return SubscribeForm{
 			Cadences: []string{"instant", "milestones"},
-			Token:    "t", Components: parts, Whole: true, Entered: url.Values{"address": {"ann.example.com"}, "components": {"imap7"}},
+			Token:    "t", Components: parts, Whole: true, Endpoints: true, Phones: true, Entered: url.Values{"address": {"ann.example.com"}, "components": {"imap7"}},
 			Wrong: []WrongField{{"address", "address"}, {"state", "refused"}},
 		}
 	case PageSubscribeStep:
@@ -221,8 +221,11 @@ func samplePage(name string) any {
 		return LinkPage{Token: "t", Address: "ingrid@", Wrong: true}
 	case PageMove:
 		return ActionPage{From: "ingrid@example.com", To: "ingrid@example.org"}
-	case PageUnsubscribed:
+	case PageUnsubscribed, PageEndpointLeft, PagePhoneLeft:
 		return ActionPage{Undo: "/undo/TOKEN", Ask: true}
+	}
+	if data := sampleDoor(name, parts); data != nil {
+		return data
 	}
 	if name == PageConfirmed {
 		return ActionPage{Open: []notifier.Incident{open}}

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 
@@ -16,6 +17,8 @@ type SubscribeForm struct {
 	Cadences   []string             // those that can be had
 	Entered    url.Values           // what was entered, by field, where it is shown again
 	Wrong      []WrongField         // what of it is wrong
+	Endpoints  bool                 // an endpoint can be registered, too
+	Phones     bool                 // a phone can, too
 	Whole      bool                 // a page of its own, with a heading of its own
 }
 
@@ -28,7 +31,8 @@ type WrongField struct {
 // SubscribeStep is the data of PageSubscribeStep: the button again, and during
 // a rush what is to be done before.
 type SubscribeStep struct {
-	Link      bool // it stands before the link to manage, and not before a sign-up
+	Link      bool   // it stands before the link to manage, and not before a sign-up
+	Door      string // "endpoints" or "phone" where it stands before those forms
 	Token     string
 	Entered   url.Values
 	Challenge string // "" asks for the button alone
@@ -48,8 +52,9 @@ type subscribeBox struct {
 	Levels, Cadences, Tongues []choice
 	Zones                     []string
 	Wrong                     []wrongShown
-	Open                      bool // what stands behind "more" is shown
-	Lead                      bool // it needs a heading, because it is not the page's own
+	Endpoints, Phones         string // where those are registered; "" where they cannot be
+	Open                      bool   // what stands behind "more" is shown
+	Lead                      bool   // it needs a heading, because it is not the page's own
 }
 
 type choice struct {
@@ -79,6 +84,12 @@ func (p *Pages) subscribeBox(cat *catalogue, form SubscribeForm) subscribeBox {
 	b := subscribeBox{
 		Words: Words{cat}, Brand: p.set.brand, Action: p.set.root + "/subscribe", Token: form.Token,
 		Address: in.Get("address"), Timezone: in.Get("timezone"), Zones: zones(), Lead: !form.Whole,
+	}
+	if form.Endpoints && form.Only == nil {
+		b.Endpoints = p.set.root + "/endpoints"
+	}
+	if form.Phones && form.Only == nil {
+		b.Phones = p.set.root + "/phone"
 	}
 	if form.Only != nil {
 		b.Incident, b.Only = form.Only.ID, form.Only.Title
@@ -129,11 +140,18 @@ func (p *Pages) box(cat *catalogue, form *SubscribeForm) *subscribeBox {
 	return &b
 }
 
-// Consent is what the form says that its button means, in the language that
-// Page would choose for lang.
-func (p *Pages) Consent(lang string) (language, words string) {
+// Consent is what the form of a channel says that its button means, in the
+// language that Page would choose for lang.
+func (p *Pages) Consent(lang string, ch notifier.Channel) (language, words string) {
 	cat := p.set.languages.find(lang)
-	return cat.code, cat.must("page.subscribe.consent", "brand", p.set.brand.Name)
+	key := "page.subscribe.consent"
+	switch ch {
+	case notifier.Webhook:
+		key = "page.endpoint.consent"
+	case notifier.SMS:
+		key = "page.phone.consent"
+	}
+	return cat.code, cat.must(key, "brand", p.set.brand.Name)
 }
 
 // Work is the script that does the work of PageSubscribeStep.
@@ -173,7 +191,11 @@ func (p *Pages) subscribeStep(f frame, cat *catalogue, step SubscribeStep) stepM
 	if step.Link {
 		m.Action = p.set.root + "/link"
 	}
-	for _, name := range append(shownFields(), "incident") {
+	fields := append(shownFields(), "incident")
+	if step.Door != "" {
+		m.Action, fields = p.set.root+"/"+step.Door, slices.Sorted(maps.Keys(step.Entered))
+	}
+	for _, name := range fields {
 		for _, v := range step.Entered[name] {
 			m.Hidden = append(m.Hidden, [2]string{name, v})
 		}

@@ -68,7 +68,8 @@ const (
 )
 
 func pageNames() []string {
-	return append([]string{PageHome, PageHistory, PageIncident, PageSubscribe, PageSubscribeStep, PageMessage, PageManage, PageLink}, actionPages()...)
+	return append([]string{PageHome, PageHistory, PageIncident, PageSubscribe, PageSubscribeStep, PageMessage, PageManage, PageLink,
+		PageEndpoint, PageEndpointManage, PagePhone, PagePhoneCode, PagePhoneManage}, actionPages()...)
 }
 
 // actionPages are those that an ActionPage is for.
@@ -76,6 +77,7 @@ func actionPages() []string {
 	return []string{
 		PageSubscribeSent, PageSubscribeBusy, PageConfirm, PageConfirmed, PageConfirmLate, PageConfirmLeft, PageConfirmOver, PageUnsubscribe, PageUnsubscribed, PageErase, PageErased, PageGroup, PageAsked,
 		PageMove, PageAgreed, PageMoved, PageLinkSent, PageUndo, PageReturned,
+		PageEndpointSent, PageEndpointConfirm, PageEndpointConfirmed, PageEndpointLeave, PageEndpointLeft, PagePhoneDone, PagePhoneLeave, PagePhoneLeft,
 	}
 }
 

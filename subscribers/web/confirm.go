@@ -18,6 +18,9 @@ func (s *site) confirmAsk(r *http.Request) (answer, error) {
 	if err != nil || said != nil {
 		return said.or(err)
 	}
+	if s.aboutEndpoint(who) {
+		return s.endpointConfirmAsk(r, who)
+	}
 	if who.State == subscribers.Pending {
 		title, over, err := s.followed(r.Context(), who)
 		switch {
@@ -40,6 +43,9 @@ func (s *site) confirm(r *http.Request) (answer, error) {
 	who, said, err := s.confirming(r)
 	if err != nil || said != nil {
 		return said.or(err)
+	}
+	if s.aboutEndpoint(who) {
+		return s.endpointConfirm(r, who)
 	}
 	if who.State == subscribers.Pending {
 		title, over, err := s.followed(r.Context(), who)

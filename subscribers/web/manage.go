@@ -42,7 +42,15 @@ func (s *site) managing(r *http.Request) (who subscribers.Subscriber, owner bool
 
 // manageAsk shows everything.
 func (s *site) manageAsk(r *http.Request) (answer, error) {
-	return s.own(r, func(who subscribers.Subscriber) (answer, error) { return s.manageShow(r, who, templates.ManagePage{}) })
+	return s.own(r, func(who subscribers.Subscriber) (answer, error) {
+		switch {
+		case s.aboutEndpoint(who):
+			return s.endpointAsk(r, who)
+		case s.aboutPhone(who):
+			return s.phoneShow(r, who, templates.PhonePage{})
+		}
+		return s.manageShow(r, who, templates.ManagePage{})
+	})
 }
 
 // own runs do for whoever may see and change a subscription; all others it
@@ -61,7 +69,7 @@ func (s *site) own(r *http.Request, do func(subscribers.Subscriber) (answer, err
 	if errors.Is(err, notifier.ErrNotFound) { // erased meanwhile
 		return answer{}, errGone
 	}
-	if said.name != templates.PageManage { // which may just have changed it
+	if !slices.Contains([]string{templates.PageManage, templates.PageEndpointManage, templates.PagePhoneManage}, said.name) { // which may just have changed it
 		said.lang = who.Language
 	}
 	return said, err
@@ -87,6 +95,12 @@ func (s *site) manage(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	return s.own(r, func(who subscribers.Subscriber) (answer, error) {
+		switch {
+		case s.aboutEndpoint(who):
+			return s.endpointDo(r, who)
+		case s.aboutPhone(who):
+			return s.phoneDo(r, who)
+		}
 		page := templates.ManagePage{}
 		var err error
 		switch do := r.PostForm.Get("do"); do {

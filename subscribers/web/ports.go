@@ -40,6 +40,6 @@ type Pages interface {
 	Speaks(lang string) bool // there are texts for this one
 	Feed(lang string, incidents []notifier.Incident, components []notifier.Component) (templates.Feed, error)
 	Glance(lang string, data templates.Home) templates.Glance
-	Consent(lang string) (language, words string)
+	Consent(lang string, ch notifier.Channel) (language, words string)
 	Policy() string // the Content-Security-Policy under which they work
 }

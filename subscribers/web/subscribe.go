@@ -31,7 +31,10 @@ func (s *site) subscribePage(r *http.Request, in url.Values, wrong []templates.W
 	if err != nil {
 		return answer{}, err
 	}
-	form := templates.SubscribeForm{Token: s.gate.Form(s.now()), Components: parts, Cadences: cadences(), Entered: entered(in), Wrong: wrong, Whole: true}
+	form := templates.SubscribeForm{
+		Token: s.gate.Form(s.now()), Components: parts, Cadences: cadences(), Entered: entered(in), Wrong: wrong, Whole: true,
+		Endpoints: s.endpoints != nil, Phones: s.phones != nil,
+	}
 	if id := in.Get("incident"); id != "" {
 		switch i, err := s.followable(r.Context(), id); {
 		case err == nil:
@@ -45,7 +48,10 @@ func (s *site) subscribePage(r *http.Request, in url.Values, wrong []templates.W
 
 // box is the form on another page, of everything or of one incident.
 func (s *site) box(parts []notifier.Component, only *notifier.Incident) *templates.SubscribeForm {
-	return &templates.SubscribeForm{Token: s.gate.Form(s.now()), Components: parts, Cadences: cadences(), Only: only}
+	return &templates.SubscribeForm{
+		Token: s.gate.Form(s.now()), Components: parts, Cadences: cadences(), Only: only,
+		Endpoints: s.endpoints != nil, Phones: s.phones != nil,
+	}
 }
 
 // followable finds an incident that can be followed by itself. What is no id is
@@ -98,7 +104,7 @@ func (s *site) subscribe(r *http.Request) (answer, error) {
 		Subscriber: who, Solved: proof == gate.Worked,
 		Network: subscribers.Truncate(gate.Client(r, s.proxies)),
 	}
-	x.Consent.Language, x.Consent.Words = s.pages.Consent(r.Header.Get("Accept-Language"))
+	x.Consent.Language, x.Consent.Words = s.pages.Consent(r.Header.Get("Accept-Language"), notifier.Email)
 	if x.Language == "" {
 		x.Language = x.Consent.Language
 	}

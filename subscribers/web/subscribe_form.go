@@ -25,7 +25,7 @@ var entryFields = []string{"address", "components", "severity", "kinds", "cadenc
 // readEntry makes a subscriber of what was entered, and says what of it is
 // wrong; it looks at nothing but the form and the components there are.
 func readEntry(in url.Values, known []notifier.Component, speaks func(lang string) bool) (subscribers.Subscriber, []templates.WrongField) {
-	e := entry{in: in}
+	e := entry{in: in, fields: entryFields, channel: notifier.Email}
 	e.refuse()
 	who := subscribers.Subscriber{Channel: notifier.Email, State: subscribers.Pending}
 	e.check("address", func(p *subscribers.Subscriber) { p.Address = e.one("address") }, func(p subscribers.Subscriber) { who.Address = p.Address })
@@ -62,8 +62,10 @@ func readEntry(in url.Values, known []notifier.Component, speaks func(lang strin
 }
 
 type entry struct {
-	in    url.Values
-	wrong []templates.WrongField
+	in      url.Values
+	fields  []string         // of a subscriber, that the form has
+	channel notifier.Channel // whose form it is
+	wrong   []templates.WrongField
 }
 
 // is notes what is wrong with a field, once.
@@ -75,7 +77,7 @@ func (e *entry) is(field, why string) {
 
 // refuse names the fields that the form does not have.
 func (e *entry) refuse() {
-	known := slices.Concat(entryFields, []string{"channel", fieldToken, fieldChallenge, fieldNumber, fieldCode, fieldTrap})
+	known := slices.Concat(e.fields, []string{"channel", fieldToken, fieldChallenge, fieldNumber, fieldCode, fieldTrap})
 	var names []string
 	for name := range e.in {
 		names = append(names, name)
@@ -94,7 +96,7 @@ func (e *entry) refuse() {
 			e.is(notifier.Clip(strings.ToValidUTF8(name, "\ufffd")), "unknown")
 		}
 	}
-	if c := e.one("channel"); c != "" && c != string(notifier.Email) {
+	if c := e.one("channel"); c != "" && c != string(e.channel) {
 		e.is("channel", "later")
 	}
 }
@@ -150,9 +152,11 @@ func (e *entry) field(s *subscribers.Subscriber, name string) *string {
 }
 
 // entered is what a person filled in, to be shown again.
-func entered(in url.Values) url.Values {
+func entered(in url.Values) url.Values { return enteredOf(in, entryFields) }
+
+func enteredOf(in url.Values, fields []string) url.Values {
 	out := url.Values{}
-	for _, name := range entryFields {
+	for _, name := range fields {
 		for _, v := range in[name] {
 			if v != "" {
 				out.Add(name, strings.ToValidUTF8(v, "\ufffd"))

@@ -62,11 +62,16 @@ type door struct {
 	*site
 	gate *gate.Gate
 	link bool // it asks for a link to manage, and else to sign up
+
+	name   string   // of the form of another channel: endpoints, phone
+	fields []string // that a person fills in
 }
 
-func (s *site) signUpDoor() door { return door{site: s, gate: s.gate} }
+func (s *site) signUpDoor() door { return door{site: s, gate: s.gate, fields: entryFields} }
 
-func (s *site) linkDoor() door { return door{site: s, gate: s.gate.For("link"), link: true} }
+func (s *site) linkDoor() door {
+	return door{site: s, gate: s.gate.For("link"), link: true, fields: entryFields}
+}
 
 // judge decides whether a form may pass, by how old it is, what was done for it
 // and how many come at the moment. Where it may not, the answer shows the
@@ -121,7 +126,7 @@ func trapped(in url.Values) bool { return in.Get(fieldTrap) != "" }
 func (d door) again(in url.Values, token string) answer {
 	return answer{
 		name: templates.PageSubscribeStep, status: http.StatusUnprocessableEntity,
-		data: templates.SubscribeStep{Link: d.link, Token: token, Entered: entered(in)},
+		data: templates.SubscribeStep{Link: d.link, Door: d.name, Token: token, Entered: enteredOf(in, d.fields)},
 	}
 }
 
@@ -131,7 +136,7 @@ func (d door) step(in url.Values, address, wrong string) answer {
 	c := d.gate.Challenge(address, d.hardness(now), now)
 	return answer{
 		name: templates.PageSubscribeStep, status: http.StatusTooManyRequests,
-		data: templates.SubscribeStep{Link: d.link, Token: in.Get(fieldToken), Entered: entered(in), Challenge: c.Token, Bits: c.Bits, Code: c.Code, Wrong: wrong != ""},
+		data: templates.SubscribeStep{Link: d.link, Door: d.name, Token: in.Get(fieldToken), Entered: enteredOf(in, d.fields), Challenge: c.Token, Bits: c.Bits, Code: c.Code, Wrong: wrong != ""},
 	}
 }
 

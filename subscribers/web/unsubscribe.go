@@ -23,7 +23,7 @@ func (s *site) unsubscribeAsk(r *http.Request) (answer, error) {
 	case who.Group && !owner:
 		return s.askOwner(r, who)
 	}
-	return answer{name: templates.PageUnsubscribe, data: templates.ActionPage{}, lang: who.Language}, nil
+	return answer{name: leavePage(who), data: templates.ActionPage{}, lang: who.Language}, nil
 }
 
 // unsubscribe ends a subscription: by the page's button, which sends nothing,
@@ -78,7 +78,7 @@ func (s *site) unsubscribe(r *http.Request) (answer, error) {
 func (s *site) because(r *http.Request, who subscribers.Subscriber) (answer, error) {
 	reason := subscribers.CleanReason(r.PostFormValue("reason"))
 	if who.State != subscribers.Unsubscribed {
-		return answer{name: templates.PageUnsubscribe, data: templates.ActionPage{}, lang: who.Language}, nil
+		return answer{name: leavePage(who), data: templates.ActionPage{}, lang: who.Language}, nil
 	}
 	if reason != "" {
 		is, err := s.people.ChangeSubscriber(acting(r, who.Number), who.Number, func(x *subscribers.Subscriber) error {
@@ -110,7 +110,29 @@ func (s *site) left(who subscribers.Subscriber) answer {
 		page.Undo = "/undo/" + s.links.Token(subscribers.ForUndo, who.Number, s.now().Add(subscribers.UndoLife))
 		page.Ask = who.Left.Reason == ""
 	}
-	return answer{name: templates.PageUnsubscribed, data: page, lang: who.Language}
+	return answer{name: leftPage(who), data: page, lang: who.Language}
+}
+
+// leavePage is the page with the button that ends a subscription of a channel.
+func leavePage(who subscribers.Subscriber) string {
+	switch who.Channel {
+	case notifier.Webhook:
+		return templates.PageEndpointLeave
+	case notifier.SMS:
+		return templates.PagePhoneLeave
+	}
+	return templates.PageUnsubscribe
+}
+
+// leftPage says that it is done.
+func leftPage(who subscribers.Subscriber) string {
+	switch who.Channel {
+	case notifier.Webhook:
+		return templates.PageEndpointLeft
+	case notifier.SMS:
+		return templates.PagePhoneLeft
+	}
+	return templates.PageUnsubscribed
 }
 
 // leaving finds who an unsubscribe link is for, and whether it is the one that

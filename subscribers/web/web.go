@@ -53,6 +53,9 @@ type Options struct {
 	Gate    *gate.Gate      // judges the form to sign up with
 	Work    templates.Asset // the script that does a form's work in a rush
 	Proxies []netip.Prefix  // those whose X-Forwarded-For is believed; may be empty
+
+	Endpoints *Endpoints // the door for webhooks; nil: there is none
+	Phones    *Phones    // the door for text messages; nil: there is none
 }
 
 // New makes the handler of the public pages; it answers every path that it is given.
@@ -67,7 +70,7 @@ func New(o Options) http.Handler {
 		posts: o.Posts, people: o.People, account: o.Account, moves: o.Moves, lost: o.Lost, pages: o.Pages, links: o.Links, now: o.Now, log: o.Log,
 		followers: remembered[int64]{ask: o.People.Followers, good: countFor}, guard: http.NewCrossOriginProtection(),
 		copies: newCopies(o.Now, o.Changes), asked: newCopies(o.Now, o.Changes),
-		signUps: o.SignUps, gate: o.Gate, proxies: o.Proxies,
+		signUps: o.SignUps, gate: o.Gate, proxies: o.Proxies, endpoints: o.Endpoints, phones: o.Phones,
 		offer: remembered[[]notifier.Component]{ask: o.Posts.Components, good: offerFor},
 		free:  meter{Budget: freeRate}, typed: meter{Budget: typedRate}, worked: meter{Budget: workedRate},
 	}
@@ -90,6 +93,7 @@ func New(o Options) http.Handler {
 	mux.Handle("/manage/{token}/data.json", s.page(s.data, nil))
 	mux.Handle("/move/{token}", s.page(s.moveAsk, s.move))
 	mux.Handle("/link", s.page(s.linkAsk, s.link))
+	s.doors(mux)
 	mux.Handle(o.Style.Path, s.page(asset(o.Style), nil))
 	mux.Handle(o.Work.Path, s.page(asset(o.Work), nil))
 	mux.Handle(o.Script.Path, s.page(asset(o.Script), nil))
@@ -117,6 +121,8 @@ type site struct {
 	signUps             SignUps
 	gate                *gate.Gate
 	proxies             []netip.Prefix
+	endpoints           *Endpoints
+	phones              *Phones
 	free, typed, worked meter
 	offer               remembered[[]notifier.Component]
 }

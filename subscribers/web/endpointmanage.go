@@ -1,0 +1,294 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+	"allclear/templates"
+)
+
+const (
+	attemptsPerPage = 20
+	// secretOverlap is how long the secret before signs as well.
+	secretOverlap = 24 * time.Hour
+	// furthestBack is how far back what an endpoint missed can be sent again.
+	furthestBack = 90 * 24 * time.Hour
+	// testsAMinute is how often whoever looks after an endpoint may have it tested.
+	testsAMinute = 5
+)
+
+// endpointAsk shows everything about an endpoint.
+func (s *site) endpointAsk(r *http.Request, who subscribers.Subscriber) (answer, error) {
+	h, err := s.endpoints.Hooks.Hook(r.Context(), who.Number)
+	if err != nil {
+		return answer{}, err
+	}
+	return s.endpointShow(r, h, "/manage/"+r.PathValue("token"), templates.EndpointPage{Cursor: r.URL.Query().Get("attempts")})
+}
+
+// endpointDo does what one of the page's buttons says.
+func (s *site) endpointDo(r *http.Request, who subscribers.Subscriber) (answer, error) {
+	h, err := s.endpoints.Hooks.Hook(r.Context(), who.Number)
+	if err != nil {
+		return answer{}, err
+	}
+	acts := map[string]func(*http.Request, *subscribers.Hook, *templates.EndpointPage) error{
+		"test": s.endpointTest, "secret": s.endpointSecret, "rotate": s.endpointRotate, "token": s.endpointToken,
+		"save": s.endpointSave, "pause": s.endpointPause, "resume": s.endpointResume, "replay": s.endpointReplay, "recover": s.endpointRecover,
+	}
+	act := acts[r.PostForm.Get("do")]
+	if act == nil {
+		return answer{}, errForm
+	}
+	page := templates.EndpointPage{}
+	err = act(r, &h, &page)
+	var bad wrongs
+	switch {
+	case errors.As(err, &bad):
+		page.Done, page.Choices.Wrong = "", bad
+	case err != nil:
+		return answer{}, err
+	}
+	said, err := s.endpointShow(r, h, "/manage/"+r.PathValue("token"), page)
+	if bad != nil {
+		said.status = http.StatusUnprocessableEntity
+	}
+	return said, err
+}
+
+// endpointTest posts a test and waits for what becomes of it. With the first one
+// that is taken the secret is shown.
+func (s *site) endpointTest(r *http.Request, h *subscribers.Hook, page *templates.EndpointPage) error {
+	if h.ContactAt.IsZero() || h.State == subscribers.Unsubscribed {
+		return wrong("state", "state")
+	}
+	// Whoever has the link could else have us call somebody else's program without end.
+	lately, _, err := s.endpoints.Attempts.Attempts(r.Context(), h.Number, "", testsAMinute)
+	if err != nil {
+		return err
+	}
+	if len(lately) == testsAMinute && onlyTests(lately) && s.now().Sub(lately[testsAMinute-1].At) < time.Minute {
+		return wrong("state", "often")
+	}
+	a, err := s.endpoints.Probe(acting(r, h.Number), h.Number)
+	if err != nil {
+		return err
+	}
+	before := h.State
+	if *h, err = s.endpoints.Hooks.NoteTest(acting(r, h.Number), h.Number, a); err != nil {
+		return err
+	}
+	page.Test = &a
+	switch {
+	case a.Status/100 != 2:
+		page.Done = "failed"
+		return nil
+	case before != h.State:
+		page.Done = "proven"
+	default:
+		page.Done = "tested"
+	}
+	if h.SecretShownAt.IsZero() && !h.ProvenAt.IsZero() {
+		return s.takeSecret(r, h, page)
+	}
+	return nil
+}
+
+func onlyTests(all []notifier.Attempt) bool {
+	for _, a := range all {
+		if a.Type != notifier.EndpointTest {
+			return false
+		}
+	}
+	return true
+}
+
+// takeSecret shows the secret where nobody was shown it.
+func (s *site) takeSecret(r *http.Request, h *subscribers.Hook, page *templates.EndpointPage) error {
+	secret, first, err := s.endpoints.Secrets.TakeSecret(acting(r, h.Number), h.Number)
+	if err != nil {
+		return err
+	}
+	if first {
+		page.Secret, h.SecretShownAt = secret.Text(), s.now()
+	}
+	return nil
+}
+
+func (s *site) endpointSecret(r *http.Request, h *subscribers.Hook, page *templates.EndpointPage) error {
+	if h.ProvenAt.IsZero() {
+		return wrong("state", "unproven")
+	}
+	page.Done = "shown"
+	if err := s.takeSecret(r, h, page); err != nil {
+		return err
+	}
+	if page.Secret == "" {
+		return wrong("state", "shown")
+	}
+	return nil
+}
+
+// endpointRotate makes a new secret. The form says which secrets it knew, so
+// that pressing twice does not push out the one that the endpoint has.
+func (s *site) endpointRotate(r *http.Request, h *subscribers.Hook, page *templates.EndpointPage) error {
+	switch {
+	case h.ProvenAt.IsZero() || h.State == subscribers.Unsubscribed:
+		return wrong("state", "unproven")
+	case r.PostForm.Get("mark") != templates.EndpointMark(h.OldSecretUntil):
+		return wrong("state", "rotated")
+	}
+	secret, err := s.endpoints.Secrets.RotateSecret(acting(r, h.Number), h.Number, secretOverlap)
+	if err != nil {
+		return err
+	}
+	page.Secret, page.Done = secret.Text(), "rotated"
+	*h, err = s.endpoints.Hooks.Hook(r.Context(), h.Number)
+	return err
+}
+
+func (s *site) endpointToken(r *http.Request, h *subscribers.Hook, page *templates.EndpointPage) error {
+	if h.ProvenAt.IsZero() || h.State == subscribers.Unsubscribed {
+		return wrong("state", "unproven")
+	}
+	token, err := s.endpoints.Secrets.MakeEndpointToken(acting(r, h.Number), h.Number)
+	if err != nil {
+		return err
+	}
+	page.Token, page.Done, h.HasToken = token, "token", true
+	return nil
+}
+
+// endpointSave writes what was chosen.
+func (s *site) endpointSave(r *http.Request, h *subscribers.Hook, page *templates.EndpointPage) error {
+	parts, err := s.posts.Components(r.Context())
+	if err != nil {
+		return err
+	}
+	e := entry{in: r.PostForm, fields: endpointFields, channel: notifier.Webhook}
+	is := h.Subscriber
+	e.endpoint(&is, parts, s.speaking(h.Subscriber))
+	page.Done, page.Choices.Entered = "saved", enteredOf(r.PostForm, endpointFields) // so that what was entered is not lost
+	if e.wrong != nil {
+		return wrongs(e.wrong)
+	}
+	if is.Format == "" {
+		is.Format = s.endpoints.Guess(h.Address)
+	}
+	who, err := s.changeDoor(r, h.Subscriber, func(x *subscribers.Subscriber) error {
+		if x.State == subscribers.Unsubscribed || h.ContactAt.IsZero() {
+			return notifier.Invalidf("state", "is %s", x.State)
+		}
+		x.Filter.Components, x.Filter.Severity, x.Filter.Types = is.Filter.Components, is.Filter.Severity, is.Filter.Types
+		x.Format, x.Timezone, x.Language = is.Format, is.Timezone, is.Language
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	h.Subscriber, page.Choices.Entered = who, nil
+	return nil
+}
+
+func (s *site) endpointPause(r *http.Request, h *subscribers.Hook, page *templates.EndpointPage) (err error) {
+	page.Done, page.PauseUntil = "paused", r.PostForm.Get("until")
+	h.Subscriber, err = s.pauseDoor(r, h.Subscriber)
+	return err
+}
+
+func (s *site) endpointResume(r *http.Request, h *subscribers.Hook, page *templates.EndpointPage) (err error) {
+	page.Done = "resumed"
+	h.Subscriber, err = s.resumeDoor(r, h.Subscriber)
+	return err
+}
+
+// endpointReplay sends one message again, under its own id.
+func (s *site) endpointReplay(r *http.Request, h *subscribers.Hook, page *templates.EndpointPage) error {
+	if h.State != subscribers.Active {
+		return wrong("state", "state")
+	}
+	id, err := notifier.ParseDeliveryID(r.PostForm.Get("delivery"))
+	if err == nil && id.Reader() != int64(h.Number) {
+		err = notifier.ErrNotFound
+	}
+	if err == nil {
+		err = s.endpoints.Attempts.Replay(acting(r, h.Number), h.Number, id)
+	}
+	var bad *notifier.Invalid
+	switch {
+	case errors.Is(err, notifier.ErrNotFound):
+		return wrong("delivery", "delivery")
+	case errors.As(err, &bad), errors.Is(err, notifier.ErrConflict):
+		return wrong("state", "state")
+	}
+	page.Done = "replayed"
+	return err
+}
+
+// endpointRecover sends everything again that the endpoint did not take since a
+// time, by the clock of whoever looks after it.
+func (s *site) endpointRecover(r *http.Request, h *subscribers.Hook, page *templates.EndpointPage) error {
+	page.Since = strings.TrimSpace(r.PostForm.Get("since"))
+	if h.State != subscribers.Active {
+		return wrong("state", "state")
+	}
+	since, err := readMoment(page.Since, s.location(h.Subscriber))
+	if now := s.now(); err != nil || since.After(now) || now.Sub(since) > furthestBack {
+		return wrong("since", "since")
+	}
+	page.Done = "recovered"
+	page.Count, err = s.endpoints.Attempts.RecoverEndpoint(acting(r, h.Number), h.Number, since)
+	return err
+}
+
+// readMoment reads what a field of type datetime-local sends.
+func readMoment(text string, zone *time.Location) (at time.Time, err error) {
+	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04"} {
+		if at, err = time.ParseInLocation(layout, text, zone); err == nil {
+			return at.UTC(), nil
+		}
+	}
+	return at, err
+}
+
+// endpointShow fills the page in with what is kept.
+func (s *site) endpointShow(r *http.Request, h subscribers.Hook, path string, page templates.EndpointPage) (answer, error) {
+	parts, err := s.posts.Components(r.Context())
+	if err != nil {
+		return answer{}, err
+	}
+	page.Attempts, page.Older, err = s.endpoints.Attempts.Attempts(r.Context(), h.Number, page.Cursor, attemptsPerPage)
+	var bad *notifier.Invalid
+	if page.Cursor != "" && (errors.As(err, &bad) || errors.Is(err, notifier.ErrNotFound)) { // no page of ours leads there
+		page.Cursor = ""
+		page.Attempts, page.Older, err = s.endpoints.Attempts.Attempts(r.Context(), h.Number, "", attemptsPerPage)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	if page.Choices.Entered == nil {
+		page.Choices.Entered = chosen(h.Subscriber)
+	}
+	page.Choices.Components = parts
+	page.Path, page.URL, page.Contact, page.Now = path, h.Address, h.Contact, s.now()
+	page.State, page.Until = string(h.State), h.PausedUntil
+	page.Off, page.OffAt, page.Failing = string(h.DisabledWhy), h.DisabledAt, h.FailingSince
+	page.Confirmed, page.Proven, page.Shown = !h.ContactAt.IsZero(), !h.ProvenAt.IsZero(), !h.SecretShownAt.IsZero()
+	page.OldUntil, page.HasToken = h.OldSecretUntil, h.HasToken
+	if h.State != subscribers.Unsubscribed {
+		page.Leave = "/unsubscribe/" + s.links.Token(subscribers.ForUnsubscribe, h.Number, time.Time{})
+	}
+	return answer{name: templates.PageEndpointManage, data: page, lang: h.Language}, nil
+}
+
+// goneIf says of what is not there that it is there no longer.
+func goneIf(err error) error {
+	if errors.Is(err, notifier.ErrNotFound) {
+		return errGone
+	}
+	return err
+}

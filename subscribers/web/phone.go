@@ -1,0 +1,178 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+	"allclear/templates"
+)
+
+// Phones is what the pages of phones need. All are mandatory but Countries.
+type Phones struct {
+	Codes Codes
+	// Short reads the token of the short link in a text message. Its errors are
+	// subscribers.ErrLink and ErrLinkExpired.
+	Short func(token string) (subscribers.Number, error)
+	// Countries are those whose numbers may sign up, by their ISO 3166 codes;
+	// empty: every country's.
+	Countries []string
+}
+
+// Codes judges the code that was sent to a phone: whose it is by now, or
+// subscribers.ErrCode, ErrCodeExpired or ErrCodeTries.
+type Codes interface {
+	CheckCode(ctx context.Context, phone, code string) (subscribers.Subscriber, error)
+}
+
+// phoneFields are those that a person fills in to sign a phone up.
+var phoneFields = []string{"address", "components", "kinds", "severity", "cadence", "quiet_from", "quiet_until", "timezone", "language"}
+
+func (s *site) phoneDoor() door {
+	return door{site: s, gate: s.gate.For("phone"), name: "phone", fields: phoneFields}
+}
+
+// phoneForm shows the form.
+func (s *site) phoneForm(r *http.Request) (answer, error) {
+	return s.phonePage(r, url.Values{}, nil, http.StatusOK)
+}
+
+func (s *site) phonePage(r *http.Request, in url.Values, wrong []templates.WrongField, status int) (answer, error) {
+	parts, err := s.offer.get(r.Context(), s.now())
+	if err != nil {
+		return answer{}, err
+	}
+	d := s.phoneDoor()
+	return answer{name: templates.PagePhone, status: status, data: templates.PhoneForm{
+		Token: d.gate.Form(s.now()), Choices: templates.Choices{Components: parts, Cadences: cadences(), Entered: enteredOf(in, d.fields), Wrong: wrong},
+	}}, nil
+}
+
+// phoneSignUp takes what somebody asks for and asks for the code, whether one is
+// sent or not: nobody is told whether a number is known.
+func (s *site) phoneSignUp(r *http.Request) (answer, error) {
+	if err := s.form(r); err != nil {
+		return answer{}, err
+	}
+	in, d := r.PostForm, s.phoneDoor()
+	parts, err := s.offer.get(r.Context(), s.now())
+	if err != nil {
+		return answer{}, err
+	}
+	who, wrong := readPhone(in, parts, s.pages.Speaks, s.phones.Countries)
+	if len(wrong) > 0 {
+		return s.phonePage(r, in, wrong, http.StatusUnprocessableEntity)
+	}
+	proof, again := d.judge(in, who.Address)
+	if again != nil {
+		return *again, nil
+	}
+	if !trapped(in) {
+		full, err := d.queue(r, who, proof)
+		if err != nil || full != nil {
+			return full.or(err)
+		}
+	}
+	return answer{name: templates.PagePhoneCode, data: templates.PhoneCode{Phone: who.Address, Pass: d.gate.Pass(who.Address, s.now())}}, nil
+}
+
+// readPhone makes a subscriber of what was entered, and says what of it is wrong.
+func readPhone(in url.Values, known []notifier.Component, speaks func(lang string) bool, countries []string) (subscribers.Subscriber, []templates.WrongField) {
+	e := entry{in: in, fields: phoneFields, channel: notifier.SMS}
+	e.refuse()
+	who := subscribers.Subscriber{Channel: notifier.SMS, State: subscribers.Pending}
+	var err error
+	switch who.Address, err = subscribers.ParsePhone(e.one("address")); {
+	case err != nil:
+		e.is("address", "address")
+	case len(countries) > 0 && !slices.Contains(countries, subscribers.Country(who.Address)):
+		e.is("address", "country")
+	}
+	e.phone(&who, known, speaks)
+	e.whole(&who)
+	return who, e.wrong
+}
+
+// phone reads what can be changed of a phone later, too.
+func (e *entry) phone(who *subscribers.Subscriber, known []notifier.Component, speaks func(lang string) bool) {
+	e.common(who, known, speaks)
+	who.Filter.Kinds = nil
+	for _, k := range e.many("kinds") {
+		if !slices.Contains(notifier.Kinds, notifier.Kind(k)) {
+			e.is("kinds", "kinds")
+			break
+		}
+		who.Filter.Kinds = append(who.Filter.Kinds, notifier.Kind(k))
+	}
+	if len(who.Filter.Kinds) == len(notifier.Kinds) {
+		who.Filter.Kinds = nil // all, and whatever comes
+	}
+	switch c := e.text("cadence"); {
+	case c == "":
+		who.Cadence = subscribers.Instant
+	case slices.Contains([]string{string(subscribers.Instant), string(subscribers.Milestones)}, c):
+		who.Cadence = subscribers.Cadence(c)
+	default:
+		e.is("cadence", "cadence")
+	}
+	from, until := e.text("quiet_from"), e.text("quiet_until")
+	who.Quiet = ""
+	if from != "" || until != "" {
+		who.Quiet = notifier.Quiet(from + "-" + until)
+	}
+	if err := who.Quiet.Validate(); err != nil {
+		e.is("quiet", "quiet")
+	}
+}
+
+// phoneAgain leads to the form whoever opens the page of the code by itself.
+func (s *site) phoneAgain(r *http.Request) (answer, error) { return s.phoneForm(r) }
+
+var sixDigits = regexp.MustCompile(`^[0-9]{6}$`)
+
+// phoneCode confirms a phone by the code that was sent to it. Only who came
+// through the form with a number may guess at its code.
+func (s *site) phoneCode(r *http.Request) (answer, error) {
+	if err := s.form(r); err != nil {
+		return answer{}, err
+	}
+	in, d := r.PostForm, s.phoneDoor()
+	phone, err := subscribers.ParsePhone(in.Get("address"))
+	if err == nil {
+		err = d.gate.CheckPass(in.Get("pass"), phone, s.now())
+	}
+	if err != nil {
+		return s.phonePage(r, in, []templates.WrongField{{Field: "", Why: "old"}}, http.StatusUnprocessableEntity) //nolint:nilerr // it is told on the page
+	}
+	page := templates.PhoneCode{Phone: phone, Pass: in.Get("pass"), Code: notifier.Clip(in.Get("code"))}
+	code := strings.Map(func(c rune) rune {
+		if strings.ContainsRune(" \t\u00a0-", c) {
+			return -1
+		}
+		return c
+	}, in.Get("code"))
+	if !sixDigits.MatchString(code) { // no code of ours: it costs no try
+		page.Wrong = "digits"
+	} else {
+		who, err := s.phones.Codes.CheckCode(r.Context(), phone, code)
+		switch {
+		case err == nil:
+			return answer{name: templates.PagePhoneDone, data: templates.ActionPage{Manage: s.managePath(who.Number)}, lang: who.Language}, nil
+		case errors.Is(err, subscribers.ErrCode), errors.Is(err, notifier.ErrNotFound):
+			page.Wrong = "code"
+		case errors.Is(err, subscribers.ErrCodeExpired):
+			page.Wrong = "late"
+		case errors.Is(err, subscribers.ErrCodeTries):
+			page.Wrong = "tries"
+		default:
+			return answer{}, err
+		}
+	}
+	return answer{name: templates.PagePhoneCode, status: http.StatusUnprocessableEntity, data: page}, nil
+}
