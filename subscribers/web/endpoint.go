@@ -8,6 +8,7 @@ import (
 
 	"allclear/notifier"
 	"allclear/subscribers"
+	"allclear/subscribers/web/gate"
 	"allclear/templates"
 )
 
@@ -157,7 +158,10 @@ func (s *site) endpointConfirm(r *http.Request, who subscribers.Subscriber) (ans
 	if !h.ContactAt.IsZero() && h.State != subscribers.Pending {
 		return s.endpointConfirmed(r, h), nil
 	}
-	if h, err = s.endpoints.Hooks.ConfirmContact(acting(r, who.Number), who.Number); err != nil {
+	if _, err = s.signUps.ConfirmSubscriber(acting(r, who.Number), who.Number, subscribers.Truncate(gate.Client(r, s.proxies))); err == nil {
+		h, err = s.endpoints.Hooks.Hook(r.Context(), who.Number)
+	}
+	if err != nil {
 		return answer{}, goneIf(err)
 	}
 	return s.endpointShow(r, h, s.managePath(h.Number), templates.EndpointPage{Done: "confirmed"})

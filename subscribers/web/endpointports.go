@@ -27,7 +27,6 @@ type Endpoints struct {
 // Hooks keeps endpoints as whoever looks after them sees them.
 type Hooks interface {
 	Hook(ctx context.Context, n subscribers.Number) (subscribers.Hook, error)
-	ConfirmContact(ctx context.Context, n subscribers.Number) (subscribers.Hook, error)
 	NoteTest(ctx context.Context, n subscribers.Number, a notifier.Attempt) (subscribers.Hook, error)
 }
 
