@@ -15,7 +15,7 @@ import (
 type suppressionCmd struct {
 	Add    suppressionAddCmd    `cmd:"" help:"Never write to an address again, whoever asks."`
 	Remove suppressionRemoveCmd `cmd:"" help:"Allow an address again."`
-	List   suppressionListCmd   `cmd:"" help:"List the suppressed addresses."`
+	List   suppressionListCmd   `cmd:"" help:"List the suppressed addresses; where one was erased at its owner's wish, \"erased\" stands for it."`
 }
 
 type suppressionAddCmd struct {
