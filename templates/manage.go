@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"html/template"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +33,6 @@ type ManagePage struct {
 	Cadence  string
 	Cadences []string // those that can be had
 	Timezone string
-	Zones    []string // to choose from; nil is all
 	Language string
 
 	PauseUntil string // as it was entered, 2026-11-30
@@ -78,7 +78,8 @@ type manage struct {
 	Levels   []option // severities
 	Rhythms  []option // cadences
 	Tongues  []option // languages
-	First    string   // the first day a pause may end on
+	Zones    template.HTML
+	First    string // the first day a pause may end on
 	Lines    []toldLine
 	Moving   string
 }
@@ -110,9 +111,7 @@ func (p *Pages) manage(f frame, data ManagePage) manage {
 	cat := f.cat
 	times := Times{cat: cat, zone: p.set.location(data.Timezone)}
 	m := manage{frame: f, ManagePage: data, First: data.Now.In(times.zone).AddDate(0, 0, 1).Format(time.DateOnly)}
-	if m.Zones == nil {
-		m.Zones = zones()
-	}
+	m.Zones = zoneOptions()
 	m.Heading = cat.must("page.manage.title")
 	if slices.Contains(doings(), data.Done) {
 		m.Heading = cat.must("page.manage.done." + data.Done)

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"html/template"
 	"maps"
 	"net/url"
 	"slices"
@@ -50,7 +51,7 @@ type subscribeBox struct {
 	Address, Timezone         string
 	Parts, Kinds              []choice
 	Levels, Cadences, Tongues []choice
-	Zones                     []string
+	Zones                     template.HTML // options
 	Wrong                     []wrongShown
 	Endpoints, Phones         string // where those are registered; "" where they cannot be
 	Open                      bool   // what stands behind "more" is shown
@@ -83,7 +84,7 @@ func (p *Pages) subscribeBox(cat *catalogue, form SubscribeForm) subscribeBox {
 	in := form.Entered
 	b := subscribeBox{
 		Words: Words{cat}, Brand: p.set.brand, Action: p.set.root + "/subscribe", Token: form.Token,
-		Address: in.Get("address"), Timezone: in.Get("timezone"), Zones: zones(), Lead: !form.Whole,
+		Address: in.Get("address"), Timezone: in.Get("timezone"), Zones: zoneOptions(), Lead: !form.Whole,
 	}
 	if form.Endpoints && form.Only == nil {
 		b.Endpoints = p.set.root + "/endpoints"
