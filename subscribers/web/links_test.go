@@ -26,7 +26,7 @@ func TestConfirmingTakesOneButtonAndSendsNothing(t *testing.T) {
 	h := newHouse(t)
 	n := h.reader("ann@example.com", subscribers.Pending)
 	link := h.confirmLink(n)
-	h.ask(http.MethodGet, link, "").says(http.StatusOK, `<form method="post">`, "Confirm")
+	h.ask(http.MethodGet, link, "").says(http.StatusOK, `<form method="post" action="?">`, "Confirm")
 	for range 2 {
 		h.ask(http.MethodPost, link, "").says(http.StatusOK, "You are subscribed")
 		h.pass(time.Hour)
