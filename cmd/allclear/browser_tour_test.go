@@ -258,7 +258,8 @@ var stops = []stop{
 		w.send("main button", http.StatusOK)
 	}},
 	{"group-owner", false, func(w *tour) {
-		w.by("manage", subscribers.ForOwner, w.reader(object{"group": true, "contact": "owner@example.org"}), time.Hour, http.StatusOK)
+		n := w.reader(object{"group": true, "contact": "owner@example.org"})
+		w.at("/manage/"+w.s.links.TokenAbout(subscribers.ForOwner, n, w.clock.now().Add(time.Hour), "owner@example.org"), http.StatusOK)
 	}},
 	{"leave", true, func(w *tour) {
 		w.by("unsubscribe", subscribers.ForUnsubscribe, w.reader(nil), time.Hour, http.StatusOK)
