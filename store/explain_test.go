@@ -8,12 +8,12 @@ import (
 )
 
 // Explained runs do and returns the plan of every statement about deliveries
-// that it led to, below the statement itself.
+// or attempts that it led to, below the statement itself.
 func (s *Store) Explained(t testing.TB, do func()) (plans []string) {
 	t.Helper()
 	note := func(tx *gorm.DB) {
 		statement := tx.Statement.SQL.String()
-		if !strings.Contains(statement, "deliveries") {
+		if !strings.Contains(statement, "deliveries") && !strings.Contains(statement, "attempts") {
 			return
 		}
 		explain := `EXPLAIN `

@@ -103,6 +103,9 @@ func (b *box) planned(name string, do func(), words ...string) {
 		if scans(p) {
 			b.t.Errorf("%s scans deliveries:\n%s", name, p)
 		}
+		if readsAllAttempts.MatchString(p) {
+			b.t.Errorf("%s reads all attempts:\n%s", name, p)
+		}
 	}
 	for _, w := range words {
 		if !strings.Contains(all, w) {
