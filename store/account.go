@@ -14,15 +14,20 @@ import (
 )
 
 // SendLink mails whoever has an address the link to their subscription, or the
-// owner where many read the address. At most one such mail goes to a subscriber
-// in a day, and no more than the budgets of who asks hold. It reports whether there was something to send, which must not be
-// told to whoever asked.
+// owner where many read the address, and those to the endpoints that it is the
+// contact of. At most one such mail goes to a subscriber in a day, and no more
+// than the budgets of who asks hold. It reports whether there was something to
+// send, which must not be told to whoever asked.
 func (s *Store) SendLink(ctx context.Context, lost subscribers.Lost) (sent bool, err error) {
 	channel, address := notifier.Email, lost.Address
 	// A look first: most of those who ask for others' addresses ask for none that
 	// is here, and even an empty transaction would keep others from writing.
 	found, err := present(s.conn(ctx), "subscribers", channel, []string{address})
-	if err != nil || len(found) == 0 {
+	if err != nil {
+		return false, translate(err)
+	}
+	hooks, err := s.hooksOf(s.conn(ctx), address)
+	if err != nil || len(found)+len(hooks) == 0 {
 		return false, translate(err)
 	}
 	err = s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
@@ -35,18 +40,44 @@ func (s *Store) SendLink(ctx context.Context, lost subscribers.Lost) (sent bool,
 		if err != nil {
 			return err
 		}
-		row, ok := rows[address]
-		if !ok {
-			return nil
+		if hooks, err = s.hooksOf(tx, address); err != nil {
+			return err
+		}
+		if row, ok := rows[address]; ok {
+			hooks = append(hooks, row)
 		}
 		d := registrar{store: s, tx: tx, limits: subscribers.SignUpLimits(), now: s.Now()}
-		sent, err = s.sendLink(ctx, tx, row.subscriber(), func() (bool, error) {
-			bill, err := d.pay(lost.Purses())
-			return bill.refused == "" && err == nil, err
-		})
-		return err
+		paid := false // for all that this one asked for
+		for _, row := range hooks {
+			one, err := s.sendLink(ctx, tx, row.subscriber(), func() (bool, error) {
+				if paid {
+					return true, nil
+				}
+				bill, err := d.pay(lost.Purses())
+				paid = bill.refused == "" && err == nil
+				return paid, err
+			})
+			if err != nil {
+				return err
+			}
+			sent = sent || one
+		}
+		return nil
 	})
 	return sent, err
+}
+
+// maxLinks is how many endpoints of one contact are told of at a time.
+const maxLinks = 10
+
+// hooksOf are the endpoints that an address is the contact of.
+func (s *Store) hooksOf(db *gorm.DB, address string) ([]subscriberRow, error) {
+	var rows []subscriberRow
+	if err := db.Raw(`SELECT * FROM subscribers WHERE contact <> '' AND contact = ? AND channel = ? ORDER BY number LIMIT ?`,
+		address, string(notifier.Webhook), maxLinks).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("look for a contact's endpoints: %w", err)
+	}
+	return rows, nil
 }
 
 // SendOwner is SendLink for a group's subscriber that is known.

@@ -409,3 +409,31 @@ func TestAContactIsErasedFromItsEndpoints(t *testing.T) {
 		b.sound()
 	})
 }
+
+func TestTheLinkToAnEndpointIsMailedToItsContact(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		for i := range 2 {
+			b.addHook(fmt.Sprintf("https://example.com/%d", i), subscribers.Active)
+		}
+		_, err := b.AddSubscriber(b.ctx, reader("ops@example.com", subscribers.Active), nil)
+		b.must(err)
+		for i, want := range []bool{true, false} {
+			if sent, err := b.SendLink(b.ctx, subscribers.Lost{Address: "ops@example.com"}); sent != want || err != nil {
+				t.Errorf("%d: %t, %v", i, sent, err)
+			}
+		}
+		if sent, err := b.SendLink(b.ctx, subscribers.Lost{Address: "eve@example.com"}); sent || err != nil {
+			t.Errorf("for another: %t, %v", sent, err)
+		}
+		b.expand(10)
+		got := b.claim("w", 10)
+		if len(got) != 3 {
+			t.Fatalf("claimed %+v", got)
+		}
+		for _, d := range got {
+			if d.Address != "ops@example.com" {
+				t.Errorf("to %s", d.Address)
+			}
+		}
+	})
+}
