@@ -53,7 +53,7 @@ func (s *Set) text(story notifier.Story, c circumstances, key string) (*notifier
 		}
 		for _, when := range []string{smsWhen(story, m, c.times), ""} {
 			l.Text = s.smsText(m.Subject, when, s.base+"/s/"+short, c)
-			if segments(l.Text) <= smsSegments || n <= 1 && when == "" {
+			if notifier.MeasureText(l.Text).Segments <= smsSegments || n <= 1 && when == "" {
 				return l, nil
 			}
 		}
@@ -121,4 +121,4 @@ func (r *Renderer) personalText(t tale, d notifier.Delivery) (*notifier.Letter, 
 var unisolated = strings.NewReplacer("\u2066", "", "\u2067", "", "\u2068", "", "\u2069", "", "\u200b", "")
 
 // forPhone writes a text as it is sent.
-func forPhone(s string) string { return smsPlain(oneLine(unisolated.Replace(s))) }
+func forPhone(s string) string { return notifier.PlainText(oneLine(unisolated.Replace(s))) }

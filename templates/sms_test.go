@@ -36,7 +36,7 @@ func phoned(t testing.TB, s *Set, tale notifier.Story, told int64, language, zon
 	if len(l.Blanks) != 1 || len(l.Blanks[0].Mark) != shortSize || strings.Count(l.Text, l.Blanks[0].Mark) != 1 || strings.Contains(l.Text, "\n") || l.HTML != "" || l.Body != nil {
 		t.Fatalf("%+v", l)
 	}
-	if n := segments(l.Text); n > smsSegments {
+	if n := notifier.MeasureText(l.Text).Segments; n > smsSegments {
 		t.Errorf("%d segments: %s", n, l.Text)
 	}
 	return strings.Replace(l.Text, l.Blanks[0].Mark, "TOKENOF16CHARSxx", 1)
@@ -52,7 +52,7 @@ func TestEverySMSReadsAsTheGoldenFilesSay(t *testing.T) {
 				c.change(&tale)
 			}
 			text := phoned(t, s, tale, c.told, lang, "Europe/Oslo")
-			fmt.Fprintf(&out, "%s (%d): %s\n", c.name, segments(text), text)
+			fmt.Fprintf(&out, "%s (%d): %s\n", c.name, notifier.MeasureText(text).Segments, text)
 		}
 		golden(t, "sms."+lang+".txt", out.String())
 	}
@@ -108,7 +108,7 @@ func TestTypographyDoesNotMakeAnSMSDearer(t *testing.T) {
 	tale := story("incident-updated")
 	tale.Incident.Title = "The “new” shelf – imap7’s – doesn’t answer…"
 	text := phoned(t, newSet(t), tale, 0, "fr", "UTC")
-	if _, ok := septets(text); !ok {
+	if notifier.MeasureText(text).Encoding != notifier.GSM7 {
 		t.Errorf("not in the alphabet: %q", text)
 	}
 }
@@ -123,11 +123,11 @@ func TestAPhoneIsSentItsCodeAndItsLink(t *testing.T) {
 		d.Channel, d.Language, d.Quiet, d.Zone = notifier.SMS, lang, "00:00-23:59", "UTC"
 		m := render(t, r, d)
 		code := phones{}.Code(41, d.AcceptedAt)
-		if l := m.Letter; !strings.Contains(l.Text, code) || len(l.Blanks) != 0 || len(m.Fill) != 0 || l.Key != "" || l.Lane != notifier.LaneConfirm || segments(l.Text) > smsSegments || !strings.HasPrefix(l.Text, "Example Status") {
+		if l := m.Letter; !strings.Contains(l.Text, code) || len(l.Blanks) != 0 || len(m.Fill) != 0 || l.Key != "" || l.Lane != notifier.LaneConfirm || notifier.MeasureText(l.Text).Segments > smsSegments || !strings.HasPrefix(l.Text, "Example Status") {
 			t.Errorf("%s: %+v", lang, l)
 		}
 		d.ID = notifier.MakeDeliveryID(8, 41)
-		if l := render(t, r, d).Letter; !strings.Contains(l.Text, "https://status.example.com/s/S-41-xxxxxxxxxxx") || segments(l.Text) > smsSegments {
+		if l := render(t, r, d).Letter; !strings.Contains(l.Text, "https://status.example.com/s/S-41-xxxxxxxxxxx") || notifier.MeasureText(l.Text).Segments > smsSegments {
 			t.Errorf("%s: %+v", lang, l)
 		}
 		d.ID = notifier.MakeDeliveryID(9, 41)
