@@ -1,0 +1,135 @@
+package sms
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"allclear/notifier"
+)
+
+// Text is one message on its way to a gateway.
+type Text struct {
+	ID     string // the delivery's; the same on every try
+	To     string // E.164
+	Body   string
+	Size   notifier.TextSize
+	Report string // where the gateway may say what became of it; "" for nowhere
+}
+
+// Gateway hands texts over. Every error is a *notifier.SendError.
+type Gateway interface {
+	// Name is the word for it in addresses and logs: twilio, kannel, template.
+	Name() string
+	Send(ctx context.Context, t Text) (notifier.Receipt, error)
+}
+
+// How long a gateway may take, and how much of its answer is read.
+const (
+	answerTime = 15 * time.Second
+	answerSize = 16 << 10
+)
+
+// line is how a gateway is reached.
+type line struct {
+	name   string
+	client *http.Client
+}
+
+func newLine(name string) line {
+	return line{name: name, client: &http.Client{
+		Transport: &http.Transport{
+			MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 10 * time.Second,
+			MaxResponseHeaderBytes: answerSize, DisableCompression: true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:       answerTime,
+	}}
+}
+
+// reply is what a gateway answered.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+	took   time.Duration
+}
+
+// ask makes a request. Where the request had left and no answer came, nobody
+// knows whether the message was taken: that is a failure for good.
+func (l line) ask(ctx context.Context, r *http.Request) (reply, error) {
+	var left atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { left.Store(true) }})
+	began := time.Now()
+	res, err := l.client.Do(r.WithContext(ctx))
+	if err == nil {
+		defer res.Body.Close()
+		var body []byte
+		body, err = io.ReadAll(io.LimitReader(res.Body, answerSize))
+		if err == nil || res.StatusCode >= 300 {
+			return reply{res.StatusCode, res.Header, body, time.Since(began)}, nil
+		}
+	}
+	var u *url.Error
+	if errors.As(err, &u) { // its text holds the address, and with it passwords
+		err = u.Err
+	}
+	se := &notifier.SendError{Fault: notifier.FaultRelay, Stage: "dial", Receipt: notifier.Receipt{Relay: l.name, Took: time.Since(began)}, Err: err}
+	if left.Load() {
+		se.Fault, se.Permanent, se.Stage = notifier.FaultRecipient, true, "answer"
+		se.Receipt.Reply = "the gateway did not answer; it may have taken the message, so it is not sent again"
+	}
+	return reply{}, se
+}
+
+// receipt is what an answer says, in words fit for people.
+func (l line) receipt(a reply, words, remote string) notifier.Receipt {
+	return notifier.Receipt{
+		Relay: l.name, Reply: notifier.Clip(words), Remote: notifier.Clip(remote), Status: a.status, Took: a.took, Answer: excerpt(a.body),
+	}
+}
+
+// refusal is an error by an answer's status, where the gateway's own words say no more.
+func (l line) refusal(a reply, words string) *notifier.SendError {
+	if words = strings.TrimSpace(words); words == "" {
+		words = fmt.Sprintf("%d %s", a.status, http.StatusText(a.status))
+	}
+	se := &notifier.SendError{Fault: notifier.FaultRecipient, Permanent: true, Code: a.status, Stage: "answer", Receipt: l.receipt(a, words, "")}
+	switch {
+	case a.status == http.StatusTooManyRequests, a.status >= 500:
+		se.Fault, se.Permanent, se.RetryAfter = notifier.FaultRelay, false, retryAfter(a.header)
+	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden, a.status == http.StatusNotFound, a.status < 400:
+		se.Fault, se.Permanent = notifier.FaultOurs, false
+	}
+	return se
+}
+
+// retryAfter reads seconds; a date is not worth the trouble here.
+func retryAfter(h http.Header) time.Duration {
+	n, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return min(time.Duration(min(n, 86400))*time.Second, time.Hour)
+}
+
+// excerpt is the beginning of an answer as text.
+func excerpt(body []byte) string {
+	if len(body) > notifier.AnswerSize {
+		body = body[:notifier.AnswerSize]
+		for i := 0; i < utf8.UTFMax && len(body) > 0 && !utf8.Valid(body); i++ {
+			body = body[:len(body)-1]
+		}
+	}
+	return string(bytes.ToValidUTF8(bytes.ReplaceAll(body, []byte{0}, nil), []byte("?")))
+}

@@ -1,0 +1,272 @@
+package sms
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // Twilio's own scheme
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"allclear/notifier"
+)
+
+// IntakePath is where gateways tell what became of messages and what people
+// answer; the gateway's name stands behind it.
+const IntakePath = "/intake/sms/"
+
+// maxIntake is the size of the largest call, in bytes.
+const maxIntake = 64 << 10
+
+// People is who stops and starts. first is false where that was so already.
+// Numbers that are not known may stop, too.
+type People interface {
+	StopPhone(ctx context.Context, phone string) (first bool, err error)
+	StartPhone(ctx context.Context, phone string) (first bool, err error)
+}
+
+// Reports takes what became of a message. Told again it changes nothing.
+type Reports interface {
+	ReportPhone(ctx context.Context, id notifier.DeliveryID, delivered bool, reply string) error
+}
+
+// Answer is which of the service's answers somebody gets.
+type Answer string
+
+// The answers.
+const (
+	Stopped Answer = "stopped"
+	Started Answer = "started"
+	Help    Answer = "help"
+)
+
+// IntakeOptions are what an Intake is made of. Everything is mandatory but Log.
+type IntakeOptions struct {
+	Gateway   Gateway
+	AuthToken string // what Twilio signs with
+	BaseURL   string // how gateways reach the service, without a slash at its end
+	Secret    []byte // signs the addresses that other gateways call
+	People    People
+	Reports   Reports
+	Words     func(ctx context.Context, a Answer, phone string) string // in the words of whoever owns the phone
+	Parse     func(phone string) (string, error)                       // a number as it is kept
+	Log       *slog.Logger
+}
+
+// Intake answers what gateways call.
+type Intake struct {
+	o IntakeOptions
+
+	mu   sync.Mutex
+	seen []string // ids of messages that were answered, the oldest first
+}
+
+// seenMost is how many ids are remembered: a gateway repeats within minutes.
+const seenMost = 1000
+
+// NewIntake makes one.
+func NewIntake(o IntakeOptions) *Intake {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Intake{o: o}
+}
+
+// ReportURL is the address for the report of one delivery.
+func (in *Intake) ReportURL(id notifier.DeliveryID) string {
+	return in.o.BaseURL + IntakePath + in.o.Gateway.Name() + "?delivery=" + id.String() + "&sig=" + in.sign("report "+id.String())
+}
+
+// InboundURL is the address that the gateway is to call for every message that
+// somebody sends; of Kannel with its own words for number and text.
+func (in *Intake) InboundURL() string {
+	u := in.o.BaseURL + IntakePath + in.o.Gateway.Name()
+	switch in.o.Gateway.(type) {
+	case *twilio:
+		return u
+	case *kannel:
+		return u + "?sig=" + in.sign("inbound") + "&from=%p&text=%a&id=%I"
+	}
+	return u + "?sig=" + in.sign("inbound")
+}
+
+func (in *Intake) sign(what string) string {
+	h := hmac.New(sha256.New, in.o.Secret)
+	h.Write([]byte("allclear sms " + what))
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// ServeHTTP takes one call.
+func (in *Intake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if r.URL.Path != IntakePath+in.o.Gateway.Name() {
+		http.Error(w, "there is no such gateway", http.StatusNotFound)
+		return
+	}
+	if r.Method != http.MethodPost && r.Method != http.MethodGet {
+		w.Header().Set("Allow", "GET, POST")
+		http.Error(w, "use GET or POST", http.StatusMethodNotAllowed)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxIntake))
+	if err != nil {
+		http.Error(w, "the body is too large or cannot be read", http.StatusRequestEntityTooLarge)
+		return
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		http.Error(w, "the body is no form", http.StatusBadRequest)
+		return
+	}
+	if !in.genuine(r, form) {
+		http.Error(w, "the signature is missing or wrong", http.StatusForbidden)
+		return
+	}
+	get := func(names ...string) string {
+		for _, n := range names {
+			if v := form.Get(n); v != "" {
+				return v
+			}
+			if v := r.URL.Query().Get(n); v != "" {
+				return v
+			}
+		}
+		return ""
+	}
+	if id := r.URL.Query().Get("delivery"); id != "" {
+		in.report(w, r, id, get)
+		return
+	}
+	in.inbound(w, r, get)
+}
+
+// genuine checks who calls: Twilio by its header, others by the address.
+func (in *Intake) genuine(r *http.Request, form url.Values) bool {
+	q := r.URL.Query()
+	if _, ok := in.o.Gateway.(*twilio); ok {
+		want := twilioSignature(in.o.AuthToken, in.o.BaseURL+r.URL.RequestURI(), form)
+		return hmac.Equal([]byte(want), []byte(r.Header.Get("X-Twilio-Signature")))
+	}
+	what := "inbound"
+	if id := q.Get("delivery"); id != "" {
+		what = "report " + id
+	}
+	return hmac.Equal([]byte(in.sign(what)), []byte(q.Get("sig")))
+}
+
+// twilioSignature signs a call as Twilio does: HMAC-SHA1 over the address and
+// every field of the form, sorted, name and value behind each other.
+func twilioSignature(token, address string, form url.Values) string {
+	h := hmac.New(sha1.New, []byte(token))
+	h.Write([]byte(address))
+	names := make([]string, 0, len(form))
+	for n := range form {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		values := slices.Clone(form[n])
+		slices.Sort(values)
+		for _, v := range slices.Compact(values) {
+			h.Write([]byte(n + v))
+		}
+	}
+	return base64.StdEncoding.EncodeToString(h.Sum(nil))
+}
+
+// report notes what became of a message. What is still on its way is no news.
+func (in *Intake) report(w http.ResponseWriter, r *http.Request, given string, get func(...string) string) {
+	id, err := notifier.ParseDeliveryID(given)
+	if err != nil {
+		http.Error(w, "delivery is no id", http.StatusBadRequest)
+		return
+	}
+	state := strings.ToLower(get("MessageStatus", "SmsStatus", "status", "type"))
+	reply := strings.TrimSpace(state + " " + get("ErrorCode", "answer", "reason"))
+	switch state {
+	case "delivered", "read", "1":
+		err = in.o.Reports.ReportPhone(r.Context(), id, true, notifier.Clip(reply))
+	case "undelivered", "failed", "rejected", "expired", "2", "16":
+		err = in.o.Reports.ReportPhone(r.Context(), id, false, notifier.Clip(reply))
+	}
+	if err != nil {
+		in.o.Log.Warn("note a delivery report", "gateway", in.o.Gateway.Name(), "delivery", id.String(), "error", err)
+		http.Error(w, "the report could not be kept; send it again", http.StatusServiceUnavailable)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// inbound obeys what somebody wrote, and answers once.
+func (in *Intake) inbound(w http.ResponseWriter, r *http.Request, get func(...string) string) {
+	phone, err := in.o.Parse(get("From", "from"))
+	if err != nil {
+		http.Error(w, "from is no telephone number", http.StatusBadRequest)
+		return
+	}
+	var said Answer
+	first := false
+	switch what := Understand(get("Body", "text")); what {
+	case Stopped:
+		said = what
+		first, err = in.o.People.StopPhone(r.Context(), phone)
+	case Started:
+		said = what
+		first, err = in.o.People.StartPhone(r.Context(), phone)
+	case Help:
+		said, first = what, true
+	}
+	if err != nil {
+		in.o.Log.Error("obey a text message", "gateway", in.o.Gateway.Name(), "error", err)
+		http.Error(w, "the message could not be obeyed; send it again", http.StatusServiceUnavailable)
+		return
+	}
+	words := ""
+	if first && in.fresh(get("MessageSid", "SmsMessageSid", "id")) {
+		words = in.o.Words(r.Context(), said, phone)
+	}
+	in.say(w, words)
+}
+
+// fresh reports whether the message with this id was not answered yet.
+func (in *Intake) fresh(id string) bool {
+	if id == "" {
+		return true
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if slices.Contains(in.seen, id) {
+		return false
+	}
+	if in.seen = append(in.seen, id); len(in.seen) > seenMost {
+		in.seen = slices.Delete(in.seen, 0, len(in.seen)-seenMost)
+	}
+	return true
+}
+
+// say answers in the gateway's own form; "" is nothing.
+func (in *Intake) say(w http.ResponseWriter, words string) {
+	if _, ok := in.o.Gateway.(*twilio); !ok {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, words)
+		return
+	}
+	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+	if words == "" {
+		_, _ = io.WriteString(w, `<?xml version="1.0" encoding="UTF-8"?><Response></Response>`)
+		return
+	}
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(words)) // into memory
+	_, _ = fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?><Response><Message>%s</Message></Response>`, b.String())
+}

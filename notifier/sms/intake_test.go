@@ -1,0 +1,142 @@
+package sms
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"allclear/notifier"
+)
+
+func call(in *Intake, method, target, form string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, strings.NewReader(form))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	in.ServeHTTP(w, r)
+	return w
+}
+
+func TestAStopIsObeyedHoweverOftenItComesAndAnsweredOnce(t *testing.T) {
+	const base = "https://status.example.com"
+	for name, make := range map[string]func() (*Intake, *ledger, func(sid, from, text string) *httptest.ResponseRecorder){
+		"twilio": func() (*Intake, *ledger, func(sid, from, text string) *httptest.ResponseRecorder) {
+			l := newLedger()
+			in := testIntake(&twilio{line: newLine("twilio")}, base, "auth", l)
+			return in, l, func(sid, from, text string) *httptest.ResponseRecorder {
+				form := url.Values{"MessageSid": {sid}, "From": {from}, "Body": {text}}
+				return call(in, http.MethodPost, "/intake/sms/twilio", form.Encode(), "X-Twilio-Signature", twilioSignature("auth", base+"/intake/sms/twilio", form))
+			}
+		},
+		"template": func() (*Intake, *ledger, func(sid, from, text string) *httptest.ResponseRecorder) {
+			l := newLedger()
+			in := testIntake(&templated{line: newLine("template")}, base, "", l)
+			return in, l, func(sid, from, text string) *httptest.ResponseRecorder {
+				return call(in, http.MethodPost, strings.TrimPrefix(in.InboundURL(), base), url.Values{"id": {sid}, "from": {from}, "text": {text}}.Encode())
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, l, say := make()
+			answers := 0
+			for range 100 {
+				w := say("SM1", "+4791234567", "Stop!")
+				if w.Code != http.StatusOK {
+					t.Fatalf("%d %s", w.Code, w.Body)
+				}
+				if strings.Contains(w.Body.String(), "stopped") {
+					answers++
+				}
+			}
+			if stopped, _ := l.see(); stopped["+4791234567"] != 100 || answers != 1 {
+				t.Errorf("told %d times, answered %d times", stopped["+4791234567"], answers)
+			}
+			if w := say("SM2", "+4791234567", "start"); !strings.Contains(w.Body.String(), "started") {
+				t.Errorf("start: %s", w.Body)
+			}
+			if w := say("SM3", "+4791234567", "what is going on?"); strings.Contains(w.Body.String(), "You said") {
+				t.Errorf("chatter was answered: %s", w.Body)
+			}
+			if w := say("SM4", "nobody", "STOP"); w.Code != http.StatusBadRequest {
+				t.Errorf("no number: %d", w.Code)
+			}
+		})
+	}
+}
+
+func TestACallThatNobodySignedChangesNothing(t *testing.T) {
+	const base = "https://status.example.com"
+	l := newLedger()
+	id := notifier.MakeDeliveryID(3, 7)
+	k := testIntake(&kannel{line: newLine("kannel")}, base, "", l)
+	report := strings.TrimPrefix(k.ReportURL(id), base)
+	tw := testIntake(&twilio{line: newLine("twilio")}, base, "auth", l)
+	form := url.Values{"From": {"+4791234567"}, "Body": {"STOP"}}.Encode()
+	for name, w := range map[string]*httptest.ResponseRecorder{
+		"no signature":                call(k, http.MethodGet, "/intake/sms/kannel?from=%2B4791234567&text=STOP", ""),
+		"another's report":            call(k, http.MethodGet, strings.Replace(report, "3-7", "3-8", 1)+"&type=2", ""),
+		"a report's for a message":    call(k, http.MethodGet, strings.Replace(report, "delivery=3-7&", "", 1)+"&from=%2B4791234567&text=STOP", ""),
+		"twilio without":              call(tw, http.MethodPost, "/intake/sms/twilio", form),
+		"twilio of another token":     call(tw, http.MethodPost, "/intake/sms/twilio", form, "X-Twilio-Signature", twilioSignature("other", base+"/intake/sms/twilio", nil)),
+		"twilio's at another address": call(tw, http.MethodPost, "/intake/sms/twilio?x=1", "", "X-Twilio-Signature", twilioSignature("auth", base+"/intake/sms/twilio", nil)),
+	} {
+		if w.Code != http.StatusForbidden {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	for target, want := range map[string]int{"/intake/sms/nosuch": 404, report: 405} {
+		if w := call(k, map[int]string{404: "GET", 405: "PUT"}[want], target, ""); w.Code != want {
+			t.Errorf("%s: %d", target, w.Code)
+		}
+	}
+	if w := call(k, http.MethodPost, report, strings.Repeat("x", maxIntake+1)); w.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("a large body: %d", w.Code)
+	}
+	if stopped, reports := l.see(); len(stopped)+len(reports) != 0 {
+		t.Errorf("something changed: %v %v", stopped, reports)
+	}
+	if w := call(k, http.MethodGet, report+"&type=2&answer=NACK%2F11", ""); w.Code != http.StatusNoContent {
+		t.Errorf("the true one: %d", w.Code)
+	}
+	if _, reports := l.see(); len(reports[id]) != 1 || reports[id][0] {
+		t.Errorf("reports %v", reports)
+	}
+	if w := call(k, http.MethodGet, report+"&type=8", ""); w.Code != http.StatusNoContent { // is on its way
+		t.Errorf("buffered: %d", w.Code)
+	}
+}
+
+func TestWhatPeopleWriteIsUnderstood(t *testing.T) {
+	for text, want := range map[string]Answer{
+		"STOP": Stopped, " stop. ": Stopped, "Stop please!!": Stopped, "STOPALL": Stopped, "stop all": Stopped, "unsubscribe": Stopped, "Cancel": Stopped, "END": Stopped,
+		"quit": Stopped, "REVOKE": Stopped, "OptOut": Stopped, "opt out": Stopped, "opt-out": Stopped, "ARRET": Stopped, "arrêt": Stopped, "remove me": Stopped,
+		"start": Started, "UNSTOP": Started, "yes": Started, "help": Help, "Info?": Help,
+		"": "", "yes, is it back?": "", "please help me": "", "don't stop": "", "1234": "", "🚀": "", "stopping": "",
+	} {
+		if got := Understand(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func FuzzAnyCallIsAnswered(f *testing.F) {
+	f.Add("from=%2B4791234567&text=STOP", "sig=x")
+	f.Add("%zz", "delivery=1-1")
+	l := newLedger()
+	in := testIntake(&templated{line: newLine("template")}, "https://status.example.com", "", l)
+	f.Fuzz(func(t *testing.T, form, query string) {
+		r := httptest.NewRequest(http.MethodPost, "/intake/sms/template", strings.NewReader(form))
+		r.URL.RawQuery = query
+		w := httptest.NewRecorder()
+		in.ServeHTTP(w, r)
+		_, _ = io.Copy(io.Discard, w.Result().Body)
+		if w.Code >= 500 {
+			t.Errorf("%d", w.Code)
+		}
+	})
+}

@@ -1,0 +1,112 @@
+package sms
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"allclear/notifier"
+)
+
+// Workers is how many messages an outbox should work on at once.
+const Workers = 8
+
+// Budget counts the segments of a day, over all processes. false: n more would
+// be more than limit, and nothing was counted.
+type Budget interface {
+	SpendSegments(ctx context.Context, day string, n, limit int) (bool, error)
+}
+
+// Options are what a Sender is made of.
+type Options struct {
+	Gateway Gateway          // mandatory
+	Now     func() time.Time // mandatory
+	Rate    float64          // messages a second; 0 is no bound
+	Budget  Budget           // with Limit
+	Limit   int              // segments a day (UTC); 0 is no bound
+	// Report makes the address for a delivery's report; nil: none are wanted.
+	Report func(notifier.DeliveryID) string
+	// Exhausted, if set, is told when the day's budget is used up, for every
+	// message that has to wait. It must not block.
+	Exhausted func(until time.Time)
+}
+
+// Sender is the sms channel's notifier.Sender.
+type Sender struct {
+	o    Options
+	pace *rate.Limiter
+}
+
+var _ notifier.Sender = (*Sender)(nil)
+
+// New makes a Sender.
+func New(o Options) *Sender {
+	s := &Sender{o: o}
+	if o.Rate > 0 {
+		s.pace = rate.NewLimiter(rate.Limit(o.Rate), max(int(o.Rate), 1))
+	}
+	return s
+}
+
+// Send hands m to the gateway. What the budget does not allow waits for the
+// next day, and what the pace does not allow for its turn: both come back as a
+// *notifier.NotBeforeError.
+func (s *Sender) Send(ctx context.Context, m *notifier.Message, f notifier.Flight) (notifier.Receipt, error) {
+	body := m.Letter.Text
+	for i, b := range m.Letter.Blanks {
+		if i < len(m.Fill) {
+			body = strings.ReplaceAll(body, b.Mark, m.Fill[i])
+		}
+	}
+	t := Text{ID: m.Delivery.String(), To: m.To, Body: notifier.PlainText(body)}
+	t.Size = notifier.MeasureText(t.Body)
+	if s.o.Report != nil {
+		t.Report = s.o.Report(m.Delivery)
+	}
+	if s.pace != nil {
+		now := s.o.Now()
+		if turn := s.pace.ReserveN(now, 1); turn.DelayFrom(now) > 0 {
+			wait := turn.DelayFrom(now)
+			turn.CancelAt(now)
+			return notifier.Receipt{}, &notifier.NotBeforeError{Until: now.Add(wait)}
+		}
+	}
+	// Paid before it is begun, because nothing may come between Begin and the
+	// first byte: who leaves in that moment costs the day some segments.
+	if err := s.spend(ctx, t.Size.Segments); err != nil {
+		return notifier.Receipt{}, err
+	}
+	if err := f.Begin(); err != nil {
+		return notifier.Receipt{}, err
+	}
+	r, err := s.o.Gateway.Send(ctx, t)
+	if err != nil {
+		return notifier.Receipt{}, err
+	}
+	if err := f.Taken(r); err != nil {
+		return notifier.Receipt{}, err
+	}
+	return r, nil
+}
+
+func (s *Sender) spend(ctx context.Context, segments int) error {
+	if s.o.Limit == 0 {
+		return nil
+	}
+	now := s.o.Now().UTC()
+	ok, err := s.o.Budget.SpendSegments(ctx, now.Format(time.DateOnly), segments, s.o.Limit)
+	if err != nil {
+		return &notifier.SendError{Fault: notifier.FaultRelay, Stage: "render", Err: fmt.Errorf("look at the day's budget: %w", err)}
+	}
+	if ok {
+		return nil
+	}
+	tomorrow := time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, time.UTC)
+	if s.o.Exhausted != nil {
+		s.o.Exhausted(tomorrow)
+	}
+	return &notifier.NotBeforeError{Until: tomorrow}
+}

@@ -1,0 +1,39 @@
+package sms
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// The words that people write to stop, to start and to ask, as carriers know
+// them (CTIA Messaging Principles and Best Practices), and ARRET in French.
+var (
+	stopWords  = []string{"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT", "ARRET", "REMOVE"}
+	startWords = []string{"START", "UNSTOP", "YES"}
+	helpWords  = []string{"HELP", "INFO", "AIDE"}
+)
+
+// Understand tells what somebody wants; "" is nothing that is known. A word to
+// stop counts wherever it comes first, because nobody who writes "stop please"
+// means anything else; the others only alone.
+func Understand(text string) Answer {
+	words := strings.FieldsFunc(strings.ToUpper(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.Is(unicode.M, r) })
+	for i, w := range words {
+		words[i] = strings.NewReplacer("Ê", "E", "E\u0302", "E").Replace(w)
+	}
+	switch {
+	case len(words) == 0:
+		return ""
+	case slices.Contains(stopWords, words[0]),
+		len(words) > 1 && (words[0]+words[1] == "OPTOUT" || words[0]+words[1] == "STOPALL"):
+		return Stopped
+	case len(words) > 1:
+		return ""
+	case slices.Contains(startWords, words[0]):
+		return Started
+	case slices.Contains(helpWords, words[0]):
+		return Help
+	}
+	return ""
+}
