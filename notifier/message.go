@@ -15,6 +15,9 @@ const (
 	SMS     Channel = "sms"
 )
 
+// Channels lists every channel.
+var Channels = []Channel{Email, Webhook, SMS}
+
 // Letter is what readers of one event with the same circumstances share (first
 // missed event, last told event, language, zone, theme): rendered once, and
 // never changed afterwards, so that a sender may keep what it derives from it

@@ -137,22 +137,13 @@ func (s *Subscriber) Validate() error {
 
 // validateDoor checks what depends on the channel.
 func (s *Subscriber) validateDoor() (err error) {
-	switch s.Channel {
-	case notifier.Email:
-		s.Address, err = ParseAddress(s.Address)
-	case notifier.Webhook:
-		s.Address, err = ParseEndpoint(s.Address)
-		if s.Format == "" {
-			s.Format = notifier.FormatStandard
-		}
-	case notifier.SMS:
-		s.Address, err = ParsePhone(s.Address)
-	default:
-		return notifier.Invalidf("channel", "%q is not one of email, webhook, sms", s.Channel)
+	if s.Address, err = ParseOn(s.Channel, s.Address); err != nil {
+		return err
+	}
+	if s.Channel == notifier.Webhook && s.Format == "" {
+		s.Format = notifier.FormatStandard
 	}
 	switch {
-	case err != nil:
-		return err
 	case s.Channel != notifier.Webhook && s.Format != "":
 		return notifier.Invalidf("format", "is only for webhooks")
 	case s.Channel != notifier.Webhook && len(s.Filter.Types) > 0:
@@ -167,6 +158,39 @@ func (s *Subscriber) validateDoor() (err error) {
 		return notifier.Invalidf("cadence", "is instant or milestones for sms; digests do not fit into a message")
 	}
 	return s.Quiet.Validate()
+}
+
+// ParseOn checks an address of a channel: ParseAddress, ParseEndpoint or
+// ParsePhone. The error is a *notifier.Invalid for address or channel.
+func ParseOn(c notifier.Channel, address string) (string, error) {
+	switch c {
+	case notifier.Email:
+		return ParseAddress(address)
+	case notifier.Webhook:
+		return ParseEndpoint(address)
+	case notifier.SMS:
+		return ParsePhone(address)
+	}
+	return "", notifier.Invalidf("channel", "%q is not one of email, webhook, sms", notifier.Clip(string(c)))
+}
+
+// ChannelOf guesses the channel of an address that somebody wrote without
+// naming it: a URL, a telephone number, or else mail.
+func ChannelOf(address string) notifier.Channel {
+	switch address = strings.TrimSpace(address); {
+	case strings.Contains(address, "://"):
+		return notifier.Webhook
+	case strings.HasPrefix(address, "+") && !strings.Contains(address, "@"):
+		return notifier.SMS
+	}
+	return notifier.Email
+}
+
+// ParseAny checks an address of the channel that it looks like.
+func ParseAny(address string) (notifier.Channel, string, error) {
+	c := ChannelOf(address)
+	kept, err := ParseOn(c, address)
+	return c, kept, err
 }
 
 func (s *Subscriber) validateGroup() error {

@@ -28,6 +28,7 @@ type Options struct {
 	NewID   func() string    // opaque, unguessable
 	Zone    *time.Location   // of clock times written without a zone; nil is UTC
 	Log     *slog.Logger     // nil is nowhere
+	Prober  Prober
 }
 
 // New makes the handler of everything below /api/.
@@ -38,7 +39,7 @@ func New(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &api{gate: o.Store, newID: o.NewID, log: o.Log}
+	a := &api{gate: o.Store, owners: o.Store, newID: o.NewID, log: o.Log}
 	return a.mux(routes(o))
 }
 
@@ -51,15 +52,17 @@ func routes(o Options) []route {
 		incidentRoom{incidents: o.Store, archive: o.Store, desk: desk, url: url}.routes(),
 		deliveryRoom{events: o.Store, deliveries: o.Store, archive: o.Store}.routes(),
 		queueRoom{store: o.Store, now: o.Now}.routes(),
-		subscriberRoom{store: o.Store, add: o.Store, desk: desk, log: o.Log}.routes(),
+		subscriberRoom{store: o.Store, add: o.Store, keys: o.Store, desk: desk, log: o.Log}.routes(),
 		suppressionRoom{store: o.Store, now: o.Now}.routes(),
+		endpointRoom{log: o.Store, keys: o.Store, tests: o.Store, prober: o.Prober, now: o.Now}.routes(),
 	)
 }
 
 type api struct {
-	gate  Gate
-	newID func() string
-	log   *slog.Logger
+	gate   Gate
+	owners Owners
+	newID  func() string
+	log    *slog.Logger
 }
 
 // route is one method of one path. Of do and stream it has one.
@@ -67,6 +70,7 @@ type route struct {
 	method string
 	path   string // below /api/v1, with {names}
 	role   notifier.Role
+	owner  bool // an endpoint's owner may, too, about its own endpoint
 	// do answers JSON with JSON. Its context carries who acts, and for a
 	// request with an Idempotency-Key the transaction. It may run more than once.
 	do func(ctx context.Context, q *request) (reply, error)
@@ -134,7 +138,7 @@ func (a *api) path(methods map[string]route) http.Handler {
 			a.fail(w, r, notifier.ErrNotFound)
 			return
 		}
-		token, err := a.enter(r, route.role)
+		token, err := a.enter(r, route)
 		if err != nil {
 			a.fail(w, r, err)
 			return

@@ -216,14 +216,11 @@ func oneOf[T ~string](values url.Values, name string, allowed []T) (T, error) {
 	return "", notifier.Invalidf(name, "%q is not one of %s", notifier.Clip(string(v)), strings.Join(names, ", "))
 }
 
-// address checks an address of a channel (email where none is named).
+// address checks an address of a channel, or of the one it looks like where none is named.
 func address(channel notifier.Channel, s string) (notifier.Channel, string, error) {
 	if channel == "" {
-		channel = notifier.Email
+		return subscribers.ParseAny(s)
 	}
-	if channel != notifier.Email {
-		return "", "", notifier.Invalidf("channel", "%q is not available; this version sends email", notifier.Clip(string(channel)))
-	}
-	kept, err := subscribers.ParseAddress(s)
+	kept, err := subscribers.ParseOn(channel, s)
 	return channel, kept, err
 }

@@ -27,9 +27,13 @@ func (b *bench) deliver(settle func(n int, d notifier.Delivery) notifier.Settlem
 			break
 		}
 	}
-	claimed, err := b.store.Claim(ctx, notifier.Claim{Worker: "w", Channel: notifier.Email, Lanes: notifier.Lanes, Limit: 100, Lease: time.Minute})
-	if err != nil {
-		b.t.Fatal(err)
+	var claimed []notifier.Delivery
+	for _, channel := range []notifier.Channel{notifier.Email, notifier.Webhook} {
+		some, err := b.store.Claim(ctx, notifier.Claim{Worker: "w", Channel: channel, Lanes: notifier.Lanes, Limit: 100, Lease: time.Minute})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		claimed = append(claimed, some...)
 	}
 	var batch []notifier.Settlement
 	for n, d := range claimed {
@@ -123,17 +127,21 @@ func everyCall(b *bench) {
 	uid := b.as(notifier.RoleViewer, http.MethodGet, "/incidents/"+id, "").text("updates.0.id")
 	event := b.as(notifier.RolePoster, http.MethodPost, "/incidents/"+id+"/publish", "{}").text("event_id")
 	who := b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", `{"address":"ann@example.com","state":"active"}`).text("id")
+	hook := b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", `{"channel":"webhook","address":"https://example.com/hook","contact":"ops@example.com","state":"active"}`).text("id")
 	b.as(notifier.RolePoster, http.MethodPost, "/incidents/"+id+"/updates", `{"body":"x"}`).is(http.StatusCreated)
 	b.as(notifier.RoleAdmin, http.MethodPost, "/suppressions", `{"address":"bob@example.com"}`)
 	b.deliver(func(int, notifier.Delivery) notifier.Settlement {
 		return notifier.Settlement{State: notifier.Failed, Tried: true}
 	})
 	delivery := b.as(notifier.RoleSender, http.MethodGet, "/deliveries?state=failed", "").text("items.0.id")
+	posted := b.as(notifier.RoleSender, http.MethodGet, "/deliveries?state=failed&address=https://example.com/hook", "").text("items.0.id")
+	b.as(notifier.RoleSender, http.MethodPost, "/subscribers/"+hook+"/replay", `{"delivery":"`+posted+`"}`).is(http.StatusAccepted) // before others are tried again
 	b.as(notifier.RoleAdmin, http.MethodPost, "/queue/pause", "{}").is(http.StatusOK)
 	b.as(notifier.RoleAdmin, http.MethodPost, "/queue/resume", "{}").is(http.StatusOK)
 	bodies := map[string]string{
 		"PATCH /components/{key}": `{"name":"Web"}`, "PATCH /incidents/{id}": `{"title":"y"}`, "PATCH /incidents/{id}/updates/{uid}": `{"body":"y"}`,
 		"PATCH /subscribers/{id}": `{"language":"de"}`, "DELETE /suppressions": `{"address":"bob@example.com"}`, "POST /subscribers/import": "address\n",
+		"POST /subscribers/{id}/recover": `{"since":"2026-11-01T00:00:00Z"}`,
 	}
 	ops := b.spec.operations()
 	slices.Reverse(ops)                                // what deletes comes last
@@ -153,6 +161,9 @@ func everyCall(b *bench) {
 			"/events/{id}": "/events/" + event, "/deliveries/{id}": "/deliveries/" + delivery, "/subscribers/{id}": "/subscribers/" + who,
 		} {
 			path = strings.Replace(path, from, to, 1)
+		}
+		for _, of := range []string{"attempts", "test", "rotate-secret", "recover", "replay", "token"} {
+			path = strings.Replace(path, "/subscribers/"+who+"/"+of, "/subscribers/"+hook+"/"+of, 1)
 		}
 		media := "application/json"
 		if op == "POST /subscribers/import" {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"allclear/notifier"
 	"allclear/subscribers"
@@ -73,6 +74,38 @@ type Gate interface {
 	Once(ctx context.Context, k notifier.OnceKey, do func(ctx context.Context) (notifier.Answer, error)) (notifier.Answer, bool, error)
 }
 
+// EndpointLog keeps what was posted to an endpoint, and posts it again.
+type EndpointLog interface {
+	Attempts(ctx context.Context, n subscribers.Number, cursor string, limit int) ([]notifier.Attempt, string, error)
+	Replay(ctx context.Context, n subscribers.Number, id notifier.DeliveryID) error
+	RecoverEndpoint(ctx context.Context, n subscribers.Number, since time.Time) (int, error)
+}
+
+// EndpointKeys makes what an endpoint and its owner are known by.
+type EndpointKeys interface {
+	// NewSecret is the secret of an endpoint that was just added, and is told once.
+	NewSecret(ctx context.Context, n subscribers.Number) (notifier.Secret, error)
+	RotateSecret(ctx context.Context, n subscribers.Number, overlap time.Duration) (notifier.Secret, error)
+	MakeEndpointToken(ctx context.Context, n subscribers.Number) (string, error)
+}
+
+// EndpointTests looks an endpoint up and notes how a test went.
+type EndpointTests interface {
+	Endpoint(ctx context.Context, reader int64) (notifier.Endpoint, error)
+	NoteTest(ctx context.Context, n subscribers.Number, tried notifier.Attempt) (subscribers.Hook, error)
+}
+
+// Owners knows the tokens of endpoints' owners.
+type Owners interface {
+	EndpointByToken(ctx context.Context, hash [32]byte) (subscribers.Number, error)
+}
+
+// Prober posts a signed test to an endpoint and waits for its answer. An error
+// is our own fault; the endpoint's stands in the attempt.
+type Prober interface {
+	Probe(ctx context.Context, e notifier.Endpoint) (notifier.Attempt, error)
+}
+
 // Store is all of them, for whoever wires the rooms together. Handlers hold
 // the one they need.
 type Store interface {
@@ -86,4 +119,8 @@ type Store interface {
 	subscribers.Importer
 	Suppressions
 	Gate
+	EndpointLog
+	EndpointKeys
+	EndpointTests
+	Owners
 }

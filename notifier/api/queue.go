@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,8 +119,8 @@ func scopeOf(q *request) (notifier.PauseScope, string, error) {
 	var err error
 	switch scope {
 	case notifier.PauseChannel:
-		if key != string(notifier.Email) {
-			err = notifier.Invalidf("channel", "%q is not available; this version sends email", notifier.Clip(key))
+		if !slices.Contains(notifier.Channels, notifier.Channel(key)) {
+			err = notifier.Invalidf("channel", "%q is not one of email, webhook, sms", notifier.Clip(key))
 		}
 	case notifier.PauseLane:
 		_, err = notifier.ParseLane(key)

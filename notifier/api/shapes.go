@@ -187,31 +187,39 @@ func showDelivery(d notifier.Delivery, event string) deliveryShape {
 }
 
 type subscriberShape struct {
-	ID             string              `json:"id"`
-	Channel        notifier.Channel    `json:"channel"`
-	Address        string              `json:"address"`
-	State          subscribers.State   `json:"state"`
-	Components     []string            `json:"components"`
-	Severity       notifier.Severity   `json:"severity"`
-	Kinds          []notifier.Kind     `json:"kinds"`
-	Cadence        subscribers.Cadence `json:"cadence"`
-	Timezone       *string             `json:"timezone"`
-	Language       *string             `json:"language"`
-	CreatedAt      *string             `json:"created_at"`
-	ConfirmedAt    *string             `json:"confirmed_at"`
-	UnsubscribedAt *string             `json:"unsubscribed_at"`
-	Group          bool                `json:"group"`
-	Contact        *string             `json:"contact"`
-	PausedUntil    *string             `json:"paused_until"`
-	LeaveReason    *string             `json:"leave_reason"`
-	Incident       *string             `json:"incident"`
+	ID             string               `json:"id"`
+	Channel        notifier.Channel     `json:"channel"`
+	Address        string               `json:"address"`
+	State          subscribers.State    `json:"state"`
+	Components     []string             `json:"components"`
+	Severity       notifier.Severity    `json:"severity"`
+	Kinds          []notifier.Kind      `json:"kinds"`
+	Cadence        subscribers.Cadence  `json:"cadence"`
+	Timezone       *string              `json:"timezone"`
+	Language       *string              `json:"language"`
+	CreatedAt      *string              `json:"created_at"`
+	ConfirmedAt    *string              `json:"confirmed_at"`
+	UnsubscribedAt *string              `json:"unsubscribed_at"`
+	Group          bool                 `json:"group"`
+	Contact        *string              `json:"contact"`
+	PausedUntil    *string              `json:"paused_until"`
+	LeaveReason    *string              `json:"leave_reason"`
+	Incident       *string              `json:"incident"`
+	Format         *notifier.Format     `json:"format"`
+	Types          []notifier.EventType `json:"types"`
+	Quiet          *string              `json:"quiet"`
 }
 
 func showSubscriber(s subscribers.Subscriber) subscriberShape {
+	var format *notifier.Format
+	if s.Format != "" {
+		format = &s.Format
+	}
 	return subscriberShape{
 		s.Number.String(), s.Channel, s.Address, s.State, keys(s.Filter.Components), s.Filter.Severity, keys(s.Filter.Kinds),
 		s.Cadence, text(s.Timezone), text(s.Language), moment(s.CreatedAt), moment(s.ConfirmedAt), moment(s.Unsubscribed),
 		s.Group, text(s.Contact), moment(s.PausedUntil), text(s.Left.Reason), text(s.Filter.Incident),
+		format, keys(s.Filter.Types), text(string(s.Quiet)),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 
 	"allclear/notifier"
 	"allclear/subscribers"
@@ -12,6 +13,7 @@ import (
 type subscriberRoom struct {
 	store Subscribers
 	add   subscribers.Importer
+	keys  EndpointKeys
 	desk  func() notifier.Desk
 	log   *slog.Logger
 }
@@ -20,8 +22,8 @@ func (c subscriberRoom) routes() []route {
 	return []route{
 		{method: http.MethodGet, path: "/subscribers", role: notifier.RoleSender, do: c.list},
 		{method: http.MethodPost, path: "/subscribers", role: notifier.RoleSender, do: c.create},
-		{method: http.MethodGet, path: "/subscribers/{id}", role: notifier.RoleSender, do: c.show},
-		{method: http.MethodPatch, path: "/subscribers/{id}", role: notifier.RoleSender, do: c.change},
+		{method: http.MethodGet, path: "/subscribers/{id}", role: notifier.RoleSender, owner: true, do: c.show},
+		{method: http.MethodPatch, path: "/subscribers/{id}", role: notifier.RoleSender, owner: true, do: c.change},
 		{method: http.MethodDelete, path: "/subscribers/{id}", role: notifier.RoleAdmin, do: c.unsubscribe},
 		{method: http.MethodPost, path: "/subscribers/import", role: notifier.RoleAdmin, stream: c.importFile},
 		{method: http.MethodGet, path: "/subscribers/export.csv", role: notifier.RoleAdmin, stream: c.export},
@@ -63,17 +65,20 @@ func (c subscriberRoom) show(ctx context.Context, q *request) (reply, error) {
 // answer for somebody and add them as active.
 func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 	var in struct {
-		Channel    notifier.Channel    `json:"channel"`
-		Address    string              `json:"address"`
-		State      subscribers.State   `json:"state"`
-		Components []string            `json:"components"`
-		Severity   string              `json:"severity"`
-		Kinds      []notifier.Kind     `json:"kinds"`
-		Cadence    subscribers.Cadence `json:"cadence"`
-		Timezone   string              `json:"timezone"`
-		Language   string              `json:"language"`
-		Group      bool                `json:"group"`
-		Contact    string              `json:"contact"`
+		Channel    notifier.Channel     `json:"channel"`
+		Address    string               `json:"address"`
+		State      subscribers.State    `json:"state"`
+		Components []string             `json:"components"`
+		Severity   string               `json:"severity"`
+		Kinds      []notifier.Kind      `json:"kinds"`
+		Cadence    subscribers.Cadence  `json:"cadence"`
+		Timezone   string               `json:"timezone"`
+		Language   string               `json:"language"`
+		Group      bool                 `json:"group"`
+		Contact    string               `json:"contact"`
+		Format     notifier.Format      `json:"format"`
+		Types      []notifier.EventType `json:"types"`
+		Quiet      notifier.Quiet       `json:"quiet"`
 	}
 	if _, err := q.decode(&in, false); err != nil {
 		return reply{}, err
@@ -85,8 +90,8 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 	desk := c.desk()
 	s := subscribers.Subscriber{
 		Channel: in.Channel, Address: in.Address, State: in.State, Cadence: in.Cadence, Timezone: in.Timezone, Language: in.Language,
-		Filter:    subscribers.Filter{Components: in.Components, Severity: level, Kinds: in.Kinds},
-		CreatedAt: desk.Now, Group: in.Group, Contact: in.Contact,
+		Filter:    subscribers.Filter{Components: in.Components, Severity: level, Kinds: in.Kinds, Types: in.Types},
+		CreatedAt: desk.Now, Group: in.Group, Contact: in.Contact, Format: in.Format, Quiet: in.Quiet,
 	}
 	if err := s.Validate(); err != nil {
 		return reply{}, err
@@ -103,7 +108,17 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 		return reply{}, notifier.Invalidf("state", "a new subscriber is pending or active, not %s", s.State)
 	}
 	made, err := c.add.AddSubscriber(ctx, s, confirm)
-	return reply{http.StatusCreated, showSubscriber(made)}, err
+	if err != nil || made.Channel != notifier.Webhook {
+		return reply{http.StatusCreated, showSubscriber(made)}, err
+	}
+	secret, err := c.keys.NewSecret(ctx, made.Number)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{http.StatusCreated, struct {
+		subscriberShape
+		Secret string `json:"secret"` // this once
+	}{showSubscriber(made), secret.Text()}}, nil
 }
 
 // confirm makes the event that asks a pending subscriber to confirm.
@@ -121,19 +136,25 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 		return reply{}, err
 	}
 	var in struct {
-		State      *subscribers.State   `json:"state"`
-		Components *[]string            `json:"components"`
-		Severity   *string              `json:"severity"`
-		Kinds      *[]notifier.Kind     `json:"kinds"`
-		Cadence    *subscribers.Cadence `json:"cadence"`
-		Timezone   *string              `json:"timezone"`
-		Language   *string              `json:"language"`
-		Group      *bool                `json:"group"`
-		Contact    *string              `json:"contact"`
+		State      *subscribers.State    `json:"state"`
+		Components *[]string             `json:"components"`
+		Severity   *string               `json:"severity"`
+		Kinds      *[]notifier.Kind      `json:"kinds"`
+		Cadence    *subscribers.Cadence  `json:"cadence"`
+		Timezone   *string               `json:"timezone"`
+		Language   *string               `json:"language"`
+		Group      *bool                 `json:"group"`
+		Contact    *string               `json:"contact"`
+		Format     *notifier.Format      `json:"format"`
+		Types      *[]notifier.EventType `json:"types"`
+		Quiet      *notifier.Quiet       `json:"quiet"`
 	}
 	nulls, err := q.decode(&in, false)
 	if err != nil {
 		return reply{}, err
+	}
+	if byOwner(ctx) && (in.Contact != nil || slices.Contains(nulls, "contact")) {
+		return reply{}, notifier.Invalidf("contact", "is changed by staff: whoever holds the endpoint's token could take it over")
 	}
 	now := c.desk().Now
 	changed, err := c.store.ChangeSubscriber(ctx, n, func(s *subscribers.Subscriber) error {
@@ -155,6 +176,12 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 				s.Group = false
 			case "contact":
 				s.Contact = ""
+			case "format":
+				s.Format = ""
+			case "types":
+				s.Filter.Types = nil
+			case "quiet":
+				s.Quiet = ""
 			case "state":
 				return notifier.Invalidf(name, "cannot be null")
 			}
@@ -173,7 +200,10 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 		keep(&s.Language, in.Language)
 		keep(&s.Group, in.Group)
 		keep(&s.Contact, in.Contact)
-		if !s.Group && in.Contact == nil { // there is nobody to ask any more
+		keep(&s.Format, in.Format)
+		keep(&s.Filter.Types, in.Types)
+		keep(&s.Quiet, in.Quiet)
+		if !s.Group && in.Contact == nil && s.Channel == notifier.Email { // there is nobody to ask any more
 			s.Contact = ""
 		}
 		was := s.State

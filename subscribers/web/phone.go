@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"allclear/notifier"
 	"allclear/subscribers"
+	"allclear/subscribers/web/gate"
 	"allclear/templates"
 )
 
@@ -28,7 +30,7 @@ type Phones struct {
 // Codes judges the code that was sent to a phone: whose it is by now, or
 // subscribers.ErrCode, ErrCodeExpired or ErrCodeTries.
 type Codes interface {
-	CheckCode(ctx context.Context, phone, code string) (subscribers.Subscriber, error)
+	CheckCode(ctx context.Context, phone, code string, network netip.Prefix) (subscribers.Subscriber, error)
 }
 
 // phoneFields are those that a person fills in to sign a phone up.
@@ -160,7 +162,7 @@ func (s *site) phoneCode(r *http.Request) (answer, error) {
 	if !sixDigits.MatchString(code) { // no code of ours: it costs no try
 		page.Wrong = "digits"
 	} else {
-		who, err := s.phones.Codes.CheckCode(r.Context(), phone, code)
+		who, err := s.phones.Codes.CheckCode(r.Context(), phone, code, subscribers.Truncate(gate.Client(r, s.proxies)))
 		switch {
 		case err == nil:
 			return answer{name: templates.PagePhoneDone, data: templates.ActionPage{Manage: s.managePath(who.Number)}, lang: who.Language}, nil
