@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 
+	"allclear/notifier"
 	"allclear/notifier/email/signer"
 )
 
 type benchCmd struct {
 	Messages    int    `default:"20000" placeholder:"N" help:"How many mails each run of the comparison sends (default: 20000)."`
 	Database    string `placeholder:"PATH|URL" help:"Use this: a new SQLite file, or a schema of its own on postgres://...; either is removed at the end."`
+	Channel     string `default:"email" enum:"email,webhook" placeholder:"NAME" help:"What the comparison sends: email (default), or signed posts to as many webhooks."`
 	Unsigned    bool   `help:"Sign nothing."`
 	Signer      string `default:"auto" enum:"auto,go,libcrypto" placeholder:"NAME" help:"Who computes RSA signatures, in both runs: auto (default), go or libcrypto."`
 	Measure     string `default:"ratio" placeholder:"NAME,..." help:"What to measure (default: ratio); all is everything below."`
@@ -44,6 +46,9 @@ func (c *benchCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if c.Channel == string(notifier.Webhook) {
+		return c.webhooks(a)
+	}
 	if len(names) > 1 || names[0] != ratioName || c.Results != "" {
 		return c.measure(a, names)
 	}
@@ -61,6 +66,8 @@ func (c *benchCmd) Run(a *app) error {
 // check reads the arguments and answers the measures that are asked for.
 func (c *benchCmd) check() ([]string, error) {
 	switch {
+	case c.Channel == string(notifier.Webhook) && (c.Measure != ratioName || c.Unsigned || c.Results != ""):
+		return nil, &usageError{"--channel webhook goes with --messages, --database and --json only"}
 	case c.Messages < 1 || c.Messages > 1_000_000:
 		return nil, &usageError{"--messages must be 1 to 1000000"}
 	case c.Rounds < 1 || c.Rounds > 99:

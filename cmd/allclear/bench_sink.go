@@ -33,6 +33,7 @@ type sink struct {
 type sinkOptions struct {
 	delay time.Duration // how long an answer is on its way
 	plain bool          // without PIPELINING
+	posts bool          // an endpoint of webhooks, and no relay
 }
 
 // sighting is a mail that somebody waits for: the first whose Subject holds a word.
@@ -63,7 +64,11 @@ func (s *sink) accept() {
 		s.open[c] = true
 		s.mu.Unlock()
 		s.conns.Go(func() {
-			s.swallow(c)
+			if s.o.posts {
+				s.swallowPosts(c)
+			} else {
+				s.swallow(c)
+			}
 			s.mu.Lock()
 			delete(s.open, c)
 			s.mu.Unlock()

@@ -27,6 +27,7 @@ type Settings struct {
 	Storage
 	Site
 	Mail
+	Doors
 	Listening
 	Keeping
 }
@@ -68,6 +69,12 @@ type Mail struct {
 	DKIM            string `name:"dkim" setting:"DKIM" group:"settings" placeholder:"DOMAIN:SELECTOR:KEYFILE,..." help:"Keys that sign every mail."`
 	Signer          string `setting:"SIGNER" group:"settings" default:"auto" placeholder:"auto|go|libcrypto" help:"Whose RSA signs: the system's libcrypto is several times as fast as Go's; auto takes it where it is found."`
 	BounceDomain    string `setting:"BOUNCE_DOMAIN" group:"settings" placeholder:"DOMAIN" help:"Where returned mail goes, to an address that names its delivery; default: From's address."`
+}
+
+// Doors says how webhooks and text messages leave.
+type Doors struct {
+	WebhookAllow string `name:"webhook-allow" setting:"WEBHOOK_ALLOW" group:"settings" placeholder:"CIDR,..." help:"Private networks that webhooks may be posted to, there by http and on any port too: 10.1.0.0/16,127.0.0.1."`
+	SMS          string `name:"sms" setting:"SMS" secret:"" group:"settings" placeholder:"URL" help:"The gateway of text messages: twilio://sid:token@host?from=+1..., kannel://user:password@host:13013?from=..., or http-template:FILE; off unless set."`
 }
 
 // Listening says where the service answers.

@@ -30,7 +30,9 @@ func (c *demoCmd) Run(a *app) error {
 		return &usageError{"--subscribers must be 1 to 1000000"}
 	}
 	began := a.now()
-	return a.onGround("demo", c.Database, func(g *ground) error { return c.play(a, g, began) })
+	return a.onGround("demo", c.Database, func(g *ground) error {
+		return withNeighbours(func(n *neighbours) error { return c.play(a, g, n, began) })
+	})
 }
 
 // interrupted is err, or only that Ctrl-C came: what breaks then breaks because of it.
@@ -68,15 +70,15 @@ func (h untilDone) WithGroup(name string) slog.Handler {
 }
 
 // play runs the demo on ground that is there, and leaves nothing running.
-func (c *demoCmd) play(a *app, g *ground, began time.Time) error {
-	p, err := c.program(a, g)
+func (c *demoCmd) play(a *app, g *ground, n *neighbours, began time.Time) error {
+	p, err := c.program(a, g, n)
 	if err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(a.ctx)
 	running := make(chan error, 1)
 	go func() { running <- p.Run(ctx) }()
-	err = c.show(a, p, g, began)
+	err = c.show(a, p, g, n, began)
 	if err == nil && c.Serve {
 		<-a.ctx.Done()
 	}
@@ -88,8 +90,12 @@ func (c *demoCmd) play(a *app, g *ground, began time.Time) error {
 }
 
 // program is the true service on the demo's own settings.
-func (c *demoCmd) program(a *app, g *ground) (*Program, error) {
+func (c *demoCmd) program(a *app, g *ground, n *neighbours) (*Program, error) {
 	log, err := logger(a.err, "", slog.LevelWarn)
+	if err != nil {
+		return nil, err
+	}
+	gateway, err := n.gateway(g.folder)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +104,7 @@ func (c *demoCmd) program(a *app, g *ground) (*Program, error) {
 		Storage:   Storage{Base: Base{Database: g.dsn}, State: g.folder, Secret: g.secret},
 		Site:      Site{Name: demoName, Language: "en", Clock: Clock{Timezone: "UTC"}},
 		Mail:      Mail{From: demoFrom, Relay: mailboxRelay, SMTPConnections: "8", DKIM: g.dkim, BounceDomain: "bounces." + demoDomain},
+		Doors:     Doors{WebhookAllow: "127.0.0.0/8", SMS: gateway},
 		Listening: Listening{Listen: "127.0.0.1:0"},
 	}
 	if c.Relay != "" {
@@ -119,7 +126,7 @@ func (c *demoCmd) program(a *app, g *ground) (*Program, error) {
 }
 
 // show plays the story on a running program and reports.
-func (c *demoCmd) show(a *app, p *Program, g *ground, began time.Time) error {
+func (c *demoCmd) show(a *app, p *Program, g *ground, n *neighbours, began time.Time) error {
 	ctx := a.ctx
 	if !c.JSON {
 		fmt.Fprintf(a.out, "%s, a made-up mail provider, tells %s\n", demoName, plural(int64(c.Subscribers), "follower"))
@@ -128,6 +135,9 @@ func (c *demoCmd) show(a *app, p *Program, g *ground, began time.Time) error {
 	m := a.meter("followers", int64(c.Subscribers))
 	err := settle(ctx, p.db, c.Subscribers, m.set)
 	m.close()
+	if err == nil {
+		err = n.settle(ctx, p.db)
+	}
 	if err != nil {
 		return err
 	}
@@ -163,6 +173,8 @@ func (c *demoCmd) show(a *app, p *Program, g *ground, began time.Time) error {
 		return err
 	}
 	r.checked(check)
+	r.json.WebhookPosts, r.json.WebhookPass, r.json.WebhookFail, r.texts = n.report()
+	r.json.Texts = int64(len(r.texts))
 	if c.JSON {
 		err = printJSON(a.out, r.json)
 	} else {

@@ -28,6 +28,12 @@ type reportJSON struct {
 	P99MS       float64 `json:"p99_ms"`
 	LastMS      float64 `json:"last_ms"`
 	Rate        float64 `json:"rate"`
+
+	// What went to programs and phones, for people; all above is mail.
+	WebhookPosts int64 `json:"-"`
+	WebhookPass  int64 `json:"-"`
+	WebhookFail  int64 `json:"-"`
+	Texts        int64 `json:"-"`
 }
 
 type report struct {
@@ -36,11 +42,13 @@ type report struct {
 	open  int64 // deliveries that are neither sent, superseded nor failed
 	mails int64 // that were inspected
 	first time.Time
+	doors map[string]map[notifier.DeliveryState]int64 // by event, what was no mail
+	texts []string
 }
 
 // makeReport counts every delivery of what was told, one by one.
 func makeReport(ctx context.Context, db *store.Store, followers int64, all []told) (*report, error) {
-	r := &report{json: reportJSON{Subscribers: followers}}
+	r := &report{json: reportJSON{Subscribers: followers}, doors: map[string]map[notifier.DeliveryState]int64{}}
 	var took []time.Duration
 	var begin, end time.Time
 	for _, t := range all {
@@ -48,6 +56,17 @@ func makeReport(ctx context.Context, db *store.Store, followers int64, all []tol
 			begin = at
 		}
 		err := eachDelivery(ctx, db, notifier.DeliveryQuery{Event: t.progress.Event.ID}, func(d notifier.Delivery) error {
+			if d.Channel != notifier.Email {
+				of := r.doors[t.progress.Event.ID]
+				if of == nil {
+					of = map[notifier.DeliveryState]int64{}
+					r.doors[t.progress.Event.ID] = of
+				}
+				if of[d.State]++; d.State == notifier.Failed || !d.State.Final() {
+					r.open++
+				}
+				return nil
+			}
 			r.json.Deliveries++
 			switch d.State {
 			case notifier.Sent:
@@ -97,7 +116,7 @@ func (r *report) checked(i *inspection) {
 
 // good: every delivery was sent or superseded, and every signature holds.
 func (r *report) good() bool {
-	return r.json.Failed == 0 && r.open == 0 && (r.json.DKIMFail == nil || *r.json.DKIMFail == 0 && r.mails == r.Sent)
+	return r.json.Failed == 0 && r.open == 0 && (r.json.DKIMFail == nil || *r.json.DKIMFail == 0 && r.mails == r.Sent) && r.json.WebhookFail == 0
 }
 
 func (r *report) print(w io.Writer, all []told, began time.Time) error {
@@ -110,7 +129,8 @@ func (r *report) print(w io.Writer, all []told, began time.Time) error {
 			}
 			return seconds(at.Sub(p.Event.AcceptedAt).Seconds())
 		}
-		t.add(x.name, count(p.Counts[notifier.Sent]), count(p.Counts[notifier.Superseded]), count(p.Counts[notifier.Failed]),
+		mails := func(s notifier.DeliveryState) string { return count(p.Counts[s] - r.doors[p.Event.ID][s]) }
+		t.add(x.name, mails(notifier.Sent), mails(notifier.Superseded), mails(notifier.Failed),
 			since(p.FirstSentAt), since(p.P50SentAt), since(p.P99SentAt), since(p.LastSentAt))
 	}
 	j := r.json
@@ -130,8 +150,14 @@ func (r *report) print(w io.Writer, all []told, began time.Time) error {
 	} else {
 		fmt.Fprintf(w, "DKIM        %s signatures hold, %s fail (%s mails, two keys each)\n", count(*j.DKIMPass), count(*j.DKIMFail), count(r.mails))
 	}
+	if j.WebhookPosts > 0 {
+		fmt.Fprintf(w, "webhooks    %s to %d programs, %s signatures hold, %s fail\n", plural(j.WebhookPosts, "post"), len(demoHooks()), count(j.WebhookPass), count(j.WebhookFail))
+	}
+	if j.Texts > 0 {
+		fmt.Fprintf(w, "phones      %s, such as: %s\n", plural(j.Texts, "text message"), r.texts[len(r.texts)-1])
+	}
 	if r.open > 0 {
-		fmt.Fprintf(w, "open        %s still wait for another try\n", plural(r.open, "mail"))
+		fmt.Fprintf(w, "open        %s still wait for another try\n", plural(r.open, "message"))
 	}
 	_, err := fmt.Fprintf(w, "rate        %s mails a second; the first left %s after the demo began\n", count(int64(j.Rate)), seconds(r.first.Sub(began).Seconds()))
 	return err

@@ -8,6 +8,10 @@ import (
 
 	"allclear/notifier"
 	"allclear/notifier/outbox"
+	"allclear/notifier/webhook"
+	"allclear/subscribers"
+	"allclear/subscribers/web"
+	"allclear/templates"
 )
 
 // door is a channel's way out. Each has a journal of its own, and so a worker's
@@ -16,6 +20,53 @@ import (
 type door struct {
 	out     *outbox.Outbox
 	journal *outbox.Journal
+}
+
+// openHooks opens the way of webhooks.
+func (p *Program) openHooks(ctx context.Context) error {
+	guard, err := p.o.settings.guard(p.base)
+	if err != nil {
+		return err
+	}
+	p.guard = guard
+	p.hooks = webhook.New(webhook.Options{Endpoints: p.db, Guard: guard, Now: p.db.Now, Version: thisBuild().Version, Link: p.base})
+	return p.openDoor(ctx, notifier.Webhook, p.hooks, webhook.Workers)
+}
+
+// prober posts the signed test of an endpoint.
+type prober struct {
+	sender *webhook.Sender
+	set    *templates.Set
+	now    func() time.Time
+}
+
+// Probe posts it and waits.
+func (x prober) Probe(ctx context.Context, e notifier.Endpoint) (notifier.Attempt, error) {
+	return x.sender.Test(ctx, e, "test_"+newID(), x.set.EndpointTest(e.Format, x.now(), "", "")), nil
+}
+
+// endpointPages is what the pages of endpoints need.
+func (p *Program) endpointPages() *web.Endpoints {
+	probe := prober{p.hooks, p.set, p.db.Now}
+	return &web.Endpoints{
+		Hooks: p.db, Secrets: p.db, Attempts: p.db, Guess: webhook.GuessFormat,
+		Allowed: func(ctx context.Context, url string) bool { return p.guard.Check(ctx, url).Allowed },
+		Probe: func(ctx context.Context, n subscribers.Number) (notifier.Attempt, error) {
+			e, err := p.db.Endpoint(ctx, int64(n))
+			if err != nil {
+				return notifier.Attempt{}, err
+			}
+			return probe.Probe(ctx, e)
+		},
+	}
+}
+
+// phonePages is what the pages of phones need; nil where there is no gateway.
+func (p *Program) phonePages() *web.Phones {
+	if p.phones == nil {
+		return nil
+	}
+	return &web.Phones{Codes: p.db, Short: p.links.OpenShort, Countries: p.phones.Countries}
 }
 
 // openDoor adds a way out for what a sender carries.

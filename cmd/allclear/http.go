@@ -13,6 +13,7 @@ import (
 
 	"allclear/notifier"
 	"allclear/notifier/api"
+	"allclear/notifier/sms"
 	"allclear/store"
 	"allclear/subscribers/web"
 	"allclear/subscribers/web/gate"
@@ -133,15 +134,20 @@ func (p *Program) mount() error {
 		}
 		staff := api.New(api.Options{
 			Store: accepting{p.db, p.metrics}, BaseURL: p.base, Now: p.db.Now, NewID: newID, Zone: zone, Log: p.o.log,
+			Prober: prober{p.hooks, p.set, p.db.Now},
 		})
 		public := web.New(web.Options{
 			Posts: p.db, People: p.db, Account: p.db, Moves: p.db, Lost: p.lost, Pages: p.set.Pages(), Style: p.set.Pages().Style(), Icon: p.set.Pages().Icon(), Links: p.links, Now: p.db.Now, Log: p.o.log,
 			Changes: p.posted.Load,
 			SignUps: signingUp{p.db, p.signUps}, Gate: gate.New(p.secret, "subscribe"), Work: p.set.Pages().Work(), Script: p.set.Pages().Script(), Proxies: proxies,
+			Endpoints: p.endpointPages(), Phones: p.phonePages(),
 		})
 		mux.Handle("/api/", p.noticed(p.shown(staff)))
 		mux.Handle("/api/v2/", p.noticed(public)) // Statuspage's addresses
 		mux.Handle("/", p.noticed(public))
+		if p.intake != nil {
+			mux.Handle(sms.IntakePath, p.noticed(p.intake))
+		}
 		if box := p.mail.box; box != nil {
 			mux.Handle("/mailbox", fromHere(box))
 			mux.Handle("/mailbox/", fromHere(box))

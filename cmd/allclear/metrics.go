@@ -133,9 +133,11 @@ func (q *queueCollector) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	// Lanes in which nothing waits are told too: an alert cannot fire on what is missing.
-	for _, l := range notifier.Lanes {
-		if !slices.ContainsFunc(list, func(d notifier.Depth) bool { return d.Lane == l && d.Channel == notifier.Email }) {
-			list = append(list, notifier.Depth{Channel: notifier.Email, Lane: l})
+	for _, c := range notifier.Channels {
+		for _, l := range notifier.Lanes {
+			if !slices.ContainsFunc(list, func(d notifier.Depth) bool { return d.Lane == l && d.Channel == c }) {
+				list = append(list, notifier.Depth{Channel: c, Lane: l})
+			}
 		}
 	}
 	now := q.now()

@@ -5,6 +5,8 @@ import (
 	"allclear/notifier/email"
 	"allclear/notifier/fanout"
 	"allclear/notifier/outbox"
+	"allclear/notifier/sms"
+	"allclear/notifier/webhook"
 	"allclear/store"
 	"allclear/subscribers"
 	"allclear/subscribers/web"
@@ -24,6 +26,13 @@ var (
 	_ fanout.Expander      = (*store.Store)(nil)
 	_ templates.Stories    = (*store.Store)(nil)
 	_ subscribers.Importer = (*store.Store)(nil)
+
+	_ templates.Phones  = links{}
+	_ webhook.Together  = (*store.Store)(nil)
+	_ webhook.Endpoints = (*store.Store)(nil)
+	_ sms.People        = (*store.Store)(nil)
+	_ sms.Reports       = (*store.Store)(nil)
+	_ sms.Budget        = (*store.Store)(nil)
 
 	_ outbox.Renderer  = (*templates.Renderer)(nil)
 	_ outbox.Readiness = (*email.Sender)(nil)

@@ -15,6 +15,8 @@ import (
 	"allclear/notifier/email"
 	"allclear/notifier/email/mailbox"
 	"allclear/notifier/fanout"
+	"allclear/notifier/sms"
+	"allclear/notifier/webhook"
 	"allclear/store"
 	"allclear/subscribers"
 	"allclear/templates"
@@ -51,6 +53,10 @@ type Program struct {
 	secret   []byte
 	pool     *email.Pool
 	doors    []*door
+	hooks    *webhook.Sender
+	guard    *webhook.Guard
+	phones   *sms.Setting // nil: there is no gateway
+	intake   *sms.Intake
 	fan      *fanout.Fanout
 	watch    *watch
 	lost     *lostLinks
@@ -103,6 +109,12 @@ func (p *Program) check() error {
 		if err := listenAddress("METRICS_LISTEN", s.MetricsListen); err != nil {
 			return err
 		}
+	}
+	if _, err := s.guard(""); err != nil {
+		return err
+	}
+	if _, err := s.sms(); err != nil {
+		return err
 	}
 	if _, err := s.proxies(); err != nil {
 		return err
@@ -192,6 +204,12 @@ func (p *Program) deliver(ctx context.Context) error {
 		return err
 	}
 	if err := p.openDoor(ctx, notifier.Email, email.NewSender(compositor, p.pool), p.pool.Capacity()); err != nil {
+		return err
+	}
+	if err := p.openHooks(ctx); err != nil {
+		return err
+	}
+	if err := p.openPhones(ctx); err != nil {
 		return err
 	}
 	p.fan = fanout.New(fanout.Options{Expander: p.db, Log: log, Made: func(s notifier.Slice) {
@@ -318,6 +336,9 @@ func (p *Program) Close() error {
 		errs = append(errs, p.mail.close())
 	}
 	errs = append(errs, p.closeDoors())
+	if p.hooks != nil {
+		p.hooks.Close()
+	}
 	if p.db != nil {
 		errs = append(errs, p.db.Close())
 	}

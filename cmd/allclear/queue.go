@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -164,8 +165,8 @@ func (s scopeArgs) parse() (notifier.PauseScope, string, error) {
 		}
 		return scope, "", nil
 	case notifier.PauseChannel:
-		if key != string(notifier.Email) {
-			return "", "", notifier.Invalidf("channel", "%q is not a channel of this version; there is email", key)
+		if !slices.Contains(notifier.Channels, notifier.Channel(key)) {
+			return "", "", notifier.Invalidf("channel", "%q is not one of email, webhook, sms", key)
 		}
 	case notifier.PauseLane:
 		if _, err := notifier.ParseLane(key); err != nil {

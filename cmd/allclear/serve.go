@@ -27,12 +27,13 @@ type workerCmd struct {
 	Storage
 	Site
 	Mail
+	Doors
 	Listen        string `setting:"LISTEN" group:"settings" placeholder:"HOST:PORT" help:"Serves /healthz, /readyz and /metrics of this worker; off unless set."`
 	MetricsListen string `setting:"METRICS_LISTEN" group:"settings" placeholder:"HOST:PORT" help:"Serves the same elsewhere, and /metrics only there."`
 }
 
 func (c *workerCmd) Run(a *app) error {
-	s := Settings{Storage: c.Storage, Site: c.Site, Mail: c.Mail, Listening: Listening{Listen: c.Listen, MetricsListen: c.MetricsListen}}
+	s := Settings{Storage: c.Storage, Site: c.Site, Mail: c.Mail, Doors: c.Doors, Listening: Listening{Listen: c.Listen, MetricsListen: c.MetricsListen}}
 	return a.serve(programOptions{settings: s, env: a.env, worker: true})
 }
 

@@ -27,7 +27,7 @@ type subscriberCmd struct {
 }
 
 type subscriberAddCmd struct {
-	Address   string   `arg:"" help:"The email address."`
+	Address   string   `arg:"" help:"An email address, the URL of a webhook, or a telephone number with its + and country code."`
 	Component []string `short:"c" sep:"," placeholder:"KEY,..." help:"Wants to hear of these only."`
 	Severity  string   `placeholder:"LEVEL" help:"Wants incidents from this severity on: none (default), minor, major, critical."`
 	Kinds     []string `sep:"," placeholder:"KIND,..." help:"Wants these only: incident, maintenance, post."`
@@ -36,7 +36,10 @@ type subscriberAddCmd struct {
 	Lang      string   `placeholder:"CODE" help:"Language, such as en or pt-BR."`
 	Active    bool     `help:"It has agreed already: no confirmation is asked."`
 	Again     bool     `help:"With --active: it left once and has asked to come back."`
-	Contact   string   `placeholder:"ADDRESS" help:"Many read the address; this is who alone may change or end its subscription."`
+	Contact   string   `placeholder:"ADDRESS" help:"Who looks after a webhook; or, many read the address: who alone may change or end its subscription."`
+	Format    string   `placeholder:"FORMAT" help:"What a webhook is posted: standard (default), statuspage, slack, teams, discord."`
+	Types     []string `sep:"," placeholder:"TYPE,..." help:"Events a webhook is posted, such as incident.created; all unless named."`
+	Quiet     string   `placeholder:"HH:MM-HH:MM" help:"When a phone does not ring, in its zone; critical incidents pass."`
 	JSON      bool     `name:"json" help:"Print one JSON object."`
 	Base
 }
@@ -47,8 +50,13 @@ func (c *subscriberAddCmd) Run(a *app) error {
 		return err
 	}
 	s := subscribers.Subscriber{
-		Channel: notifier.Email, Address: c.Address, Cadence: subscribers.Cadence(c.Cadence), Timezone: c.Zone, Language: c.Lang,
-		Filter: subscribers.Filter{Components: c.Component, Severity: severity}, Group: c.Contact != "", Contact: c.Contact,
+		Channel: subscribers.ChannelOf(c.Address), Address: c.Address, Cadence: subscribers.Cadence(c.Cadence), Timezone: c.Zone, Language: c.Lang,
+		Filter: subscribers.Filter{Components: c.Component, Severity: severity}, Contact: c.Contact,
+		Format: notifier.Format(c.Format), Quiet: notifier.Quiet(c.Quiet),
+	}
+	s.Group = c.Contact != "" && s.Channel == notifier.Email
+	for _, t := range c.Types {
+		s.Filter.Types = append(s.Filter.Types, notifier.EventType(t))
 	}
 	for _, k := range c.Kinds {
 		s.Filter.Kinds = append(s.Filter.Kinds, notifier.Kind(k))
@@ -86,6 +94,9 @@ func (c *subscriberAddCmd) Run(a *app) error {
 			what = "asked to confirm"
 		}
 		fmt.Fprintf(a.out, "added %s %s, %s\n", s.Number, s.Address, what)
+		if s.Channel == notifier.Webhook {
+			fmt.Fprintln(a.out, "its secret is shown once: to its contact on the endpoint's page, or to you by POST /api/v1/subscribers/"+s.Number.String()+"/rotate-secret")
+		}
 		return nil
 	})
 }
@@ -308,11 +319,11 @@ func findSubscriber(ctx context.Context, db *store.Store, who string) (subscribe
 		s, err := db.Subscriber(ctx, n)
 		return s, missing(err, "no subscriber %s", who)
 	}
-	address, err := subscribers.ParseAddress(who)
+	channel, address, err := subscribers.ParseAny(who)
 	if err != nil {
 		return subscribers.Subscriber{}, err
 	}
-	page, _, err := db.Subscribers(ctx, subscribers.Query{Address: address, Limit: 1})
+	page, _, err := db.Subscribers(ctx, subscribers.Query{Channel: channel, Address: address, Limit: 1})
 	if err == nil && len(page) == 0 {
 		return subscribers.Subscriber{}, notifier.Refuse(notifier.ErrNotFound, "no subscriber %s", address)
 	}

@@ -9,30 +9,37 @@ import (
 	"allclear/subscribers"
 )
 
-func subscriberJSON(s subscribers.Subscriber) any {
-	return struct {
-		ID             string            `json:"id"`
-		Channel        notifier.Channel  `json:"channel"`
-		Address        string            `json:"address"`
-		State          subscribers.State `json:"state"`
-		Components     []string          `json:"components"`
-		Severity       notifier.Severity `json:"severity"`
-		Kinds          []notifier.Kind   `json:"kinds"`
-		Cadence        string            `json:"cadence"`
-		Timezone       string            `json:"timezone"`
-		Language       string            `json:"language"`
-		CreatedAt      *time.Time        `json:"created_at"`
-		ConfirmedAt    *time.Time        `json:"confirmed_at"`
-		UnsubscribedAt *time.Time        `json:"unsubscribed_at"`
-		Group          bool              `json:"group"`
-		Contact        string            `json:"contact"`
-		PausedUntil    *time.Time        `json:"paused_until"`
-		LeaveReason    string            `json:"leave_reason"`
-		Incident       string            `json:"incident"`
-	}{
+// subscriberShape is one for --json.
+type subscriberShape struct {
+	ID             string               `json:"id"`
+	Channel        notifier.Channel     `json:"channel"`
+	Address        string               `json:"address"`
+	State          subscribers.State    `json:"state"`
+	Components     []string             `json:"components"`
+	Severity       notifier.Severity    `json:"severity"`
+	Kinds          []notifier.Kind      `json:"kinds"`
+	Cadence        string               `json:"cadence"`
+	Timezone       string               `json:"timezone"`
+	Language       string               `json:"language"`
+	CreatedAt      *time.Time           `json:"created_at"`
+	ConfirmedAt    *time.Time           `json:"confirmed_at"`
+	UnsubscribedAt *time.Time           `json:"unsubscribed_at"`
+	Group          bool                 `json:"group"`
+	Contact        string               `json:"contact"`
+	PausedUntil    *time.Time           `json:"paused_until"`
+	LeaveReason    string               `json:"leave_reason"`
+	Incident       string               `json:"incident"`
+	Format         notifier.Format      `json:"format"`
+	Types          []notifier.EventType `json:"types"`
+	Quiet          notifier.Quiet       `json:"quiet"`
+}
+
+func subscriberJSON(s subscribers.Subscriber) subscriberShape {
+	return subscriberShape{
 		s.Number.String(), s.Channel, s.Address, s.State, append([]string{}, s.Filter.Components...), s.Filter.Severity,
 		append([]notifier.Kind{}, s.Filter.Kinds...), string(s.Cadence), s.Timezone, s.Language,
 		jsonTime(s.CreatedAt), jsonTime(s.ConfirmedAt), jsonTime(s.Unsubscribed), s.Group, s.Contact, jsonTime(s.PausedUntil), s.Left.Reason, s.Filter.Incident,
+		s.Format, append([]notifier.EventType{}, s.Filter.Types...), s.Quiet,
 	}
 }
 

@@ -19,19 +19,19 @@ type suppressionCmd struct {
 }
 
 type suppressionAddCmd struct {
-	Address string `arg:"" help:"The email address."`
+	Address string `arg:"" help:"The email address, URL or telephone number."`
 	Note    string `placeholder:"TEXT" help:"Why."`
 	Base
 }
 
 func (c *suppressionAddCmd) Run(a *app) error {
-	address, err := subscribers.ParseAddress(c.Address)
+	channel, address, err := subscribers.ParseAny(c.Address)
 	if err != nil {
 		return err
 	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
 		err := db.Suppress(ctx, subscribers.Suppression{
-			Channel: notifier.Email, Address: address, Reason: subscribers.ReasonManual, Note: c.Note, CreatedAt: db.Now(),
+			Channel: channel, Address: address, Reason: subscribers.ReasonManual, Note: c.Note, CreatedAt: db.Now(),
 		})
 		if err != nil {
 			return err
@@ -42,17 +42,17 @@ func (c *suppressionAddCmd) Run(a *app) error {
 }
 
 type suppressionRemoveCmd struct {
-	Address string `arg:"" help:"The email address."`
+	Address string `arg:"" help:"The email address, URL or telephone number."`
 	Base
 }
 
 func (c *suppressionRemoveCmd) Run(a *app) error {
-	address, err := subscribers.ParseAddress(c.Address)
+	channel, address, err := subscribers.ParseAny(c.Address)
 	if err != nil {
 		return err
 	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
-		if err := db.Unsuppress(ctx, notifier.Email, address); err != nil {
+		if err := db.Unsuppress(ctx, channel, address); err != nil {
 			return missing(err, "%s is not suppressed", address)
 		}
 		fmt.Fprintf(a.out, "%s may be written to again\n", address)

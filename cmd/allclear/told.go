@@ -13,13 +13,13 @@ import (
 )
 
 type toldCmd struct {
-	Address string `arg:"" help:"The email address."`
+	Address string `arg:"" help:"The email address, URL or telephone number."`
 	JSON    bool   `name:"json" help:"Print one JSON object a line."`
 	Base
 }
 
 func (c *toldCmd) Run(a *app) error {
-	address, err := subscribers.ParseAddress(c.Address)
+	_, address, err := subscribers.ParseAny(c.Address)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"allclear/notifier"
+	"allclear/notifier/sms"
+	"allclear/store"
+	"allclear/subscribers"
+	"allclear/templates"
+)
+
+// sms reads the setting of the gateway; nil where there is none.
+func (d *Doors) sms() (*sms.Setting, error) {
+	if d.SMS == "" {
+		return nil, nil //nolint:nilnil // no gateway is no mistake
+	}
+	set, err := sms.ParseSetting(d.SMS, os.ReadFile)
+	if err != nil {
+		return nil, wrongBy("SMS", err)
+	}
+	return set, nil
+}
+
+// openPhones opens the way of text messages, where a gateway is set.
+func (p *Program) openPhones(ctx context.Context) error {
+	set, err := p.o.settings.sms()
+	if err != nil || set == nil {
+		return err
+	}
+	p.phones, p.intake = set, intake(set, p.base, p.secret, p.db, smsWords{p.set, p.db}.answer, p.o.log)
+	held := newOnceAnHour(p.db.Now)
+	sender := sms.New(sms.Options{
+		Gateway: set.Gateway, Now: p.db.Now, Rate: set.Rate, Budget: p.db, Limit: set.Budget, Report: p.intake.ReportURL,
+		Exhausted: func(until time.Time) {
+			if held.now() {
+				p.o.log.Warn("the day's budget of text messages is used up; what is left waits", "segments", set.Budget, "until", until)
+			}
+		},
+	})
+	return p.openDoor(ctx, notifier.SMS, sender, sms.Workers)
+}
+
+// intake takes what the gateway calls. db may be nil where nothing is taken.
+func intake(set *sms.Setting, base string, secret []byte, db *store.Store, words func(context.Context, sms.Answer, string) string, log *slog.Logger) *sms.Intake {
+	o := sms.IntakeOptions{
+		Gateway: set.Gateway, AuthToken: set.AuthToken, BaseURL: base, Secret: secret, Words: words, Parse: subscribers.ParsePhone, Log: log,
+	}
+	if db != nil {
+		o.People, o.Reports = db, db
+	}
+	return sms.NewIntake(o)
+}
+
+// smsWords answers in the language of whoever owns the phone.
+type smsWords struct {
+	set *templates.Set
+	db  *store.Store
+}
+
+func (x smsWords) answer(ctx context.Context, a sms.Answer, phone string) string {
+	language := ""
+	if found, _, err := x.db.Subscribers(ctx, subscribers.Query{Channel: notifier.SMS, Address: phone, Limit: 1}); err == nil && len(found) > 0 {
+		language = found[0].Language
+	}
+	return x.set.TextAnswer(string(a), language)
+}
+
+// Short is the token of the link in a text message.
+func (l links) Short(reader int64) string { return l.Links.Short(subscribers.Number(reader)) }
+
+// Code is the code by which a phone's owner confirms.
+func (l links) Code(reader int64, asked time.Time) string {
+	return l.Links.Code(subscribers.Number(reader), asked)
+}
