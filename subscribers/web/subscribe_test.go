@@ -102,7 +102,7 @@ func TestEverythingThatCanBeChosenIsKept(t *testing.T) {
 	}).says(http.StatusOK)
 	h.answer()
 	got := h.find("ann@example.com")
-	if fmt.Sprint(got.Filter.Components, got.Filter.Severity, got.Filter.Kinds, got.Filter.Incident) != "[imap7 web] major [incident post] " || got.Cadence != subscribers.Milestones || got.Timezone != "Asia/Kathmandu" || got.Language != "de" {
+	if fmt.Sprint(got.Filter.Components, got.Filter.Severity, got.Filter.Kinds, got.Filter.Incident) != "[imap7 web] major [incident post]" || got.Cadence != subscribers.Milestones || got.Timezone != "Asia/Kathmandu" || got.Language != "de" {
 		t.Errorf("kept %+v", got)
 	}
 }
