@@ -1,0 +1,204 @@
+package store_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"allclear/notifier"
+	"allclear/store"
+	"allclear/store/storetest"
+	"allclear/subscribers"
+)
+
+func TestASecretIsShownOnce(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		n := b.addHook("https://example.com/hook", subscribers.Pending)
+		if _, ok, err := b.TakeSecret(b.ctx, n); ok || err != nil {
+			t.Fatalf("shown before the proof, %v", err)
+		}
+		signed, err := b.Endpoint(b.ctx, int64(n))
+		b.must(err)
+		b.test(n, 200)
+		secret, ok, err := b.TakeSecret(b.ctx, n)
+		if !ok || err != nil || len(secret.Key()) != notifier.SecretSize || !bytes.Equal(secret.Key(), signed.Secrets[0].Key()) {
+			t.Fatalf("%t, %v", ok, err)
+		}
+		if _, ok, err := b.TakeSecret(b.ctx, n); ok || err != nil {
+			t.Errorf("shown twice, %v", err)
+		}
+		if _, err := b.NewSecret(b.ctx, n); !errors.Is(err, notifier.ErrConflict) {
+			t.Errorf("shown twice, %v", err)
+		}
+		added := b.addHook("https://example.com/other", subscribers.Active)
+		other, err := b.NewSecret(b.ctx, added)
+		b.must(err)
+		if bytes.Equal(other.Key(), secret.Key()) {
+			t.Error("two endpoints have one secret")
+		}
+	})
+}
+
+func TestSecretsAndTokensAreNotInTheDatabase(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		n := b.addHook("https://example.com/hook", subscribers.Active)
+		first, err := b.NewSecret(b.ctx, n)
+		b.must(err)
+		second, err := b.RotateSecret(b.ctx, n, time.Hour)
+		b.must(err)
+		token, err := b.MakeEndpointToken(b.ctx, n)
+		b.must(err)
+		var secret, old, hash []byte
+		b.must(b.db.QueryRow(`SELECT secret, old_secret, token_hash FROM endpoints`).Scan(&secret, &old, &hash))
+		for _, kept := range [][]byte{secret, old, hash} {
+			for _, hidden := range [][]byte{first.Key(), second.Key(), []byte(token)} {
+				if len(kept) == 0 || bytes.Contains(kept, hidden) {
+					t.Errorf("%x holds %x", kept, hidden)
+				}
+			}
+		}
+		log := strings.Join(texts(t, b.db, `SELECT action || ' ' || subject || ' ' || detail FROM audit ORDER BY id`), "\n")
+		for _, hidden := range []string{first.Text(), second.Text(), token} {
+			if strings.Contains(log, hidden) {
+				t.Errorf("the audit tells %s:\n%s", hidden, log)
+			}
+		}
+		for _, action := range []string{"endpoint.show_secret " + n.String(), "endpoint.rotate_secret " + n.String(), "endpoint.make_token " + n.String()} {
+			if !strings.Contains(log, action) {
+				t.Errorf("the audit lacks %s:\n%s", action, log)
+			}
+		}
+	})
+}
+
+func TestBothSecretsSignWhileTheyOverlap(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		n := b.addHook("https://example.com/hook", subscribers.Active)
+		signs := func(want ...notifier.Secret) {
+			t.Helper()
+			e, err := b.Endpoint(b.ctx, int64(n))
+			b.must(err)
+			if len(e.Secrets) != len(want) {
+				t.Fatalf("%d secrets, want %d", len(e.Secrets), len(want))
+			}
+			for i := range want {
+				if !bytes.Equal(e.Secrets[i].Key(), want[i].Key()) {
+					t.Errorf("secret %d is another", i)
+				}
+			}
+		}
+		first, err := b.NewSecret(b.ctx, n)
+		b.must(err)
+		second, err := b.RotateSecret(b.ctx, n, 24*time.Hour)
+		b.must(err)
+		signs(second, first)
+		if h := b.hook(n); !h.OldSecretUntil.Equal(b.time().Add(24 * time.Hour)) {
+			t.Errorf("until %s", h.OldSecretUntil)
+		}
+		b.pass(24 * time.Hour)
+		signs(second)
+		third, err := b.RotateSecret(b.ctx, n, 0) // it leaked
+		b.must(err)
+		signs(third)
+		if h := b.hook(n); !h.OldSecretUntil.IsZero() {
+			t.Errorf("until %s", h.OldSecretUntil)
+		}
+	})
+}
+
+func TestACommandWithoutTheServicesSecretAddsEndpoints(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		bare := storetest.At(t, b.dsn)(storetest.Clock(b.time), func(o *store.Options) { o.Secret = nil })
+		fates, errs, err := bare.ImportSubscribers(b.ctx, []subscribers.Subscriber{hookAt("https://example.com/hook", subscribers.Active)}, false)
+		b.must(err)
+		if errs[0] != nil || fates[0] != subscribers.ImportAdded {
+			t.Fatal(fates, errs)
+		}
+		if _, err := bare.Endpoint(b.ctx, 1); err == nil {
+			t.Error("a secret was made that nobody can open")
+		}
+		e, err := b.Endpoint(b.ctx, 1)
+		b.must(err)
+		again, err := b.Endpoint(b.ctx, 1)
+		b.must(err)
+		same(t, "endpoint", again, e)
+		if len(e.Secrets) != 1 || e.URL != "https://example.com/hook" || e.Format != notifier.FormatStandard || e.Concurrency != 1 {
+			t.Errorf("%+v", e)
+		}
+		changed := storetest.At(t, b.dsn)(storetest.Clock(b.time), func(o *store.Options) { o.Secret = bytes.Repeat([]byte("else"), 8) })
+		if _, err := changed.Endpoint(b.ctx, 1); !errors.Is(err, notifier.ErrConflict) || !strings.Contains(err.Error(), "rotate") {
+			t.Errorf("with another secret: %v", err)
+		}
+		_, err = changed.RotateSecret(b.ctx, 1, time.Hour)
+		b.must(err)
+		if e, err := changed.Endpoint(b.ctx, 1); err != nil || len(e.Secrets) != 1 {
+			t.Errorf("%d secrets, %v", len(e.Secrets), err)
+		}
+	})
+}
+
+func TestWhoTakesOverAnEndpointDoesNotGetItsSecret(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		n := b.addHook("https://example.com/hook", subscribers.Active)
+		b.test(n, 200)
+		old, err := b.NewSecret(b.ctx, n)
+		b.must(err)
+		token, err := b.MakeEndpointToken(b.ctx, n)
+		b.must(err)
+		b.must(b.into(int64(n), subscribers.Unsubscribed))
+		if again := b.addHook("https://example.com/hook", subscribers.Pending); again != n {
+			t.Fatalf("%s became %s", n, again)
+		}
+		e, err := b.Endpoint(b.ctx, int64(n))
+		b.must(err)
+		if bytes.Equal(e.Secrets[0].Key(), old.Key()) {
+			t.Error("the secret stayed")
+		}
+		if h := b.hook(n); !h.ProvenAt.IsZero() || !h.SecretShownAt.IsZero() || h.HasToken {
+			t.Errorf("%+v", h)
+		}
+		if _, err := b.EndpointByToken(b.ctx, sha256.Sum256([]byte(token))); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("the token stayed: %v", err)
+		}
+		if got, _, err := b.Attempts(b.ctx, n, "", 10); len(got) != 0 || err != nil {
+			t.Errorf("attempts stayed: %+v, %v", got, err)
+		}
+	})
+}
+
+func TestATokenIsItsEndpointsUntilThereIsAnother(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		n := b.addHook("https://example.com/hook", subscribers.Active)
+		first, err := b.MakeEndpointToken(b.ctx, n)
+		b.must(err)
+		if !strings.HasPrefix(first, "whtk_") || len(first) != 5+43 {
+			t.Errorf("token of %d characters", len(first))
+		}
+		find := func(token string) (subscribers.Number, error) {
+			return b.EndpointByToken(b.ctx, sha256.Sum256([]byte(token)))
+		}
+		if got, err := find(first); got != n || err != nil {
+			t.Errorf("%s, %v", got, err)
+		}
+		second, err := b.MakeEndpointToken(b.ctx, n)
+		b.must(err)
+		if _, err := find(first); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("the old one: %v", err)
+		}
+		if got, err := find(second); got != n || err != nil {
+			t.Errorf("%s, %v", got, err)
+		}
+		b.must(b.into(int64(n), subscribers.Unsubscribed))
+		if _, err := find(second); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("of one who left: %v", err)
+		}
+		mail, err := b.AddSubscriber(b.ctx, reader("a@example.com", subscribers.Active), nil)
+		b.must(err)
+		if _, err := b.MakeEndpointToken(b.ctx, mail.Number); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("for mail: %v", err)
+		}
+	})
+}
