@@ -354,6 +354,7 @@ func TestWhoSignsAPendingEndpointUpAgainHasToProveItAnew(t *testing.T) {
 		b.answer(subscribers.SignUpLimits())
 		_, err := b.ConfirmContact(b.ctx, 1)
 		b.must(err)
+		b.pass(time.Second)
 		b.asks(hook("eve@example.com"))
 		b.answer(subscribers.SignUpLimits())
 		if h := b.test(1, 200); h.State != subscribers.Pending || h.Contact != "eve@example.com" || !h.ContactAt.IsZero() {
