@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -137,7 +138,7 @@ func (p *Pages) endpointManage(f frame, data EndpointPage) endpointManage {
 		m.Lines = append(m.Lines, attempted(cat, times, a))
 	}
 	if data.Older != "" {
-		m.OlderURL = m.Path + "?attempts=" + data.Older + "#attempts"
+		m.OlderURL = m.Path + "?attempts=" + url.QueryEscape(data.Older) + "#attempts"
 	}
 	if data.Cursor != "" {
 		m.NewestURL = m.Path + "#attempts"

@@ -39,7 +39,7 @@ func (l links) Manage(reader int64, accepted time.Time) string {
 // gets is of no use to who owns the group later, and what asks about a move is
 // about that one.
 func (l links) Personal(t notifier.EventType, reader int64, accepted time.Time, address string) string {
-	purpose, life, about := subscribers.ForConfirm, notifier.ConfirmLife, ""
+	purpose, life, about := subscribers.ForConfirm, notifier.ConfirmLife, address
 	switch t {
 	case notifier.SubscriberLink, notifier.EndpointDisabled:
 		purpose, life = subscribers.ForManage, subscribers.ManageLife

@@ -123,6 +123,8 @@ func (s *site) confirming(r *http.Request) (subscribers.Subscriber, *answer, err
 		return who, nil, err
 	case who.State == subscribers.Unsubscribed:
 		said = confirmLeft()
+	case s.aboutEndpoint(who) && !s.links.About(r.PathValue("token"), who.Contact): // registered anew since, with another contact
+		said = confirmLate()
 	default:
 		return who, nil, nil
 	}

@@ -144,7 +144,7 @@ func (s *site) endpointConfirmAsk(r *http.Request, who subscribers.Subscriber) (
 func (s *site) endpointConfirmed(r *http.Request, h subscribers.Hook) answer {
 	page := templates.ActionPage{}
 	if _, err := s.links.Open(subscribers.ForConfirm, r.PathValue("token"), s.now()); err == nil {
-		page.Manage = s.managePath(h.Number)
+		page.Manage = s.endpointPath(h)
 	}
 	return answer{name: templates.PageEndpointConfirmed, data: page, lang: h.Language}
 }
@@ -164,9 +164,11 @@ func (s *site) endpointConfirm(r *http.Request, who subscribers.Subscriber) (ans
 	if err != nil {
 		return answer{}, goneIf(err)
 	}
-	return s.endpointShow(r, h, s.managePath(h.Number), templates.EndpointPage{Done: "confirmed"})
+	return s.endpointShow(r, h, s.endpointPath(h), templates.EndpointPage{Done: "confirmed"})
 }
 
-func (s *site) managePath(n subscribers.Number) string {
-	return "/manage/" + s.links.Token(subscribers.ForManage, n, s.now().Add(subscribers.ManageLife))
+// endpointPath is where an endpoint's contact sees and changes everything, for
+// as long as it is its contact.
+func (s *site) endpointPath(h subscribers.Hook) string {
+	return "/manage/" + s.links.TokenAbout(subscribers.ForManage, h.Number, s.now().Add(subscribers.ManageLife), h.Contact)
 }

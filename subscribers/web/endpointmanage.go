@@ -241,7 +241,9 @@ func (s *site) endpointRecover(r *http.Request, h *subscribers.Hook, page *templ
 		return wrong("since", "since")
 	}
 	page.Done = "recovered"
-	page.Count, err = s.endpoints.Attempts.RecoverEndpoint(acting(r, h.Number), h.Number, since)
+	if page.Count, err = s.endpoints.Attempts.RecoverEndpoint(acting(r, h.Number), h.Number, since); errors.Is(err, notifier.ErrConflict) {
+		return wrong("state", "state")
+	}
 	return err
 }
 

@@ -34,7 +34,7 @@ func (s *site) managing(r *http.Request) (who subscribers.Subscriber, owner bool
 		return who, false, errGone
 	case err == nil && owner && !who.Group: // nobody's to decide for others any more
 		return who, false, subscribers.ErrLink
-	case err == nil && owner && !s.links.About(token, who.Contact): // somebody else decides by now
+	case err == nil && (owner || s.aboutEndpoint(who)) && !s.links.About(token, who.Contact): // somebody else decides by now
 		return who, false, subscribers.ErrLinkExpired
 	}
 	return who, owner, err

@@ -12,7 +12,6 @@ import (
 
 	"allclear/notifier"
 	"allclear/subscribers"
-	"allclear/subscribers/web/gate"
 	"allclear/templates"
 )
 
@@ -162,10 +161,10 @@ func (s *site) phoneCode(r *http.Request) (answer, error) {
 	if !sixDigits.MatchString(code) { // no code of ours: it costs no try
 		page.Wrong = "digits"
 	} else {
-		who, err := s.phones.Codes.CheckCode(r.Context(), phone, code, subscribers.Truncate(gate.Client(r, s.proxies)))
+		done, err := s.checkCode(r, phone, in.Get("pass"), code)
 		switch {
 		case err == nil:
-			return answer{name: templates.PagePhoneDone, data: templates.ActionPage{Manage: s.managePath(who.Number)}, lang: who.Language}, nil
+			return done, nil
 		case errors.Is(err, subscribers.ErrCode), errors.Is(err, notifier.ErrNotFound):
 			page.Wrong = "code"
 		case errors.Is(err, subscribers.ErrCodeExpired):

@@ -123,6 +123,7 @@ type site struct {
 	proxies             []netip.Prefix
 	endpoints           *Endpoints
 	phones              *Phones
+	right               rightCodes
 	free, typed, worked meter
 	offer               remembered[[]notifier.Component]
 }

@@ -130,7 +130,7 @@ func (mailLinks) Personal(notifier.EventType, int64, time.Time, string) string {
 	return strings.Repeat("c", subscribers.LinkSize)
 }
 
-func newHouse(t testing.TB) *house {
+func newHouse(t testing.TB, change ...func(*house, *web.Options)) *house {
 	t.Helper()
 	h := &house{t: t, links: subscribers.NewLinks(storetest.Secret()), gate: gate.New(storetest.Secret(), "subscribe"), log: &bytes.Buffer{}, now: time.Date(2026, 11, 23, 16, 11, 0, 0, time.UTC)}
 	var asked atomic.Int64
@@ -143,12 +143,16 @@ func newHouse(t testing.TB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.server = httptest.NewServer(web.New(web.Options{
+	options := web.Options{
 		Posts: h.store, People: h.store, Account: h.store, Moves: h.store, Lost: &h.lost, Pages: set.Pages(), Style: set.Pages().Style(), Icon: set.Pages().Icon(), Links: h.links, Now: h.clock,
 		SignUps: h.store, Gate: h.gate, Work: set.Pages().Work(), Script: set.Pages().Script(), Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
 		Changes: h.changed,
 		Log:     slog.New(slog.NewTextHandler(h.log, nil)),
-	}))
+	}
+	for _, c := range change {
+		c(h, &options)
+	}
+	h.server = httptest.NewServer(web.New(options))
 	t.Cleanup(h.server.Close)
 	h.server.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return h
