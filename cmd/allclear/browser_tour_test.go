@@ -45,7 +45,9 @@ type stop struct {
 func startTour(t *testing.T) *tour {
 	t.Helper()
 	w := &tour{clock: &movingClock{}}
-	w.s = boot(t, programOptions{settings: settingsFor(t, storetest.DSN(t, "sqlite"), mailboxRelay), now: w.clock.now})
+	settings := settingsFor(t, storetest.DSN(t, "sqlite"), mailboxRelay)
+	settings.WebhookAllow, settings.SMS = "127.0.0.0/8", deafGateway(t)
+	w.s = boot(t, programOptions{settings: settings, now: w.clock.now})
 	w.tab = browse(t, true)
 	w.speak("en")
 	return w
@@ -298,6 +300,67 @@ var stops = []stop{
 		w.send("main button", http.StatusOK)
 	}},
 	{"link-late", false, func(w *tour) { w.by("manage", subscribers.ForManage, w.reader(nil), -time.Hour, http.StatusGone) }},
+	{"endpoint", true, func(w *tour) { w.at("/endpoints", http.StatusOK); w.unfold() }},
+	{"endpoint-wrong", false, func(w *tour) {
+		w.at("/endpoints", http.StatusOK)
+		w.write("#field-address", "example.com/hook")
+		w.write("#field-contact", "ada at example")
+		w.write("#field-timezone", "Mars/Olympus")
+		w.send("main form button", http.StatusUnprocessableEntity)
+	}},
+	{"endpoint-sent", false, func(w *tour) {
+		w.at("/endpoints", http.StatusOK)
+		w.clock.forward(gate.LeastAge)
+		w.write("#field-address", "http://127.0.0.1:9/sent")
+		w.write("#field-contact", "ops@example.org")
+		w.send("main form button", http.StatusOK)
+	}},
+	{"endpoint-confirm", false, func(w *tour) { w.endpoint("confirm", subscribers.ForConfirm, "pending") }},
+	{"endpoint-confirmed", false, func(w *tour) {
+		w.endpoint("confirm", subscribers.ForConfirm, "pending")
+		w.send("main button", http.StatusOK)
+	}},
+	{"endpoint-manage", true, func(w *tour) { w.endpoint("manage", subscribers.ForManage, "active") }},
+	{"endpoint-tested", false, func(w *tour) {
+		w.endpoint("manage", subscribers.ForManage, "active")
+		w.send("form:has(input[value=test]) button", http.StatusOK)
+		w.unfold()
+	}},
+	{"endpoint-secret", false, func(w *tour) {
+		w.endpoint("manage", subscribers.ForManage, "active")
+		w.send("form:has(input[value=rotate]) button", http.StatusOK)
+	}},
+	{"endpoint-manage-wrong", false, func(w *tour) {
+		w.endpoint("manage", subscribers.ForManage, "active")
+		w.send("form:has(input[value=recover]) button", http.StatusUnprocessableEntity)
+	}},
+	{"endpoint-leave", false, func(w *tour) { w.endpoint("unsubscribe", subscribers.ForUnsubscribe, "active") }},
+	{"endpoint-left", false, func(w *tour) {
+		w.endpoint("unsubscribe", subscribers.ForUnsubscribe, "active")
+		w.send("main button", http.StatusOK)
+	}},
+	{"phone", true, func(w *tour) { w.at("/phone", http.StatusOK); w.unfold() }},
+	{"phone-wrong", false, func(w *tour) {
+		w.at("/phone", http.StatusOK)
+		w.write("#field-address", "40000000")
+		w.write("#field-quiet-from", "22:00")
+		w.send("main form button", http.StatusUnprocessableEntity)
+	}},
+	{"phone-code", true, func(w *tour) { w.phoneCode() }},
+	{"phone-code-wrong", false, func(w *tour) {
+		w.phoneCode()
+		w.write("#field-code", "12")
+		w.send("main form button", http.StatusUnprocessableEntity)
+	}},
+	{"phone-manage", false, func(w *tour) { w.phone("manage", subscribers.ForManage) }},
+	{"phone-paused", false, func(w *tour) {
+		w.phone("manage", subscribers.ForManage)
+		w.send("form:has(input[value=pause]) button", http.StatusOK)
+	}},
+	{"phone-left", false, func(w *tour) {
+		w.phone("unsubscribe", subscribers.ForUnsubscribe)
+		w.send("main button", http.StatusOK)
+	}},
 	{"error-missing", true, func(w *tour) { w.at("/nothing", http.StatusNotFound) }},
 	{"error-link", false, func(w *tour) { w.at("/undo/made-up", http.StatusNotFound) }},
 	{"mail-confirm", false, func(w *tour) {

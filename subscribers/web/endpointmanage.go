@@ -63,7 +63,7 @@ func (s *site) endpointDo(r *http.Request, who subscribers.Subscriber) (answer, 
 // endpointTest posts a test and waits for what becomes of it. With the first one
 // that is taken the secret is shown.
 func (s *site) endpointTest(r *http.Request, h *subscribers.Hook, page *templates.EndpointPage) error {
-	if h.ContactAt.IsZero() || h.State == subscribers.Unsubscribed {
+	if !confirmed(h) || h.State == subscribers.Unsubscribed {
 		return wrong("state", "state")
 	}
 	// Whoever has the link could else have us call somebody else's program without end.
@@ -137,7 +137,7 @@ func (s *site) endpointSecret(r *http.Request, h *subscribers.Hook, page *templa
 // that pressing twice does not push out the one that the endpoint has.
 func (s *site) endpointRotate(r *http.Request, h *subscribers.Hook, page *templates.EndpointPage) error {
 	switch {
-	case h.ProvenAt.IsZero() || h.State == subscribers.Unsubscribed:
+	case !proven(h) || h.State == subscribers.Unsubscribed:
 		return wrong("state", "unproven")
 	case r.PostForm.Get("mark") != templates.EndpointMark(h.OldSecretUntil):
 		return wrong("state", "rotated")
@@ -152,7 +152,7 @@ func (s *site) endpointRotate(r *http.Request, h *subscribers.Hook, page *templa
 }
 
 func (s *site) endpointToken(r *http.Request, h *subscribers.Hook, page *templates.EndpointPage) error {
-	if h.ProvenAt.IsZero() || h.State == subscribers.Unsubscribed {
+	if !proven(h) || h.State == subscribers.Unsubscribed {
 		return wrong("state", "unproven")
 	}
 	token, err := s.endpoints.Secrets.MakeEndpointToken(acting(r, h.Number), h.Number)
@@ -180,7 +180,7 @@ func (s *site) endpointSave(r *http.Request, h *subscribers.Hook, page *template
 		is.Format = s.endpoints.Guess(h.Address)
 	}
 	who, err := s.changeDoor(r, h.Subscriber, func(x *subscribers.Subscriber) error {
-		if x.State == subscribers.Unsubscribed || h.ContactAt.IsZero() {
+		if x.State == subscribers.Unsubscribed || !confirmed(h) {
 			return notifier.Invalidf("state", "is %s", x.State)
 		}
 		x.Filter.Components, x.Filter.Severity, x.Filter.Types = is.Filter.Components, is.Filter.Severity, is.Filter.Types
@@ -279,13 +279,23 @@ func (s *site) endpointShow(r *http.Request, h subscribers.Hook, path string, pa
 	page.Path, page.URL, page.Contact, page.Now = path, h.Address, h.Contact, s.now()
 	page.State, page.Until = string(h.State), h.PausedUntil
 	page.Off, page.OffAt, page.Failing = string(h.DisabledWhy), h.DisabledAt, h.FailingSince
-	page.Confirmed, page.Proven, page.Shown = !h.ContactAt.IsZero(), !h.ProvenAt.IsZero(), !h.SecretShownAt.IsZero()
+	page.Confirmed, page.Proven = confirmed(&h), proven(&h)
+	page.Shown = !h.SecretShownAt.IsZero() || h.ProvenAt.IsZero() // it is nobody's to see before the endpoint has answered
 	page.OldUntil, page.HasToken = h.OldSecretUntil, h.HasToken
 	if h.State != subscribers.Unsubscribed {
 		page.Leave = "/unsubscribe/" + s.links.Token(subscribers.ForUnsubscribe, h.Number, time.Time{})
 	}
 	return answer{name: templates.PageEndpointManage, data: page, lang: h.Language}, nil
 }
+
+// confirmed reports whether its contact, or staff in their place, said that an
+// endpoint is to be called.
+func confirmed(h *subscribers.Hook) bool {
+	return !h.ContactAt.IsZero() || h.State != subscribers.Pending
+}
+
+// proven reports whether an endpoint answered a test, or staff said that none is needed.
+func proven(h *subscribers.Hook) bool { return !h.ProvenAt.IsZero() || h.State != subscribers.Pending }
 
 // goneIf says of what is not there that it is there no longer.
 func goneIf(err error) error {

@@ -133,6 +133,23 @@ func TestWhatWasPostedIsShownInPages(t *testing.T) {
 	d.ask(http.MethodGet, page+"?attempts=made-up%00", "").says(http.StatusOK, ">229<")
 }
 
+func TestAnEndpointThatStaffSwitchedOnIsLookedAfterAsAnyOther(t *testing.T) {
+	d := newDoors(t)
+	s := subscribers.Subscriber{Channel: notifier.Webhook, Address: "https://example.com/hook", Contact: "ops@example.com", State: subscribers.Active, CreatedAt: d.clock()}
+	if err := s.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	who, err := d.store.AddSubscriber(t.Context(), s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := d.page(who)
+	got := d.ask(http.MethodGet, page, "").says(http.StatusOK, "It is called as chosen below", "Send a test", "Make a new secret").silent("Show the secret")
+	d.send(page, "do", "secret").says(http.StatusUnprocessableEntity, "answer a test first").silent("whsec_")
+	d.send(page, "do", "rotate", "mark", got.hidden().Get("mark")).says(http.StatusOK, "There is a new secret", "whsec_")
+	d.send(page, "do", "test").says(http.StatusOK, "The endpoint took the test")
+}
+
 func TestAnEndpointIsRemovedAndBroughtBack(t *testing.T) {
 	d := newDoors(t)
 	who, page := d.proven("https://example.com/hook")
