@@ -34,6 +34,7 @@ var house = map[string]room{
 	"notifier/email/mailbox":   {"the built-in catcher of mail, and the page to read it", []string{"notifier"}, false},
 	"notifier/email/signer":    {"RSA by the system's libcrypto, where it is found", nil, false},
 	"notifier/email/emailtest": {"a loopback SMTP server with scripted answers", []string{"notifier"}, false},
+	"notifier/sms":             {"the Sender of text messages through a gateway, and what comes back from it", []string{"notifier"}, false},
 	"notifier/webhook":         {"the Sender of webhooks: signed, guarded, and posted to whom nobody trusts", []string{"notifier"}, false},
 	"notifier/notifiertest":    {"a scripted Sender and a clock that tests set", []string{"notifier"}, false},
 	"notifier/ledgertest":      {"a relay that keeps a ledger, and its check against what was accepted", nil, false},

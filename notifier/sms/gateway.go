@@ -40,6 +40,14 @@ const (
 	answerSize = 16 << 10
 )
 
+// Where a try ended, as notifier.SendError.Stage names it.
+const (
+	stageRender = "render"
+	stageDial   = "dial"
+	stageAnswer = "answer"
+	stageDoubt  = "no answer" // the request had left: it may have been taken
+)
+
 // line is how a gateway is reached.
 type line struct {
 	name   string
@@ -62,7 +70,6 @@ type reply struct {
 	status int
 	header http.Header
 	body   []byte
-	took   time.Duration
 }
 
 // ask makes a request. Where the request had left and no answer came, nobody
@@ -70,23 +77,25 @@ type reply struct {
 func (l line) ask(ctx context.Context, r *http.Request) (reply, error) {
 	var left atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { left.Store(true) }})
-	began := time.Now()
+	// What holds no content net/http sends once more by itself where a connection
+	// that was kept breaks, though the gateway may have read it: so none is kept.
+	r.Close = r.Method == http.MethodGet || r.Header.Get("Idempotency-Key") != "" || r.Header.Get("X-Idempotency-Key") != ""
 	res, err := l.client.Do(r.WithContext(ctx))
 	if err == nil {
 		defer res.Body.Close()
 		var body []byte
 		body, err = io.ReadAll(io.LimitReader(res.Body, answerSize))
 		if err == nil || res.StatusCode >= 300 {
-			return reply{res.StatusCode, res.Header, body, time.Since(began)}, nil
+			return reply{res.StatusCode, res.Header, body}, nil
 		}
 	}
 	var u *url.Error
 	if errors.As(err, &u) { // its text holds the address, and with it passwords
 		err = u.Err
 	}
-	se := &notifier.SendError{Fault: notifier.FaultRelay, Stage: "dial", Receipt: notifier.Receipt{Relay: l.name, Took: time.Since(began)}, Err: err}
+	se := &notifier.SendError{Fault: notifier.FaultRelay, Stage: stageDial, Receipt: notifier.Receipt{Relay: l.name}, Err: err}
 	if left.Load() {
-		se.Fault, se.Permanent, se.Stage = notifier.FaultRecipient, true, "answer"
+		se.Fault, se.Permanent, se.Stage = notifier.FaultRecipient, true, stageDoubt
 		se.Receipt.Reply = "the gateway did not answer; it may have taken the message, so it is not sent again"
 	}
 	return reply{}, se
@@ -95,7 +104,7 @@ func (l line) ask(ctx context.Context, r *http.Request) (reply, error) {
 // receipt is what an answer says, in words fit for people.
 func (l line) receipt(a reply, words, remote string) notifier.Receipt {
 	return notifier.Receipt{
-		Relay: l.name, Reply: notifier.Clip(words), Remote: notifier.Clip(remote), Status: a.status, Took: a.took, Answer: excerpt(a.body),
+		Relay: l.name, Reply: notifier.Clip(words), Remote: notifier.Clip(remote), Status: a.status, Answer: excerpt(a.body),
 	}
 }
 
@@ -104,7 +113,7 @@ func (l line) refusal(a reply, words string) *notifier.SendError {
 	if words = strings.TrimSpace(words); words == "" {
 		words = fmt.Sprintf("%d %s", a.status, http.StatusText(a.status))
 	}
-	se := &notifier.SendError{Fault: notifier.FaultRecipient, Permanent: true, Code: a.status, Stage: "answer", Receipt: l.receipt(a, words, "")}
+	se := &notifier.SendError{Fault: notifier.FaultRecipient, Permanent: true, Code: a.status, Stage: stageAnswer, Receipt: l.receipt(a, words, "")}
 	switch {
 	case a.status == http.StatusTooManyRequests, a.status >= 500:
 		se.Fault, se.Permanent, se.RetryAfter = notifier.FaultRelay, false, retryAfter(a.header)

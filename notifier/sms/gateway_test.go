@@ -148,9 +148,9 @@ func TestWhatMayHaveBeenTakenIsNotSentAgain(t *testing.T) {
 		t.Errorf("after the request had left: %+v", err)
 	}
 
-	gone := httptest.NewServer(http.NotFoundHandler())
-	g := gatewayAt(t, gone, asTwilio)
-	gone.Close()
+	closed := httptest.NewServer(http.NotFoundHandler())
+	g := gatewayAt(t, closed, asTwilio)
+	closed.Close()
 	_, err = New(Options{Gateway: g, Now: time.Now}).Send(t.Context(), message(1<<32|1, "+4790000001", "Hello"), &free{})
 	if !errors.As(err, &se) || se.Permanent || se.Fault != notifier.FaultRelay {
 		t.Errorf("a gateway that nobody reached: %+v", err)
@@ -199,6 +199,73 @@ func TestADaysBudgetHoldsEverythingUntilTheNextDay(t *testing.T) {
 	}
 }
 
+func TestWhatWasSurelyNotTakenCostsTheDayNothing(t *testing.T) {
+	status, left := http.StatusServiceUnavailable, make(chan struct{}, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if status == 0 {
+			_, _ = io.ReadAll(r.Body)
+			left <- struct{}{}
+			<-r.Context().Done()
+			return
+		}
+		w.WriteHeader(status)
+	}))
+	defer server.Close()
+	clock, spent := notifiertest.NewClock(), purse{}
+	day := clock.Now().UTC().Format(time.DateOnly)
+	s := New(Options{Gateway: gatewayAt(t, server, asTwilio), Now: clock.Now, Budget: spent, Limit: 10})
+	for range 100 {
+		if _, err := s.Send(t.Context(), message(1<<32|1, "+4790000001", "a"), &free{}); err == nil {
+			t.Fatal("it was taken")
+		}
+	}
+	if _, err := s.Send(t.Context(), message(1<<32|1, "+4790000001", "a"), gone{}); !errors.Is(err, notifier.ErrNotStarted) {
+		t.Errorf("whose reader left: %v", err)
+	}
+	if spent[day] != 0 {
+		t.Errorf("%d segments were spent on nothing", spent[day])
+	}
+	status = 0
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-left; cancel() }()
+	if _, err := s.Send(ctx, message(1<<32|1, "+4790000001", "a"), &free{}); err == nil || spent[day] != 1 {
+		t.Errorf("what may have been taken is paid for: %v, %d", err, spent[day])
+	}
+}
+
+// gone is the flight of a message whose reader left.
+type gone struct{}
+
+func (gone) Begin() error                 { return notifier.ErrNotStarted }
+func (gone) Taken(notifier.Receipt) error { return nil }
+
+// Go's client sends a GET again by itself where a connection that it kept broke.
+func TestAGatewayThatHangsUpIsNotAskedASecondTime(t *testing.T) {
+	asked := make(chan string, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.FormValue("text")
+		if len(asked) > 1 {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				_ = conn.Close()
+			}
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, "0: Accepted")
+	}))
+	defer server.Close()
+	s := New(Options{Gateway: gatewayAt(t, server, asKannel), Now: time.Now})
+	if _, err := s.Send(t.Context(), message(1<<32|1, "+4790000001", "one"), &free{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Send(t.Context(), message(1<<32|2, "+4790000001", "two"), &free{})
+	var se *notifier.SendError
+	if !errors.As(err, &se) || !se.Permanent || len(asked) != 2 {
+		t.Errorf("asked %d times, of which the first was answered: %v", len(asked), err)
+	}
+}
+
 func TestAPaceGivesTheWorkerBackInsteadOfWaiting(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
@@ -210,9 +277,18 @@ func TestAPaceGivesTheWorkerBackInsteadOfWaiting(t *testing.T) {
 	if _, err := s.Send(t.Context(), message(1<<32|1, "+4790000001", "a"), &free{}); err != nil {
 		t.Fatal(err)
 	}
-	var early *notifier.NotBeforeError
-	if _, err := s.Send(t.Context(), message(1<<32|1, "+4790000001", "b"), &free{}); !errors.As(err, &early) {
-		t.Fatalf("%v", err)
+	turns := map[time.Duration]int{}
+	for range 120 {
+		var early *notifier.NotBeforeError
+		if _, err := s.Send(t.Context(), message(1<<32|1, "+4790000001", "b"), &free{}); !errors.As(err, &early) {
+			t.Fatalf("%v", err)
+		}
+		turns[early.Until.Sub(clock.Now())]++
+	}
+	for d, n := range turns {
+		if d < time.Second || d > time.Minute+time.Second || n > 2 {
+			t.Errorf("%d of 120 come back after %s", n, d)
+		}
 	}
 	clock.Advance(time.Second)
 	if _, err := s.Send(t.Context(), message(1<<32|1, "+4790000001", "b"), &free{}); err != nil {

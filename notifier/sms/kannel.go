@@ -38,7 +38,7 @@ func (g *kannel) Send(ctx context.Context, t Text) (notifier.Receipt, error) {
 	}
 	r, err := http.NewRequest(http.MethodGet, g.base+"/cgi-bin/sendsms?"+q.Encode(), nil) //nolint:noctx // ask gives it one
 	if err != nil {
-		return notifier.Receipt{}, &notifier.SendError{Fault: notifier.FaultOurs, Stage: "render", Err: err}
+		return notifier.Receipt{}, &notifier.SendError{Fault: notifier.FaultOurs, Stage: stageRender, Err: err}
 	}
 	a, err := g.ask(ctx, r)
 	if err != nil {

@@ -2,8 +2,10 @@ package sms
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -15,7 +17,7 @@ import (
 const Workers = 8
 
 // Budget counts the segments of a day, over all processes. false: n more would
-// be more than limit, and nothing was counted.
+// be more than limit, and nothing was counted. A negative n gives back.
 type Budget interface {
 	SpendSegments(ctx context.Context, day string, n, limit int) (bool, error)
 }
@@ -38,6 +40,9 @@ type Options struct {
 type Sender struct {
 	o    Options
 	pace *rate.Limiter
+
+	mu   sync.Mutex
+	slot time.Time // the last turn that somebody was sent away to
 }
 
 var _ notifier.Sender = (*Sender)(nil)
@@ -71,35 +76,71 @@ func (s *Sender) Send(ctx context.Context, m *notifier.Message, f notifier.Fligh
 		if turn := s.pace.ReserveN(now, 1); turn.DelayFrom(now) > 0 {
 			wait := turn.DelayFrom(now)
 			turn.CancelAt(now)
-			return notifier.Receipt{}, &notifier.NotBeforeError{Until: now.Add(wait)}
+			return notifier.Receipt{}, &notifier.NotBeforeError{Until: s.turn(now.Add(wait))}
 		}
 	}
 	// Paid before it is begun, because nothing may come between Begin and the
-	// first byte: who leaves in that moment costs the day some segments.
-	if err := s.spend(ctx, t.Size.Segments); err != nil {
+	// first byte. What was surely not taken costs nothing: else a gateway that is
+	// down would use up a day by being asked.
+	began := s.o.Now()
+	if err := s.spend(ctx, began.UTC(), t.Size.Segments); err != nil {
 		return notifier.Receipt{}, err
 	}
 	if err := f.Begin(); err != nil {
+		s.giveBack(ctx, began.UTC(), t.Size.Segments)
 		return notifier.Receipt{}, err
 	}
 	r, err := s.o.Gateway.Send(ctx, t)
+	took := s.o.Now().Sub(began)
 	if err != nil {
+		var se *notifier.SendError
+		if errors.As(err, &se) {
+			se.Receipt.Took = took
+		}
+		if se == nil || se.Stage != stageDoubt {
+			s.giveBack(ctx, began.UTC(), t.Size.Segments)
+		}
 		return notifier.Receipt{}, err
 	}
+	r.Took = took
 	if err := f.Taken(r); err != nil {
 		return notifier.Receipt{}, err
 	}
 	return r, nil
 }
 
-func (s *Sender) spend(ctx context.Context, segments int) error {
+// turns is how far ahead the turns lie that messages are sent away to: what
+// comes back too early is a claim for nothing, what comes back too late waits
+// behind what came after it.
+const turns = time.Minute
+
+// turn is when a message that has to wait is to come back, first at the
+// earliest. Each has one of its own, so that not all of them come for the next.
+func (s *Sender) turn(first time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slot = s.slot.Add(time.Duration(float64(time.Second) / s.o.Rate))
+	if s.slot.Before(first) || s.slot.After(first.Add(turns)) {
+		s.slot = first
+	}
+	return s.slot
+}
+
+// giveBack returns what was spent on a message that was not taken. Where that
+// fails, the day has some segments less.
+func (s *Sender) giveBack(ctx context.Context, day time.Time, segments int) {
+	if s.o.Limit > 0 {
+		_, _ = s.o.Budget.SpendSegments(context.WithoutCancel(ctx), day.Format(time.DateOnly), -segments, s.o.Limit)
+	}
+}
+
+func (s *Sender) spend(ctx context.Context, now time.Time, segments int) error {
 	if s.o.Limit == 0 {
 		return nil
 	}
-	now := s.o.Now().UTC()
 	ok, err := s.o.Budget.SpendSegments(ctx, now.Format(time.DateOnly), segments, s.o.Limit)
 	if err != nil {
-		return &notifier.SendError{Fault: notifier.FaultRelay, Stage: "render", Err: fmt.Errorf("look at the day's budget: %w", err)}
+		return &notifier.SendError{Fault: notifier.FaultRelay, Stage: stageRender, Err: fmt.Errorf("look at the day's budget: %w", err)}
 	}
 	if ok {
 		return nil

@@ -135,7 +135,7 @@ func (g *templated) request(t Text) (*http.Request, error) {
 func (g *templated) Send(ctx context.Context, t Text) (notifier.Receipt, error) {
 	r, err := g.request(t)
 	if err != nil {
-		return notifier.Receipt{}, &notifier.SendError{Fault: notifier.FaultOurs, Stage: "render", Err: err}
+		return notifier.Receipt{}, &notifier.SendError{Fault: notifier.FaultOurs, Stage: stageRender, Err: err}
 	}
 	a, err := g.ask(ctx, r)
 	if err != nil {

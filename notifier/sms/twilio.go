@@ -34,7 +34,7 @@ func (g *twilio) Send(ctx context.Context, t Text) (notifier.Receipt, error) {
 	}
 	r, err := http.NewRequest(http.MethodPost, g.base+"/2010-04-01/Accounts/"+url.PathEscape(g.sid)+"/Messages.json", strings.NewReader(form.Encode())) //nolint:noctx // ask gives it one
 	if err != nil {
-		return notifier.Receipt{}, &notifier.SendError{Fault: notifier.FaultOurs, Stage: "render", Err: err}
+		return notifier.Receipt{}, &notifier.SendError{Fault: notifier.FaultOurs, Stage: stageRender, Err: err}
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth(g.sid, g.token)
