@@ -84,7 +84,7 @@ func ReadCSV(r io.Reader) (*CSVReader, error) {
 	for _, name := range cells {
 		name = c.from.column(name)
 		switch {
-		case name == "":
+		case name == "", name == "country" && c.from != nil && c.from.country:
 		case !slices.Contains(csvColumns, name) && !slices.Contains(csvLater, name):
 			return bad("%q is not a known column; known are %s", notifier.Clip(name), strings.Join(slices.Concat(csvColumns, csvLater), ", "))
 		case slices.Contains(c.columns, name):
@@ -218,6 +218,7 @@ func (c *CSVReader) subscriber(cells []string) (Subscriber, *notifier.Invalid) {
 		return Subscriber{}, notifier.Invalidf("", "has %d cells where the header has %d", len(cells), len(c.columns))
 	}
 	var s Subscriber
+	var country string
 	for i, name := range c.columns {
 		v := cells[i]
 		word := strings.ToLower(strings.TrimSpace(v))
@@ -272,6 +273,8 @@ func (c *CSVReader) subscriber(cells []string) (Subscriber, *notifier.Invalid) {
 			}
 		case "quiet":
 			s.Quiet = notifier.Quiet(strings.TrimSpace(v))
+		case "country":
+			country = v
 		default:
 			if word != "" {
 				return s, notifier.Invalidf(name, "is not available in this version; leave it empty")
@@ -280,6 +283,13 @@ func (c *CSVReader) subscriber(cells []string) (Subscriber, *notifier.Invalid) {
 	}
 	if s.State == "" {
 		s.State = c.without
+	}
+	if country != "" && s.Channel == notifier.SMS {
+		phone, err := ParsePhoneIn(s.Address, country)
+		if err != nil {
+			return s, asInvalid(err)
+		}
+		s.Address = phone
 	}
 	if err := s.Validate(); err != nil {
 		return s, asInvalid(err)

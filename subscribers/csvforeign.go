@@ -13,6 +13,7 @@ type foreign struct {
 	marks   []string          // columns by which it is known
 	names   map[string]string // what it calls our columns
 	ignored []string          // columns that say nothing to us
+	country bool              // its column country says where a number without + belongs
 	states  map[string]State  // what its words for a state mean
 }
 
@@ -22,7 +23,7 @@ type foreign struct {
 // show; who is disabled or on its blocklist is kept as one who left.
 var foreigners = []foreign{
 	{
-		name: "Statuspage's", marks: []string{"type", "skip-confirm"}, names: map[string]string{"type": "channel", "skip-confirm": "state"}, ignored: []string{"country"},
+		name: "Statuspage's", marks: []string{"type", "skip-confirm"}, names: map[string]string{"type": "channel", "skip-confirm": "state"}, country: true,
 		states: map[string]State{"yes": Active, "true": Active, "no": "", "false": ""},
 	},
 	{

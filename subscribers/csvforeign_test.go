@@ -8,7 +8,8 @@ import (
 )
 
 func TestStatuspagesFileIsReadAsItIs(t *testing.T) {
-	rows := readAll(t, "type,address,country,skip-confirm\nemail,Ann@Example.com,,yes\nemail,bob@example.com,,no\nemail,carl@example.com,US,\nsms,5551234,US,yes\nemail,dora@example.com,,perhaps\n")
+	rows := readAll(t, "type,address,country,skip-confirm\nemail,Ann@Example.com,,yes\nemail,bob@example.com,,no\nemail,carl@example.com,US,\nsms,5551234,US,yes\nemail,dora@example.com,,perhaps\n"+
+		"sms,400 00 000,NO,yes\nsms,+47 400 00 001,US,no\nsms,(212) 555-2368,us,yes\nsms,40000000,Norway,yes\nsms,40000000,,yes\n")
 	want := []struct {
 		address string
 		state   subscribers.State
@@ -16,6 +17,7 @@ func TestStatuspagesFileIsReadAsItIs(t *testing.T) {
 	}{
 		{"Ann@example.com", subscribers.Active, ""}, {"bob@example.com", subscribers.Pending, ""}, {"carl@example.com", subscribers.Pending, ""},
 		{"", "", "address"}, {"", "", "state"},
+		{"+4740000000", subscribers.Active, ""}, {"+4740000001", subscribers.Pending, ""}, {"+12125552368", subscribers.Active, ""}, {"", "", "country"}, {"", "", "address"},
 	}
 	if len(rows) != len(want) {
 		t.Fatalf("%d rows", len(rows))

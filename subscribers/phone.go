@@ -27,6 +27,25 @@ func ParsePhone(s string) (string, error) {
 	return phonenumbers.Format(n, phonenumbers.E164), nil
 }
 
+// ParsePhoneIn is ParsePhone for a number that may be written as in its own
+// country, an ISO 3166 code: 400 00 000 with NO. One that begins with + says
+// itself where it belongs. The error is an *notifier.Invalid for address, or
+// for country where there is none of that code.
+func ParsePhoneIn(s, country string) (string, error) {
+	s, country = strings.TrimSpace(s), strings.ToUpper(strings.TrimSpace(country))
+	if country == "" || s == "" || strings.HasPrefix(s, "+") {
+		return ParsePhone(s)
+	}
+	if phonenumbers.GetCountryCodeForRegion(country) == 0 {
+		return "", notifier.Invalidf("country", "%q is no country's code, such as NO", notifier.Clip(country))
+	}
+	n, err := phonenumbers.Parse(s, country)
+	if len(s) > 40 || err != nil || !phonenumbers.IsValidNumber(n) || n.GetExtension() != "" {
+		return "", notifier.Invalidf("address", "is no telephone number of %s", country)
+	}
+	return phonenumbers.Format(n, phonenumbers.E164), nil
+}
+
 // Country is the ISO 3166 code of a number as ParsePhone returns it; "" where
 // it belongs to none.
 func Country(phone string) string {

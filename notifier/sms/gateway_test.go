@@ -19,7 +19,10 @@ import (
 // gatewayAt makes the gateway that a setting names, at a server of the test's.
 func gatewayAt(t *testing.T, server *httptest.Server, setting string) Gateway {
 	t.Helper()
-	set, err := ParseSetting(strings.ReplaceAll(setting, "HOST", strings.TrimPrefix(server.URL, "http://")), func(string) ([]byte, error) {
+	set, err := ParseSetting(strings.ReplaceAll(setting, "HOST", strings.TrimPrefix(server.URL, "http://")), func(name string) ([]byte, error) {
+		if name == "wordy.txt" {
+			return []byte("# accepted: \"status\":\"ok\"\nGET " + server.URL + "/send?to={{query .To}}&text={{query .Text}}\n"), nil
+		}
 		return []byte("# remote: message.id\nPOST " + server.URL + "/send?to={{query .To}}\nContent-Type: application/json\nX-Key: secret\n\n{\"text\": {{json .Text}}, \"ref\": {{json .ID}}}\n"), nil
 	})
 	if err != nil {
@@ -32,6 +35,7 @@ const (
 	asTwilio   = "twilio://AC1:token@HOST?from=+4759440000"
 	asKannel   = "kannel://user:pass%26word@HOST?from=Fjordpost"
 	asTemplate = "http-template:gateway.txt"
+	asWordy    = "http-template:wordy.txt"
 )
 
 func TestWhatAGatewayAnswersMeans(t *testing.T) {
@@ -43,22 +47,24 @@ func TestWhatAGatewayAnswersMeans(t *testing.T) {
 		want    notifier.SendError // of the zero one: taken
 		remote  string
 	}{
-		"twilio takes it":       {setting: asTwilio, status: 201, body: `{"sid":"SM9","status":"queued"}`, remote: "SM9"},
-		"twilio: stopped":       {setting: asTwilio, status: 400, body: `{"code":21610,"message":"unsubscribed"}`, want: notifier.SendError{Permanent: true, Gone: true, Code: 21610}},
-		"twilio: no number":     {setting: asTwilio, status: 400, body: `{"code":21211,"message":"invalid"}`, want: notifier.SendError{Permanent: true, Code: 21211}},
-		"twilio: too fast":      {setting: asTwilio, status: 429, header: http.Header{"Retry-After": {"7"}}, body: `{"code":20429}`, want: notifier.SendError{Fault: notifier.FaultRelay, Code: 20429, RetryAfter: 7 * time.Second}},
-		"twilio: wrong token":   {setting: asTwilio, status: 401, body: `{"code":20003}`, want: notifier.SendError{Fault: notifier.FaultOurs, Code: 20003}},
-		"twilio: not here":      {setting: asTwilio, status: 400, body: `{"code":21408}`, want: notifier.SendError{Fault: notifier.FaultOurs, Code: 21408}},
-		"twilio is down":        {setting: asTwilio, status: 503, body: `<html>`, want: notifier.SendError{Fault: notifier.FaultRelay, Code: 503}},
-		"twilio: no JSON":       {setting: asTwilio, status: 200, body: `ok`, want: notifier.SendError{Fault: notifier.FaultOurs, Code: 200}},
-		"twilio: a redirect":    {setting: asTwilio, status: 302, header: http.Header{"Location": {"http://169.254.169.254/"}}, want: notifier.SendError{Fault: notifier.FaultOurs, Code: 302}},
-		"kannel takes it":       {setting: asKannel, status: 202, body: "0: Accepted for delivery"},
-		"kannel queues it":      {setting: asKannel, status: 202, body: "3: Queued for later delivery"},
-		"kannel: wrong user":    {setting: asKannel, status: 403, body: "Authorization failed for sendsms", want: notifier.SendError{Fault: notifier.FaultOurs, Code: 403}},
-		"kannel: no number":     {setting: asKannel, status: 400, body: "Missing or invalid receiver", want: notifier.SendError{Permanent: true, Code: 400}},
-		"kannel has no carrier": {setting: asKannel, status: 503, body: "Temporal failure, try again later.", want: notifier.SendError{Fault: notifier.FaultRelay, Code: 503}},
-		"a template's takes it": {setting: asTemplate, status: 200, body: `{"message":{"id":12345678}}`, remote: "12345678"},
-		"a template's refuses":  {setting: asTemplate, status: 422, body: `no`, want: notifier.SendError{Permanent: true, Code: 422}},
+		"twilio takes it":                    {setting: asTwilio, status: 201, body: `{"sid":"SM9","status":"queued"}`, remote: "SM9"},
+		"twilio: stopped":                    {setting: asTwilio, status: 400, body: `{"code":21610,"message":"unsubscribed"}`, want: notifier.SendError{Permanent: true, Gone: true, Code: 21610}},
+		"twilio: no number":                  {setting: asTwilio, status: 400, body: `{"code":21211,"message":"invalid"}`, want: notifier.SendError{Permanent: true, Code: 21211}},
+		"twilio: too fast":                   {setting: asTwilio, status: 429, header: http.Header{"Retry-After": {"7"}}, body: `{"code":20429}`, want: notifier.SendError{Fault: notifier.FaultRelay, Code: 20429, RetryAfter: 7 * time.Second}},
+		"twilio: wrong token":                {setting: asTwilio, status: 401, body: `{"code":20003}`, want: notifier.SendError{Fault: notifier.FaultOurs, Code: 20003}},
+		"twilio: not here":                   {setting: asTwilio, status: 400, body: `{"code":21408}`, want: notifier.SendError{Fault: notifier.FaultOurs, Code: 21408}},
+		"twilio is down":                     {setting: asTwilio, status: 503, body: `<html>`, want: notifier.SendError{Fault: notifier.FaultRelay, Code: 503}},
+		"twilio: no JSON":                    {setting: asTwilio, status: 200, body: `ok`, want: notifier.SendError{Fault: notifier.FaultOurs, Code: 200}},
+		"twilio: a redirect":                 {setting: asTwilio, status: 302, header: http.Header{"Location": {"http://169.254.169.254/"}}, want: notifier.SendError{Fault: notifier.FaultOurs, Code: 302}},
+		"kannel takes it":                    {setting: asKannel, status: 202, body: "0: Accepted for delivery"},
+		"kannel queues it":                   {setting: asKannel, status: 202, body: "3: Queued for later delivery"},
+		"kannel: wrong user":                 {setting: asKannel, status: 403, body: "Authorization failed for sendsms", want: notifier.SendError{Fault: notifier.FaultOurs, Code: 403}},
+		"kannel: no number":                  {setting: asKannel, status: 400, body: "Missing or invalid receiver", want: notifier.SendError{Permanent: true, Code: 400}},
+		"kannel has no carrier":              {setting: asKannel, status: 503, body: "Temporal failure, try again later.", want: notifier.SendError{Fault: notifier.FaultRelay, Code: 503}},
+		"a template's takes it":              {setting: asTemplate, status: 200, body: `{"message":{"id":12345678}}`, remote: "12345678"},
+		"a template's takes it by its words": {setting: asWordy, status: 200, body: `{"status":"ok"}`},
+		"a template's says ok and means no":  {setting: asWordy, status: 200, body: `{"status":"no credit"}`, want: notifier.SendError{Code: 200}},
+		"a template's refuses":               {setting: asTemplate, status: 422, body: `no`, want: notifier.SendError{Permanent: true, Code: 422}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

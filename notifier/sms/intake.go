@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"allclear/notifier"
 )
@@ -49,7 +51,7 @@ const (
 	Help    Answer = "help"
 )
 
-// IntakeOptions are what an Intake is made of. Everything is mandatory but Log.
+// IntakeOptions are what an Intake is made of. Everything is mandatory but Log and After.
 type IntakeOptions struct {
 	Gateway   Gateway
 	AuthToken string // what Twilio signs with
@@ -60,6 +62,7 @@ type IntakeOptions struct {
 	Words     func(ctx context.Context, a Answer, phone string) string // in the words of whoever owns the phone
 	Parse     func(phone string) (string, error)                       // a number as it is kept
 	Log       *slog.Logger
+	After     func(time.Duration) <-chan time.Time // time.After unless set
 }
 
 // Intake answers what gateways call.
@@ -67,7 +70,7 @@ type Intake struct {
 	o IntakeOptions
 
 	mu   sync.Mutex
-	seen []string // ids of messages that were answered, the oldest first
+	seen []string // ids of messages that were obeyed, the oldest first
 }
 
 // seenMost is how many ids are remembered: a gateway repeats within minutes.
@@ -77,6 +80,9 @@ const seenMost = 1000
 func NewIntake(o IntakeOptions) *Intake {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.After == nil {
+		o.After = time.After
 	}
 	return &Intake{o: o}
 }
@@ -195,9 +201,12 @@ func (in *Intake) report(w http.ResponseWriter, r *http.Request, given string, g
 	reply := strings.TrimSpace(state + " " + get("ErrorCode", "answer", "reason"))
 	switch state {
 	case "delivered", "read", "1":
-		err = in.o.Reports.ReportPhone(r.Context(), id, true, notifier.Clip(reply))
+		err = in.note(r.Context(), id, true, notifier.Clip(reply))
 	case "undelivered", "failed", "rejected", "expired", "2", "16":
-		err = in.o.Reports.ReportPhone(r.Context(), id, false, notifier.Clip(reply))
+		err = in.note(r.Context(), id, false, notifier.Clip(reply))
+	}
+	if errors.Is(err, notifier.ErrNotFound) {
+		err = nil // its reader was erased: told again and again, it would be no news either
 	}
 	if err != nil {
 		in.o.Log.Warn("note a delivery report", "gateway", in.o.Gateway.Name(), "delivery", id.String(), "error", err)
@@ -207,24 +216,57 @@ func (in *Intake) report(w http.ResponseWriter, r *http.Request, given string, g
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// A carrier that refuses at once is reported before it is written down that the
+// message was taken, and most gateways tell only once: so it is kept waiting.
+const (
+	earlyTries = 10
+	earlyPause = 500 * time.Millisecond
+)
+
+// note passes a report on, and again where the message is not known to be sent yet.
+func (in *Intake) note(ctx context.Context, id notifier.DeliveryID, delivered bool, reply string) error {
+	for try := 1; ; try++ {
+		err := in.o.Reports.ReportPhone(ctx, id, delivered, reply)
+		if !errors.Is(err, notifier.ErrConflict) || try == earlyTries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-in.o.After(earlyPause):
+		}
+	}
+}
+
+// international is a number with its plus, which many carriers leave out, write
+// as two zeros, or let become a blank on its way through an address.
+func international(from string) string {
+	from = strings.TrimPrefix(strings.TrimSpace(from), "00")
+	if from != "" && from[0] >= '0' && from[0] <= '9' {
+		return "+" + from
+	}
+	return from
+}
+
 // inbound obeys what somebody wrote, and answers once.
 func (in *Intake) inbound(w http.ResponseWriter, r *http.Request, get func(...string) string) {
-	phone, err := in.o.Parse(get("From", "from"))
+	phone, err := in.o.Parse(international(get("From", "from")))
 	if err != nil {
+		in.o.Log.Warn("a text message came from what is no telephone number", "gateway", in.o.Gateway.Name())
 		http.Error(w, "from is no telephone number", http.StatusBadRequest)
 		return
 	}
-	var said Answer
-	first := false
-	switch what := Understand(get("Body", "text")); what {
-	case Stopped:
-		said = what
+	id, first := get("MessageSid", "SmsMessageSid", "id"), false
+	said := Understand(get("Body", "text"))
+	switch said {
+	case Stopped: // a repeated one, too: nobody is ever told too little to stop
 		first, err = in.o.People.StopPhone(r.Context(), phone)
-	case Started:
-		said = what
-		first, err = in.o.People.StartPhone(r.Context(), phone)
+	case Started: // a repeated one could come after a STOP
+		if !in.knows(id) {
+			first, err = in.o.People.StartPhone(r.Context(), phone)
+		}
 	case Help:
-		said, first = what, true
+		first = true
 	}
 	if err != nil {
 		in.o.Log.Error("obey a text message", "gateway", in.o.Gateway.Name(), "error", err)
@@ -232,13 +274,20 @@ func (in *Intake) inbound(w http.ResponseWriter, r *http.Request, get func(...st
 		return
 	}
 	words := ""
-	if first && in.fresh(get("MessageSid", "SmsMessageSid", "id")) {
+	if said != "" && in.fresh(id) && first {
 		words = in.o.Words(r.Context(), said, phone)
 	}
 	in.say(w, words)
 }
 
-// fresh reports whether the message with this id was not answered yet.
+// knows reports whether the message with this id was obeyed already.
+func (in *Intake) knows(id string) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return slices.Contains(in.seen, id)
+}
+
+// fresh reports whether the message with this id is a new one, and remembers it.
 func (in *Intake) fresh(id string) bool {
 	if id == "" {
 		return true

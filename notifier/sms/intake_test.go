@@ -1,12 +1,16 @@
 package sms
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"allclear/notifier"
 )
@@ -69,6 +73,95 @@ func TestAStopIsObeyedHoweverOftenItComesAndAnsweredOnce(t *testing.T) {
 	}
 }
 
+func TestANumberIsKnownHoweverItsCarrierWritesIt(t *testing.T) {
+	l := newLedger()
+	in := testIntake(&kannel{line: newLine("kannel")}, "https://status.example.com", "", l)
+	target := IntakePath + "kannel?sig=" + in.sign("inbound") + "&text=STOP&from="
+	for _, from := range []string{"%2B4791234567", "4791234567", "004791234567", "+4791234567"} {
+		if w := call(in, http.MethodGet, target+from, ""); w.Code != http.StatusOK {
+			t.Errorf("%s: %d %s", from, w.Code, w.Body)
+		}
+	}
+	if stopped, _ := l.see(); stopped["+4791234567"] != 4 {
+		t.Errorf("stopped: %v", stopped)
+	}
+}
+
+// Who said STOP since then must not be started by a recording of what they said before.
+func TestAStartThatIsPlayedAgainStartsNobody(t *testing.T) {
+	l := newLedger()
+	in := testIntake(&kannel{line: newLine("kannel")}, "https://status.example.com", "", l)
+	say := func(id, text string) string {
+		return call(in, http.MethodGet, IntakePath+"kannel?sig="+in.sign("inbound")+"&from=%2B4791234567&id="+id+"&text="+text, "").Body.String()
+	}
+	say("1", "STOP")
+	if got := say("2", "START"); !strings.Contains(got, "started") {
+		t.Errorf("start: %q", got)
+	}
+	say("3", "STOP")
+	for range 100 {
+		if got := say("2", "START"); got != "" {
+			t.Fatalf("an old start is answered %q", got)
+		}
+	}
+	if stopped, _ := l.see(); stopped["+4791234567"] == 0 {
+		t.Error("started by what was said before")
+	}
+	answers := 0
+	for range 100 {
+		if say("4", "HELP") != "" {
+			answers++
+		}
+	}
+	if answers != 1 {
+		t.Errorf("help is answered %d times", answers)
+	}
+}
+
+// early answers as long as it is told to, and then takes the report.
+type early struct {
+	*ledger
+	left int
+	with error
+}
+
+func (e *early) ReportPhone(ctx context.Context, id notifier.DeliveryID, delivered bool, reply string) error {
+	if e.left--; e.left >= 0 {
+		return fmt.Errorf("note it: %w", e.with)
+	}
+	return e.ledger.ReportPhone(ctx, id, delivered, reply)
+}
+
+func TestAReportThatComesBeforeItsMessageIsWrittenDownWaits(t *testing.T) {
+	id := notifier.MakeDeliveryID(3, 7)
+	for _, c := range []struct {
+		left   int
+		with   error
+		status int
+		waits  int
+		kept   int
+	}{
+		{3, notifier.ErrConflict, http.StatusNoContent, 3, 1},
+		{99, notifier.ErrConflict, http.StatusServiceUnavailable, 9, 0},
+		{99, notifier.ErrNotFound, http.StatusNoContent, 0, 0}, // erased
+		{99, errors.New("no database"), http.StatusServiceUnavailable, 0, 0},
+	} {
+		l, waits := newLedger(), 0
+		in := testIntake(&kannel{line: newLine("kannel")}, "https://status.example.com", "", l)
+		in.o.Reports = &early{l, c.left, c.with}
+		in.o.After = func(time.Duration) <-chan time.Time {
+			waits++
+			now := make(chan time.Time, 1)
+			now <- time.Time{}
+			return now
+		}
+		w := call(in, http.MethodGet, strings.TrimPrefix(in.ReportURL(id), "https://status.example.com")+"&type=16", "")
+		if _, reports := l.see(); w.Code != c.status || waits != c.waits || len(reports[id]) != c.kept {
+			t.Errorf("%v, %d times: %d after %d waits, kept %v", c.with, c.left, w.Code, waits, reports)
+		}
+	}
+}
+
 func TestACallThatNobodySignedChangesNothing(t *testing.T) {
 	const base = "https://status.example.com"
 	l := newLedger()
@@ -127,8 +220,11 @@ func TestWhatPeopleWriteIsUnderstood(t *testing.T) {
 func FuzzAnyCallIsAnswered(f *testing.F) {
 	f.Add("from=%2B4791234567&text=STOP", "sig=x")
 	f.Add("%zz", "delivery=1-1")
+	const base = "https://status.example.com"
 	l := newLedger()
-	in := testIntake(&templated{line: newLine("template")}, "https://status.example.com", "", l)
+	in := testIntake(&templated{line: newLine("template")}, base, "", l)
+	f.Add("from=0047912&text=start&id=1", strings.SplitAfter(in.InboundURL(), "?")[1])
+	f.Add("status=delivered&id=1", strings.SplitAfter(in.ReportURL(notifier.MakeDeliveryID(3, 7)), "?")[1])
 	f.Fuzz(func(t *testing.T, form, query string) {
 		r := httptest.NewRequest(http.MethodPost, "/intake/sms/template", strings.NewReader(form))
 		r.URL.RawQuery = query

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"allclear/notifier"
 )
@@ -270,10 +272,10 @@ func testIntake(g Gateway, base, auth string, l *ledger) *Intake {
 		Gateway: g, AuthToken: auth, BaseURL: base, Secret: []byte("a secret of the test's own"), People: l, Reports: l,
 		Words: func(_ context.Context, a Answer, _ string) string { return "You said it: " + string(a) + " & so on." },
 		Parse: func(phone string) (string, error) {
-			if len(phone) < 5 || strings.Trim(phone, "+0123456789") != "" {
+			if len(phone) < 5 || phone[0] != '+' || phone[1] == '0' || strings.Trim(phone[1:], "0123456789") != "" {
 				return "", fmt.Errorf("no number")
 			}
-			return "+" + strings.TrimLeft(phone, "+0"), nil
+			return phone, nil
 		},
 	})
 }
@@ -286,6 +288,21 @@ func (f *free) Taken(r notifier.Receipt) error { f.taken = append(f.taken, r); r
 
 func message(id notifier.DeliveryID, to, text string) *notifier.Message {
 	return &notifier.Message{Delivery: id, Channel: notifier.SMS, To: to, Letter: &notifier.Letter{Text: text}}
+}
+
+// wide is the text of a line of the phone's in UCS-2, which it shows as bytes in percents.
+func wide(t *testing.T, line string) string {
+	t.Helper()
+	_, text, _ := strings.Cut(line, " ucs-2 ")
+	raw, err := url.QueryUnescape(strings.TrimRight(text, "> \r\n"))
+	if err != nil {
+		t.Fatalf("%q: %v", line, err)
+	}
+	units := make([]uint16, len(raw)/2)
+	for i := range units {
+		units[i] = uint16(raw[2*i])<<8 | uint16(raw[2*i+1])
+	}
+	return string(utf16.Decode(units))
 }
 
 func TestThroughARealKannelAMessageGoesOutItsReportAndAStopComeBack(t *testing.T) {
@@ -327,7 +344,11 @@ func TestThroughARealKannelAMessageGoesOutItsReportAndAStopComeBack(t *testing.T
 	if _, reports := l.see(); !reports[id][0] {
 		t.Error("reported as not delivered")
 	}
-	if _, err := s.Send(t.Context(), message(id+1, "+4790000001", "Посадка 🚀"), f); err != nil {
+	const beyond = "Посадка 🚀"
+	if _, err := s.Send(t.Context(), message(id+1, "+4790000001", beyond), f); err != nil {
 		t.Fatal(err)
+	}
+	if got := k.heard(" ucs-2 "); wide(t, got) != beyond {
+		t.Errorf("beyond the alphabet the phone got %q", got)
 	}
 }

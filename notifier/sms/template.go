@@ -18,7 +18,8 @@ import (
 // of text/template with .To, .From, .Text, .ID and .Report, and the functions
 // json (a string with its quotes) and query (for addresses and forms). A line
 // "# remote: path.to.field" before all says where a JSON answer holds the
-// gateway's id for the message. Any 2xx is success.
+// gateway's id for the message. Any 2xx is success, or where a line
+// "# accepted: words" stands before all, one that holds these words.
 type templated struct {
 	line
 	from    string
@@ -27,6 +28,7 @@ type templated struct {
 	headers []headerTemplate
 	body    *template.Template
 	remote  []string
+	words   string // that an answer holds where the message was taken; "" for any
 }
 
 type headerTemplate struct {
@@ -40,13 +42,16 @@ func parseTemplate(text, from string) (*templated, error) {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	head, body, _ := strings.Cut(text, "\n\n")
 	began := false
-	for i, l := range strings.Split(head, "\n") {
+	for i, l := range strings.Split(strings.TrimSuffix(head, "\n"), "\n") {
 		bad := func(format string, args ...any) (*templated, error) {
 			return nil, fmt.Errorf("line %d: %s", i+1, fmt.Sprintf(format, args...))
 		}
 		if comment, ok := strings.CutPrefix(l, "#"); ok && !began {
-			if path, ok := strings.CutPrefix(strings.TrimSpace(comment), "remote:"); ok {
-				g.remote = strings.Split(strings.TrimSpace(path), ".")
+			switch name, value, _ := strings.Cut(strings.TrimSpace(comment), ":"); name {
+			case "remote":
+				g.remote = strings.Split(strings.TrimSpace(value), ".")
+			case "accepted":
+				g.words = strings.TrimSpace(value)
 			}
 			continue
 		}
@@ -143,6 +148,10 @@ func (g *templated) Send(ctx context.Context, t Text) (notifier.Receipt, error) 
 	}
 	if a.status < 200 || a.status > 299 {
 		return notifier.Receipt{}, g.refusal(a, string(a.body))
+	}
+	if !bytes.Contains(a.body, []byte(g.words)) {
+		// A refusal, and nobody knows which: worth a few tries.
+		return notifier.Receipt{}, &notifier.SendError{Fault: notifier.FaultRecipient, Code: a.status, Stage: stageAnswer, Receipt: g.receipt(a, excerpt(a.body), "")}
 	}
 	return g.receipt(a, excerpt(a.body), g.remoteID(a.body)), nil
 }
