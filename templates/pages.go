@@ -94,13 +94,14 @@ type Pages struct {
 	code  Asset
 	icon  Asset
 	work  Asset
+	steps stepCopies
 }
 
 // Pages is the public pages of the set.
 func (s *Set) Pages() *Pages { return s.pages }
 
 func loadPages(s *Set, colour accent) (*Pages, error) {
-	p := &Pages{set: s, views: map[string]*template.Template{}}
+	p := &Pages{set: s, views: map[string]*template.Template{}, steps: stepCopies{kept: lru[stepKey, stepCopy]{max: keptSteps}}}
 	css, err := s.files.read("asset/allclear.css")
 	if err != nil {
 		return nil, err
@@ -201,7 +202,11 @@ func (p *Pages) render(w io.Writer, name, lang string, data any, now time.Time) 
 	if view == nil {
 		return fmt.Errorf("templates: there is no page %q", name)
 	}
-	model, err := p.model(name, p.set.languages.find(lang), data, now)
+	cat := p.set.languages.find(lang)
+	if step, ok := data.(SubscribeStep); ok && name == PageSubscribeStep {
+		return p.writeStep(w, cat, step)
+	}
+	model, err := p.model(name, cat, data, now)
 	if err != nil {
 		return err
 	}
@@ -215,14 +220,20 @@ func (p *Pages) render(w io.Writer, name, lang string, data any, now time.Time) 
 	return nil
 }
 
-func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any, error) {
+// frame is what every page of a language begins from.
+func (p *Pages) frame(cat *catalogue) frame {
 	s := p.set
-	brand := cat.isolate(s.brand.Name) // in titles, which no tag can part
-	f := frame{
-		Words: Words{cat}, Brand: s.brand, Home: s.root + "/", Title: brand, Private: true,
+	return frame{
+		Words: Words{cat}, Brand: s.brand, Home: s.root + "/", Title: cat.isolate(s.brand.Name), Private: true, // in titles, which no tag can part
 		Style: s.root + p.style.Path + "?v=" + p.style.Hash, Script: s.root + p.code.Path + "?v=" + p.code.Hash,
 		Feeds: p.feeds(cat),
 	}
+}
+
+func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any, error) {
+	s := p.set
+	f := p.frame(cat)
+	brand := f.Title
 	times := Times{cat: cat, zone: s.zone}
 	switch data := data.(type) {
 	case Home:

@@ -172,15 +172,38 @@ func patience(next http.Handler) http.Handler {
 }
 
 // noticed makes this process look at once for what a request may have written;
-// others learn of it from the database.
+// others learn of it from the database. What was refused has written nothing,
+// and in a flood that is nearly all.
 func (p *Program) noticed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			defer p.watch.nudge()
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			next.ServeHTTP(w, r)
+			return
 		}
-		next.ServeHTTP(w, r)
+		said := &statusWriter{ResponseWriter: w}
+		defer func() {
+			if said.status < 400 {
+				p.watch.nudge()
+			}
+		}()
+		next.ServeHTTP(said, r)
 	})
 }
+
+// statusWriter remembers what was answered; 0 is a handler that did not.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader is part of http.ResponseWriter.
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // shown makes the public pages look again for what staff may have written.
 func (p *Program) shown(next http.Handler) http.Handler {
