@@ -4,8 +4,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +49,30 @@ func TestEveryPageIsForEveryReader(t *testing.T) {
 	w.speak("ar")
 	for _, s := range stops {
 		visit(s, false)
+	}
+	t.Run("mirrored", func(t *testing.T) {
+		w.t, w.s.t = t, t
+		w.mirrored()
+	})
+	w.t, w.s.t = t, t
+}
+
+// Were axe-core not heard, the test above would hold of any page.
+func TestWhatAxeSaysAgainstAPageIsHeard(t *testing.T) {
+	judge := axe(t)
+	b := browse(t, true)
+	b.do(chromedp.Navigate("data:text/html,"+url.PathEscape(`<!doctype html><html lang="en"><title>Bad</title><style>@media (prefers-color-scheme: dark) { p { color: #888; background: #777 } }</style>
+		<main><h1>Bad</h1><input><p>grey</p></main>`)), chromedp.Evaluate[chromedp.Void](judge))
+	for scheme, want := range map[string]string{"light": "label", "dark": "color-contrast label"} {
+		b.do(media(scheme))
+		var got []string
+		for _, v := range ask(b, chromedp.Evaluate[[]verdict](fmt.Sprintf(axeRun, axeAll), chromedp.EvalAwaitPromise)) {
+			got = append(got, v.ID)
+		}
+		slices.Sort(got)
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: heard of %q, want %q", scheme, got, want)
+		}
 	}
 }
 

@@ -45,6 +45,9 @@ type stop struct {
 func startTour(t *testing.T) *tour {
 	t.Helper()
 	w := &tour{clock: &movingClock{}}
+	// At noon no time of day is of another day, whoever's it is.
+	now := time.Now().UTC()
+	w.clock.forward(now.Truncate(24 * time.Hour).Add(36 * time.Hour).Sub(now))
 	settings := settingsFor(t, storetest.DSN(t, "sqlite"), mailboxRelay)
 	settings.WebhookAllow, settings.SMS = "127.0.0.0/8", deafGateway(t)
 	w.s = boot(t, programOptions{settings: settings, now: w.clock.now})
@@ -90,7 +93,7 @@ func (w *tour) tell() {
 func (w *tour) reader(more object) subscribers.Number {
 	w.t.Helper()
 	w.readers++
-	in := object{"address": w.address(), "state": "active", "language": w.lang, "timezone": "Europe/Oslo"}
+	in := object{"address": w.address(), "state": "active", "language": w.lang, "timezone": "Africa/Lagos"}
 	for k, v := range more {
 		in[k] = v
 	}
@@ -371,6 +374,16 @@ var stops = []stop{
 		w.reader(nil)
 		w.s.update(w.now, "monitoring", "The new power supply is in.")
 		w.letter("/manage/")
+	}},
+	{"told", true, func(w *tour) {
+		n := w.reader(nil)
+		w.s.announce("All of it was moved", object{"kind": "post", "severity": "none", "components": []string{"web"}, "body": "Nothing changes for you."})
+		path := "/manage/" + w.s.links.Token(subscribers.ForManage, n, w.clock.now().Add(time.Hour))
+		eventually(w.t, "the mail is noted as sent", func() bool {
+			_, page := get(w.t, w.s.URL()+path)
+			return strings.Contains(page, `<td class="ok">`)
+		})
+		w.at(path, http.StatusOK)
 	}},
 }
 

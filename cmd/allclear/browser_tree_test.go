@@ -111,7 +111,7 @@ var moments = []struct {
 	found *regexp.Regexp
 	as    string
 }{
-	{regexp.MustCompile(`\b\d{1,2} (January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Oct|Nov|Dec)( \d{4})?`), "DAY"},
+	{regexp.MustCompile(`\b((Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?\d{1,2} (January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Oct|Nov|Dec)( \d{4})?`), "DAY"},
 	{regexp.MustCompile(`\b(January|February|March|April|May|June|July|August|September|October|November|December) \d{4}`), "MONTH"},
 	{regexp.MustCompile(`\b\d\d:\d\d\b`), "TIME"},
 	{regexp.MustCompile(`\bada\d+@`), "ada@"},
