@@ -115,6 +115,7 @@ var moments = []struct {
 	{regexp.MustCompile(`\b(January|February|March|April|May|June|July|August|September|October|November|December) \d{4}`), "MONTH"},
 	{regexp.MustCompile(`\b\d\d:\d\d\b`), "TIME"},
 	{regexp.MustCompile(`\bada\d+@`), "ada@"},
+	{regexp.MustCompile(`(hooks\.example\.com)/\d+`), "$1"},
 }
 
 // steady takes out what is another in every run.
