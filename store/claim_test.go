@@ -180,7 +180,7 @@ func TestLookingForWorkWritesNothing(t *testing.T) {
 	if slice, err := b.ExpandSlice(b.ctx, 10); err != nil || !slice.Idle {
 		t.Errorf("%+v, %v", slice, err)
 	}
-	if n, err := b.Reap(b.ctx); err != nil || n != 0 {
+	if n, err := b.Reap(b.ctx, notifier.Email); err != nil || n != 0 {
 		t.Errorf("reaped %d, %v", n, err)
 	}
 	if _, err := b.Pulse(b.ctx); err != nil {

@@ -76,13 +76,14 @@ func (s *Store) Release(ctx context.Context, worker string, ids []notifier.Deliv
 	})
 }
 
-// Reap takes back what lies in the hands of workers whose leases have ended,
-// and returns how many that were. It also goes on with resumptions of domains
-// that were interrupted.
-func (s *Store) Reap(ctx context.Context) (int, error) {
+// Reap takes back what of a channel lies in the hands of workers whose leases
+// have ended, and returns how many that were: of another channel the caller
+// does not know what was sent and is still to be told. It also goes on with
+// resumptions of domains that were interrupted.
+func (s *Store) Reap(ctx context.Context, channel notifier.Channel) (int, error) {
 	reaped := 0
 	for {
-		n, err := s.reapSome(ctx)
+		n, err := s.reapSome(ctx, channel)
 		reaped += n
 		if err != nil {
 			return reaped, err
@@ -93,12 +94,12 @@ func (s *Store) Reap(ctx context.Context) (int, error) {
 	}
 }
 
-func (s *Store) reapSome(ctx context.Context) (n int, err error) {
+func (s *Store) reapSome(ctx context.Context, channel notifier.Channel) (n int, err error) {
 	now := micros(s.Now())
 	// In an order that only the index of what is in flight has.
-	const ended = `state = 'sending' AND lease_until <= ? ORDER BY lease_until`
+	const ended = `state = 'sending' AND lease_until <= ? AND channel = ? ORDER BY lease_until`
 	var some int
-	if err := s.conn(ctx).Raw(`SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE `+ended+` LIMIT 1) AS one`, now).Scan(&some).Error; err != nil {
+	if err := s.conn(ctx).Raw(`SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE `+ended+` LIMIT 1) AS one`, now, string(channel)).Scan(&some).Error; err != nil {
 		return 0, fmt.Errorf("look for ended leases: %w", translate(err))
 	}
 	if some == 0 {
@@ -106,7 +107,7 @@ func (s *Store) reapSome(ctx context.Context) (n int, err error) {
 	}
 	err = s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
 		l := s.ledger(tx)
-		rows, err := l.lockBy(`WHERE `+ended+` LIMIT ?`+s.skipLocked(), now, reapStep)
+		rows, err := l.lockBy(`WHERE `+ended+` LIMIT ?`+s.skipLocked(), now, string(channel), reapStep)
 		if err == nil {
 			n = len(rows)
 			err = l.giveBack(rows)

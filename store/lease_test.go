@@ -63,14 +63,14 @@ func TestALeaseCanBeExtendedByItsHolderAlone(t *testing.T) {
 		b.must(b.Extend(b.ctx, "w", ids(ds), time.Minute))
 		b.must(b.Extend(b.ctx, "w", nil, time.Minute))
 		b.pass(50 * time.Second)
-		if n, err := b.Reap(b.ctx); n != 0 || err != nil {
+		if n, err := b.Reap(b.ctx, notifier.Email); n != 0 || err != nil {
 			t.Errorf("reaped %d, %v", n, err)
 		}
 		if got := b.mine("w", ds); !slices.Equal(got, ids(ds[:1])) {
 			t.Errorf("mine: %v", got)
 		}
 		b.pass(10 * time.Second)
-		if n, err := b.Reap(b.ctx); n != 1 || err != nil {
+		if n, err := b.Reap(b.ctx, notifier.Email); n != 1 || err != nil {
 			t.Errorf("reaped %d, %v", n, err)
 		}
 		b.sound()
@@ -117,12 +117,33 @@ func TestReapTakesBackMoreThanOneStep(t *testing.T) {
 		b.expand(2000)
 		b.claim("dead", 1200)
 		b.pass(2 * time.Minute)
-		if n, err := b.Reap(b.ctx); n != 1200 || err != nil {
+		if n, err := b.Reap(b.ctx, notifier.Email); n != 1200 || err != nil {
 			t.Errorf("reaped %d, %v", n, err)
 		}
 		b.sound()
 		if got := b.claim("w", 3000); len(got) != 1200 {
 			t.Errorf("claimed %d", len(got))
 		}
+	})
+}
+
+// Each channel's worker knows of its own messages alone what was sent and is
+// still to be told.
+func TestAChannelsWorkerTakesBackNothingOfAnother(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.readers(3)
+		b.incidentless()
+		b.expand(2000)
+		b.claim("slow", 3)
+		b.pass(2 * time.Minute)
+		for _, other := range []notifier.Channel{notifier.Webhook, notifier.SMS} {
+			if n, err := b.Reap(b.ctx, other); n != 0 || err != nil {
+				t.Errorf("%s took %d back, %v", other, n, err)
+			}
+		}
+		if n, err := b.Reap(b.ctx, notifier.Email); n != 3 || err != nil {
+			t.Errorf("reaped %d, %v", n, err)
+		}
+		b.sound()
 	})
 }

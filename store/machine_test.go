@@ -117,7 +117,7 @@ func (m *machine) giveBack(t *rapid.T) {
 
 func (m *machine) wait(t *rapid.T) {
 	m.pass(time.Duration(rapid.IntRange(1, 90).Draw(t, "seconds")) * time.Second)
-	_, err := m.Reap(m.ctx)
+	_, err := m.Reap(m.ctx, notifier.Email)
 	m.must(err)
 }
 
@@ -218,7 +218,7 @@ func (m *machine) finish(t *rapid.T) {
 	for range 20 {
 		m.expand(100)
 		m.pass(10 * time.Minute)
-		_, err := m.Reap(m.ctx)
+		_, err := m.Reap(m.ctx, notifier.Email)
 		m.must(err)
 		ds := m.claim("last", 1000)
 		if m.withdrawn(ids(ds)...) {

@@ -200,7 +200,7 @@ func TestAResumptionThatWasInterruptedIsGoneOnWith(t *testing.T) {
 		if got := b.pulse().Pauses; len(got) != 0 {
 			t.Errorf("still paused: %+v", got)
 		}
-		_, err := b.Reap(b.ctx)
+		_, err := b.Reap(b.ctx, notifier.Email)
 		b.must(err)
 		b.holds(first, notifier.Pending, first, 0)
 	})
@@ -213,7 +213,7 @@ func TestAPauseWhileADomainIsResumedWins(t *testing.T) {
 		b.holdBack("w", b.claim("w", 1))
 		b.exec(`UPDATE pauses SET scope = 'resumed'`)
 		b.must(b.Pause(b.ctx, pause))
-		_, err := b.Reap(b.ctx)
+		_, err := b.Reap(b.ctx, notifier.Email)
 		b.must(err)
 		b.holds(first, notifier.Held, first, 0)
 		b.must(b.Resume(b.ctx, pause.Scope, pause.Key))

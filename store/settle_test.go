@@ -13,7 +13,7 @@ func TestSentIsAFactWhateverWasThoughtOfTheDelivery(t *testing.T) {
 		"in its worker's hands": func(*box, notifier.Delivery) {},
 		"in another's hands": func(b *box, _ notifier.Delivery) {
 			b.pass(2 * time.Minute)
-			_, err := b.Reap(b.ctx)
+			_, err := b.Reap(b.ctx, notifier.Email)
 			b.must(err)
 			if got := b.claim("other", 1); len(got) != 1 {
 				b.t.Errorf("claimed %+v", got)
@@ -51,7 +51,7 @@ func TestAnythingButSentNeedsTheLease(t *testing.T) {
 			oneReader(t, func(t *testing.T, b *box, first int64) {
 				frozen := b.claim("zombie", 1)[0]
 				b.pass(2 * time.Minute)
-				if n, err := b.Reap(b.ctx); n != 1 || err != nil {
+				if n, err := b.Reap(b.ctx, notifier.Email); n != 1 || err != nil {
 					t.Fatalf("reaped %d, %v", n, err)
 				}
 				b.settle("zombie", state, frozen) // pending, nobody's

@@ -133,7 +133,7 @@ func TestAClaimThatIsGivenBackGivesItsPlaceToTheNewerOne(t *testing.T) {
 		"release all": func(b *box, _ []notifier.Delivery) { b.must(b.Release(b.ctx, "w", nil)) },
 		"reap": func(b *box, _ []notifier.Delivery) {
 			b.pass(2 * time.Minute)
-			n, err := b.Reap(b.ctx)
+			n, err := b.Reap(b.ctx, notifier.Email)
 			b.must(err)
 			if n != 1 {
 				b.t.Errorf("reaped %d", n)
@@ -248,7 +248,7 @@ func TestASupersededDeliveryThatWasSentAfterAllIsNotToldAgain(t *testing.T) {
 	oneReader(t, func(t *testing.T, b *box, first int64) {
 		lost := b.claim("w", 10)
 		b.pass(2 * time.Minute)
-		_, err := b.Reap(b.ctx) // the worker is thought dead
+		_, err := b.Reap(b.ctx, notifier.Email) // the worker is thought dead
 		b.must(err)
 		second := b.update()
 		third := b.update()
@@ -265,7 +265,7 @@ func TestTwoLateAcknowledgementsLeaveTheLaterOneInTheThread(t *testing.T) {
 		lose := func(worker string) []notifier.Delivery {
 			lost := b.claim(worker, 10)
 			b.pass(2 * time.Minute)
-			_, err := b.Reap(b.ctx)
+			_, err := b.Reap(b.ctx, notifier.Email)
 			b.must(err)
 			return lost
 		}

@@ -13,7 +13,7 @@ func TestAMisspelledVariableStopsTheStartAndNamesTheRightOne(t *testing.T) {
 		{"ALLCLEAR_LSITEN=:1", "ALLCLEAR_LSITEN is not a setting; did you mean ALLCLEAR_LISTEN?"},
 		{"ALLCLEAR_SECRET_FLIE=x", "ALLCLEAR_SECRET_FLIE is not a setting; did you mean ALLCLEAR_SECRET_FILE?"},
 		{"ALLCLEAR_HOLD_DOWN=90", "ALLCLEAR_HOLD_DOWN is not a setting of this version"},
-		{"ALLCLEAR_SMS=x", "ALLCLEAR_SMS is not a setting"},
+		{"ALLCLEAR_SMSS=x", "ALLCLEAR_SMSS is not a setting; did you mean ALLCLEAR_SMS?"},
 		{"ALLCLEAR_FROM_FILE=x", "ALLCLEAR_FROM_FILE is not a setting"},
 		{"ALLCLEAR_EMPTY=", "ALLCLEAR_EMPTY is not a setting of this version"},
 	} {

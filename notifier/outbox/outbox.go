@@ -241,7 +241,7 @@ func (b *Outbox) keep(ctx context.Context) {
 				continue
 			}
 			call, done := context.WithTimeout(ctx, callTime)
-			n, err := b.o.Leases.Reap(call)
+			n, err := b.o.Leases.Reap(call, b.o.Channel)
 			done()
 			if err != nil && ctx.Err() == nil {
 				b.o.Log.Warn("reap leases", "channel", b.o.Channel, "error", err)

@@ -30,8 +30,8 @@ type Leases interface {
 	Extend(ctx context.Context, worker string, ids []notifier.DeliveryID, lease time.Duration) error
 	// Release gives back what was not begun; nil ids: everything worker holds.
 	Release(ctx context.Context, worker string, ids []notifier.DeliveryID) error
-	// Reap takes back leases that ended, whoever held them.
-	Reap(ctx context.Context) (int, error)
+	// Reap takes back leases of a channel that ended, whoever held them.
+	Reap(ctx context.Context, channel notifier.Channel) (int, error)
 }
 
 // Renderer makes the message of a delivery. An error is our own fault and holds the delivery.

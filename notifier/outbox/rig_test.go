@@ -123,7 +123,7 @@ func (m *memory) Extend(context.Context, string, []notifier.DeliveryID, time.Dur
 }
 
 // Reap takes nothing back, but counts.
-func (m *memory) Reap(context.Context) (int, error) {
+func (m *memory) Reap(context.Context, notifier.Channel) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.reaps++

@@ -54,14 +54,15 @@ func shared(t *testing.T, n int) (s *site, w *process, release func()) {
 
 // heldBehind makes the ledger take some mails of every connection and hold back
 // the next until release is called; reached is closed when so many connections
-// are held. However quick one process is, it cannot have taken the other's share:
+// are held, and from then on every mail is: those of a connection that came late
+// would be acknowledged behind everybody's back. However quick one process is, it cannot have taken the other's share:
 // it claims no more than it was seen to send.
 func (s *site) heldBehind(mails, connections int) (reached <-chan struct{}, release func()) {
 	there := make(chan struct{})
 	released, release := s.barrier()
 	var held atomic.Int64
 	s.ledger.Before(func(m ledgertest.Mail) string {
-		if m.Nth > mails {
+		if m.Nth > mails || held.Load() >= int64(connections) {
 			if held.Add(1) == int64(connections) {
 				close(there)
 			}
