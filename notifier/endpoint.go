@@ -39,6 +39,10 @@ type Endpoint struct {
 // SecretSize is how many random bytes a secret has.
 const SecretSize = 32
 
+// SecretOverlap is how long both secrets sign after a rotation, unless somebody
+// wishes otherwise.
+const SecretOverlap = 24 * time.Hour
+
 // Secret is what an endpoint verifies signatures with. Nothing prints it but Text.
 type Secret struct{ key []byte }
 

@@ -12,22 +12,9 @@ import (
 	"allclear/subscribers"
 )
 
-// ConfirmContact notes that an endpoint's contact confirmed; ConfirmSubscriber
-// does too, and keeps from which network. One that answered a test already is
-// active with it. Doing it again changes nothing.
-func (s *Store) ConfirmContact(ctx context.Context, n subscribers.Number) (subscribers.Hook, error) {
-	var out subscribers.Hook
-	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		var err error
-		out, err = s.confirmContact(ctx, tx, n, netip.Prefix{})
-		return err
-	})
-	if err != nil {
-		return subscribers.Hook{}, err
-	}
-	return out, nil
-}
-
+// confirmContact notes that an endpoint's contact confirmed, and from which
+// network. One that answered a test already is active with it. Doing it again
+// changes nothing.
 func (s *Store) confirmContact(ctx context.Context, tx *gorm.DB, n subscribers.Number, network netip.Prefix) (subscribers.Hook, error) {
 	h, _, err := s.lockHook(tx, n)
 	if err != nil || h.State != subscribers.Pending || !h.ContactAt.IsZero() {

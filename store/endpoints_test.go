@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -55,10 +56,10 @@ func (b *box) claimOn(c notifier.Channel, worker string, limit int) []notifier.D
 // proof are the two things that an endpoint is asked for, in both orders.
 var proof = map[string]func(b *box, n subscribers.Number) []func(){
 	"contact first": func(b *box, n subscribers.Number) []func() {
-		return []func(){func() { _, err := b.ConfirmContact(b.ctx, n); b.must(err) }, func() { b.test(n, 204) }}
+		return []func(){func() { _, err := b.ConfirmSubscriber(b.ctx, n, netip.Prefix{}); b.must(err) }, func() { b.test(n, 204) }}
 	},
 	"test first": func(b *box, n subscribers.Number) []func() {
-		return []func(){func() { b.test(n, 200) }, func() { _, err := b.ConfirmContact(b.ctx, n); b.must(err) }}
+		return []func(){func() { b.test(n, 200) }, func() { _, err := b.ConfirmSubscriber(b.ctx, n, netip.Prefix{}); b.must(err) }}
 	},
 }
 
@@ -83,7 +84,9 @@ func TestAnEndpointIsActiveOnceItsContactConfirmedAndItAnswered(t *testing.T) {
 				if len(evidence) != 1 || evidence[0].Step != subscribers.StepConfirmed {
 					t.Errorf("evidence: %+v", evidence)
 				}
-				again, err := b.ConfirmContact(b.ctx, n)
+				_, err = b.ConfirmSubscriber(b.ctx, n, netip.Prefix{})
+				b.must(err)
+				again, err := b.Hook(b.ctx, n)
 				b.must(err)
 				same(t, "confirmed again", again, h)
 			})

@@ -192,11 +192,3 @@ func (s *Store) SpendSegments(ctx context.Context, day string, n, limit int) (ok
 	})
 	return ok, err
 }
-
-// Segments is how many a day has spent.
-func (s *Store) Segments(ctx context.Context, day string) (spent int, err error) {
-	if err := s.conn(ctx).Raw(`SELECT coalesce(max(spent), 0) FROM segments WHERE day = ?`, day).Scan(&spent).Error; err != nil {
-		return 0, translate(fmt.Errorf("read a day's budget: %w", err))
-	}
-	return spent, nil
-}

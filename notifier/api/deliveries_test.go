@@ -141,7 +141,7 @@ func everyCall(b *bench) {
 	bodies := map[string]string{
 		"PATCH /components/{key}": `{"name":"Web"}`, "PATCH /incidents/{id}": `{"title":"y"}`, "PATCH /incidents/{id}/updates/{uid}": `{"body":"y"}`,
 		"PATCH /subscribers/{id}": `{"language":"de"}`, "DELETE /suppressions": `{"address":"bob@example.com"}`, "POST /subscribers/import": "address\n",
-		"POST /subscribers/{id}/recover": `{"since":"2026-11-01T00:00:00Z"}`,
+		"PATCH /subscribers/{id}/limits": `{"rate":2.5,"concurrency":2}`, "POST /subscribers/{id}/recover": `{"since":"2026-11-01T00:00:00Z"}`,
 	}
 	ops := b.spec.operations()
 	slices.Reverse(ops)                                // what deletes comes last
@@ -162,7 +162,7 @@ func everyCall(b *bench) {
 		} {
 			path = strings.Replace(path, from, to, 1)
 		}
-		for _, of := range []string{"attempts", "test", "rotate-secret", "recover", "replay", "token"} {
+		for _, of := range []string{"attempts", "test", "rotate-secret", "limits", "recover", "replay", "token"} {
 			path = strings.Replace(path, "/subscribers/"+who+"/"+of, "/subscribers/"+hook+"/"+of, 1)
 		}
 		media := "application/json"

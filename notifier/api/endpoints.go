@@ -13,17 +13,12 @@ import (
 	"allclear/subscribers"
 )
 
-// ownerPrefix begins the token with which an endpoint's owner acts for it.
-const ownerPrefix = "whtk_"
-
-// rotationOverlap is how long both secrets sign after a rotation.
-const rotationOverlap = 24 * time.Hour
-
 // endpointRoom is what staff and an endpoint's owner do with it beyond what
 // they do with any subscriber.
 type endpointRoom struct {
 	log    EndpointLog
 	keys   EndpointKeys
+	limits EndpointLimits
 	tests  EndpointTests
 	prober Prober
 	now    func() time.Time
@@ -34,6 +29,7 @@ func (c endpointRoom) routes() []route {
 		{method: http.MethodGet, path: "/subscribers/{id}/attempts", role: notifier.RoleSender, owner: true, do: c.attempts},
 		{method: http.MethodPost, path: "/subscribers/{id}/test", role: notifier.RoleSender, owner: true, stream: c.test},
 		{method: http.MethodPost, path: "/subscribers/{id}/rotate-secret", role: notifier.RoleAdmin, owner: true, do: c.rotate},
+		{method: http.MethodPatch, path: "/subscribers/{id}/limits", role: notifier.RoleSender, owner: true, do: c.limit},
 		{method: http.MethodPost, path: "/subscribers/{id}/recover", role: notifier.RoleSender, owner: true, do: c.recover},
 		{method: http.MethodPost, path: "/subscribers/{id}/replay", role: notifier.RoleSender, owner: true, do: c.replay},
 		{method: http.MethodPost, path: "/subscribers/{id}/token", role: notifier.RoleAdmin, owner: true, do: c.token},
@@ -140,7 +136,7 @@ func (c endpointRoom) rotate(ctx context.Context, q *request) (reply, error) {
 	if _, err := q.decode(&in, true); err != nil {
 		return reply{}, err
 	}
-	overlap := rotationOverlap
+	overlap := notifier.SecretOverlap
 	if in.Overlap != nil {
 		if *in.Overlap < 0 || *in.Overlap > 7*24 {
 			return reply{}, notifier.Invalidf("overlap_hours", "is not between 0 and 168")
@@ -152,6 +148,32 @@ func (c endpointRoom) rotate(ctx context.Context, q *request) (reply, error) {
 		return reply{}, err
 	}
 	return reply{http.StatusOK, secretShape{n.String(), secret.Text(), moment(c.now().Add(overlap))}}, nil
+}
+
+// limit sets how many posts are in flight at once, and how many go in a second,
+// of each process that sends.
+func (c endpointRoom) limit(ctx context.Context, q *request) (reply, error) {
+	n, err := subscribers.ParseNumber(q.PathValue("id"))
+	if err != nil {
+		return reply{}, err
+	}
+	var in struct {
+		Rate        *float64 `json:"rate"`
+		Concurrency *int     `json:"concurrency"`
+	}
+	if _, err := q.decode(&in, false); err != nil {
+		return reply{}, err
+	}
+	h, err := c.limits.ChangeHook(ctx, n, func(h *subscribers.Hook) error {
+		keep(&h.Rate, in.Rate)
+		keep(&h.Concurrency, in.Concurrency)
+		return nil
+	})
+	return reply{http.StatusOK, struct {
+		ID          string  `json:"id"`
+		Rate        float64 `json:"rate"`
+		Concurrency int     `json:"concurrency"`
+	}{n.String(), h.Rate, h.Concurrency}}, err
 }
 
 func (c endpointRoom) recover(ctx context.Context, q *request) (reply, error) {
@@ -210,4 +232,4 @@ func (c endpointRoom) token(ctx context.Context, q *request) (reply, error) {
 }
 
 // ownersToken reports whether a bearer's secret is an endpoint owner's.
-func ownersToken(secret string) bool { return strings.HasPrefix(secret, ownerPrefix) }
+func ownersToken(secret string) bool { return strings.HasPrefix(secret, subscribers.HookTokenPrefix) }

@@ -89,6 +89,11 @@ type EndpointKeys interface {
 	MakeEndpointToken(ctx context.Context, n subscribers.Number) (string, error)
 }
 
+// EndpointLimits keeps how fast an endpoint is called.
+type EndpointLimits interface {
+	ChangeHook(ctx context.Context, n subscribers.Number, change func(*subscribers.Hook) error) (subscribers.Hook, error)
+}
+
 // EndpointTests looks an endpoint up and notes how a test went.
 type EndpointTests interface {
 	Endpoint(ctx context.Context, reader int64) (notifier.Endpoint, error)
@@ -121,6 +126,7 @@ type Store interface {
 	Gate
 	EndpointLog
 	EndpointKeys
+	EndpointLimits
 	EndpointTests
 	Owners
 }

@@ -211,6 +211,24 @@ func TestWhatASenderLearntOfTheAnswerIsSettledToo(t *testing.T) {
 	}
 }
 
+// later is a sender that names a time.
+type later struct{ until time.Time }
+
+func (l later) Send(context.Context, *notifier.Message, notifier.Flight) (notifier.Receipt, error) {
+	return notifier.Receipt{}, &notifier.NotBeforeError{Until: l.until}
+}
+
+func TestWhatTheSenderNamesATimeForIsDueThen(t *testing.T) {
+	for wait, want := range map[time.Duration]time.Duration{time.Second: time.Second, time.Hour: time.Hour, 0: declinedPause, -time.Hour: declinedPause} {
+		o, _, clock := still(t, func(o *Options) { o.Sender = later{o.Now().Add(wait)} })
+		c := claimed(o)
+		c.ExpiresAt = clock.Now().Add(48 * time.Hour)
+		if s := outcome(t.Context(), o, c); s.State != notifier.Pending || !s.DueAt.Equal(clock.Now().Add(want)) || s.Charged {
+			t.Errorf("asked to wait %s: settled as %+v; want it due in %s", wait, s, want)
+		}
+	}
+}
+
 func TestTheOrdinaryBeltIsWokenWhenTheExpressOneRunsEmpty(t *testing.T) {
 	express := newBelt(nil)
 	ordinary := newBelt(express)

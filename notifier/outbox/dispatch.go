@@ -217,9 +217,10 @@ func (b *Outbox) send(ctx context.Context, c *claim) {
 		s.At = f.at
 	case errors.Is(err, notifier.ErrNotStarted) && !f.refused && ctx.Err() == nil:
 		// The sender has no way for it (every relay of its lane is paused, say).
-		// Due at once it would go round and round.
-		if later := s.At.Add(declinedPause); s.State == notifier.Pending && s.DueAt.Before(later) {
-			s.DueAt = later
+		// Due at once it would go round and round; one that names a time knows better.
+		var early *notifier.NotBeforeError
+		if named := errors.As(err, &early) && early.Until.After(s.At); s.State == notifier.Pending && !named {
+			s.DueAt = s.At.Add(declinedPause)
 		}
 	}
 	if err != nil && !errors.Is(err, notifier.ErrNotStarted) {

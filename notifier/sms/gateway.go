@@ -1,7 +1,6 @@
 package sms
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,11 +8,9 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"allclear/notifier"
 )
@@ -104,7 +101,7 @@ func (l line) ask(ctx context.Context, r *http.Request) (reply, error) {
 // receipt is what an answer says, in words fit for people.
 func (l line) receipt(a reply, words, remote string) notifier.Receipt {
 	return notifier.Receipt{
-		Relay: l.name, Reply: notifier.Clip(words), Remote: notifier.Clip(remote), Status: a.status, Answer: excerpt(a.body),
+		Relay: l.name, Reply: notifier.Clip(words), Remote: notifier.Clip(remote), Status: a.status, Answer: notifier.Excerpt(a.body),
 	}
 }
 
@@ -116,29 +113,16 @@ func (l line) refusal(a reply, words string) *notifier.SendError {
 	se := &notifier.SendError{Fault: notifier.FaultRecipient, Permanent: true, Code: a.status, Stage: stageAnswer, Receipt: l.receipt(a, words, "")}
 	switch {
 	case a.status == http.StatusTooManyRequests, a.status >= 500:
-		se.Fault, se.Permanent, se.RetryAfter = notifier.FaultRelay, false, retryAfter(a.header)
+		se.Fault, se.Permanent, se.RetryAfter = notifier.FaultRelay, false, patience(a.header)
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden, a.status == http.StatusNotFound, a.status < 400:
 		se.Fault, se.Permanent = notifier.FaultOurs, false
 	}
 	return se
 }
 
-// retryAfter reads seconds; a date is not worth the trouble here.
-func retryAfter(h http.Header) time.Duration {
-	n, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || n < 0 {
-		return 0
-	}
-	return min(time.Duration(min(n, 86400))*time.Second, time.Hour)
-}
-
-// excerpt is the beginning of an answer as text.
-func excerpt(body []byte) string {
-	if len(body) > notifier.AnswerSize {
-		body = body[:notifier.AnswerSize]
-		for i := 0; i < utf8.UTFMax && len(body) > 0 && !utf8.Valid(body); i++ {
-			body = body[:len(body)-1]
-		}
-	}
-	return string(bytes.ToValidUTF8(bytes.ReplaceAll(body, []byte{0}, nil), []byte("?")))
+// patience is how long a gateway asks to be left alone, by its own clock where
+// it names a date; an hour at most, in which a message is given up.
+func patience(h http.Header) time.Duration {
+	now, _ := http.ParseTime(h.Get("Date")) // without one a date is far away
+	return min(notifier.RetryAfter(h.Get("Retry-After"), now), time.Hour)
 }

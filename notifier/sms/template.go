@@ -151,9 +151,9 @@ func (g *templated) Send(ctx context.Context, t Text) (notifier.Receipt, error) 
 	}
 	if !bytes.Contains(a.body, []byte(g.words)) {
 		// A refusal, and nobody knows which: worth a few tries.
-		return notifier.Receipt{}, &notifier.SendError{Fault: notifier.FaultRecipient, Code: a.status, Stage: stageAnswer, Receipt: g.receipt(a, excerpt(a.body), "")}
+		return notifier.Receipt{}, &notifier.SendError{Fault: notifier.FaultRecipient, Code: a.status, Stage: stageAnswer, Receipt: g.receipt(a, notifier.Excerpt(a.body), "")}
 	}
-	return g.receipt(a, excerpt(a.body), g.remoteID(a.body)), nil
+	return g.receipt(a, notifier.Excerpt(a.body), g.remoteID(a.body)), nil
 }
 
 // remoteID follows the path into a JSON answer.

@@ -56,7 +56,7 @@ func (s *Sender) post(ctx context.Context, c *call) (r notifier.Receipt, what he
 		case err == nil:
 			r = notifier.Receipt{
 				Relay: label, Reply: reply(a), Status: a.status,
-				Took: s.o.Now().Sub(began), Answer: words(a.body),
+				Took: s.o.Now().Sub(began), Answer: notifier.Excerpt(a.body),
 			}
 			if a.whole {
 				s.lines.put(c.target, l)

@@ -13,8 +13,6 @@ import (
 
 const (
 	attemptsPerPage = 20
-	// secretOverlap is how long the secret before signs as well.
-	secretOverlap = 24 * time.Hour
 	// furthestBack is how far back what an endpoint missed can be sent again.
 	furthestBack = 90 * 24 * time.Hour
 	// testsAMinute is how often whoever looks after an endpoint may have it tested.
@@ -142,7 +140,7 @@ func (s *site) endpointRotate(r *http.Request, h *subscribers.Hook, page *templa
 	case r.PostForm.Get("mark") != templates.EndpointMark(h.OldSecretUntil):
 		return wrong("state", "rotated")
 	}
-	secret, err := s.endpoints.Secrets.RotateSecret(acting(r, h.Number), h.Number, secretOverlap)
+	secret, err := s.endpoints.Secrets.RotateSecret(acting(r, h.Number), h.Number, notifier.SecretOverlap)
 	if err != nil {
 		return err
 	}
