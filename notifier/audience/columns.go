@@ -157,13 +157,13 @@ func noAddress(columns []column) *notifier.Invalid {
 			names = append(names, c.theirs)
 		}
 	}
-	if near := nearest(names); near != "" {
-		return notifier.Invalidf("", "there is no column email; the nearest is %q: %s", notifier.Clip(near), mapTo("email", near))
-	}
 	if one := strings.Join(names, ""); len(columns) == 1 {
 		if d := guessDelimiter([]byte(one)); strings.IndexByte(one, d) >= 0 {
 			return notifier.Invalidf("", "there is no column email, but %q stands between names; write delimiter=%s", d, delimiterWord(d))
 		}
+	}
+	if near := nearest(names); near != "" {
+		return notifier.Invalidf("", "there is no column email; the nearest is %q: %s", notifier.Clip(near), mapTo("email", near))
 	}
 	return notifier.Invalidf("", "there is no column email; the columns are %s: write map=email: and the one that holds the address", notifier.Clip(strings.Join(names, ", ")))
 }

@@ -20,8 +20,8 @@ func nearest(names []string) string {
 		switch {
 		case key == "email" || key == "mail":
 			r = -1
-		case r < 0 && distance(key, "email") <= 2 && len(key) >= 3:
-			r = 0
+		case r < 0 && strings.HasPrefix(key, "e") && distance(key, "email") <= 2:
+			r = 0 // emial; without the e it would be "detail" too
 		case r < 0:
 			continue
 		}

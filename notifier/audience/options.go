@@ -126,6 +126,9 @@ func (o *Options) set(name, text string) *notifier.Invalid {
 func (o *Options) addMap(text string) *notifier.Invalid {
 	ours, theirs, ok := strings.Cut(text, ":")
 	ours, theirs = tidy(ours), tidy(theirs)
+	if slices.Contains(routing, strings.ToLower(ours)) {
+		ours = strings.ToLower(ours)
+	}
 	switch {
 	case !ok || ours == "" || theirs == "":
 		return notifier.Invalidf("map", "%q: write our column, a colon and the file's column, such as map=email:E-Mail", notifier.Clip(text))
@@ -136,9 +139,6 @@ func (o *Options) addMap(text string) *notifier.Invalid {
 		if t == theirs {
 			return notifier.Invalidf("map", "%q is mapped twice", notifier.Clip(theirs))
 		}
-	}
-	if slices.Contains(routing, strings.ToLower(ours)) {
-		ours = strings.ToLower(ours)
 	}
 	o.Map[ours] = theirs
 	return nil

@@ -90,8 +90,10 @@ func Test500MBInOneLineAreOneErrorAndNoMemory(t *testing.T) {
 }
 
 func TestAFileOfAnySizeIsReadInTheSameMemory(t *testing.T) {
-	rows := strings.Repeat("ann@example.com,Re: your order,2026-11-26 20:13,Inbox\n", 1000) + "bob@example.com,\"open\nx\n" + strings.Repeat("x", 2<<20) + "\n"
-	in := io.MultiReader(strings.NewReader("email,subject,date,folder\n"), &endless{text: strings.Replace(rows, "\"open\nx\n", "\"two\nlines\",,\n", 1), left: 100 << 20})
+	rows := strings.Repeat("ann@example.com,Re: your order,2026-11-26 20:13,Inbox\n", 1000) +
+		"bob@example.com,\"two\nlines\",,\ncarl@example.com,\"open,,\n" +
+		"dora@example.com,next,,\n" + strings.Repeat("x", 2<<20) + "\n"
+	in := io.MultiReader(strings.NewReader("email,subject,date,folder\n"), &endless{text: rows, left: 100 << 20})
 	r, err := audience.NewReader(in, options(t, "", ""))
 	if err != nil {
 		t.Fatal(err)
