@@ -98,6 +98,10 @@ func decode(dst, raw []byte, encoding string) (out []byte, found byte, ok bool) 
 			return append(dst, raw...), found, true
 		}
 		for _, b := range raw {
+			if b < utf8.RuneSelf {
+				dst = append(dst, b)
+				continue
+			}
 			dst = utf8.AppendRune(dst, charmap.Windows1252.DecodeByte(b))
 		}
 		return dst, found, true

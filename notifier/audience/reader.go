@@ -68,6 +68,7 @@ type Reader struct {
 	rec, ahead, probe record
 	cells             []string
 	keys              map[string]column // of an NDJSON file
+	found             []pair            // in the object at hand
 	zones, languages  map[string]bool   // that were met, and whether they are any
 }
 

@@ -61,7 +61,7 @@ func TestAnObjectThatCannotBeUsedSaysWhyAndItsNeighboursStand(t *testing.T) {
 		`{"email":"ann@example.com"`:                                  "is not JSON: the object is not closed on its line",
 		`{"email":"ann@example.com","n":}`:                            "is not JSON: invalid character",
 		`{"email":"ann@example.com",}`:                                "is not JSON",
-		`{"email":"ann@example.com"} {}`:                              "something stands behind the object",
+		`{"email":"ann@example.com"} {}`:                              "is not JSON: invalid character '{' after top-level value",
 		`["ann@example.com"]`:                                         "is not an object",
 		`"ann@example.com"`:                                           "is not an object",
 		`{"email":"ann@example.com","n":[1]}`:                         `"n": holds a list or an object`,

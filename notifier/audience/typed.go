@@ -87,5 +87,14 @@ func decimal(text string) bool {
 	if before == "" || len(before) > 1 && before[0] == '0' || point && after == "" || len(before)+len(after) > 15 {
 		return false
 	}
-	return strings.Trim(before, "0123456789") == "" && strings.Trim(after, "0123456789") == ""
+	return digits(before) && digits(after)
+}
+
+func digits(text string) bool {
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return false
+		}
+	}
+	return true
 }
