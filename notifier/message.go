@@ -59,6 +59,10 @@ type Message struct {
 	To       string // checked address
 	Letter   *Letter
 	Fill     []string // values of Letter.Blanks, in their order
+
+	// Doubt is when the last try ended, where that may have been taken and its
+	// error was not permanent; else zero.
+	Doubt time.Time
 }
 
 // Receipt is what the peer said when it took a message or refused it.

@@ -41,6 +41,7 @@ type SendError struct {
 	Fault      Fault
 	Permanent  bool
 	Gone       bool          // the peer wants nothing more, ever: 410 of an endpoint, STOP of a phone; permanent
+	Doubt      bool          // it may have been taken all the same; where it is not permanent, the sender finds out before it repeats it
 	RetryAfter time.Duration // the peer's own wish; 0 for none
 	Code       int           // basic reply code (550) or HTTP status; 0 for none
 	Enhanced   string        // enhanced status code (5.1.1); "" for none

@@ -151,8 +151,9 @@ func (s *Store) ChangeHook(ctx context.Context, n subscribers.Number, change fun
 	return out, nil
 }
 
-// addWishes fills in what readers behind doors other than mail want by now, and
-// until when something that was asked for again is worth sending.
+// addWishes fills in what readers behind doors other than mail want by now,
+// until when something that was asked for again is worth sending, and what came
+// of the last try.
 func (s *Store) addWishes(tx *gorm.DB, ds []notifier.Delivery) error {
 	readers, ids := make([]int64, len(ds)), make([]int64, len(ds))
 	for i, d := range ds {
@@ -180,8 +181,23 @@ func (s *Store) addWishes(tx *gorm.DB, ds []notifier.Delivery) error {
 	for _, a := range again {
 		until[a.Delivery] = a.Until
 	}
+	var tried []struct {
+		ID, TriedAt int64
+		Reply       string
+	}
+	in, arg = s.among("id", ids)
+	if err := tx.Raw(`SELECT id, tried_at, reply FROM deliveries WHERE tried_at > 0 AND `+in, arg).Scan(&tried).Error; err != nil {
+		return fmt.Errorf("read what came of the last try: %w", err)
+	}
+	last := make(map[int64]int, len(tried))
+	for i, t := range tried {
+		last[t.ID] = i
+	}
 	for i := range ds {
 		d := &ds[i]
+		if at, ok := last[int64(d.ID)]; ok {
+			d.TriedAt, d.Reply = instant(tried[at].TriedAt), tried[at].Reply
+		}
 		if at, ok := place[d.ID.Reader()]; ok {
 			d.Format, d.Quiet = found[at].Format, found[at].Quiet
 		}

@@ -266,6 +266,25 @@ func TestAReportHasOneEffectHoweverOftenItComes(t *testing.T) {
 	})
 }
 
+// Whoever tries again has to know, also in a process that was not there.
+func TestATryInDoubtIsHandedOutAsOne(t *testing.T) {
+	onePhone(t, func(t *testing.T, b *box, _ subscribers.Number) {
+		b.expand(10)
+		d := b.claimOn(notifier.SMS, "w", 1)[0]
+		if d.InDoubt() || !d.TriedAt.IsZero() {
+			t.Errorf("never tried: %+v", d)
+		}
+		tried := b.time()
+		b.must(b.Settle(b.ctx, []notifier.Settlement{{
+			ID: d.ID, State: notifier.Pending, DueAt: tried.Add(time.Minute), At: tried, Tried: true, Worker: "w", Receipt: notifier.Receipt{Relay: "twilio", Reply: notifier.Doubtful("no answer")},
+		}}))
+		b.pass(time.Minute)
+		if d = b.claimOn(notifier.SMS, "v", 1)[0]; !d.InDoubt() || !d.TriedAt.Equal(tried) {
+			t.Errorf("tried at %s: %+v", tried, d)
+		}
+	})
+}
+
 // A gateway that did not answer in time may have taken it all the same.
 func TestAReportOfArrivalIsAFact(t *testing.T) {
 	onePhone(t, func(t *testing.T, b *box, n subscribers.Number) {

@@ -46,6 +46,22 @@ func ParsePhoneIn(s, country string) (string, error) {
 	return phonenumbers.Format(n, phonenumbers.E164), nil
 }
 
+// Textable reports whether a number, as ParsePhone returns it, may be sent a
+// code because a form says so. Who lives of toll fraud signs up what pays for
+// being written to: numbers that cost more than a telephone's, and those that
+// belong to no country (satellites, +882 and +883).
+func Textable(phone string) bool {
+	n, err := phonenumbers.Parse(phone, "")
+	if err != nil {
+		return false
+	}
+	switch phonenumbers.GetNumberType(n) {
+	case phonenumbers.PREMIUM_RATE, phonenumbers.SHARED_COST, phonenumbers.TOLL_FREE, phonenumbers.UAN, phonenumbers.VOICEMAIL, phonenumbers.PAGER:
+		return false
+	}
+	return len(Country(phone)) == 2 && Country(phone)[0] >= 'A'
+}
+
 // Country is the ISO 3166 code of a number as ParsePhone returns it; "" where
 // it belongs to none.
 func Country(phone string) string {

@@ -102,6 +102,9 @@ func (r *Renderer) render(ctx context.Context, d notifier.Delivery) (*notifier.M
 		return nil, err
 	}
 	m := &notifier.Message{Delivery: d.ID, Lane: d.Lane, Channel: d.Channel, To: d.Address, Letter: l}
+	if d.InDoubt() {
+		m.Doubt = d.TriedAt
+	}
 	reader := d.ID.Reader()
 	switch {
 	case len(l.Blanks) == 0:

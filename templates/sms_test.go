@@ -152,6 +152,20 @@ func TestReadersWithPhonesShareATextAndHaveTheirOwnLinks(t *testing.T) {
 	}
 }
 
+func TestASenderIsToldThatTheLastTryIsInDoubt(t *testing.T) {
+	r, _, _ := newRenderer(t, story("incident-updated"))
+	r.set.phones = phones{shortSize}
+	d := delivery(7, 1)
+	d.Channel, d.TriedAt, d.Reply = notifier.SMS, time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC), "503 Service Unavailable"
+	if m := render(t, r, d); !m.Doubt.IsZero() {
+		t.Errorf("surely not taken: %+v", m)
+	}
+	d.Reply = notifier.Doubtful("the gateway did not answer")
+	if m := render(t, r, d); !m.Doubt.Equal(d.TriedAt) {
+		t.Errorf("in doubt: %+v", m)
+	}
+}
+
 func TestAPhoneDoesNotRingInQuietHoursUnlessItIsCritical(t *testing.T) {
 	at := func(view string, severity notifier.Severity) notifier.Story {
 		tale := story(view)

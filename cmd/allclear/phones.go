@@ -32,11 +32,14 @@ func (p *Program) openPhones(ctx context.Context) error {
 		return err
 	}
 	p.phones, p.intake = set, intake(set, p.base, p.secret, p.db, smsWords{p.set, p.db}.answer, p.o.log)
-	held := newOnceAnHour(p.db.Now)
+	held, few := newOnceAnHour(p.db.Now), newOnceAnHour(p.db.Now)
 	sender := sms.New(sms.Options{
 		Gateway: set.Gateway, Now: p.db.Now, Rate: set.Rate, Budget: p.db, Limit: set.Budget, Report: p.intake.ReportURL,
-		Exhausted: func(until time.Time) {
-			if held.now() {
+		Exhausted: func(codes bool, until time.Time) {
+			switch {
+			case codes && few.now():
+				p.o.log.Warn("what a day's budget of text messages has for codes is used up: nobody can sign a phone up", "segments", set.Budget, "until", until)
+			case !codes && held.now():
 				p.o.log.Warn("the day's budget of text messages is used up; what is left waits", "segments", set.Budget, "until", until)
 			}
 		},

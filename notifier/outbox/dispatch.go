@@ -208,7 +208,7 @@ func (b *Outbox) send(ctx context.Context, c *claim) {
 		}
 		err = nil
 	}
-	if err != nil && ctx.Err() != nil && !permanent(err) {
+	if err != nil && ctx.Err() != nil && !counts(err) {
 		err = notifier.ErrNotStarted // we cut it off ourselves; the reader is not to blame
 	}
 	s := notifier.Decide(d, err, receipt, b.o.Now(), d.ExpiresAt, b.o.Dice())
@@ -256,9 +256,11 @@ func (b *Outbox) transmit(ctx context.Context, d notifier.Delivery, f *flight) (
 	return notifier.Receipt{}, &notifier.SendError{Fault: notifier.FaultOurs, Stage: "render", Err: err}
 }
 
-func permanent(err error) bool {
+// counts reports whether an error stands though the try was cut off: nothing
+// more is to be tried, or what was begun may have been taken.
+func counts(err error) bool {
 	var se *notifier.SendError
-	return errors.As(err, &se) && se.Permanent
+	return errors.As(err, &se) && (se.Permanent || se.Doubt)
 }
 
 func (b *Outbox) settle(f *flight, s notifier.Settlement) {

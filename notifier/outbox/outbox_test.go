@@ -222,6 +222,26 @@ func TestADrainCutsOffWhatTakesTooLongWithoutCharging(t *testing.T) {
 	}
 }
 
+// Where the end of the process and the peer's silence meet, the next process
+// has to know that it may have been taken.
+func TestADrainDoesNotForgetThatATryIsInDoubt(t *testing.T) {
+	q := newMemory()
+	reached := make(chan struct{}, 1)
+	s := &notifiertest.Sender{Script: func(ctx context.Context, _ *notifier.Message) error {
+		reached <- struct{}{}
+		<-ctx.Done()
+		return &notifier.SendError{Fault: notifier.FaultRelay, Doubt: true, Stage: "no answer", Receipt: notifier.Receipt{Reply: notifier.Doubtful("no answer")}}
+	}}
+	q.add(1, notifier.LaneIncident, 1)
+	r := start(t, q, s, func(o *Options) { o.Drain = 10 * time.Millisecond })
+	<-reached
+	r.end()
+	d := q.rows[notifier.MakeDeliveryID(1, 1)].d
+	if d.State != notifier.Pending || !d.InDoubt() || d.TriedAt.IsZero() {
+		t.Errorf("left as %+v", d)
+	}
+}
+
 func TestSettlementsWaitForADatabaseThatIsAway(t *testing.T) {
 	q := newMemory()
 	away := errors.New("away")

@@ -99,6 +99,9 @@ func (m *memory) Settle(_ context.Context, batch []notifier.Settlement) error {
 			continue
 		}
 		r.d.State, r.worker = s.State, ""
+		if s.Tried {
+			r.d.TriedAt, r.d.Reply = s.At, s.Receipt.Reply
+		}
 		if !s.DueAt.IsZero() {
 			r.d.DueAt = s.DueAt
 		}

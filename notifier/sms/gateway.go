@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -31,10 +32,17 @@ type Gateway interface {
 	Send(ctx context.Context, t Text) (notifier.Receipt, error)
 }
 
+// Asker is a Gateway that can be asked what became of a text whose last try
+// ended so long ago, without an answer. found is false where it surely was not
+// taken; an error that it was taken and came to nothing, or that nobody knows.
+type Asker interface {
+	Find(ctx context.Context, t Text, ago time.Duration) (r notifier.Receipt, found bool, err error)
+}
+
 // How long a gateway may take, and how much of its answer is read.
 const (
 	answerTime = 15 * time.Second
-	answerSize = 16 << 10
+	answerSize = 64 << 10
 )
 
 // Where a try ended, as notifier.SendError.Stage names it.
@@ -45,17 +53,22 @@ const (
 	stageDoubt  = "no answer" // the request had left: it may have been taken
 )
 
+// doubtPause is when a text in doubt is tried again: by then a gateway knows
+// what it took.
+const doubtPause = time.Minute
+
 // line is how a gateway is reached.
 type line struct {
 	name   string
 	client *http.Client
+	again  bool // what is in doubt may be tried again: it is an Asker, or sends nothing twice that has the same ID
 }
 
 func newLine(name string) line {
 	return line{name: name, client: &http.Client{
 		Transport: &http.Transport{
 			MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 10 * time.Second,
-			MaxResponseHeaderBytes: answerSize, DisableCompression: true,
+			MaxResponseHeaderBytes: 16 << 10, DisableCompression: true,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Timeout:       answerTime,
@@ -70,7 +83,7 @@ type reply struct {
 }
 
 // ask makes a request. Where the request had left and no answer came, nobody
-// knows whether the message was taken: that is a failure for good.
+// knows whether the message was taken.
 func (l line) ask(ctx context.Context, r *http.Request) (reply, error) {
 	var left atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { left.Store(true) }})
@@ -90,12 +103,25 @@ func (l line) ask(ctx context.Context, r *http.Request) (reply, error) {
 	if errors.As(err, &u) { // its text holds the address, and with it passwords
 		err = u.Err
 	}
-	se := &notifier.SendError{Fault: notifier.FaultRelay, Stage: stageDial, Receipt: notifier.Receipt{Relay: l.name}, Err: err}
+	said := notifier.Receipt{Relay: l.name}
 	if left.Load() {
-		se.Fault, se.Permanent, se.Stage = notifier.FaultRecipient, true, stageDoubt
-		se.Receipt.Reply = "the gateway did not answer; it may have taken the message, so it is not sent again"
+		said.Reply = "the gateway did not answer"
+		return reply{}, l.doubt(said, err)
 	}
-	return reply{}, se
+	return reply{}, &notifier.SendError{Fault: notifier.FaultRelay, Stage: stageDial, Receipt: said, Err: err}
+}
+
+// doubt is the error of a try that may have been taken. It is one for good,
+// unless the gateway sends nothing twice or can be asked before it is tried again.
+func (l line) doubt(r notifier.Receipt, err error) *notifier.SendError {
+	se := &notifier.SendError{Fault: notifier.FaultRelay, Doubt: true, RetryAfter: doubtPause, Code: r.Status, Stage: stageDoubt, Receipt: r, Err: err}
+	words := r.Reply + "; it may have taken the message"
+	if !l.again {
+		se.Fault, se.Permanent, se.RetryAfter = notifier.FaultRecipient, true, 0
+		words += ", so it is not sent again"
+	}
+	se.Receipt.Reply = notifier.Clip(notifier.Doubtful(words))
+	return se
 }
 
 // receipt is what an answer says, in words fit for people.
@@ -111,13 +137,22 @@ func (l line) refusal(a reply, words string) *notifier.SendError {
 		words = fmt.Sprintf("%d %s", a.status, http.StatusText(a.status))
 	}
 	se := &notifier.SendError{Fault: notifier.FaultRecipient, Permanent: true, Code: a.status, Stage: stageAnswer, Receipt: l.receipt(a, words, "")}
-	switch {
-	case a.status == http.StatusTooManyRequests, a.status >= 500:
+	switch s := a.status; {
+	case s == http.StatusTooManyRequests, s == http.StatusServiceUnavailable, s == http.StatusRequestTimeout, s == http.StatusTooEarly:
 		se.Fault, se.Permanent, se.RetryAfter = notifier.FaultRelay, false, patience(a.header)
-	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden, a.status == http.StatusNotFound, a.status < 400:
+	case s >= 500, s < 300: // what broke may have broken behind the message, what stands before it may not have waited, and who knows what a strange yes means
+		return l.doubt(se.Receipt, nil)
+	case s < 400, slices.Contains(oursToMend, s):
 		se.Fault, se.Permanent = notifier.FaultOurs, false
 	}
 	return se
+}
+
+// oursToMend are the refusals that no number is to blame for: the account, its
+// credit, the address, the form of what is sent.
+var oursToMend = []int{
+	http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
+	http.StatusNotAcceptable, http.StatusProxyAuthRequired, http.StatusLengthRequired, http.StatusUnsupportedMediaType,
 }
 
 // patience is how long a gateway asks to be left alone, by its own clock where

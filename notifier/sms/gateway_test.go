@@ -20,7 +20,10 @@ import (
 func gatewayAt(t *testing.T, server *httptest.Server, setting string) Gateway {
 	t.Helper()
 	set, err := ParseSetting(strings.ReplaceAll(setting, "HOST", strings.TrimPrefix(server.URL, "http://")), func(name string) ([]byte, error) {
-		if name == "wordy.txt" {
+		switch name {
+		case "knowing.txt":
+			return []byte("# idempotent: yes\nPOST " + server.URL + "/send\n\n{{.ID}}"), nil
+		case "wordy.txt":
 			return []byte("# accepted: \"status\":\"ok\"\nGET " + server.URL + "/send?to={{query .To}}&text={{query .Text}}\n"), nil
 		}
 		return []byte("# remote: message.id\nPOST " + server.URL + "/send?to={{query .To}}\nContent-Type: application/json\nX-Key: secret\n\n{\"text\": {{json .Text}}, \"ref\": {{json .ID}}}\n"), nil
@@ -36,6 +39,7 @@ const (
 	asKannel   = "kannel://user:pass%26word@HOST?from=Fjordpost"
 	asTemplate = "http-template:gateway.txt"
 	asWordy    = "http-template:wordy.txt"
+	asKnowing  = "http-template:knowing.txt"
 )
 
 func TestWhatAGatewayAnswersMeans(t *testing.T) {
@@ -54,7 +58,16 @@ func TestWhatAGatewayAnswersMeans(t *testing.T) {
 		"twilio: wrong token":                {setting: asTwilio, status: 401, body: `{"code":20003}`, want: notifier.SendError{Fault: notifier.FaultOurs, Code: 20003}},
 		"twilio: not here":                   {setting: asTwilio, status: 400, body: `{"code":21408}`, want: notifier.SendError{Fault: notifier.FaultOurs, Code: 21408}},
 		"twilio is down":                     {setting: asTwilio, status: 503, body: `<html>`, want: notifier.SendError{Fault: notifier.FaultRelay, Code: 503}},
-		"twilio: no JSON":                    {setting: asTwilio, status: 200, body: `ok`, want: notifier.SendError{Fault: notifier.FaultOurs, Code: 200}},
+		"twilio: no JSON":                    {setting: asTwilio, status: 200, body: `ok`, want: notifier.SendError{Fault: notifier.FaultRelay, Doubt: true, Code: 200, RetryAfter: time.Minute}},
+		"twilio breaks":                      {setting: asTwilio, status: 500, body: `{"code":20500}`, want: notifier.SendError{Fault: notifier.FaultRelay, Doubt: true, Code: 500, RetryAfter: time.Minute}},
+		"twilio's queue is full":             {setting: asTwilio, status: 400, body: `{"code":21611}`, want: notifier.SendError{Fault: notifier.FaultRelay, Code: 21611}},
+		"twilio: no such service":            {setting: asTwilio, status: 400, body: `{"code":21704}`, want: notifier.SendError{Fault: notifier.FaultOurs, Code: 21704}},
+		"kannel's proxy gives up":            {setting: asKannel, status: 504, want: notifier.SendError{Permanent: true, Doubt: true, Code: 504}},
+		"kannel says something strange":      {setting: asKannel, status: 202, body: "Sent.", want: notifier.SendError{Permanent: true, Doubt: true, Code: 202}},
+		"a template's breaks":                {setting: asTemplate, status: 500, want: notifier.SendError{Permanent: true, Doubt: true, Code: 500}},
+		"a template's breaks, and knows it":  {setting: asKnowing, status: 500, want: notifier.SendError{Fault: notifier.FaultRelay, Doubt: true, Code: 500, RetryAfter: time.Minute}},
+		"a template's has no credit":         {setting: asTemplate, status: 402, want: notifier.SendError{Fault: notifier.FaultOurs, Code: 402}},
+		"a template's waited for us":         {setting: asTemplate, status: 408, want: notifier.SendError{Fault: notifier.FaultRelay, Code: 408}},
 		"twilio: a redirect":                 {setting: asTwilio, status: 302, header: http.Header{"Location": {"http://169.254.169.254/"}}, want: notifier.SendError{Fault: notifier.FaultOurs, Code: 302}},
 		"kannel takes it":                    {setting: asKannel, status: 202, body: "0: Accepted for delivery"},
 		"kannel queues it":                   {setting: asKannel, status: 202, body: "3: Queued for later delivery"},
@@ -87,7 +100,7 @@ func TestWhatAGatewayAnswersMeans(t *testing.T) {
 			if !errors.As(err, &se) {
 				t.Fatalf("%v", err)
 			}
-			if se.Fault != c.want.Fault || se.Permanent != c.want.Permanent || se.Gone != c.want.Gone || se.Code != c.want.Code || se.RetryAfter != c.want.RetryAfter {
+			if se.Fault != c.want.Fault || se.Permanent != c.want.Permanent || se.Gone != c.want.Gone || se.Code != c.want.Code || se.Doubt != c.want.Doubt || se.RetryAfter != c.want.RetryAfter {
 				t.Errorf("%+v", se)
 			}
 			if len(f.taken) != 0 {
@@ -148,9 +161,9 @@ func TestWhatMayHaveBeenTakenIsNotSentAgain(t *testing.T) {
 	defer server.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-arrived; cancel() }()
-	_, err := New(Options{Gateway: gatewayAt(t, server, asTwilio), Now: time.Now}).Send(ctx, message(1<<32|1, "+4790000001", "Hello"), &free{})
+	_, err := New(Options{Gateway: gatewayAt(t, server, asKannel), Now: time.Now}).Send(ctx, message(1<<32|1, "+4790000001", "Hello"), &free{})
 	var se *notifier.SendError
-	if !errors.As(err, &se) || !se.Permanent || se.Fault != notifier.FaultRecipient {
+	if !errors.As(err, &se) || !se.Permanent || !se.Doubt || se.Fault != notifier.FaultRecipient {
 		t.Errorf("after the request had left: %+v", err)
 	}
 
@@ -184,7 +197,7 @@ func TestADaysBudgetHoldsEverythingUntilTheNextDay(t *testing.T) {
 	defer server.Close()
 	clock := notifiertest.NewClock()
 	told := 0
-	s := New(Options{Gateway: gatewayAt(t, server, asKannel), Now: clock.Now, Budget: purse{}, Limit: 3, Exhausted: func(time.Time) { told++ }})
+	s := New(Options{Gateway: gatewayAt(t, server, asKannel), Now: clock.Now, Budget: purse{}, Limit: 3, Exhausted: func(bool, time.Time) { told++ }})
 	send := func(text string) error {
 		_, err := s.Send(t.Context(), message(1<<32|1, "+4790000001", text), &free{})
 		return err
@@ -205,6 +218,49 @@ func TestADaysBudgetHoldsEverythingUntilTheNextDay(t *testing.T) {
 	}
 }
 
+// Anybody can ask for codes, at every number.
+func TestCodesLeaveTheDaysBudgetToTheNews(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, "0: Accepted")
+	}))
+	defer server.Close()
+	clock, few := notifiertest.NewClock(), 0
+	s := New(Options{Gateway: gatewayAt(t, server, asKannel), Now: clock.Now, Budget: purse{}, Limit: 20, Exhausted: func(codes bool, _ time.Time) {
+		if codes {
+			few++
+		}
+	}})
+	send := func(lane notifier.Lane) error {
+		m := message(1<<32|1, "+4790000001", "one")
+		m.Lane = lane
+		_, err := s.Send(t.Context(), m, &free{})
+		return err
+	}
+	codes, news := 0, 0
+	for range 100 {
+		if send(notifier.LaneConfirm) == nil {
+			codes++
+		}
+	}
+	for range 100 {
+		if send(notifier.LaneIncident) == nil {
+			news++
+		}
+	}
+	if codes != 5 || news != 15 || few != 95 {
+		t.Errorf("%d codes, %d of the news; %d codes waited", codes, news, few)
+	}
+	clock.Advance(24 * time.Hour)
+	for range 100 {
+		_ = send(notifier.LaneIncident)
+	}
+	few = 0
+	if err := send(notifier.LaneConfirm); err == nil || few != 0 {
+		t.Errorf("a code of a day that is used up: %v; %d times it is the codes'", err, few)
+	}
+}
+
 func TestWhatWasSurelyNotTakenCostsTheDayNothing(t *testing.T) {
 	status, left := http.StatusServiceUnavailable, make(chan struct{}, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -219,7 +275,7 @@ func TestWhatWasSurelyNotTakenCostsTheDayNothing(t *testing.T) {
 	defer server.Close()
 	clock, spent := notifiertest.NewClock(), purse{}
 	day := clock.Now().UTC().Format(time.DateOnly)
-	s := New(Options{Gateway: gatewayAt(t, server, asTwilio), Now: clock.Now, Budget: spent, Limit: 10})
+	s := New(Options{Gateway: gatewayAt(t, server, asKannel), Now: clock.Now, Budget: spent, Limit: 10})
 	for range 100 {
 		if _, err := s.Send(t.Context(), message(1<<32|1, "+4790000001", "a"), &free{}); err == nil {
 			t.Fatal("it was taken")
@@ -310,7 +366,7 @@ func TestAWrongSettingSaysWhatIsWrongAndNoPassword(t *testing.T) {
 		"twilio://AC1:p4ss@api.twilio.com":   "from=",
 		"twilio://AC1@h?from=+47":            "password",
 		"twilio://AC1:p4ss@?from=+47":        "cannot be read",
-		"twilio://AC1:p4ss@h/x?from=+47":     "path",
+		"kannel://AC1:p4ss@h/x?from=+47":     "path",
 		"kannel://u:p4ss@h?colour=red":       "colour=",
 		"kannel://u:p4ss@h?rate=fast":        "rate=fast",
 		"kannel://u:p4ss@h?budget=-1":        "budget=-1",
@@ -322,10 +378,11 @@ func TestAWrongSettingSaysWhatIsWrongAndNoPassword(t *testing.T) {
 		"http-template:broken":               "line 2",
 		"http-template:field":                "Nobody",
 		"http-template:ftp":                  "http or https",
+		"http-template:perhaps":              "idempotent: yes",
 	} {
 		_, err := ParseSetting(in, func(name string) ([]byte, error) {
 			text, ok := map[string]string{
-				"empty": "", "broken": "POST https://g.example/\nno header\n\n", "field": "POST https://g.example/{{.Nobody}}\n\n", "ftp": "POST ftp://g.example/\n\n",
+				"empty": "", "broken": "POST https://g.example/\nno header\n\n", "field": "POST https://g.example/{{.Nobody}}\n\n", "ftp": "POST ftp://g.example/\n\n", "perhaps": "# idempotent: perhaps\nPOST https://g.example/\n\n",
 			}[name]
 			if !ok {
 				return nil, os.ErrNotExist

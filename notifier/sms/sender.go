@@ -29,11 +29,13 @@ type Options struct {
 	Rate    float64          // messages a second; 0 is no bound
 	Budget  Budget           // with Limit
 	Limit   int              // segments a day (UTC); 0 is no bound
+	// Of them a quarter at most goes to codes and links, which anybody can ask
+	// for: who asks for many must not silence the rest.
 	// Report makes the address for a delivery's report; nil: none are wanted.
 	Report func(notifier.DeliveryID) string
-	// Exhausted, if set, is told when the day's budget is used up, for every
-	// message that has to wait. It must not block.
-	Exhausted func(until time.Time)
+	// Exhausted, if set, is told when the day's budget is used up, or what of it
+	// is for codes, for every message that has to wait. It must not block.
+	Exhausted func(codes bool, until time.Time)
 }
 
 // Sender is the sms channel's notifier.Sender.
@@ -79,15 +81,24 @@ func (s *Sender) Send(ctx context.Context, m *notifier.Message, f notifier.Fligh
 			return notifier.Receipt{}, &notifier.NotBeforeError{Until: s.turn(now.Add(wait))}
 		}
 	}
+	if found, r, err := s.find(ctx, m, t); found || err != nil {
+		if err == nil {
+			err = f.Taken(r)
+		}
+		if err != nil {
+			return notifier.Receipt{}, err
+		}
+		return r, nil
+	}
 	// Paid before it is begun, because nothing may come between Begin and the
 	// first byte. What was surely not taken costs nothing: else a gateway that is
 	// down would use up a day by being asked.
 	began := s.o.Now()
-	if err := s.spend(ctx, began.UTC(), t.Size.Segments); err != nil {
+	if err := s.spend(ctx, began.UTC(), t.Size.Segments, m.Lane == notifier.LaneConfirm); err != nil {
 		return notifier.Receipt{}, err
 	}
 	if err := f.Begin(); err != nil {
-		s.giveBack(ctx, began.UTC(), t.Size.Segments)
+		s.giveBack(ctx, began.UTC(), t.Size.Segments, m.Lane == notifier.LaneConfirm)
 		return notifier.Receipt{}, err
 	}
 	r, err := s.o.Gateway.Send(ctx, t)
@@ -97,8 +108,8 @@ func (s *Sender) Send(ctx context.Context, m *notifier.Message, f notifier.Fligh
 		if errors.As(err, &se) {
 			se.Receipt.Took = took
 		}
-		if se == nil || se.Stage != stageDoubt {
-			s.giveBack(ctx, began.UTC(), t.Size.Segments)
+		if se == nil || !se.Doubt || !se.Permanent { // what may be tried again is paid when it is known
+			s.giveBack(ctx, began.UTC(), t.Size.Segments, m.Lane == notifier.LaneConfirm)
 		}
 		return notifier.Receipt{}, err
 	}
@@ -107,6 +118,22 @@ func (s *Sender) Send(ctx context.Context, m *notifier.Message, f notifier.Fligh
 		return notifier.Receipt{}, err
 	}
 	return r, nil
+}
+
+// find asks whether a message in doubt was taken, where the gateway can be
+// asked. What was taken is paid for, whatever is left of the day's budget.
+func (s *Sender) find(ctx context.Context, m *notifier.Message, t Text) (bool, notifier.Receipt, error) {
+	asker, ok := s.o.Gateway.(Asker)
+	if !ok || m.Doubt.IsZero() {
+		return false, notifier.Receipt{}, nil
+	}
+	began := s.o.Now()
+	r, found, err := asker.Find(ctx, t, began.Sub(m.Doubt))
+	if found && s.o.Limit > 0 {
+		_, _ = s.o.Budget.SpendSegments(context.WithoutCancel(ctx), began.UTC().Format(time.DateOnly), t.Size.Segments, s.o.Limit)
+	}
+	r.Took = s.o.Now().Sub(began)
+	return found, r, err
 }
 
 // turns is how far ahead the turns lie that messages are sent away to: what
@@ -126,19 +153,41 @@ func (s *Sender) turn(first time.Time) time.Time {
 	return s.slot
 }
 
+// codesOf is under which name the codes of a day are counted, and codesShare how
+// many segments of a day's there are for them.
+func codesOf(day time.Time) string { return day.Format(time.DateOnly) + " codes" }
+
+func codesShare(limit int) int { return max(limit/4, 1) }
+
 // giveBack returns what was spent on a message that was not taken. Where that
 // fails, the day has some segments less.
-func (s *Sender) giveBack(ctx context.Context, day time.Time, segments int) {
-	if s.o.Limit > 0 {
-		_, _ = s.o.Budget.SpendSegments(context.WithoutCancel(ctx), day.Format(time.DateOnly), -segments, s.o.Limit)
+func (s *Sender) giveBack(ctx context.Context, day time.Time, segments int, code bool) {
+	if s.o.Limit == 0 {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	_, _ = s.o.Budget.SpendSegments(ctx, day.Format(time.DateOnly), -segments, s.o.Limit)
+	if code {
+		_, _ = s.o.Budget.SpendSegments(ctx, codesOf(day), -segments, s.o.Limit)
 	}
 }
 
-func (s *Sender) spend(ctx context.Context, now time.Time, segments int) error {
+// spend pays for a message, a code also out of what is there for codes.
+func (s *Sender) spend(ctx context.Context, now time.Time, segments int, code bool) error {
 	if s.o.Limit == 0 {
 		return nil
 	}
-	ok, err := s.o.Budget.SpendSegments(ctx, now.Format(time.DateOnly), segments, s.o.Limit)
+	ok := true
+	var err error
+	if code {
+		ok, err = s.o.Budget.SpendSegments(ctx, codesOf(now), segments, codesShare(s.o.Limit))
+	}
+	few := err == nil && !ok
+	if err == nil && ok {
+		if ok, err = s.o.Budget.SpendSegments(ctx, now.Format(time.DateOnly), segments, s.o.Limit); code && (err != nil || !ok) {
+			_, _ = s.o.Budget.SpendSegments(context.WithoutCancel(ctx), codesOf(now), -segments, s.o.Limit)
+		}
+	}
 	if err != nil {
 		return &notifier.SendError{Fault: notifier.FaultRelay, Stage: stageRender, Err: fmt.Errorf("look at the day's budget: %w", err)}
 	}
@@ -147,7 +196,7 @@ func (s *Sender) spend(ctx context.Context, now time.Time, segments int) error {
 	}
 	tomorrow := time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, time.UTC)
 	if s.o.Exhausted != nil {
-		s.o.Exhausted(tomorrow)
+		s.o.Exhausted(few, tomorrow)
 	}
 	return &notifier.NotBeforeError{Until: tomorrow}
 }

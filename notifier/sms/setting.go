@@ -52,7 +52,7 @@ func ParseSetting(s string, readFile func(string) ([]byte, error)) (*Setting, er
 	if err != nil || u.Host == "" {
 		return nil, errors.New("cannot be read; characters with a meaning in URLs are percent-encoded in user and password")
 	}
-	if strings.Trim(u.Path, "/") != "" {
+	if strings.Trim(u.Path, "/") != "" && scheme != "twilio" {
 		return nil, errors.New("has a path behind the host, which has no meaning")
 	}
 	set, from, err := options(u.RawQuery)
@@ -69,11 +69,12 @@ func ParseSetting(s string, readFile func(string) ([]byte, error)) (*Setting, er
 		if from == "" {
 			return nil, errors.New("from= is missing: the number that messages come from")
 		}
-		set.AuthToken = password
-		set.Gateway = &twilio{line: newLine("twilio"), base: "https://" + u.Host, sid: user, token: password, from: from}
-		if loopback(u.Hostname()) {
-			set.Gateway = &twilio{line: newLine("twilio"), base: "http://" + u.Host, sid: user, token: password, from: from}
+		// Those who speak as Twilio does have the API below a path of theirs.
+		g := &twilio{line: newLine("twilio"), base: "https://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), sid: user, token: password, from: from}
+		if g.again = true; loopback(u.Hostname()) {
+			g.base = "http" + strings.TrimPrefix(g.base, "https")
 		}
+		set.AuthToken, set.Gateway = password, g
 	case "kannel":
 		set.Gateway = &kannel{line: newLine("kannel"), base: "http://" + u.Host, user: user, password: password, from: from}
 	default:

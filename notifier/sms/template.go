@@ -19,7 +19,8 @@ import (
 // json (a string with its quotes) and query (for addresses and forms). A line
 // "# remote: path.to.field" before all says where a JSON answer holds the
 // gateway's id for the message. Any 2xx is success, or where a line
-// "# accepted: words" stands before all, one that holds these words.
+// "# accepted: words" stands before all, one that holds these words. A line
+// "# idempotent: yes" says that nothing is sent twice that has the same .ID.
 type templated struct {
 	line
 	from    string
@@ -52,6 +53,10 @@ func parseTemplate(text, from string) (*templated, error) {
 				g.remote = strings.Split(strings.TrimSpace(value), ".")
 			case "accepted":
 				g.words = strings.TrimSpace(value)
+			case "idempotent":
+				if g.again = strings.TrimSpace(value) == "yes"; !g.again {
+					return bad("says neither yes nor nothing; write # idempotent: yes where the gateway sends nothing twice that has the same .ID")
+				}
 			}
 			continue
 		}

@@ -90,7 +90,7 @@ func readPhone(in url.Values, known []notifier.Component, speaks func(lang strin
 	who := subscribers.Subscriber{Channel: notifier.SMS, State: subscribers.Pending}
 	var err error
 	switch who.Address, err = subscribers.ParsePhone(e.one("address")); {
-	case err != nil:
+	case err != nil, !subscribers.Textable(who.Address):
 		e.is("address", "address")
 	case len(countries) > 0 && !slices.Contains(countries, subscribers.Country(who.Address)):
 		e.is("address", "country")

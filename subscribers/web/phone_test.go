@@ -138,7 +138,7 @@ func TestWhatIsWrongWithAPhoneIsSaidAtItsField(t *testing.T) {
 	d.part("imap7", "IMAP seven")
 	for _, c := range []struct{ field, value, says string }{
 		{"address", "", `aria-describedby="hint-address wrong-address"`}, {"address", "40000000", `href="#field-address"`}, {"address", "+47 12", `href="#field-address"`},
-		{"address", "ann@example.com", `href="#field-address"`}, {"address", "+4740000000;ext=1", `href="#field-address"`}, {"address", "+1 212 555 0123", "numbers of that country"},
+		{"address", "ann@example.com", `href="#field-address"`}, {"address", "+4740000000;ext=1", `href="#field-address"`}, {"address", "+47 829 00 000", `href="#field-address"`}, {"address", "+882161234567", `href="#field-address"`}, {"address", "+1 212 555 0123", "numbers of that country"},
 		{"quiet_from", "25:00", `href="#field-quiet"`}, {"quiet_until", "", `href="#field-quiet"`}, {"quiet_until", "22:00", `href="#field-quiet"`}, {"quiet_from", "<b>", "both a beginning and an end"},
 		{"cadence", "daily", `href="#field-cadence"`}, {"kinds", "rumour", `href="#field-kinds"`}, {"components", "nosuch", `href="#field-components"`}, {"severity", "dreadful", `href="#field-severity"`},
 		{"timezone", "Local", `href="#field-timezone"`}, {"language", "xx", `href="#field-language"`}, {"contact", "a@example.com", "cannot be chosen here"}, {"channel", "email", "not available yet"},
