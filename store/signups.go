@@ -49,6 +49,7 @@ type signUpChoices struct {
 	Format     notifier.Format      `json:"format,omitempty"`
 	Quiet      notifier.Quiet       `json:"quiet,omitempty"`
 	Shown      string               `json:"shown,omitempty"` // the language of the words agreed to
+	Trapped    bool                 `json:"trapped,omitempty"`
 }
 
 // QueueSignUp keeps what somebody asked for, whoever that is; AnswerSignUps
@@ -57,7 +58,7 @@ type signUpChoices struct {
 func (s *Store) QueueSignUp(ctx context.Context, x subscribers.SignUp) error {
 	f := x.Filter
 	choices, err := json.Marshal(signUpChoices{
-		f.Components, f.Severity, f.Kinds, f.Incident, x.Cadence, x.Timezone, x.Language, f.Types, x.Format, x.Quiet, x.Consent.Language,
+		f.Components, f.Severity, f.Kinds, f.Incident, x.Cadence, x.Timezone, x.Language, f.Types, x.Format, x.Quiet, x.Consent.Language, x.Trapped,
 	})
 	if err != nil {
 		return fmt.Errorf("write what was chosen: %w", err)
@@ -104,7 +105,7 @@ func (r *signUpRow) signUp() (subscribers.SignUp, error) {
 			Filter:    subscribers.Filter{Components: c.Components, Severity: c.Severity, Kinds: c.Kinds, Incident: c.Incident, Types: c.Types},
 			CreatedAt: instant(r.AskedAt),
 		},
-		Consent: subscribers.Consent{Language: c.Shown, Words: r.Consent}, Solved: r.Solved,
+		Consent: subscribers.Consent{Language: c.Shown, Words: r.Consent}, Solved: r.Solved, Trapped: c.Trapped,
 	}
 	if r.Network != "" {
 		n, err := netip.ParsePrefix(r.Network)
@@ -255,6 +256,9 @@ func (d *registrar) due(at time.Time) {
 // look says what is so without any budget, and finds the row of a subscriber
 // who is to be asked (again); "" is nothing.
 func (d *registrar) look(x *subscribers.SignUp) (subscribers.Fate, *subscriberRow, error) {
+	if x.Trapped {
+		return subscribers.SignUpTrapped, nil, nil
+	}
 	if d.now.After(x.CreatedAt.Add(subscribers.SignUpLife)) {
 		return subscribers.SignUpExpired, nil, nil
 	}

@@ -117,8 +117,9 @@ func TestNothingIsSentToWhoIsThereOrBarred(t *testing.T) {
 		}
 		b.must(b.Suppress(b.ctx, subscribers.Suppression{Channel: notifier.Email, Address: "barred@example.com", Reason: subscribers.ReasonComplaint}))
 		b.asks(signUp("barred@example.com"), signUp("void@example.com", func(x *subscribers.SignUp) { x.Filter.Components = []string{"gone"} }))
+		b.asks(signUp("trapped@example.com", func(x *subscribers.SignUp) { x.Trapped = true }))
 		did := b.answer(subscribers.SignUpLimits())
-		if did.Fates[subscribers.SignUpKnown] != 3 || did.Fates[subscribers.SignUpBarred] != 1 || did.Fates[subscribers.SignUpVoid] != 1 || b.confirmations() != 0 {
+		if did.Fates[subscribers.SignUpKnown] != 3 || did.Fates[subscribers.SignUpBarred] != 1 || did.Fates[subscribers.SignUpVoid] != 1 || did.Fates[subscribers.SignUpTrapped] != 1 || b.confirmations() != 0 {
 			t.Errorf("%+v, %d confirmations", did, b.confirmations())
 		}
 		if b.number(`SELECT count(*) FROM budgets`) != 0 {

@@ -21,6 +21,9 @@ type SignUp struct {
 	Network    netip.Prefix // where it came from, truncated; not valid: not known
 	Consent    Consent
 	Solved     bool // the browser did its work
+	// Trapped: a field was filled in that no person sees. It waits as any other,
+	// so that the time of the answer does not tell, and then nothing is done for it.
+	Trapped bool
 }
 
 // Lost is somebody's wish to be mailed the link to their subscription.
@@ -68,6 +71,7 @@ const (
 	SignUpAgain   Fate = "again"   // it was asked for within the day
 	SignUpExpired Fate = "expired" // its turn did not come within the day
 	SignUpVoid    Fate = "void"    // none of what it chose exists any more
+	SignUpTrapped Fate = "trapped" // no person filled the form in; nothing is sent
 )
 
 // Answered is what one step through the queue of sign-ups did.

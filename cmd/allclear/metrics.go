@@ -56,7 +56,7 @@ func newMetrics(depths func(context.Context) ([]notifier.Depth, error), now func
 		}, []string{"relay"}),
 	}
 	m.answered = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "allclear_signups_total", Help: "Sign-ups on the form that this process looked at, by what became of them: asked, known, barred, again, expired, void.",
+		Name: "allclear_signups_total", Help: "Sign-ups on the form that this process looked at, by what became of them: asked, known, barred, again, expired, void, trapped.",
 	}, []string{"fate"})
 	build := thisBuild()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{

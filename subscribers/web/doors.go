@@ -35,7 +35,10 @@ func (s *site) aboutPhone(who subscribers.Subscriber) bool {
 // queue puts what somebody asked for where mail's sign-ups wait, too. The answer
 // is not nil where it had no room.
 func (d door) queue(r *http.Request, who subscribers.Subscriber, proof gate.Proof) (*answer, error) {
-	x := subscribers.SignUp{Subscriber: who, Solved: proof == gate.Worked, Network: subscribers.Truncate(gate.Client(r, d.proxies))}
+	x := subscribers.SignUp{
+		Subscriber: who, Solved: proof == gate.Worked, Trapped: trapped(r.PostForm),
+		Network: subscribers.Truncate(gate.Client(r, d.proxies)),
+	}
 	x.Consent.Language, x.Consent.Words = d.pages.Consent(r.Header.Get("Accept-Language"), who.Channel)
 	if x.Language == "" {
 		x.Language = x.Consent.Language

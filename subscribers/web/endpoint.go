@@ -58,10 +58,6 @@ func (s *site) endpointSignUp(r *http.Request) (answer, error) {
 	if !s.endpoints.Allowed(r.Context(), who.Address) {
 		return s.endpointPage(r, in, []templates.WrongField{{Field: "address", Why: refusedFor(who.Address)}}, http.StatusUnprocessableEntity)
 	}
-	sent := answer{name: templates.PageEndpointSent, data: templates.ActionPage{}}
-	if trapped(in) {
-		return sent, nil
-	}
 	if who.Format == "" {
 		who.Format = s.endpoints.Guess(who.Address)
 	}
@@ -69,7 +65,7 @@ func (s *site) endpointSignUp(r *http.Request) (answer, error) {
 	if err != nil || full != nil {
 		return full.or(err)
 	}
-	return sent, nil
+	return answer{name: templates.PageEndpointSent, data: templates.ActionPage{}}, nil
 }
 
 // readEndpoint makes an endpoint of what was entered, and says what of it is

@@ -74,11 +74,9 @@ func (s *site) phoneSignUp(r *http.Request) (answer, error) {
 	if again != nil {
 		return *again, nil
 	}
-	if !trapped(in) {
-		full, err := d.queue(r, who, proof)
-		if err != nil || full != nil {
-			return full.or(err)
-		}
+	full, err := d.queue(r, who, proof)
+	if err != nil || full != nil {
+		return full.or(err)
 	}
 	return answer{name: templates.PagePhoneCode, data: templates.PhoneCode{Phone: who.Address, Pass: d.gate.Pass(who.Address, s.now())}}, nil
 }

@@ -8,7 +8,6 @@ import (
 
 	"allclear/notifier"
 	"allclear/subscribers"
-	"allclear/subscribers/web/gate"
 	"allclear/templates"
 )
 
@@ -96,25 +95,9 @@ func (s *site) subscribe(r *http.Request) (answer, error) {
 	if again != nil {
 		return *again, nil
 	}
-	sent := answer{name: templates.PageSubscribeSent, data: templates.ActionPage{}}
-	if trapped(in) {
-		return sent, nil
+	full, err := s.signUpDoor().queue(r, who, proof)
+	if err != nil || full != nil {
+		return full.or(err)
 	}
-	x := subscribers.SignUp{
-		Subscriber: who, Solved: proof == gate.Worked,
-		Network: subscribers.Truncate(gate.Client(r, s.proxies)),
-	}
-	x.Consent.Language, x.Consent.Words = s.pages.Consent(r.Header.Get("Accept-Language"), notifier.Email)
-	if x.Language == "" {
-		x.Language = x.Consent.Language
-	}
-	switch err := s.signUps.QueueSignUp(r.Context(), x); {
-	case errors.Is(err, subscribers.ErrFull) && proof == gate.None:
-		return s.signUpDoor().step(in, who.Address, ""), nil
-	case errors.Is(err, subscribers.ErrFull):
-		return s.busy(), nil
-	case err != nil:
-		return answer{}, err
-	}
-	return sent, nil
+	return answer{name: templates.PageSubscribeSent, data: templates.ActionPage{}}, nil
 }

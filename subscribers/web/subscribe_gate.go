@@ -118,8 +118,8 @@ func (d door) judge(in url.Values, address string) (gate.Proof, *answer) {
 }
 
 // trapped reports whether a field that no person sees was filled in. Such a form
-// is judged and answered as any other, so that whatever fills it in learns
-// nothing, and then nothing is done for it.
+// is judged, kept and answered as any other, so that whatever fills it in learns
+// nothing, neither by the answer nor by its time, and then nothing is done for it.
 func trapped(in url.Values) bool { return in.Get(fieldTrap) != "" }
 
 // again shows the button again.
