@@ -29,6 +29,7 @@ type ManagePage struct {
 	Some     bool     // only what is in Chosen, not all
 	Chosen   []string // keys of components
 	Kinds    []notifier.Kind
+	NoKind   bool // not one was chosen, which could not be saved; Kinds is empty then, which is else every one
 	Severity notifier.Severity
 	Cadence  string
 	Cadences []string // those that can be had
@@ -160,7 +161,7 @@ func (m *manage) choices(cat *catalogue) {
 		last.Parts = append(last.Parts, one)
 	}
 	for _, k := range notifier.Kinds {
-		m.Which = append(m.Which, option{string(k), cat.must("page.subscribe.kind." + string(k)), len(m.Kinds) == 0 || slices.Contains(m.Kinds, k)})
+		m.Which = append(m.Which, option{string(k), cat.must("page.subscribe.kind." + string(k)), !m.NoKind && (len(m.Kinds) == 0 || slices.Contains(m.Kinds, k))})
 	}
 	for s := notifier.SeverityNone; s <= notifier.SeverityCritical; s++ {
 		m.Levels = append(m.Levels, option{s.String(), cat.must("page.subscribe.severity." + s.String()), s == m.Severity})

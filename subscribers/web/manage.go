@@ -185,7 +185,7 @@ func (s *site) save(r *http.Request, who subscribers.Subscriber) (templates.Mana
 	page.Done = ""
 	chosen.put(&who) // so that what was entered is not lost
 	who.Filter.Incident, page.All = only, all
-	page.Some = chosen.some
+	page.Some, page.NoKind = chosen.some, chosen.none
 	return page, who, nil
 }
 

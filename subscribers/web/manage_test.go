@@ -148,6 +148,15 @@ func TestWhatCannotBeSavedIsNamedByItsFieldAndNothingIs(t *testing.T) {
 	}
 }
 
+func TestAllThatCannotBeSavedIsToldAtOnceAndShownAsItWasEntered(t *testing.T) {
+	h := newHouse(t)
+	h.part("web", "The web")
+	n := h.reader("ann@example.com", subscribers.Active)
+	h.send(h.manageLink(n), "do", "save", "scope", "some", "severity", "huge", "cadence", "hourly", "timezone", "Mars/Base", "language", "xx").
+		says(http.StatusUnprocessableEntity, `href="#field-components"`, `href="#field-kinds"`, `href="#field-severity"`, `href="#field-cadence"`, `href="#field-timezone"`, `href="#field-language"`, `value="Mars/Base"`, `value="some" checked`).
+		silent(`value="incident" checked`, `value="maintenance" checked`, `value="post" checked`)
+}
+
 func TestAPauseLastsUntilItsDayBeginsWhereTheReaderLives(t *testing.T) {
 	h := newHouse(t)
 	n := h.reader("ann@example.com", subscribers.Active)

@@ -15,6 +15,7 @@ import (
 type choices struct {
 	filter             subscribers.Filter
 	some               bool // only some components
+	none               bool // not one kind
 	cadence            subscribers.Cadence
 	timezone, language string
 }
@@ -45,7 +46,7 @@ func readChoices(form url.Values, parts []notifier.Component) (c choices, wrong 
 	}
 	switch len(c.filter.Kinds) {
 	case 0:
-		wrong = append(wrong, "kinds")
+		c.none, wrong = true, append(wrong, "kinds")
 	case len(notifier.Kinds):
 		c.filter.Kinds = nil // all, and whatever comes
 	}
@@ -58,6 +59,9 @@ func readChoices(form url.Values, parts []notifier.Component) (c choices, wrong 
 		wrong = append(wrong, "cadence")
 	}
 	c.timezone, c.language = strings.TrimSpace(form.Get("timezone")), strings.TrimSpace(form.Get("language"))
+	if probe := (subscribers.Subscriber{Address: "someone@example.com", Timezone: c.timezone}); probe.Validate() != nil {
+		wrong = append(wrong, "timezone")
+	}
 	return c, wrong
 }
 
