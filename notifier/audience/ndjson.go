@@ -72,8 +72,8 @@ type pair struct {
 }
 
 // pairs reads one object. encoding/json says whether it is one, and then little
-// is left to do: its Decoder takes several times as long over tokens,
-// and a map would lose their order.
+// is left to do: its Decoder takes several times as long over tokens, and a map
+// would lose their order.
 func (r *Reader) pairs(object []byte) ([]pair, string) {
 	if !json.Valid(object) {
 		return nil, notJSON(object)
