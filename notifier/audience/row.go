@@ -224,7 +224,9 @@ func (r *Reader) check(row *Row) string {
 		return err.Error()
 	}
 	if at := strings.LastIndexByte(kept, '@'); row.Channel == notifier.Email && at >= 0 {
-		kept = kept[:at] + lower(kept[at:])
+		if domain := lower(kept[at:]); domain != kept[at:] { // which the check did already as a rule
+			kept = kept[:at] + domain
+		}
 	}
 	row.Address = kept
 	return ""
