@@ -11,3 +11,10 @@ func Doubtful(words string) string { return doubtful + words }
 
 // InDoubt reports whether the last try may have been taken.
 func (d Delivery) InDoubt() bool { return strings.HasPrefix(d.Reply, doubtful) }
+
+// TextReport is what a gateway tells of a message that it took.
+type TextReport struct {
+	Delivered bool   // it arrived, or is on its way; false: it never will
+	Gone      bool   // the phone said STOP to the gateway
+	Reply     string // its words
+}

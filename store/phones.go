@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -126,10 +127,20 @@ func (s *Store) StopPhone(ctx context.Context, phone string) (first bool, err er
 	return first, err
 }
 
+// startedFor is how long the id of a message that started a phone is known.
+const startedFor = 365 * 24 * time.Hour
+
 // StartPhone lifts what StopPhone did, and nothing else: what staff barred stays
-// so. first: there was something to lift.
-func (s *Store) StartPhone(ctx context.Context, phone string) (first bool, err error) {
+// so. first: there was something to lift. A message, if it has an id, starts
+// once: told again, by whatever process, it does nothing.
+func (s *Store) StartPhone(ctx context.Context, phone, message string) (first bool, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		if first = false; message != "" {
+			fresh, err := s.afford(tx, subscribers.Limits{subscribers.PerNumber: {Every: startedFor, Burst: 1}}, subscribers.Purse{Scope: subscribers.PerNumber, Key: "started " + message})
+			if err != nil || !fresh {
+				return err
+			}
+		}
 		done := tx.Exec(`DELETE FROM suppressions WHERE channel = ? AND address = ? AND reason = ?`, string(notifier.SMS), phone, string(subscribers.ReasonStop))
 		if first = done.RowsAffected > 0; done.Error != nil || !first {
 			return done.Error
@@ -139,12 +150,39 @@ func (s *Store) StartPhone(ctx context.Context, phone string) (first bool, err e
 	return first, err
 }
 
+// AnswerPhone reports whether what somebody wrote may be answered: each number
+// is a few times a day, and all together as SignUpLimits say of codes. What
+// anybody can cause is bounded, whatever they write and from where.
+func (s *Store) AnswerPhone(ctx context.Context, phone string) (ok bool, err error) {
+	err = s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+		ok, err = s.afford(tx, subscribers.SignUpLimits(), subscribers.Purse{Scope: subscribers.PerNumber, Key: "answer " + phone}, subscribers.Purse{Scope: subscribers.AllSMS, Key: "answer"})
+		return err
+	})
+	return ok, err
+}
+
+// afford takes one out of every purse, or out of none.
+func (s *Store) afford(tx *gorm.DB, limits subscribers.Limits, from ...subscribers.Purse) (bool, error) {
+	d := &registrar{store: s, tx: tx, limits: limits, now: s.Now()}
+	var out [][]subscribers.Purse
+	for _, p := range from {
+		out = append(out, []subscribers.Purse{p})
+	}
+	bill, err := d.pay(out)
+	return err == nil && bill.refused == "", err
+}
+
 // ReportPhone notes what a gateway reports of an SMS: one that was sent and did
 // not arrive has bounced; one that arrived was sent, whatever was thought of it.
-// A repeat changes nothing. ErrNotFound: there is no such SMS; a Refusal of
+// Where the gateway was told STOP, that is remembered. A repeat changes nothing. ErrNotFound: there is no such SMS; a Refusal of
 // ErrConflict: it was not sent yet.
-func (s *Store) ReportPhone(ctx context.Context, id notifier.DeliveryID, delivered bool, reply string) error {
+func (s *Store) ReportPhone(ctx context.Context, id notifier.DeliveryID, x notifier.TextReport) error {
 	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		if x.Gone {
+			if err := s.reportStop(ctx, tx, id); err != nil {
+				return err
+			}
+		}
 		l := s.ledger(tx)
 		rows, err := l.lockIDs([]int64{int64(id)})
 		if err != nil {
@@ -155,16 +193,16 @@ func (s *Store) ReportPhone(ctx context.Context, id notifier.DeliveryID, deliver
 		}
 		r := rows[0]
 		switch {
-		case r.State == notifier.Bounced, r.State == notifier.Sent && delivered:
+		case r.State == notifier.Bounced, r.State == notifier.Sent && x.Delivered:
 			return nil
-		case delivered:
-			return s.Settle(ctx, []notifier.Settlement{{ID: id, State: notifier.Sent, Tried: true, At: s.Now(), Receipt: notifier.Receipt{Reply: reply}}})
+		case x.Delivered:
+			return s.Settle(ctx, []notifier.Settlement{{ID: id, State: notifier.Sent, Tried: true, At: s.Now(), Receipt: notifier.Receipt{Reply: x.Reply}}})
 		case r.State == notifier.Sent:
 			r.rest(notifier.Bounced)
 			if err := l.save(); err != nil {
 				return fmt.Errorf("note that an SMS did not arrive: %w", err)
 			}
-			if err := tx.Exec(`UPDATE deliveries SET reply = ? WHERE id = ?`, notifier.Clip(reply), int64(id)).Error; err != nil {
+			if err := tx.Exec(`UPDATE deliveries SET reply = ? WHERE id = ?`, notifier.Clip(x.Reply), int64(id)).Error; err != nil {
 				return fmt.Errorf("keep the gateway's words: %w", err)
 			}
 			return nil
@@ -173,6 +211,22 @@ func (s *Store) ReportPhone(ctx context.Context, id notifier.DeliveryID, deliver
 		}
 		return notifier.Refuse(notifier.ErrConflict, "SMS %s was not sent yet", id)
 	})
+}
+
+// reportStop bars the phone that a message was for, once: a report that is
+// played again stops nobody who has started since. It comes before the locks on
+// deliveries, as StopPhone's own do.
+func (s *Store) reportStop(ctx context.Context, tx *gorm.DB, id notifier.DeliveryID) error {
+	var phones []string
+	if err := tx.Raw(`SELECT address FROM deliveries WHERE id = ? AND channel = ? AND address <> '' AND state NOT IN ('bounced', 'suppressed')`, int64(id), string(notifier.SMS)).Scan(&phones).Error; err != nil {
+		return fmt.Errorf("look for the phone of an SMS: %w", err)
+	}
+	for _, phone := range phones {
+		if _, err := s.StopPhone(ctx, phone); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // SpendSegments takes n segments out of a day's budget, and reports whether it

@@ -1,8 +1,9 @@
 package templates
 
 // TextAnswer is what somebody gets who wrote STOP, START or HELP: what is
-// "stopped", "started" or "help". In the language "" it is the service's.
-func (s *Set) TextAnswer(what, language string) string {
+// "stopped", "started" or "help", which names a link. In the language "" it is
+// the service's.
+func (s *Set) TextAnswer(what, language, link string) string {
 	cat, brand := s.Times(language, "").cat, clip(s.brand.Name, brandSize)
 	switch what {
 	case "stopped":
@@ -10,5 +11,5 @@ func (s *Set) TextAnswer(what, language string) string {
 	case "started":
 		return cat.must("sms.answer.started", "brand", brand)
 	}
-	return cat.must("sms.answer.help", "brand", brand, "link", s.base)
+	return cat.must("sms.answer.help", "brand", brand, "link", link)
 }

@@ -31,7 +31,7 @@ func (p *Program) openPhones(ctx context.Context) error {
 	if err != nil || set == nil {
 		return err
 	}
-	p.phones, p.intake = set, intake(set, p.base, p.secret, p.db, smsWords{p.set, p.db}.answer, p.o.log)
+	p.phones, p.intake = set, intake(set, p.base, p.secret, p.db, smsWords{set, p.set, p.db, links{p.links}, p.base}.answer, p.o.log)
 	held, few := newOnceAnHour(p.db.Now), newOnceAnHour(p.db.Now)
 	sender := sms.New(sms.Options{
 		Gateway: set.Gateway, Now: p.db.Now, Rate: set.Rate, Budget: p.db, Limit: set.Budget, Report: p.intake.ReportURL,
@@ -58,18 +58,40 @@ func intake(set *sms.Setting, base string, secret []byte, db *store.Store, words
 	return sms.NewIntake(o)
 }
 
-// smsWords answers in the language of whoever owns the phone.
+// smsWords answers in the language of whoever owns the phone. What it costs
+// comes out of the day's budget, and nobody makes it cost much: each number is
+// answered a few times a day, and one that is not subscribed only where numbers
+// of its country may be.
 type smsWords struct {
-	set *templates.Set
-	db  *store.Store
+	gateway *sms.Setting
+	set     *templates.Set
+	db      *store.Store
+	links   links
+	base    string
 }
 
 func (x smsWords) answer(ctx context.Context, a sms.Answer, phone string) string {
-	language := ""
-	if found, _, err := x.db.Subscribers(ctx, subscribers.Query{Channel: notifier.SMS, Address: phone, Limit: 1}); err == nil && len(found) > 0 {
-		language = found[0].Language
+	found, _, err := x.db.Subscribers(ctx, subscribers.Query{Channel: notifier.SMS, Address: phone, Limit: 1})
+	known := err == nil && len(found) > 0
+	if !known && (!x.gateway.Serves(subscribers.Country(phone)) || !subscribers.Textable(phone)) {
+		return ""
 	}
-	return x.set.TextAnswer(string(a), language)
+	language, link := "", x.base
+	if known {
+		if language = found[0].Language; found[0].State != subscribers.Pending {
+			link += "/s/" + x.links.Short(int64(found[0].Number))
+		}
+	}
+	text := x.set.TextAnswer(string(a), language, link)
+	ok, err := x.db.AnswerPhone(ctx, phone)
+	if err == nil && ok && x.gateway.Budget > 0 {
+		day := x.db.Now().UTC().Format(time.DateOnly)
+		ok, err = x.db.SpendSegments(ctx, day, notifier.MeasureText(notifier.PlainText(text)).Segments, x.gateway.Budget)
+	}
+	if err != nil || !ok { // what was asked for is done; it only goes unanswered
+		return ""
+	}
+	return text
 }
 
 // Short is the token of the link in a text message.

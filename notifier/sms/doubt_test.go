@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 type switchboard struct {
 	*httptest.Server
 	clock  *notifiertest.Clock
+	mu     sync.Mutex
 	mute   bool // what is sent is taken without an answer
 	deaf   bool // what is asked is not answered
 	posts  int
@@ -35,6 +37,8 @@ func newSwitchboard(t *testing.T) *switchboard {
 }
 
 func (b *switchboard) serve(w http.ResponseWriter, r *http.Request) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	now := b.clock.Now().Add(time.Hour).UTC() // its clock is not ours
 	w.Header().Set("Date", now.Format(http.TimeFormat))
 	hangUp := func() {
@@ -73,6 +77,19 @@ func (b *switchboard) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, `{"sid":"SM9","status":"queued"}`)
 }
 
+// change does something while nobody is served.
+func (b *switchboard) change(do func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	do()
+}
+
+// sent is how often a message was handed over.
+func (b *switchboard) sent() (n int) {
+	b.change(func() { n = b.posts })
+	return n
+}
+
 // again is a message as it comes back behind a try in doubt.
 func (b *switchboard) again(text string) *notifier.Message {
 	m := message(1<<32|1, "+4790000001", text)
@@ -105,12 +122,11 @@ func TestTwilioIsAskedWhatItTookBeforeAnythingIsSentAgain(t *testing.T) {
 			if !errors.As(err, &se) || se.Permanent || !se.Doubt || se.Fault != notifier.FaultRelay || !(notifier.Delivery{Reply: se.Receipt.Reply}).InDoubt() {
 				t.Fatalf("without an answer: %+v", err)
 			}
-			b.mute = false
-			c.change(b)
+			b.change(func() { b.mute = false; c.change(b) })
 			f := &free{}
 			r, err := s.Send(t.Context(), b.again("Hello"), f)
-			if err != nil || r.Remote != "SM9" || len(f.taken) != 1 || f.taken[0].Remote != "SM9" || b.posts != c.posts {
-				t.Errorf("%+v, %v; sent %d times, written down %v", r, err, b.posts, f.taken)
+			if err != nil || r.Remote != "SM9" || len(f.taken) != 1 || f.taken[0].Remote != "SM9" || b.sent() != c.posts {
+				t.Errorf("%+v, %v; sent %d times, written down %v", r, err, b.sent(), f.taken)
 			}
 			if spent[day] != 1 {
 				t.Errorf("paid %v", spent)
@@ -126,8 +142,8 @@ func TestWhatTwilioTookInVainIsNotSentAgain(t *testing.T) {
 	_, _ = s.Send(t.Context(), message(1<<32|1, "+4790000001", "Hello"), &free{})
 	_, err := s.Send(t.Context(), b.again("Hello"), &free{})
 	var se *notifier.SendError
-	if !errors.As(err, &se) || !se.Permanent || !se.Gone || b.posts != 1 {
-		t.Errorf("%+v; sent %d times", err, b.posts)
+	if !errors.As(err, &se) || !se.Permanent || !se.Gone || b.sent() != 1 {
+		t.Errorf("%+v; sent %d times", err, b.sent())
 	}
 }
 
@@ -146,8 +162,8 @@ func TestWhatStaysInDoubtWaitsUntilTwilioCanBeAsked(t *testing.T) {
 			t.Errorf("keeps what others were sent: %q", se.Receipt.Answer)
 		}
 	}
-	if b.posts != 1 {
-		t.Errorf("sent %d times", b.posts)
+	if b.sent() != 1 {
+		t.Errorf("sent %d times", b.sent())
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -33,12 +34,14 @@ const maxIntake = 64 << 10
 // Numbers that are not known may stop, too.
 type People interface {
 	StopPhone(ctx context.Context, phone string) (first bool, err error)
-	StartPhone(ctx context.Context, phone string) (first bool, err error)
+	// StartPhone is told the message's id, where it has one: who said STOP since
+	// then is not started by a recording of it, whenever it is played.
+	StartPhone(ctx context.Context, phone, message string) (first bool, err error)
 }
 
 // Reports takes what became of a message. Told again it changes nothing.
 type Reports interface {
-	ReportPhone(ctx context.Context, id notifier.DeliveryID, delivered bool, reply string) error
+	ReportPhone(ctx context.Context, id notifier.DeliveryID, x notifier.TextReport) error
 }
 
 // Answer is which of the service's answers somebody gets.
@@ -59,7 +62,7 @@ type IntakeOptions struct {
 	Secret    []byte // signs the addresses that other gateways call
 	People    People
 	Reports   Reports
-	Words     func(ctx context.Context, a Answer, phone string) string // in the words of whoever owns the phone
+	Words     func(ctx context.Context, a Answer, phone string) string // in the words of whoever owns the phone; "" says nothing
 	Parse     func(phone string) (string, error)                       // a number as it is kept
 	Log       *slog.Logger
 	After     func(time.Duration) <-chan time.Time // time.After unless set
@@ -197,13 +200,16 @@ func (in *Intake) report(w http.ResponseWriter, r *http.Request, given string, g
 		http.Error(w, "delivery is no id", http.StatusBadRequest)
 		return
 	}
-	state := strings.ToLower(get("MessageStatus", "SmsStatus", "status", "type"))
-	reply := strings.TrimSpace(state + " " + get("ErrorCode", "answer", "reason"))
+	state, code := strings.ToLower(get("MessageStatus", "SmsStatus", "status", "type")), get("ErrorCode", "answer", "reason")
+	x := notifier.TextReport{Reply: notifier.Clip(strings.TrimSpace(state + " " + code))}
 	switch state {
-	case "delivered", "read", "1":
-		err = in.note(r.Context(), id, true, notifier.Clip(reply))
-	case "undelivered", "failed", "rejected", "expired", "2", "16":
-		err = in.note(r.Context(), id, false, notifier.Clip(reply))
+	case "delivered", "read", "1", "sent": // sent is to the carrier; it ends the doubt whether the gateway took it
+		x.Delivered = true
+		err = in.note(r.Context(), id, x)
+	case "undelivered", "failed", "rejected", "expired", "canceled", "2", "16":
+		_, of := in.o.Gateway.(*twilio) // of a messaging service the refusal comes behind the yes
+		x.Gone = of && code == strconv.Itoa(stopped)
+		err = in.note(r.Context(), id, x)
 	}
 	if errors.Is(err, notifier.ErrNotFound) {
 		err = nil // its reader was erased: told again and again, it would be no news either
@@ -224,9 +230,9 @@ const (
 )
 
 // note passes a report on, and again where the message is not known to be sent yet.
-func (in *Intake) note(ctx context.Context, id notifier.DeliveryID, delivered bool, reply string) error {
+func (in *Intake) note(ctx context.Context, id notifier.DeliveryID, x notifier.TextReport) error {
 	for try := 1; ; try++ {
-		err := in.o.Reports.ReportPhone(ctx, id, delivered, reply)
+		err := in.o.Reports.ReportPhone(ctx, id, x)
 		if !errors.Is(err, notifier.ErrConflict) || try == earlyTries {
 			return err
 		}
@@ -248,23 +254,32 @@ func international(from string) string {
 	return from
 }
 
+// optOut is what Twilio's Advanced Opt-Out says that somebody wants.
+var optOut = map[string]Answer{"STOP": Stopped, "START": Started, "HELP": Help}
+
 // inbound obeys what somebody wrote, and answers once.
 func (in *Intake) inbound(w http.ResponseWriter, r *http.Request, get func(...string) string) {
 	phone, err := in.o.Parse(international(get("From", "from")))
 	if err != nil {
+		// A name or a short code: nobody who could have signed up, and nothing that
+		// would be another thing when told again.
 		in.o.Log.Warn("a text message came from what is no telephone number", "gateway", in.o.Gateway.Name())
-		http.Error(w, "from is no telephone number", http.StatusBadRequest)
+		in.say(w, "")
 		return
 	}
 	id, first := get("MessageSid", "SmsMessageSid", "id"), false
 	said := Understand(get("Body", "text"))
+	answered := false
+	if _, ok := in.o.Gateway.(*twilio); ok { // which may have words of its own, and then has answered by itself
+		if a, ok := optOut[get("OptOutType")]; ok {
+			said, answered = a, true
+		}
+	}
 	switch said {
 	case Stopped: // a repeated one, too: nobody is ever told too little to stop
 		first, err = in.o.People.StopPhone(r.Context(), phone)
-	case Started: // a repeated one could come after a STOP
-		if !in.knows(id) {
-			first, err = in.o.People.StartPhone(r.Context(), phone)
-		}
+	case Started:
+		first, err = in.o.People.StartPhone(r.Context(), phone, id)
 	case Help:
 		first = true
 	}
@@ -274,17 +289,10 @@ func (in *Intake) inbound(w http.ResponseWriter, r *http.Request, get func(...st
 		return
 	}
 	words := ""
-	if said != "" && in.fresh(id) && first {
+	if said != "" && in.fresh(id) && first && !answered {
 		words = in.o.Words(r.Context(), said, phone)
 	}
 	in.say(w, words)
-}
-
-// knows reports whether the message with this id was obeyed already.
-func (in *Intake) knows(id string) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return slices.Contains(in.seen, id)
 }
 
 // fresh reports whether the message with this id is a new one, and remembers it.
@@ -306,6 +314,10 @@ func (in *Intake) fresh(id string) bool {
 // say answers in the gateway's own form; "" is nothing.
 func (in *Intake) say(w http.ResponseWriter, words string) {
 	if _, ok := in.o.Gateway.(*twilio); !ok {
+		words = notifier.PlainText(words)
+		if _, ok := in.o.Gateway.(*kannel); ok && notifier.MeasureText(words).Encoding == notifier.UCS2 {
+			w.Header().Set("X-Kannel-Coding", "2") // else it writes ? for every letter
+		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, words)
 		return
@@ -316,6 +328,6 @@ func (in *Intake) say(w http.ResponseWriter, words string) {
 		return
 	}
 	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(words)) // into memory
+	_ = xml.EscapeText(&b, []byte(notifier.PlainText(words))) // into memory
 	_, _ = fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?><Response><Message>%s</Message></Response>`, b.String())
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,8 +67,9 @@ func TestAStopIsObeyedHoweverOftenItComesAndAnsweredOnce(t *testing.T) {
 			if w := say("SM3", "+4791234567", "what is going on?"); strings.Contains(w.Body.String(), "You said") {
 				t.Errorf("chatter was answered: %s", w.Body)
 			}
-			if w := say("SM4", "nobody", "STOP"); w.Code != http.StatusBadRequest {
-				t.Errorf("no number: %d", w.Code)
+			// Kannel would answer an error with words of its own, to whoever that is.
+			if w := say("SM4", "nobody", "STOP"); w.Code != http.StatusOK || strings.Contains(w.Body.String(), "stopped") {
+				t.Errorf("no number: %d %s", w.Code, w.Body)
 			}
 		})
 	}
@@ -125,11 +127,11 @@ type early struct {
 	with error
 }
 
-func (e *early) ReportPhone(ctx context.Context, id notifier.DeliveryID, delivered bool, reply string) error {
+func (e *early) ReportPhone(ctx context.Context, id notifier.DeliveryID, x notifier.TextReport) error {
 	if e.left--; e.left >= 0 {
 		return fmt.Errorf("note it: %w", e.with)
 	}
-	return e.ledger.ReportPhone(ctx, id, delivered, reply)
+	return e.ledger.ReportPhone(ctx, id, x)
 }
 
 func TestAReportThatComesBeforeItsMessageIsWrittenDownWaits(t *testing.T) {
@@ -209,7 +211,8 @@ func TestWhatPeopleWriteIsUnderstood(t *testing.T) {
 		"STOP": Stopped, " stop. ": Stopped, "Stop please!!": Stopped, "STOPALL": Stopped, "stop all": Stopped, "unsubscribe": Stopped, "Cancel": Stopped, "END": Stopped,
 		"quit": Stopped, "REVOKE": Stopped, "OptOut": Stopped, "opt out": Stopped, "opt-out": Stopped, "ARRET": Stopped, "arrêt": Stopped, "remove me": Stopped,
 		"start": Started, "UNSTOP": Started, "yes": Started, "help": Help, "Info?": Help,
-		"": "", "yes, is it back?": "", "please help me": "", "don't stop": "", "1234": "", "🚀": "", "stopping": "",
+		"ＳＴＯＰ": Stopped, "ｓｔｏｐ。": Stopped, "STOPでお願いします": Stopped, "stopمن فضلك": Stopped, "\x00S\x00T\x00O\x00P": Stopped, "ＳＴＡＲＴ": Started,
+		"": "", "yes, is it back?": "", "please help me": "", "don't stop": "", "1234": "", "🚀": "", "stopping": "", "ENDÜ": "", "停止": "",
 	} {
 		if got := Understand(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
@@ -235,4 +238,75 @@ func FuzzAnyCallIsAnswered(f *testing.F) {
 			t.Errorf("%d", w.Code)
 		}
 	})
+}
+
+// signed is a call as Twilio makes it.
+func signed(in *Intake, target string, form url.Values) *httptest.ResponseRecorder {
+	return call(in, http.MethodPost, target, form.Encode(), "X-Twilio-Signature", twilioSignature(in.o.AuthToken, in.o.BaseURL+target, form))
+}
+
+func TestWhoSaidStopToTwilioItselfIsStopped(t *testing.T) {
+	const base = "https://status.example.com"
+	id := notifier.MakeDeliveryID(3, 7)
+	for name, c := range map[string]struct {
+		gateway Gateway
+		form    url.Values
+		gone    int
+		kept    []bool
+	}{
+		"refused behind the yes": {&twilio{line: newLine("twilio")}, url.Values{"MessageStatus": {"failed"}, "ErrorCode": {"21610"}}, 1, []bool{false}},
+		"no such phone":          {&twilio{line: newLine("twilio")}, url.Values{"MessageStatus": {"undelivered"}, "ErrorCode": {"30005"}}, 0, []bool{false}},
+		"taken by the carrier":   {&twilio{line: newLine("twilio")}, url.Values{"MessageStatus": {"sent"}}, 0, []bool{true}},
+		"still in a queue":       {&twilio{line: newLine("twilio")}, url.Values{"MessageStatus": {"queued"}}, 0, nil},
+		"another's numbers":      {&templated{line: newLine("template")}, url.Values{"status": {"failed"}, "reason": {"21610"}}, 0, []bool{false}},
+	} {
+		l := newLedger()
+		in := testIntake(c.gateway, base, "auth", l)
+		if w := signed(in, strings.TrimPrefix(in.ReportURL(id), base), c.form); w.Code != http.StatusNoContent {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+		if _, reports := l.see(); l.gone != c.gone || !slices.Equal(reports[id], c.kept) {
+			t.Errorf("%s: gone %d times, %v", name, l.gone, reports[id])
+		}
+	}
+}
+
+// With Advanced Opt-Out its owner chooses the words, and Twilio answers them.
+func TestWhatTwilioUnderstoodAndAnsweredIsObeyedAndNotAnsweredAgain(t *testing.T) {
+	l := newLedger()
+	in := testIntake(&twilio{line: newLine("twilio")}, "https://status.example.com", "auth", l)
+	say := func(sid, text, kind string) string {
+		form := url.Values{"MessageSid": {sid}, "From": {"+4791234567"}, "Body": {text}, "OptOutType": {kind}}
+		return signed(in, IntakePath+"twilio", form).Body.String()
+	}
+	for _, c := range []struct {
+		sid, text, kind string
+		stopped         int
+	}{{"SM1", "ALTO", "STOP", 1}, {"SM2", "AYUDA", "HELP", 1}, {"SM3", "SEGUIR", "START", 0}, {"SM4", "STOP", "STOP", 1}} {
+		if got := say(c.sid, c.text, c.kind); strings.Contains(got, "<Message>") {
+			t.Errorf("%s: answered twice: %s", c.text, got)
+		}
+		if stopped, _ := l.see(); stopped["+4791234567"] != c.stopped {
+			t.Errorf("%s: %v", c.text, stopped)
+		}
+	}
+	// Nobody but Twilio says so.
+	other := testIntake(&templated{line: newLine("template")}, "https://status.example.com", "", l)
+	if w := call(other, http.MethodPost, strings.TrimPrefix(other.InboundURL(), "https://status.example.com"), url.Values{"from": {"+4799999999"}, "text": {"hello"}, "OptOutType": {"STOP"}}.Encode()); w.Code != http.StatusOK {
+		t.Errorf("%d", w.Code)
+	}
+	if stopped, _ := l.see(); stopped["+4799999999"] != 0 {
+		t.Error("stopped by a field that is no gateway's")
+	}
+}
+
+func TestAnAnswerIsSentInTheAlphabetThatItNeeds(t *testing.T) {
+	in := testIntake(&kannel{line: newLine("kannel")}, "https://status.example.com", "", newLedger())
+	for words, want := range map[string]string{"You said “stop”…": "", "停止しました": "2"} {
+		in.o.Words = func(context.Context, Answer, string) string { return words }
+		w := call(in, http.MethodGet, IntakePath+"kannel?sig="+in.sign("inbound")+"&from=%2B4791234567&text=HELP", "")
+		if got := w.Header().Get("X-Kannel-Coding"); got != want || w.Body.String() != notifier.PlainText(words) {
+			t.Errorf("%q: coding %q, %q", words, got, w.Body)
+		}
+	}
 }

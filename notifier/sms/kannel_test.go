@@ -226,10 +226,12 @@ type ledger struct {
 	mu      sync.Mutex
 	stopped map[string]int
 	reports map[notifier.DeliveryID][]bool
+	started map[string]bool
+	gone    int
 }
 
 func newLedger() *ledger {
-	return &ledger{stopped: map[string]int{}, reports: map[notifier.DeliveryID][]bool{}}
+	return &ledger{started: map[string]bool{}, stopped: map[string]int{}, reports: map[notifier.DeliveryID][]bool{}}
 }
 
 func (l *ledger) StopPhone(_ context.Context, phone string) (bool, error) {
@@ -239,18 +241,25 @@ func (l *ledger) StopPhone(_ context.Context, phone string) (bool, error) {
 	return l.stopped[phone] == 1, nil
 }
 
-func (l *ledger) StartPhone(_ context.Context, phone string) (bool, error) {
+func (l *ledger) StartPhone(_ context.Context, phone, message string) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if message != "" && l.started[message] {
+		return false, nil
+	}
+	l.started[message] = true
 	was := l.stopped[phone] > 0
 	delete(l.stopped, phone)
 	return was, nil
 }
 
-func (l *ledger) ReportPhone(_ context.Context, id notifier.DeliveryID, delivered bool, _ string) error {
+func (l *ledger) ReportPhone(_ context.Context, id notifier.DeliveryID, x notifier.TextReport) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.reports[id] = append(l.reports[id], delivered)
+	l.reports[id] = append(l.reports[id], x.Delivered)
+	if x.Gone {
+		l.gone++
+	}
 	return nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"golang.org/x/text/width"
 )
 
 // The words that people write to stop, to start and to ask, as carriers know
@@ -18,7 +20,10 @@ var (
 // stop counts wherever it comes first, because nobody who writes "stop please"
 // means anything else; the others only alone.
 func Understand(text string) Answer {
-	words := strings.FieldsFunc(strings.ToUpper(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.Is(unicode.M, r) })
+	// Of some gateways what was written with other letters comes as UTF-16, and
+	// a Japanese keyboard may write wide letters.
+	text = width.Fold.String(strings.ReplaceAll(text, "\x00", ""))
+	words := strings.FieldsFunc(apart(strings.ToUpper(text)), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.Is(unicode.M, r) })
 	for i, w := range words {
 		words[i] = strings.NewReplacer("Ê", "E", "E\u0302", "E").Replace(w)
 	}
@@ -36,4 +41,20 @@ func Understand(text string) Answer {
 		return Help
 	}
 	return ""
+}
+
+// apart parts a word in Latin letters from one in others that is written to it
+// without a blank.
+func apart(text string) string {
+	var b strings.Builder
+	latin := false
+	for _, r := range text {
+		if was := latin; unicode.IsLetter(r) {
+			if latin = unicode.Is(unicode.Latin, r); was && !latin {
+				b.WriteByte(' ')
+			}
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
