@@ -34,10 +34,11 @@ func TestATextMessageIsMeasuredWhereItsPartsEnd(t *testing.T) {
 
 func TestTypographyIsMadePlainWhereThatSavesParts(t *testing.T) {
 	for in, want := range map[string]string{
-		"“imap7” – it’s back…": `"imap7" - it's back...`,
-		"“почта” – назад":      "“почта” – назад", // beyond the alphabet in any case
-		"Größe: 5 €":           "Größe: 5 €",
-		"café à São Paulo":     "café à Sao Paulo",
+		"“imap7” – it’s back…":               `"imap7" - it's back...`,
+		"“почта” – назад":                    "“почта” – назад", // beyond the alphabet in any case
+		"Größe: 5 €":                         "Größe: 5 €",
+		"‹imap7›\u2003is\u00ad down ― 5′ 3″": `'imap7' is down - 5' 3"`,
+		"café à São Paulo":                   "café à Sao Paulo",
 	} {
 		if got := PlainText(in); got != want {
 			t.Errorf("%q: %q", in, got)

@@ -17,6 +17,9 @@ func ParsePhone(s string) (string, error) {
 	if s == "" {
 		return "", notifier.Invalidf("address", "must not be empty")
 	}
+	if wide, ok := strings.CutPrefix(s, "＋"); ok { // of a Japanese keyboard, as digits may be
+		s = "+" + wide
+	}
 	if !strings.HasPrefix(s, "+") || len(s) > 40 {
 		return "", notifier.Invalidf("address", "must begin with + and the country's code, such as +47 400 00 000")
 	}

@@ -23,3 +23,11 @@ func TestACodeIsSentToNoNumberThatEarnsByIt(t *testing.T) {
 		}
 	}
 }
+
+func TestANumberMayBeWrittenByAnyKeyboard(t *testing.T) {
+	for _, s := range []string{"+47 400 00 000", "＋４７４０００００００", "+٤٧٤٠٠٠٠٠٠٠", " +47-400-00-000 "} {
+		if got, err := ParsePhone(s); err != nil || got != "+4740000000" {
+			t.Errorf("%q: %q, %v", s, got, err)
+		}
+	}
+}

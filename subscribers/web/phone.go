@@ -133,6 +133,10 @@ func (e *entry) phone(who *subscribers.Subscriber, known []notifier.Component, s
 // phoneAgain leads to the form whoever opens the page of the code by itself.
 func (s *site) phoneAgain(r *http.Request) (answer, error) { return s.phoneForm(r) }
 
+// zeros begin the digits that keyboards of our languages write beside 0 to 9:
+// wide ones, Arabic and Persian.
+var zeros = []rune{'０', '٠', '۰'}
+
 var sixDigits = regexp.MustCompile(`^[0-9]{6}$`)
 
 // phoneCode confirms a phone by the code that was sent to it. Only who came
@@ -151,8 +155,13 @@ func (s *site) phoneCode(r *http.Request) (answer, error) {
 	}
 	page := templates.PhoneCode{Phone: phone, Pass: in.Get("pass"), Code: notifier.Clip(in.Get("code"))}
 	code := strings.Map(func(c rune) rune {
-		if strings.ContainsRune(" \t\u00a0-", c) {
+		if strings.ContainsRune(" \t\u00a0\u3000-", c) {
 			return -1
+		}
+		for _, zero := range zeros {
+			if c >= zero && c <= zero+9 {
+				return '0' + c - zero
+			}
 		}
 		return c
 	}, in.Get("code"))

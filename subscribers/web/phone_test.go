@@ -48,7 +48,7 @@ func TestAPhoneIsConfirmedByItsCode(t *testing.T) {
 		t.Fatalf("became %+v", who)
 	}
 	code := d.code(who)
-	for _, c := range []string{"", "12345", "1234567", "abcdef", "１２３４５６"} {
+	for _, c := range []string{"", "12345", "1234567", "abcdef", "१२३४५६"} {
 		d.type6(form, c).says(http.StatusUnprocessableEntity, "That did not work yet", "Type the six digits", `aria-describedby="wrong-code"`)
 	}
 	d.type6(form, wrongCode(code)).says(http.StatusUnprocessableEntity, "This is not the code")
@@ -67,6 +67,18 @@ func wrongCode(code string) string {
 		return "000001"
 	}
 	return "000000"
+}
+
+func TestACodeMayBeWrittenInTheDigitsOfAKeyboard(t *testing.T) {
+	for _, zero := range []rune{'０', '٠', '۰'} {
+		d := newDoors(t)
+		who, form := d.phone("+4740000000")
+		code := strings.Map(func(c rune) rune { return zero + c - '0' }, d.code(who))
+		d.type6(form, code).says(http.StatusOK)
+		if d.state(who.Number) != subscribers.Active {
+			t.Errorf("%s: it is %s", code, d.state(who.Number))
+		}
+	}
 }
 
 func TestACodeIsGoodForTenMinutesAndFiveTries(t *testing.T) {
