@@ -48,3 +48,29 @@ func (h *Hook) Validate() error {
 
 // HookTokenPrefix begins every token of an endpoint, so that a leaked one can be recognised.
 const HookTokenPrefix = "whtk_"
+
+// Asking is what whoever looks after an endpoint can have posted to it.
+type Asking string
+
+// What can be asked.
+const (
+	AskTest    Asking = "test"
+	AskReplay  Asking = "replay"
+	AskRecover Asking = "recover"
+)
+
+// Budget is how often it may be asked about one endpoint, by its owner and by
+// staff together: whoever has a link or a token could else have us call
+// somebody else's program without end, and hold up the fan-out meanwhile.
+func (a Asking) Budget() Budget {
+	switch a {
+	case AskReplay:
+		return Budget{Every: 2 * time.Second, Burst: 30}
+	case AskRecover:
+		return Budget{Every: time.Minute, Burst: 5}
+	}
+	return Budget{Every: 12 * time.Second, Burst: 5}
+}
+
+// FurthestBack is how far back what an endpoint missed can be sent again.
+const FurthestBack = 90 * 24 * time.Hour

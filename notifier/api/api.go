@@ -54,7 +54,7 @@ func routes(o Options) []route {
 		queueRoom{store: o.Store, now: o.Now}.routes(),
 		subscriberRoom{store: o.Store, add: o.Store, keys: o.Store, desk: desk, log: o.Log}.routes(),
 		suppressionRoom{store: o.Store, now: o.Now}.routes(),
-		endpointRoom{log: o.Store, keys: o.Store, limits: o.Store, tests: o.Store, prober: o.Prober, now: o.Now}.routes(),
+		endpointRoom{log: o.Store, keys: o.Store, limits: o.Store, tests: o.Store, asks: o.Store, prober: o.Prober, now: o.Now}.routes(),
 	)
 }
 

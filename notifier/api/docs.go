@@ -266,6 +266,7 @@ func problemKinds() []docProblem {
 		{"too-large", "413. The body is over 1 MiB."},
 		{"media-type", "415. The body is not application/json (text/csv for an import)."},
 		{"invalid", "422. A field is not valid; field and errors name it."},
+		{"often", "429. It is asked too often; it may succeed after Retry-After."},
 		{"internal", "500. Our fault; instance says what to look for in the log."},
 		{"unavailable", "503. Not possible at the moment; the same request may succeed after Retry-After."},
 	}

@@ -20,6 +20,7 @@ type endpointRoom struct {
 	keys   EndpointKeys
 	limits EndpointLimits
 	tests  EndpointTests
+	asks   EndpointAsks
 	prober Prober
 	now    func() time.Time
 }
@@ -96,6 +97,9 @@ func (c endpointRoom) attempts(ctx context.Context, q *request) (reply, error) {
 func (c endpointRoom) test(w http.ResponseWriter, r *http.Request) error {
 	n, err := subscribers.ParseNumber(r.PathValue("id"))
 	if err != nil {
+		return err
+	}
+	if err := c.asks.AskEndpoint(r.Context(), n, subscribers.AskTest); err != nil {
 		return err
 	}
 	e, err := c.tests.Endpoint(r.Context(), int64(n))
@@ -191,6 +195,12 @@ func (c endpointRoom) recover(ctx context.Context, q *request) (reply, error) {
 	if err != nil {
 		return reply{}, notifier.Invalidf("since", "%q is no time; write 2026-11-23T16:11:00Z", notifier.Clip(in.Since))
 	}
+	if furthest := c.now().Add(-subscribers.FurthestBack); since.Before(furthest) { // "everything"
+		since = furthest
+	}
+	if err := c.asks.AskEndpoint(ctx, n, subscribers.AskRecover); err != nil {
+		return reply{}, err
+	}
 	made, err := c.log.RecoverEndpoint(ctx, n, since)
 	return reply{http.StatusAccepted, retried{made}}, err
 }
@@ -209,6 +219,9 @@ func (c endpointRoom) replay(ctx context.Context, q *request) (reply, error) {
 	id, err := notifier.ParseDeliveryID(in.Delivery)
 	if err != nil {
 		return reply{}, notifier.Invalidf("delivery", "%q is not the id of a delivery, such as 12-7", notifier.Clip(in.Delivery))
+	}
+	if err := c.asks.AskEndpoint(ctx, n, subscribers.AskReplay); err != nil {
+		return reply{}, err
 	}
 	return reply{http.StatusAccepted, retried{1}}, c.log.Replay(ctx, n, id)
 }

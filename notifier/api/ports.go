@@ -94,6 +94,12 @@ type EndpointLimits interface {
 	ChangeHook(ctx context.Context, n subscribers.Number, change func(*subscribers.Hook) error) (subscribers.Hook, error)
 }
 
+// EndpointAsks counts what is asked about an endpoint, before it is done: a
+// *notifier.TooOften where that is more than may be.
+type EndpointAsks interface {
+	AskEndpoint(ctx context.Context, n subscribers.Number, what subscribers.Asking) error
+}
+
 // EndpointTests looks an endpoint up and notes how a test went.
 type EndpointTests interface {
 	Endpoint(ctx context.Context, reader int64) (notifier.Endpoint, error)
@@ -128,5 +134,6 @@ type Store interface {
 	EndpointKeys
 	EndpointLimits
 	EndpointTests
+	EndpointAsks
 	Owners
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"allclear/notifier"
 )
@@ -72,6 +74,7 @@ func describe(err error) problem {
 		large   *tooLarge
 		media   *wrongType
 		garbled *unreadable
+		often   *notifier.TooOften
 	)
 	p := problem{Status: http.StatusInternalServerError, Type: "internal", Title: "Something went wrong here"}
 	switch {
@@ -90,6 +93,8 @@ func describe(err error) problem {
 		p = problem{Status: http.StatusRequestEntityTooLarge, Type: "too-large", Title: "The body is too large"}
 	case errors.As(err, &media):
 		p = problem{Status: http.StatusUnsupportedMediaType, Type: "media-type", Title: "The body has the wrong type"}
+	case errors.As(err, &often):
+		p = problem{Status: http.StatusTooManyRequests, Type: "often", Title: "This is asked too often", Detail: often.Error()}
 	case errors.Is(err, notifier.ErrNotFound):
 		p = problem{Status: http.StatusNotFound, Type: "not-found", Title: "There is no such thing", Detail: "nothing has this id, or it was removed"}
 	case errors.Is(err, notifier.ErrConflict):
@@ -114,7 +119,10 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	var noEntry *unauthorised
+	var often *notifier.TooOften
 	switch {
+	case errors.As(err, &often):
+		h.Set("Retry-After", strconv.Itoa(int(often.Wait/time.Second)+1))
 	case errors.As(err, &noEntry):
 		challenge := `Bearer realm="allclear"`
 		if noEntry.code != "" {

@@ -11,13 +11,7 @@ import (
 	"allclear/templates"
 )
 
-const (
-	attemptsPerPage = 20
-	// furthestBack is how far back what an endpoint missed can be sent again.
-	furthestBack = 90 * 24 * time.Hour
-	// testsAMinute is how often whoever looks after an endpoint may have it tested.
-	testsAMinute = 5
-)
+const attemptsPerPage = 20
 
 // endpointAsk shows everything about an endpoint.
 func (s *site) endpointAsk(r *http.Request, who subscribers.Subscriber) (answer, error) {
@@ -64,13 +58,8 @@ func (s *site) endpointTest(r *http.Request, h *subscribers.Hook, page *template
 	if !confirmed(h) || h.State == subscribers.Unsubscribed {
 		return wrong("state", "state")
 	}
-	// Whoever has the link could else have us call somebody else's program without end.
-	lately, _, err := s.endpoints.Attempts.Attempts(r.Context(), h.Number, "", testsAMinute)
-	if err != nil {
+	if err := s.askEndpoint(r, h, subscribers.AskTest); err != nil {
 		return err
-	}
-	if len(lately) == testsAMinute && onlyTests(lately) && s.now().Sub(lately[testsAMinute-1].At) < time.Minute {
-		return wrong("state", "often")
 	}
 	a, err := s.endpoints.Probe(acting(r, h.Number), h.Number)
 	if err != nil {
@@ -96,13 +85,18 @@ func (s *site) endpointTest(r *http.Request, h *subscribers.Hook, page *template
 	return nil
 }
 
-func onlyTests(all []notifier.Attempt) bool {
-	for _, a := range all {
-		if a.Type != notifier.EndpointTest {
-			return false
-		}
+// askEndpoint counts what is asked, and says at the top of the page where it is
+// too much, or nothing is to be posted at all.
+func (s *site) askEndpoint(r *http.Request, h *subscribers.Hook, what subscribers.Asking) error {
+	err := s.endpoints.Hooks.AskEndpoint(acting(r, h.Number), h.Number, what)
+	var often *notifier.TooOften
+	switch {
+	case errors.As(err, &often):
+		return wrong("state", "often")
+	case errors.Is(err, notifier.ErrConflict):
+		return wrong("state", "state")
 	}
-	return true
+	return err
 }
 
 // takeSecret shows the secret where nobody was shown it.
@@ -214,6 +208,9 @@ func (s *site) endpointReplay(r *http.Request, h *subscribers.Hook, page *templa
 		err = notifier.ErrNotFound
 	}
 	if err == nil {
+		if often := s.askEndpoint(r, h, subscribers.AskReplay); often != nil {
+			return often
+		}
 		err = s.endpoints.Attempts.Replay(acting(r, h.Number), h.Number, id)
 	}
 	var bad *notifier.Invalid
@@ -235,8 +232,11 @@ func (s *site) endpointRecover(r *http.Request, h *subscribers.Hook, page *templ
 		return wrong("state", "state")
 	}
 	since, err := readMoment(page.Since, s.location(h.Subscriber))
-	if now := s.now(); err != nil || since.After(now) || now.Sub(since) > furthestBack {
+	if now := s.now(); err != nil || since.After(now) || now.Sub(since) > subscribers.FurthestBack {
 		return wrong("since", "since")
+	}
+	if err := s.askEndpoint(r, h, subscribers.AskRecover); err != nil {
+		return err
 	}
 	page.Done = "recovered"
 	if page.Count, err = s.endpoints.Attempts.RecoverEndpoint(acting(r, h.Number), h.Number, since); errors.Is(err, notifier.ErrConflict) {

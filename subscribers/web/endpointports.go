@@ -28,6 +28,9 @@ type Endpoints struct {
 type Hooks interface {
 	Hook(ctx context.Context, n subscribers.Number) (subscribers.Hook, error)
 	NoteTest(ctx context.Context, n subscribers.Number, a notifier.Attempt) (subscribers.Hook, error)
+	// AskEndpoint counts what is asked about an endpoint; a *notifier.TooOften
+	// where that is more than may be, a Refusal where it is not to be called.
+	AskEndpoint(ctx context.Context, n subscribers.Number, what subscribers.Asking) error
 }
 
 // Secrets hands an endpoint's secrets out, each once.
