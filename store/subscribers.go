@@ -190,6 +190,15 @@ func (s *Store) tryChange(tx *gorm.DB, n subscribers.Number, change func(*subscr
 	if is.Number != was.Number || is.Channel != was.Channel || is.Address != was.Address {
 		return was, is, notifier.Invalidf("address", "cannot be changed; subscribe the new address and end the old one")
 	}
+	if was.State == subscribers.Unsubscribed && is.State != was.State {
+		barred, err := suppressed(tx, was.Channel, []string{was.Address})
+		if err != nil {
+			return was, is, err
+		}
+		if barred[was.Address] {
+			return was, is, notifier.Refuse(notifier.ErrConflict, "this address is suppressed; lift the suppression first")
+		}
+	}
 	s.stamp(&is)
 	return was, is, nil
 }

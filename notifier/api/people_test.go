@@ -99,9 +99,31 @@ func TestASubscriberIsChangedByFieldAndLetGo(t *testing.T) {
 		t.Errorf("left as %s", got.body)
 	}
 	b.as(notifier.RoleSender, http.MethodPatch, "/subscribers/"+id, `{"state":"paused"}`).problem(403, "", "admin")
-	if got := b.as(notifier.RoleAdmin, http.MethodPatch, "/subscribers/"+id, `{"state":"active"}`).is(http.StatusOK); got.field("unsubscribed_at") != nil {
+	if got := b.as(notifier.RoleAdmin, http.MethodPatch, "/subscribers/"+id, `{"state":"active","again":true}`).is(http.StatusOK); got.field("unsubscribed_at") != nil {
 		t.Errorf("came back as %s", got.body)
 	}
+}
+
+func TestWhoLeftComesBackOnlyWhereItIsSaidThatTheyAskedTo(t *testing.T) {
+	b := newBench(t)
+	id := b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", `{"address":"ann@example.com","state":"active"}`).is(http.StatusCreated).text("id")
+	b.as(notifier.RoleAdmin, http.MethodDelete, "/subscribers/"+id, "").is(http.StatusNoContent)
+	for _, state := range []string{"active", "paused", "quarantined"} {
+		b.as(notifier.RoleAdmin, http.MethodPatch, "/subscribers/"+id, `{"state":"`+state+`"}`).problem(409, "", "left on 2026-11-23 16:11 UTC; send again: true")
+	}
+	b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", `{"address":"ann@example.com","state":"active"}`).problem(409, "", "left on 2026-11-23 16:11 UTC; send again: true")
+	// To be asked whether they want to come back is another matter, until they do.
+	b.as(notifier.RoleSender, http.MethodPost, "/subscribers", `{"address":"ann@example.com"}`).is(http.StatusCreated)
+	b.as(notifier.RoleAdmin, http.MethodPatch, "/subscribers/"+id, `{"state":"active"}`).problem(409, "", "left on")
+	b.as(notifier.RoleAdmin, http.MethodDelete, "/subscribers/"+id, "").is(http.StatusNoContent)
+	b.as(notifier.RoleSender, http.MethodPost, "/subscribers", `{"address":"ann@example.com","state":"active","again":true}`).problem(403, "", "admin")
+	if got := b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", `{"address":"ann@example.com","state":"active","again":true}`).is(http.StatusCreated); got.text("id") != id || got.field("unsubscribed_at") != nil {
+		t.Errorf("came back as %s", got.body)
+	}
+	b.as(notifier.RoleAdmin, http.MethodPost, "/suppressions", `{"address":"ann@example.com","reason":"complaint"}`).is(http.StatusCreated)
+	b.as(notifier.RoleAdmin, http.MethodDelete, "/subscribers/"+id, "").is(http.StatusNoContent)
+	b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", `{"address":"ann@example.com","state":"active","again":true}`).problem(409, "", "suppressed")
+	b.as(notifier.RoleAdmin, http.MethodPatch, "/subscribers/"+id, `{"state":"active","again":true}`).problem(409, "", "suppressed")
 }
 
 // importing sends a file as an administrator.

@@ -10,8 +10,9 @@ import (
 
 // move settles a change of state from was to s.State. Anybody may be let go.
 // To write to somebody who did not confirm, or who left, is an administrator's
-// to answer for. Nobody is made pending: that is for whoever signs up.
-func move(ctx context.Context, s *subscribers.Subscriber, was subscribers.State, now time.Time) error {
+// to answer for, and who left comes back only where again says that they asked
+// to. Nobody is made pending: that is for whoever signs up.
+func move(ctx context.Context, s *subscribers.Subscriber, was subscribers.State, again bool, now time.Time) error {
 	if s.State == was {
 		return nil
 	}
@@ -34,9 +35,18 @@ func move(ctx context.Context, s *subscribers.Subscriber, was subscribers.State,
 			return err
 		}
 	}
+	if outside && !s.Unsubscribed.IsZero() && !again {
+		return left(*s)
+	}
 	s.Unsubscribed = time.Time{}
 	if s.State == subscribers.Active && s.ConfirmedAt.IsZero() {
 		s.ConfirmedAt = now
 	}
 	return nil
+}
+
+// left refuses to bring back who left.
+func left(who subscribers.Subscriber) error {
+	return notifier.Refuse(notifier.ErrConflict, "this address left on %s; send again: true if it has asked to come back, or add it as pending and it is asked to confirm",
+		who.Unsubscribed.UTC().Format("2006-01-02 15:04 UTC"))
 }

@@ -79,6 +79,7 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 		Format     notifier.Format      `json:"format"`
 		Types      []notifier.EventType `json:"types"`
 		Quiet      notifier.Quiet       `json:"quiet"`
+		Again      bool                 `json:"again"` // with state active: it left once and has asked to come back
 	}
 	if _, err := q.decode(&in, false); err != nil {
 		return reply{}, err
@@ -107,7 +108,15 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 	default:
 		return reply{}, notifier.Invalidf("state", "a new subscriber is pending or active, not %s", s.State)
 	}
-	made, err := c.add.AddSubscriber(ctx, s, confirm)
+	var made subscribers.Subscriber
+	err = c.add.Atomic(ctx, func(ctx context.Context) error {
+		if err := c.mayReturn(ctx, s, in.Again); err != nil {
+			return err
+		}
+		var err error
+		made, err = c.add.AddSubscriber(ctx, s, confirm)
+		return err
+	})
 	if err != nil || made.Channel != notifier.Webhook {
 		return reply{http.StatusCreated, showSubscriber(made)}, err
 	}
@@ -119,6 +128,19 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 		subscriberShape
 		Secret string `json:"secret"` // this once
 	}{showSubscriber(made), secret.Text()}}, nil
+}
+
+// mayReturn holds back whoever left and is to be active, unless it is said that
+// they want to come back: whose list it is may not know who left since.
+func (c subscriberRoom) mayReturn(ctx context.Context, s subscribers.Subscriber, again bool) error {
+	if s.State != subscribers.Active || again {
+		return nil
+	}
+	there, _, err := c.store.Subscribers(ctx, subscribers.Query{Channel: s.Channel, Address: s.Address, Limit: 1})
+	if err != nil || len(there) == 0 || there[0].Unsubscribed.IsZero() {
+		return err
+	}
+	return left(there[0])
 }
 
 // confirm makes the event that asks a pending subscriber to confirm.
@@ -148,6 +170,7 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 		Format     *notifier.Format      `json:"format"`
 		Types      *[]notifier.EventType `json:"types"`
 		Quiet      *notifier.Quiet       `json:"quiet"`
+		Again      bool                  `json:"again"` // it left once and has asked to come back
 	}
 	nulls, err := q.decode(&in, false)
 	if err != nil {
@@ -211,7 +234,7 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 		if err := s.Validate(); err != nil {
 			return err
 		}
-		return move(ctx, s, was, now)
+		return move(ctx, s, was, in.Again, now)
 	})
 	return reply{http.StatusOK, showSubscriber(changed)}, err
 }
@@ -227,7 +250,7 @@ func (c subscriberRoom) unsubscribe(ctx context.Context, q *request) (reply, err
 	_, err = c.store.ChangeSubscriber(ctx, n, func(s *subscribers.Subscriber) error {
 		was := s.State
 		s.State = subscribers.Unsubscribed
-		return move(ctx, s, was, now)
+		return move(ctx, s, was, false, now)
 	})
 	return reply{status: http.StatusNoContent}, err
 }
