@@ -17,7 +17,7 @@ import (
 const (
 	askedOften = 3
 	askedOnce  = 1
-	askedLife  = 24 * time.Hour
+	askedLife  = subscribers.MoveRest
 )
 
 // AskMove begins to move a subscription to another address: both are asked

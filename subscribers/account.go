@@ -79,6 +79,9 @@ type Move struct {
 // MoveLife is how long both may take to agree.
 const MoveLife = notifier.ConfirmLife
 
+// MoveRest is how long after a move was asked for the same one brings no new mails.
+const MoveRest = 24 * time.Hour
+
 // About is what the links in the mails of a move are about, so that they agree
 // to this one and to no other.
 func (m *Move) About() string { return MoveAbout(m.AskedAt) }

@@ -17,7 +17,7 @@ type ManagePage struct {
 	State   string    // active, paused and so on
 	Until   time.Time // when a pause ends by itself
 	Now     time.Time
-	Done    string   // what was just done: saved, paused, resumed, moving, stayed; "" for nothing
+	Done    string   // what was just done: saved, paused, resumed, moving, moving-again, stayed; "" for nothing
 	Wrong   []string // fields that could not be taken, and why: timezone, address-often
 	Only    string   // the title of the one incident that is followed; "" is every one
 	Over    bool     // and that is over
@@ -39,8 +39,9 @@ type ManagePage struct {
 	PauseUntil string // as it was entered, 2026-11-30
 	MoveTo     string // as it was entered
 	Movable    bool
-	MovingTo   string // the address of a move that waits
-	Agreed     bool   // the old address agrees already
+	MovingTo   string    // the address of a move that waits
+	Agreed     bool      // the old address agrees already
+	MovingRest time.Time // it was asked for twice; from when on that brings new mails
 
 	Told []notifier.Told // newest first
 }
@@ -83,6 +84,7 @@ type manage struct {
 	First    string // the first day a pause may end on
 	Lines    []toldLine
 	Moving   string
+	Rest     string // that the same move was asked for already, and when it brings new mails
 }
 
 // partGroup is components under their heading.
@@ -101,7 +103,9 @@ func (m manage) Why(field string) string {
 	return ""
 }
 
-func doings() []string { return []string{"saved", "paused", "resumed", "moving", "stayed"} }
+func doings() []string {
+	return []string{"saved", "paused", "resumed", "moving", "moving-again", "stayed"}
+}
 
 // managed are the fields of the page that can be wrong.
 func managed() []string {
@@ -136,6 +140,9 @@ func (p *Pages) manage(f frame, data ManagePage) manage {
 	}
 	if data.MovingTo != "" {
 		m.Moving = cat.must("page.manage.moving", "address", data.MovingTo)
+	}
+	if !data.MovingRest.IsZero() {
+		m.Rest = cat.must("page.manage.moving-again", "time", times.Full(data.MovingRest))
 	}
 	m.choices(cat)
 	for _, t := range data.Told {

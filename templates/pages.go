@@ -38,11 +38,12 @@ type IncidentPage struct {
 type ActionPage struct {
 	Open     []notifier.Incident // confirmed: what is going on right now, which nobody mailed the reader about
 	Only     string              // confirm and those around it: the title of the one incident that is followed; "" is everything
-	From, To string              // manage-move: the addresses, From only where it is shown to its own reader
+	From, To string              // manage-move: the addresses, From only where it is shown to its own reader; unsubscribe, of a group: To
+	Group    bool                // unsubscribe, unsubscribed: of an address that many read; whoever looks is its owner
 	Undo     string              // unsubscribed: where leaving is taken back; "" where it cannot be
 	Ask      bool                // unsubscribed: a reason may be given
 	Thanks   bool                // unsubscribed: one was
-	Manage   string              // endpoint-confirmed, phone-done: of the page where everything is seen and changed; "" shows none
+	Manage   string              // endpoint-confirmed, phone-done: of the page where everything is seen and changed; manage-erase: back to it; "" shows none
 }
 
 // MessageKind is what a MessagePage says where it is given no words of its own.
@@ -271,7 +272,11 @@ func (p *Pages) model(name string, cat *catalogue, data any, now time.Time) (any
 		if !slices.Contains(actionPages(), name) {
 			break
 		}
-		f.Title = cat.must("page."+name+".title", "brand", s.brand.Name) + " · " + brand
+		title := "page." + name + ".title"
+		if data.Group && name == PageUnsubscribed {
+			title += "-group"
+		}
+		f.Title = cat.must(title, "brand", s.brand.Name) + " · " + brand
 		var open []article
 		for _, i := range data.Open {
 			i.Updates = nil // the title and the state will do here

@@ -58,8 +58,15 @@ func TestTheOwnerOfAGroupDecidesForIt(t *testing.T) {
 	h.ask(http.MethodGet, h.ownerLink(n), "").says(http.StatusOK, "ops@example.com", "You decide for all of them")
 	h.send(h.ownerLink(n), "do", "pause", "until", "").says(http.StatusOK, "Mails are paused")
 	leave := strings.Replace(h.ownerLink(n), "/manage/", "/unsubscribe/", 1)
-	h.ask(http.MethodGet, leave, "").says(http.StatusOK, "Stop all mails")
-	h.send(leave).says(http.StatusOK, "You are unsubscribed", "Undo")
+	h.ask(http.MethodGet, h.ownerLink(n), "").says(http.StatusOK, "Stop all mails to this address").silent("Stop all mails to me")
+	h.ask(http.MethodGet, leave, "").says(http.StatusOK, "Nobody who reads ops@example.com will be told", "Stop all mails to this address").silent("Stop all mails to me")
+	h.send(leave).says(http.StatusOK, "The address is unsubscribed", "Undo").silent("You are unsubscribed")
+	for _, by := range []shown{h.ask(http.MethodGet, h.leaveLink(n), ""), h.send(h.leaveLink(n)), h.send(h.leaveLink(n), "step", "reason", "reason", "I am a reader")} {
+		by.says(http.StatusOK, "The address is unsubscribed").silent("Undo", `name="reason"`) // that is the owner's to take back
+	}
+	if r := h.who(n).Left.Reason; r != "" {
+		t.Errorf("a reader gave the reason %q", r)
+	}
 	if h.state(n) != subscribers.Unsubscribed {
 		t.Errorf("became %s", h.state(n))
 	}

@@ -213,7 +213,10 @@ func (s *site) moveAway(r *http.Request, who subscribers.Subscriber) (templates.
 		return page, notifier.Invalidf("state", "is %s", who.State)
 	}
 	address, err := subscribers.ParseAddress(page.MoveTo)
-	if err == nil {
+	if err == nil { // of the subscriber's own asking, whatever became of it: what is known of the other address does not show
+		if m, err := s.moves.Move(r.Context(), who.Number, false); err == nil && m.ToAddress == address && s.now().Before(m.AskedAt.Add(subscribers.MoveRest)) {
+			page.Done, page.MovingRest = "moving-again", m.AskedAt.Add(subscribers.MoveRest)
+		}
 		err = s.moves.AskMove(acting(r, who.Number), who.Number, address)
 	}
 	if errors.Is(err, notifier.ErrConflict) {

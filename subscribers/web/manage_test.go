@@ -106,7 +106,7 @@ func TestThePageLeadsToLeavingToo(t *testing.T) {
 	for n, page := range map[subscribers.Number]string{reader: h.manageLink(reader), owner: h.ownerLink(owner)} {
 		_, rest, _ := strings.Cut(h.ask(http.MethodGet, page, "").text, `href="/unsubscribe/`)
 		token, _, _ := strings.Cut(rest, `"`)
-		h.send("/unsubscribe/"+token).says(http.StatusOK, "You are unsubscribed")
+		h.send("/unsubscribe/"+token).says(http.StatusOK, " unsubscribed</h1>")
 		if got := h.who(n).State; got != subscribers.Unsubscribed {
 			t.Errorf("%s is %s", n, got)
 		}
@@ -223,10 +223,10 @@ func TestErasingTakesAPageOfItsOwnAndOneButton(t *testing.T) {
 	n := h.reader("ann@example.com", subscribers.Active)
 	link := h.manageLink(n)
 	got := h.ask(http.MethodGet, link+"/erase", "").says(http.StatusOK, "Erase everything about this address?")
-	if strings.Count(got.text, "<button") != 1 {
+	if got.says(http.StatusOK, `<button class="danger">Erase everything</button>`, `<a href="`+link+`">Keep everything</a>`); strings.Count(got.text, "<button") != 1 {
 		t.Errorf("%d buttons", strings.Count(got.text, "<button"))
 	}
-	h.ask(http.MethodGet, link, "").says(http.StatusOK, link+"/erase")
+	h.ask(http.MethodGet, link, "").says(http.StatusOK, `<a class="button danger" href="`+link+`/erase">`)
 	h.send(link+"/erase").says(http.StatusOK, "Everything is erased")
 	if _, err := h.store.whole.Subscriber(t.Context(), n); !errors.Is(err, notifier.ErrNotFound) {
 		t.Errorf("%v", err)

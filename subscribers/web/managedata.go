@@ -17,7 +17,7 @@ const toldEver = 10_000
 // eraseAsk shows the button.
 func (s *site) eraseAsk(r *http.Request) (answer, error) {
 	return s.own(r, func(subscribers.Subscriber) (answer, error) {
-		return answer{name: templates.PageErase, data: templates.ActionPage{}}, nil
+		return answer{name: templates.PageErase, data: templates.ActionPage{Manage: "/manage/" + r.PathValue("token")}}, nil
 	})
 }
 

@@ -104,9 +104,27 @@ func TestAskingForTheSameMoveAgainLeavesTheMailsThatBothHaveGood(t *testing.T) {
 	h.send(h.manageLink(n), "do", "move", "address", "new@example.com").says(http.StatusOK)
 	from, to := h.moveLinks(h.move(n))
 	h.pass(time.Hour)
-	h.send(h.manageLink(n), "do", "move", "address", "new@example.com").says(http.StatusOK, "Both addresses have been asked")
+	mails := len(h.waits())
+	h.send(h.manageLink(n), "do", "move", "address", "new@example.com").
+		says(http.StatusOK, "Both addresses were asked already today", "at most: look for today’s", "16:11 UTC on, asking again brings new mails", "Call the move off")
+	if n := len(h.waits()); n != mails {
+		t.Errorf("%d mails became %d", mails, n)
+	}
+	h.ask(http.MethodGet, h.manageLink(n), "").says(http.StatusOK, "is waiting").silent("asked already today")
 	h.send(to).says(http.StatusOK, "One address has agreed")
 	h.send(from).says(http.StatusOK, "The subscription has moved")
+}
+
+func TestADayLaterTheSameMoveBringsNewMails(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("old@example.com", subscribers.Active)
+	h.send(h.manageLink(n), "do", "move", "address", "new@example.com").says(http.StatusOK)
+	mails := len(h.waits())
+	h.pass(subscribers.MoveRest)
+	h.send(h.manageLink(n), "do", "move", "address", "new@example.com").says(http.StatusOK, "Both addresses have been asked").silent("asked already today")
+	if n := len(h.waits()); n != mails+2 {
+		t.Errorf("%d mails became %d", mails, n)
+	}
 }
 
 func TestAMoveThatIsCalledOffIsNotSaidToBeThrough(t *testing.T) {

@@ -15,15 +15,15 @@ func (s *site) unsubscribeAsk(r *http.Request) (answer, error) {
 	who, owner, err := s.leaving(r)
 	switch {
 	case errors.Is(err, notifier.ErrNotFound):
-		return s.left(subscribers.Subscriber{}), nil
+		return s.left(subscribers.Subscriber{}, false), nil
 	case err != nil:
 		return answer{}, err
 	case who.State == subscribers.Unsubscribed:
-		return s.left(who), nil
+		return s.left(who, owner), nil
 	case who.Group && !owner:
 		return s.askOwner(r, who)
 	}
-	return answer{name: leavePage(who), data: templates.ActionPage{}, lang: who.Language}, nil
+	return leave(who), nil
 }
 
 // unsubscribe ends a subscription: by the page's button, which sends nothing,
@@ -46,16 +46,16 @@ func (s *site) unsubscribe(r *http.Request) (answer, error) {
 		}
 	}
 	who, owner, err := s.leaving(r)
-	reason := !click && r.PostFormValue("step") == "reason"
+	reason := !click && r.PostFormValue("step") == "reason" && (owner || !who.Group)
 	switch {
 	case errors.Is(err, notifier.ErrNotFound):
-		return s.left(subscribers.Subscriber{}), nil
+		return s.left(subscribers.Subscriber{}, false), nil
 	case err != nil:
 		return answer{}, err
 	case reason:
-		return s.because(r, who)
+		return s.because(r, who, owner)
 	case who.State == subscribers.Unsubscribed:
-		return s.left(who), nil
+		return s.left(who, owner), nil
 	case who.Group && !owner:
 		return s.askOwner(r, who)
 	}
@@ -65,20 +65,20 @@ func (s *site) unsubscribe(r *http.Request) (answer, error) {
 		return nil
 	})
 	if errors.Is(err, notifier.ErrNotFound) { // erased between the two
-		return s.left(subscribers.Subscriber{}), nil
+		return s.left(subscribers.Subscriber{}, false), nil
 	}
 	if err != nil {
 		return answer{}, err
 	}
-	return s.left(is), nil
+	return s.left(is, owner), nil
 }
 
 // because keeps why somebody left. It never ends a subscription: whoever took
 // leaving back and goes back to this form stays.
-func (s *site) because(r *http.Request, who subscribers.Subscriber) (answer, error) {
+func (s *site) because(r *http.Request, who subscribers.Subscriber, owner bool) (answer, error) {
 	reason := subscribers.CleanReason(r.PostFormValue("reason"))
 	if who.State != subscribers.Unsubscribed {
-		return answer{name: leavePage(who), data: templates.ActionPage{}, lang: who.Language}, nil
+		return leave(who), nil
 	}
 	if reason != "" {
 		is, err := s.people.ChangeSubscriber(acting(r, who.Number), who.Number, func(x *subscribers.Subscriber) error {
@@ -95,7 +95,7 @@ func (s *site) because(r *http.Request, who subscribers.Subscriber) (answer, err
 			who = is
 		}
 	}
-	said := s.left(who)
+	said := s.left(who, owner)
 	page := said.data.(templates.ActionPage) //nolint:forcetypeassert // left made it
 	page.Thanks, page.Ask = reason != "", reason == ""
 	said.data = page
@@ -103,14 +103,23 @@ func (s *site) because(r *http.Request, who subscribers.Subscriber) (answer, err
 }
 
 // left says that it is done. Where it was done just now by a link, it can be
-// taken back.
-func (s *site) left(who subscribers.Subscriber) answer {
-	page := templates.ActionPage{}
-	if trial := who; trial.Return(s.now()) {
+// taken back; what a group's owner did, by the owner only.
+func (s *site) left(who subscribers.Subscriber, owner bool) answer {
+	page := templates.ActionPage{Group: who.Group}
+	if trial := who; (owner || !who.Group) && trial.Return(s.now()) {
 		page.Undo = "/undo/" + s.links.Token(subscribers.ForUndo, who.Number, s.now().Add(subscribers.UndoLife))
 		page.Ask = who.Left.Reason == ""
 	}
 	return answer{name: leftPage(who), data: page, lang: who.Language}
+}
+
+// leave shows the button to whoever may press it: of a group, its owner.
+func leave(who subscribers.Subscriber) answer {
+	page := templates.ActionPage{Group: who.Group}
+	if who.Group {
+		page.To = who.Address
+	}
+	return answer{name: leavePage(who), data: page, lang: who.Language}
 }
 
 // leavePage is the page with the button that ends a subscription of a channel.
