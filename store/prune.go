@@ -21,7 +21,8 @@ const pruneEvents = 100
 
 // Prune forgets at most max old deliveries in one short transaction, and
 // returns how many, posts to endpoints among them, 0 when there is nothing left to forget or another process is
-// at it. Kept answers whose day is over go too, and are not counted. Events keep
+// at it. Kept answers whose day is over and
+// alerts that were not spoken of since before go too, and are not counted. Events keep
 // their accounts.
 //
 // The deliveries of an event go when everything of its incident was accepted,
@@ -47,7 +48,11 @@ func (s *Store) Prune(ctx context.Context, before time.Time, max int) (int, erro
 		if err := s.conn(ctx).Raw(`SELECT count(*) FROM (`+oldAttempts+` LIMIT 1) AS one`, micros(before)).Scan(&attempts).Error; err != nil {
 			return 0, fmt.Errorf("look for old attempts: %w", translate(err))
 		}
-		if event == 0 && answers == 0 && attempts == 0 {
+		var alerts int
+		if err := s.conn(ctx).Raw(oldAlerts, micros(before), micros(before), micros(before)).Scan(&alerts).Error; err != nil {
+			return 0, fmt.Errorf("look for old alerts: %w", translate(err))
+		}
+		if event == 0 && answers == 0 && attempts == 0 && alerts == 0 {
 			return 0, nil
 		}
 		n, mine := 0, false
@@ -80,6 +85,9 @@ func (s *Store) pruneSome(tx *gorm.DB, before time.Time, max int) (n int, err er
 		return 0, err
 	}
 	if _, err = s.dropAnswers(tx, micros(s.Now()), max); err != nil {
+		return 0, err
+	}
+	if err = s.forgetAlerts(tx, before, max); err != nil {
 		return 0, err
 	}
 	if n, err = s.pruneAttempts(tx, micros(before), max); err != nil {

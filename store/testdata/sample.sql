@@ -46,6 +46,10 @@ INSERT INTO endpoints (subscriber, secret, old_secret, old_until, shown_at, cont
 INSERT INTO attempts (reader, at, delivery, status, took, answer, trouble, state) VALUES (5, 1795447100000006, 0, 204, 12000, '', '', '');
 INSERT INTO replays (delivery, until) VALUES (4294967301, 1795447200000000);
 INSERT INTO codes (key, asked_at, tries) VALUES ('hashed', 1795447200000000, 2);
+INSERT INTO alerts (source, fingerprint, state, severity, incident_id, seen_at) VALUES
+    ('alertmanager', '{}:{alertname="Slow"}', 'firing', 2, 'inc1', 1795447200000000), ('alertmanager', 'never opened', 'resolved', 0, NULL, 1795447200000000);
+INSERT INTO alert_parts (source, fingerprint, part, starts_at, ends_at, seen_at) VALUES ('alertmanager', '{}:{alertname="Slow"}', 'a1b2', 1795447100000000, 0, 1795447200000000);
+INSERT INTO alert_messages (source, fingerprint, message, seen_at) VALUES ('alertmanager', 'never opened', 'm1', 1795447200000000);
 INSERT INTO segments (day, spent) VALUES ('2026-11-23', 3);
 UPDATE counters SET value = 3 WHERE name = 'event';
 UPDATE counters SET value = 6 WHERE name = 'subscriber';
