@@ -1,6 +1,8 @@
 package notifier
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"unicode"
@@ -83,4 +85,14 @@ func cut(s string, limit int) string {
 		return s
 	}
 	return strings.TrimSpace(string([]rune(s)[:limit-1])) + "…"
+}
+
+// Fingerprint makes what a monitor calls something short enough to be a key:
+// itself, or where it is over 200 bytes its SHA-256.
+func Fingerprint(s string) string {
+	if len(s) <= 200 {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return "sha256:" + hex.EncodeToString(sum[:])
 }

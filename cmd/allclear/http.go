@@ -310,3 +310,14 @@ func (a accepting) ReviseIncident(ctx context.Context, id string, change func(no
 	a.count(p, err)
 	return p, err
 }
+
+// TakeReports counts what the store's own method accepts.
+func (a accepting) TakeReports(ctx context.Context, reports []notifier.Report, desk notifier.Desk) ([]notifier.Taken, error) {
+	taken, err := a.Store.TakeReports(ctx, reports, desk)
+	for _, t := range taken {
+		for n := range t.Events {
+			a.count(notifier.Posting{Event: &t.Events[n]}, err)
+		}
+	}
+	return taken, err
+}

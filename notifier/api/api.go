@@ -50,6 +50,7 @@ func routes(o Options) []route {
 	return slices.Concat(
 		componentRoom{store: o.Store, now: o.Now}.routes(),
 		incidentRoom{incidents: o.Store, archive: o.Store, desk: desk, url: url}.routes(),
+		intakeRoom{components: o.Store, alerts: o.Store, desk: desk, url: url}.routes(),
 		deliveryRoom{events: o.Store, deliveries: o.Store, archive: o.Store}.routes(),
 		queueRoom{store: o.Store, now: o.Now}.routes(),
 		subscriberRoom{store: o.Store, add: o.Store, keys: o.Store, desk: desk, log: o.Log}.routes(),
@@ -70,7 +71,8 @@ type route struct {
 	method string
 	path   string // below /api/v1, with {names}
 	role   notifier.Role
-	owner  bool // an endpoint's owner may, too, about its own endpoint
+	owner  bool     // an endpoint's owner may, too, about its own endpoint
+	takes  []string // media types of bodies; nil is application/json
 	// do answers JSON with JSON. Its context carries who acts, and for a
 	// request with an Idempotency-Key the transaction. It may run more than once.
 	do func(ctx context.Context, q *request) (reply, error)
@@ -157,7 +159,7 @@ func (a *api) path(methods map[string]route) http.Handler {
 
 // answer reads the body, runs the handler (once, where the request has a key) and writes what it said.
 func (a *api) answer(w http.ResponseWriter, r *http.Request, route route, token notifier.Token) error {
-	body, err := readBody(w, r)
+	body, err := readBody(w, r, route.takes...)
 	if err != nil {
 		return err
 	}
@@ -215,8 +217,8 @@ func (a *api) recover(w http.ResponseWriter, r *http.Request) {
 }
 
 // readBody reads a JSON body whole. It refuses what is too large, of another
-// type, or packed.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// type than takes (application/json, where none is named), or packed.
+func readBody(w http.ResponseWriter, r *http.Request, takes ...string) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	var large *http.MaxBytesError
 	switch {
@@ -227,5 +229,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case len(body) == 0:
 		return nil, nil
 	}
-	return body, checkType(r, "application/json")
+	if len(takes) == 0 {
+		takes = []string{"application/json"}
+	}
+	return body, checkType(r, takes...)
 }

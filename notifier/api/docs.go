@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -166,9 +167,9 @@ func (doc *openAPI) calls() ([]docCall, error) {
 				c.Parameters = append(c.Parameters, p)
 			}
 			if op.RequestBody != nil {
-				for media, body := range op.RequestBody.Content {
-					c.Body, c.BodyType = refName(body.Schema.Ref), media
-				}
+				types := slices.Sorted(maps.Keys(op.RequestBody.Content)) // the last one's shape is shown
+				c.BodyType = strings.Join(types, ", ")
+				c.Body = refName(op.RequestBody.Content[types[len(types)-1]].Schema.Ref)
 			}
 			for status, answer := range op.Responses {
 				if answer.Ref != "" {

@@ -23,6 +23,11 @@ type Incidents interface {
 	CorrectUpdate(ctx context.Context, incident, update string, change func(notifier.Update) (notifier.Update, error)) (notifier.Update, error)
 }
 
+// Alerts does what monitors' reports ask for: all of it, or nothing.
+type Alerts interface {
+	TakeReports(ctx context.Context, reports []notifier.Report, desk notifier.Desk) ([]notifier.Taken, error)
+}
+
 // Archive reads what was announced.
 type Archive interface {
 	Incident(ctx context.Context, id string) (notifier.Incident, error)
@@ -122,6 +127,7 @@ type Prober interface {
 type Store interface {
 	Components
 	Incidents
+	Alerts
 	Archive
 	Events
 	Deliveries

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -148,19 +149,19 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	write(w, "application/problem+json", p.Status, body)
 }
 
-// checkType refuses a body of another type than want, or a packed one.
-func checkType(r *http.Request, want string) error {
+// checkType refuses a body of another type than those wanted, or a packed one.
+func checkType(r *http.Request, want ...string) error {
 	if packed := r.Header.Get("Content-Encoding"); packed != "" && !strings.EqualFold(packed, "identity") {
 		return &wrongType{"packed (Content-Encoding)", "it unpacked"}
 	}
 	given := r.Header.Get("Content-Type")
 	media, params, err := mime.ParseMediaType(given)
 	charset := params["charset"]
-	if err != nil || media != want || charset != "" && !strings.EqualFold(charset, "utf-8") {
+	if err != nil || !slices.Contains(want, media) || charset != "" && !strings.EqualFold(charset, "utf-8") {
 		if given == "" {
 			given = "of no stated type"
 		}
-		return &wrongType{notifier.Clip(given), want + " in UTF-8"}
+		return &wrongType{notifier.Clip(given), strings.Join(want, " or ") + " in UTF-8"}
 	}
 	return nil
 }
