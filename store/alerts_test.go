@@ -70,8 +70,8 @@ func TestOneReportThatIsRefusedTakesTheOthersWithIt(t *testing.T) {
 		if _, err := b.TakeReports(b.ctx, []notifier.Report{d.monitors("good", 5, 0), bad}, d.desk()); !errors.As(err, &invalid) {
 			t.Errorf("%v", err)
 		}
-		for _, table := range []string{"incidents", "alerts", "alert_parts", "audit WHERE action LIKE 'alert%%'", "events"} {
-			if n := b.number(`SELECT count(*) FROM ` + table); n != 0 {
+		for _, table := range []string{"incidents", "alerts", "alert_parts", "audit WHERE action LIKE 'alert%'", "events"} {
+			if n := b.number(`SELECT count(*) FROM %s`, table); n != 0 {
 				t.Errorf("%d rows in %s", n, table)
 			}
 		}
