@@ -117,7 +117,7 @@ func (r *Report) open(firing []Alert, d Desk) Step {
 	a.Severity, a.Components = worst(firing), parts(firing)
 	a.Body, a.At = bodies(firing), time.Time{}
 	for _, f := range firing {
-		if !f.Undated && (a.At.IsZero() || f.StartsAt.Before(a.At)) {
+		if a.At.IsZero() || f.StartsAt.Before(a.At) {
 			a.At = f.StartsAt
 		}
 	}

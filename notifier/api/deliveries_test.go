@@ -142,6 +142,7 @@ func everyCall(b *bench) {
 		"PATCH /components/{key}": `{"name":"Web"}`, "PATCH /incidents/{id}": `{"title":"y"}`, "PATCH /incidents/{id}/updates/{uid}": `{"body":"y"}`,
 		"PATCH /subscribers/{id}": `{"language":"de"}`, "DELETE /suppressions": `{"address":"bob@example.com"}`, "POST /subscribers/import": "address\n",
 		"PATCH /subscribers/{id}/limits": `{"rate":2.5,"concurrency":2}`, "POST /subscribers/{id}/recover": `{"since":"2026-11-01T00:00:00Z"}`,
+		"POST /intake/alertmanager": groupFires, "POST /intake/statuspage": pagePosts, "POST /intake/events": cloudFires,
 	}
 	ops := b.spec.operations()
 	slices.Reverse(ops)                                // what deletes comes last
