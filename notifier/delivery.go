@@ -97,6 +97,7 @@ type Delivery struct {
 	Zone     string // IANA name; "" means the service's
 	Format   Format // of an endpoint, as it wants it now
 	Quiet    Quiet  // of a phone, as its owner wants it now
+	Contact  string // of an endpoint: who looks after it now
 	// Since is the first event this message tells of: the event's own number,
 	// or an earlier one that it replaced unsent (I4).
 	Since int64

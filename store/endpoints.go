@@ -161,11 +161,12 @@ func (s *Store) addWishes(tx *gorm.DB, ds []notifier.Delivery) error {
 	}
 	in, arg := s.among("number", readers)
 	var found []struct {
-		Number int64
-		Format notifier.Format
-		Quiet  notifier.Quiet
+		Number  int64
+		Format  notifier.Format
+		Quiet   notifier.Quiet
+		Contact string
 	}
-	if err := tx.Raw(`SELECT number, format, quiet FROM subscribers WHERE `+in, arg).Scan(&found).Error; err != nil {
+	if err := tx.Raw(`SELECT number, format, quiet, contact FROM subscribers WHERE `+in, arg).Scan(&found).Error; err != nil {
 		return fmt.Errorf("read what readers want: %w", err)
 	}
 	place := make(map[int64]int, len(found))
@@ -199,7 +200,7 @@ func (s *Store) addWishes(tx *gorm.DB, ds []notifier.Delivery) error {
 			d.TriedAt, d.Reply = instant(tried[at].TriedAt), tried[at].Reply
 		}
 		if at, ok := place[d.ID.Reader()]; ok {
-			d.Format, d.Quiet = found[at].Format, found[at].Quiet
+			d.Format, d.Quiet, d.Contact = found[at].Format, found[at].Quiet, found[at].Contact
 		}
 		if u := instant(until[int64(d.ID)]); u.After(d.ExpiresAt) {
 			d.ExpiresAt = u

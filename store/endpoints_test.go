@@ -171,7 +171,7 @@ func TestWhatIsClaimedKnowsWhatItsReaderWantsNow(t *testing.T) {
 		b.expand(10)
 		_, err = b.ChangeSubscriber(b.ctx, n, func(s *subscribers.Subscriber) error { s.Format = notifier.FormatTeams; return nil })
 		b.must(err)
-		if got := b.claimOn(notifier.Webhook, "w", 10); len(got) != 1 || got[0].Format != notifier.FormatTeams || got[0].Address != "https://example.com/hook" {
+		if got := b.claimOn(notifier.Webhook, "w", 10); len(got) != 1 || got[0].Format != notifier.FormatTeams || got[0].Contact != "ops@example.com" || got[0].Address != "https://example.com/hook" {
 			t.Errorf("%+v", got)
 		}
 		if got := b.claimOn(notifier.SMS, "w", 10); len(got) != 1 || got[0].Quiet != "22:00-07:00" || got[0].Format != "" {

@@ -202,3 +202,29 @@ func TestATokenIsItsEndpointsUntilThereIsAnother(t *testing.T) {
 		}
 	})
 }
+
+func TestTheTokenOfWhoLookedAfterAnEndpointBeforeIsWorthless(t *testing.T) {
+	oneHook(t, func(t *testing.T, b *box, n subscribers.Number) {
+		token, err := b.MakeEndpointToken(b.ctx, n)
+		b.must(err)
+		change := func(do func(*subscribers.Subscriber)) {
+			t.Helper()
+			_, err := b.ChangeSubscriber(b.ctx, n, func(s *subscribers.Subscriber) error {
+				do(s)
+				return nil
+			})
+			b.must(err)
+		}
+		change(func(s *subscribers.Subscriber) { s.Language = "de" })
+		if got, err := b.EndpointByToken(b.ctx, sha256.Sum256([]byte(token))); got != n || err != nil {
+			t.Errorf("after another change: %v, %v", got, err)
+		}
+		change(func(s *subscribers.Subscriber) { s.Contact = "next@example.com" })
+		if _, err := b.EndpointByToken(b.ctx, sha256.Sum256([]byte(token))); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("with another contact: %v", err)
+		}
+		if b.hook(n).HasToken {
+			t.Error("its page says that there is one")
+		}
+	})
+}

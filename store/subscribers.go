@@ -251,6 +251,11 @@ func rewriteSubscriber(tx *gorm.DB, was subscriberRow, is subscribers.Subscriber
 			return err
 		}
 	}
+	if was.Channel == string(notifier.Webhook) && was.Contact != is.Contact { // as the links of who looked after it before
+		if err := tx.Exec(`UPDATE endpoints SET token_hash = NULL WHERE subscriber = ?`, row.Number).Error; err != nil {
+			return fmt.Errorf("forget an endpoint's token: %w", err)
+		}
+	}
 	if was.Chooses {
 		if err := tx.Exec(`DELETE FROM subscriber_components WHERE subscriber = ?`, row.Number).Error; err != nil {
 			return fmt.Errorf("change what the subscriber chose: %w", err)

@@ -111,7 +111,7 @@ func (r *Renderer) render(ctx context.Context, d notifier.Delivery) (*notifier.M
 	case d.Channel == notifier.SMS:
 		m.Fill = []string{r.set.phones.Short(reader)}
 	case d.Channel == notifier.Webhook:
-		m.Fill = []string{r.set.links.Unsubscribe(reader)}
+		m.Fill = []string{r.set.links.Remove(reader, d.Contact)}
 	case l.Type.Personal():
 		m.Fill = []string{r.set.links.Personal(l.Type, reader, d.AcceptedAt, d.Address)}
 		if len(l.Blanks) > 1 {

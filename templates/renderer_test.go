@@ -57,6 +57,7 @@ func (s *shelf) put(story notifier.Story) {
 type tokens struct{ size int }
 
 func (k tokens) Unsubscribe(reader int64) string         { return k.token("U", reader) }
+func (k tokens) Remove(reader int64, _ string) string    { return k.token("U", reader) }
 func (k tokens) Manage(reader int64, _ time.Time) string { return k.token("M", reader) }
 func (k tokens) Personal(_ notifier.EventType, reader int64, accepted time.Time, _ string) string {
 	return k.token("C"+fmt.Sprint(accepted.Unix()), reader)
@@ -342,6 +343,7 @@ func BenchmarkRenderPerRecipient(b *testing.B) {
 type constant string
 
 func (c constant) Unsubscribe(int64) string       { return string(c) }
+func (c constant) Remove(int64, string) string    { return string(c) }
 func (c constant) Manage(int64, time.Time) string { return string(c) }
 func (c constant) Personal(notifier.EventType, int64, time.Time, string) string {
 	return string(c)

@@ -31,6 +31,8 @@ type Stories interface {
 // Links makes the tokens of links in mails, each 44 characters of A-Z a-z 0-9 _ -.
 type Links interface {
 	Unsubscribe(reader int64) string
+	// Remove is Unsubscribe for an endpoint, good while this is its contact.
+	Remove(reader int64, contact string) string
 	Manage(reader int64, accepted time.Time) string
 	// Personal is for the one link of an event for one reader, accepted then and
 	// mailed to that address.

@@ -30,6 +30,12 @@ func (l links) Unsubscribe(reader int64) string {
 	return l.Token(subscribers.ForUnsubscribe, subscribers.Number(reader), time.Time{})
 }
 
+// Remove makes the token by which an endpoint is unsubscribed. Who looks after
+// it later has another one, and this one is of no use any more.
+func (l links) Remove(reader int64, contact string) string {
+	return l.TokenAbout(subscribers.ForUnsubscribe, subscribers.Number(reader), time.Time{}, contact)
+}
+
 // Manage makes the token by which a reader changes what they chose.
 func (l links) Manage(reader int64, accepted time.Time) string {
 	return l.Token(subscribers.ForManage, subscribers.Number(reader), accepted.Add(subscribers.ManageLife))

@@ -19,6 +19,9 @@ func TestALinkToLeaveIsGoodForEverAndOneToConfirmForAWeek(t *testing.T) {
 	if n, err := l.Open(subscribers.ForUnsubscribe, l.Unsubscribe(17), now.AddDate(80, 0, 0)); err != nil || n != 17 {
 		t.Errorf("to leave, after 80 years: %v, %v", n, err)
 	}
+	if token := l.Remove(17, "ops@example.com"); !l.About(token, "ops@example.com") || l.About(token, "mallory@example.com") {
+		t.Error("to unsubscribe an endpoint: not about its contact")
+	}
 	token := l.Personal(notifier.SubscriberConfirm, 17, now, "ann@example.com")
 	if n, err := l.Open(subscribers.ForConfirm, token, now.Add(notifier.ConfirmLife-time.Hour)); err != nil || n != 17 {
 		t.Errorf("to confirm, within the week: %v, %v", n, err)

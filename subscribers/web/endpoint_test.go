@@ -158,6 +158,15 @@ func TestWhoWasItsContactBeforeHasNoSayAnyMore(t *testing.T) {
 		t.Fatalf("became %+v", now)
 	}
 	d.ask(http.MethodPost, confirm, "").says(http.StatusGone)
+	for _, leave := range []string{
+		d.links.TokenAbout(subscribers.ForUnsubscribe, now.Number, time.Time{}, before.Contact), d.links.Token(subscribers.ForUnsubscribe, now.Number, time.Time{}),
+	} {
+		d.ask(http.MethodGet, "/unsubscribe/"+leave, "").says(http.StatusGone)
+		d.ask(http.MethodPost, "/unsubscribe/"+leave, "List-Unsubscribe=One-Click", "Content-Type", formType).says(http.StatusGone)
+	}
+	if d.state(now.Number) != subscribers.Pending {
+		t.Error("who was its contact before has removed it")
+	}
 	d.ask(http.MethodGet, page, "").says(http.StatusGone).silent("https://example.com/hook")
 	d.send(page, "do", "test").says(http.StatusGone)
 	if d.probes != 0 {

@@ -281,7 +281,7 @@ func (s *site) endpointShow(r *http.Request, h subscribers.Hook, path string, pa
 	page.Shown = !h.SecretShownAt.IsZero() || h.ProvenAt.IsZero() // it is nobody's to see before the endpoint has answered
 	page.OldUntil, page.HasToken = h.OldSecretUntil, h.HasToken
 	if h.State != subscribers.Unsubscribed {
-		page.Leave = "/unsubscribe/" + s.links.Token(subscribers.ForUnsubscribe, h.Number, time.Time{})
+		page.Leave = "/unsubscribe/" + s.links.TokenAbout(subscribers.ForUnsubscribe, h.Number, time.Time{}, h.Contact)
 	}
 	return answer{name: templates.PageEndpointManage, data: page, lang: h.Language}, nil
 }

@@ -153,7 +153,7 @@ func TestAnEndpointThatStaffSwitchedOnIsLookedAfterAsAnyOther(t *testing.T) {
 func TestAnEndpointIsRemovedAndBroughtBack(t *testing.T) {
 	d := newDoors(t)
 	who, page := d.proven("https://example.com/hook")
-	leave := "/unsubscribe/" + d.links.Token(subscribers.ForUnsubscribe, who.Number, time.Time{})
+	leave := "/unsubscribe/" + d.links.TokenAbout(subscribers.ForUnsubscribe, who.Number, time.Time{}, who.Contact)
 	d.ask(http.MethodGet, page, "").says(http.StatusOK, leave, "Remove this endpoint")
 	d.ask(http.MethodGet, leave, "").says(http.StatusOK, "Remove this endpoint?")
 	left := d.send(leave).says(http.StatusOK, "The endpoint is removed", "Undo")

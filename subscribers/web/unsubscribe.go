@@ -145,7 +145,8 @@ func leftPage(who subscribers.Subscriber) string {
 }
 
 // leaving finds who an unsubscribe link is for, and whether it is the one that
-// a group's owner got. It never expires: mails are kept for years.
+// a group's owner got. It never expires, because mails are kept for years; but
+// an endpoint's is good only for who was its contact when it was made.
 func (s *site) leaving(r *http.Request) (who subscribers.Subscriber, owner bool, err error) {
 	token := r.PathValue("token")
 	n, err := s.links.Open(subscribers.ForUnsubscribe, token, s.now())
@@ -158,7 +159,10 @@ func (s *site) leaving(r *http.Request) (who subscribers.Subscriber, owner bool,
 	}
 	who, err = s.people.Subscriber(r.Context(), n)
 	switch {
-	case err != nil || !owner:
+	case err != nil:
+	case who.Channel == notifier.Webhook && who.Contact != "" && !s.links.About(token, who.Contact): // somebody else looks after it by now
+		err = subscribers.ErrLinkExpired
+	case !owner:
 	case !who.Group: // nobody's to decide for others any more
 		err = subscribers.ErrLink
 	case !s.links.About(token, who.Contact): // somebody else decides by now

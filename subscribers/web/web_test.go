@@ -125,6 +125,7 @@ func (f *failing) Followers(ctx context.Context) (int64, error) {
 type mailLinks struct{}
 
 func (mailLinks) Unsubscribe(int64) string       { return strings.Repeat("u", subscribers.LinkSize) }
+func (mailLinks) Remove(int64, string) string    { return strings.Repeat("u", subscribers.LinkSize) }
 func (mailLinks) Manage(int64, time.Time) string { return strings.Repeat("m", subscribers.LinkSize) }
 func (mailLinks) Personal(notifier.EventType, int64, time.Time, string) string {
 	return strings.Repeat("c", subscribers.LinkSize)
