@@ -36,6 +36,7 @@ var house = map[string]room{
 	"notifier/email/signer":    {"RSA by the system's libcrypto, where it is found", nil, false},
 	"notifier/email/emailtest": {"a loopback SMTP server with scripted answers", []string{"notifier"}, false},
 	"notifier/sms":             {"the Sender of text messages through a gateway, and what comes back from it", []string{"notifier"}, false},
+	"notifier/sms/smstest":     {"a real Kannel whose carrier does not exist, and the phone behind it", nil, true},
 	"notifier/webhook":         {"the Sender of webhooks: signed, guarded, and posted to whom nobody trusts", []string{"notifier"}, false},
 	"notifier/notifiertest":    {"a scripted Sender and a clock that tests set", []string{"notifier"}, false},
 	"notifier/ledgertest":      {"a relay that keeps a ledger, and its check against what was accepted", nil, false},
@@ -50,7 +51,7 @@ var house = map[string]room{
 }
 
 // testRooms may be imported by every _test.go file.
-var testRooms = []string{"store/storetest", "notifier/notifiertest", "notifier/ledgertest", "notifier/email/emailtest"}
+var testRooms = []string{"store/storetest", "notifier/notifiertest", "notifier/ledgertest", "notifier/email/emailtest", "notifier/sms/smstest"}
 
 // kept says which room alone may know the modules of others that begin so.
 var kept = map[string]string{
