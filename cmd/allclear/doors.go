@@ -29,7 +29,7 @@ func (p *Program) openHooks(ctx context.Context) error {
 		return err
 	}
 	p.guard = guard
-	p.hooks = webhook.New(webhook.Options{Endpoints: p.db, Guard: guard, Now: p.db.Now, Version: thisBuild().Version, Link: p.base})
+	p.hooks = webhook.New(webhook.Options{Endpoints: p.db, Guard: guard, Now: p.db.Now, Version: thisBuild().Version, Link: p.base, Within: p.o.within})
 	return p.openDoor(ctx, notifier.Webhook, p.hooks, webhook.Workers)
 }
 

@@ -38,6 +38,8 @@ type programOptions struct {
 	worker bool
 	// now is the clock; nil is the system's, set right by PostgreSQL's.
 	now func() time.Time
+	// within bounds one post to an endpoint; nil is the 15 seconds that are promised.
+	within func(context.Context) (context.Context, context.CancelFunc)
 	// box are the built-in catcher's options, where the relay is mailbox:.
 	box mailbox.Options
 }

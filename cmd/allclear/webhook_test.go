@@ -23,6 +23,7 @@ type customer struct {
 	*httptest.Server
 	mu     sync.Mutex
 	status int
+	with   []string // header fields, name and value in turn
 	got    []call
 }
 
@@ -39,6 +40,9 @@ func newCustomer(t *testing.T) *customer {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.got = append(c.got, call{r.Header.Clone(), body})
+		for i := 0; i+1 < len(c.with); i += 2 {
+			w.Header().Set(c.with[i], c.with[i+1])
+		}
 		w.WriteHeader(c.status)
 		_, _ = io.WriteString(w, strings.Repeat("<b>x</b>", 1000))
 	}))
@@ -46,10 +50,10 @@ func newCustomer(t *testing.T) *customer {
 	return c
 }
 
-func (c *customer) answer(status int) {
+func (c *customer) answer(status int, with ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.status = status
+	c.status, c.with = status, with
 }
 
 func (c *customer) calls() []call {
