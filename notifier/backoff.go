@@ -11,6 +11,7 @@ import (
 const (
 	IncidentLife = 4 * 24 * time.Hour
 	ResolvedLife = 24 * time.Hour // from the resolution on
+	EndpointLife = IncidentLife   // a program that never hears of the end shows trouble for ever
 	ConfirmLife  = 7 * 24 * time.Hour
 	LinkLife     = 24 * time.Hour // who asked for a link asks again by then
 	DigestLife   = 24 * time.Hour

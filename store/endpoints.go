@@ -202,6 +202,9 @@ func (s *Store) addWishes(tx *gorm.DB, ds []notifier.Delivery) error {
 		if at, ok := place[d.ID.Reader()]; ok {
 			d.Format, d.Quiet, d.Contact = found[at].Format, found[at].Quiet, found[at].Contact
 		}
+		if whole := d.AcceptedAt.Add(notifier.EndpointLife); d.Channel == notifier.Webhook && whole.After(d.ExpiresAt) {
+			d.ExpiresAt = whole
+		}
 		if u := instant(until[int64(d.ID)]); u.After(d.ExpiresAt) {
 			d.ExpiresAt = u
 		}
