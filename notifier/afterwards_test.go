@@ -88,6 +88,28 @@ func TestACorrectionChangesTheRecordAndTellsNobody(t *testing.T) {
 	}
 }
 
+func TestACorrectionIsToldWhereThatIsAskedFor(t *testing.T) {
+	i := opened(t, Announcement{Severity: SeverityMajor, Components: []string{"imap"}})
+	p, err := i.Correct(Correction{Severity: ptr(SeverityMinor), Tell: true}, desk())
+	if err != nil || p.Update != nil || p.Event == nil {
+		t.Fatalf("%+v %v", p, err)
+	}
+	if e := p.Event; e.Type != IncidentCorrected || e.Lane != LaneIncident || e.UpdateID != i.Updates[0].ID || e.Severity != SeverityMinor || e.Components[0] != "imap" {
+		t.Errorf("%+v", e)
+	}
+	i.State = Draft
+	if p, err := i.Correct(Correction{Tell: true}, desk()); err != nil || p.Event != nil {
+		t.Errorf("of a draft: %+v %v", p.Event, err)
+	}
+	i.State = Retracted
+	if _, err := i.Correct(Correction{Tell: true}, desk()); !errors.Is(err, ErrConflict) {
+		t.Errorf("of what was retracted: %v", err)
+	}
+	if _, err := i.Correct(Correction{}, desk()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestACorrectedUpdateIsCheckedLikeANewOne(t *testing.T) {
 	u := opened(t, Announcement{Body: "at first"}).Updates[0]
 	got, warnings, err := u.Correct(ptr("since 16:11\r\n{{at \"-5m\"}}"), ptr(desk().Now.Add(-time.Hour)), desk())

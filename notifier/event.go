@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -183,19 +184,26 @@ type Story struct {
 // Missed returns the updates from the event since on up to this one: what a
 // reader who was last told before since has not read. Updates that notified
 // nobody are counted with the event that followed them; those behind this
-// event's own update wait for the next event.
+// event's own update wait for the next event. What was corrected since is read
+// anew, at its own place, whenever it was first told.
 func (s *Story) Missed(since int64) []Update {
+	anew := map[string]bool{}
+	for _, e := range append(slices.Clip(s.Previous), s.Event) {
+		if e.Type == IncidentCorrected && e.Number >= since && e.Number <= s.Event.Number {
+			anew[e.UpdateID] = true
+		}
+	}
 	var out []Update
 	for _, u := range s.Incident.Updates {
 		switch {
 		case u.Event > s.Event.Number:
 			return out
-		case u.Event == 0 || u.Event >= since:
+		case u.Event == 0 || u.Event >= since || anew[u.ID]:
 			out = append(out, u)
-		default:
-			out = out[:0] // everything up to here was told before since
+		default: // everything up to here was told before since
+			out = slices.DeleteFunc(out, func(u Update) bool { return !anew[u.ID] })
 		}
-		if u.ID != "" && u.ID == s.Event.UpdateID {
+		if u.ID != "" && u.ID == s.Event.UpdateID && s.Event.Type != IncidentCorrected {
 			return out
 		}
 	}

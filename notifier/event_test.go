@@ -101,6 +101,34 @@ func TestAnEventWithoutAnUpdateOfItsOwnEndsWhereTheNextBegins(t *testing.T) {
 	}
 }
 
+func TestWhatWasCorrectedIsReadAnewAtItsOwnPlace(t *testing.T) {
+	correct := func(s *Story, number int64, update string) *Story {
+		s.Previous = append(s.Previous, Event{Number: number, Type: IncidentCorrected, UpdateID: update})
+		if number == s.Event.Number {
+			s.Event.Type, s.Event.UpdateID, s.Previous = IncidentCorrected, update, nil
+		}
+		return s
+	}
+	for _, c := range []struct {
+		about string
+		s     *Story
+		since int64
+		want  string
+	}{
+		{"all that was told stays told, but for the one", correct(story(4, 1, 2, 3), 4, "u1"), 4, "u1"},
+		{"the newest", correct(story(4, 1, 2, 3), 4, "u2"), 4, "u2"},
+		{"what was not sent yet comes too", correct(story(4, 1, 2, 3), 4, "u0"), 3, "u0 u2"},
+		{"and so does what nobody was told of", correct(story(4, 1, 2, 0), 4, "u0"), 4, "u0 u2"},
+		{"a correction that was not sent comes with the next", correct(story(5, 1, 2, 3, 5), 4, "u1"), 4, "u1 u3"},
+		{"and one that was does not", correct(story(5, 1, 2, 3, 5), 4, "u1"), 5, "u3"},
+		{"what was said behind it is not of this story", correct(story(4, 1, 2, 3, 5), 4, "u1"), 4, "u1"},
+	} {
+		if got := missed(c.s, c.since); got != c.want {
+			t.Errorf("%s: %q, want %q", c.about, got, c.want)
+		}
+	}
+}
+
 // Told one event after the other, or some of them at once: every update up to
 // the last told event is read exactly once, in order, whoever skips what.
 func TestWhateverWasSupersededNothingIsReadTwiceOrNever(t *testing.T) {

@@ -43,7 +43,7 @@ type Saying struct {
 	Impact     *Impact
 }
 
-// Correction changes what was written without telling anyone. Nil keeps.
+// Correction changes what was written. Nil keeps.
 type Correction struct {
 	Title      *string
 	Severity   *Severity
@@ -51,6 +51,7 @@ type Correction struct {
 	StartsAt   *time.Time
 	EndsAt     *time.Time
 	Impact     *Impact
+	Tell       bool // that it was wrong; else nobody is notified
 }
 
 // text makes a body what is kept: LF line ends, times resolved, checked.
@@ -263,7 +264,7 @@ func (i Incident) Retract(reason string, tell bool, d Desk) (Posting, error) {
 	return p, nil
 }
 
-// Correct changes what was written and tells nobody.
+// Correct changes what was written, and tells of it where that is asked for.
 func (i Incident) Correct(c Correction, d Desk) (Posting, error) {
 	if c.Title != nil {
 		i.Title = strings.TrimSpace(*c.Title)
@@ -290,7 +291,30 @@ func (i Incident) Correct(c Correction, d Desk) (Posting, error) {
 	if err := i.check(); err != nil {
 		return Posting{}, err
 	}
-	return Posting{Incident: i}, nil
+	p := Posting{Incident: i}
+	if c.Tell {
+		last := ""
+		if n := len(i.Updates); n > 0 {
+			last = i.Updates[n-1].ID
+		}
+		var err error
+		if p.Event, err = i.Corrected(last, d); err != nil {
+			return Posting{}, err
+		}
+	}
+	return p, nil
+}
+
+// Corrected is the event that tells readers that an update was wrong, and what
+// it says now. nil: a draft has no readers.
+func (i Incident) Corrected(update string, d Desk) (*Event, error) {
+	switch i.State {
+	case Retracted:
+		return nil, Refuse(ErrConflict, "this incident was retracted; nobody is told of it any more")
+	case Draft:
+		return nil, nil //nolint:nilnil // said above
+	}
+	return i.event(IncidentCorrected, update, d), nil
 }
 
 // Correct changes the text or time of one update and tells nobody.

@@ -46,7 +46,7 @@ func TestEveryWayThroughAnIncidentHoldsItsLaws(t *testing.T) {
 			switch {
 			case !i.Status.Final():
 				over = false
-			case p.Event != nil:
+			case p.Event != nil && p.Event.Type != IncidentCorrected:
 				over = true
 			}
 		}
@@ -63,7 +63,7 @@ func TestEveryWayThroughAnIncidentHoldsItsLaws(t *testing.T) {
 					step(p)
 				}
 			case 1:
-				if p, err := i.Correct(Correction{Severity: ptr(SeverityMinor)}, d); err == nil {
+				if p, err := i.Correct(Correction{Severity: ptr(SeverityMinor), Tell: rapid.Bool().Draw(t, "tell")}, d); err == nil {
 					step(p)
 				}
 			default:

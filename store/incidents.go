@@ -147,10 +147,11 @@ func (s *Store) post(ctx context.Context, tx *gorm.DB, action string, before []n
 	return p, nil
 }
 
-// announce notes an event with the update it tells of, where that was there before.
+// announce notes an event with the update it tells of, where that was there
+// before. A corrected update stays where it is in the order in which things were told.
 func announce(tx *gorm.DB, there []notifier.Update, e notifier.Event) error {
 	n := slices.IndexFunc(there, func(u notifier.Update) bool { return u.ID == e.UpdateID })
-	if n < 0 {
+	if n < 0 || e.Type == notifier.IncidentCorrected {
 		return nil
 	}
 	there[n].Event = e.Number
@@ -191,9 +192,12 @@ func rewriteIncident(tx *gorm.DB, was, is notifier.Incident) error {
 	return nameComponents(tx, was.ID, is.Components)
 }
 
-// CorrectUpdate changes the text or the time of one update, and tells nobody.
-// The incident's beginning and end follow the updates that set them.
-func (s *Store) CorrectUpdate(ctx context.Context, incident, update string, change func(notifier.Update) (notifier.Update, error)) (notifier.Update, error) {
+// CorrectUpdate changes the text or the time of one update; the event, if change
+// answers one, tells of it. The incident's beginning and end follow the updates
+// that set them.
+func (s *Store) CorrectUpdate(ctx context.Context, incident, update string,
+	change func(notifier.Incident, notifier.Update) (notifier.Update, *notifier.Event, error),
+) (notifier.Update, error) {
 	var out notifier.Update
 	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		inc, err := lockIncident(tx, incident)
@@ -205,7 +209,8 @@ func (s *Store) CorrectUpdate(ctx context.Context, incident, update string, chan
 			return fmt.Errorf("update %q: %w", update, notifier.ErrNotFound)
 		}
 		was := inc.Updates[n]
-		if out, err = change(was); err != nil {
+		var event *notifier.Event
+		if out, event, err = change(inc, was); err != nil {
 			return err
 		}
 		opened, resolved := inc.OpenedAt, inc.ResolvedAt
@@ -228,7 +233,16 @@ func (s *Store) CorrectUpdate(ctx context.Context, incident, update string, chan
 		body, at := out.Body, out.At
 		out = was
 		out.Body, out.At = body, at
-		return s.audit(ctx, tx, "update.correct", incident, update)
+		detail := update
+		if event != nil {
+			e := *event
+			e.IncidentID = incident
+			if err := s.accept(tx, &e); err != nil {
+				return err
+			}
+			detail += " event " + e.ID
+		}
+		return s.audit(ctx, tx, "update.correct", incident, detail)
 	})
 	return out, err
 }

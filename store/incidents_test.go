@@ -172,9 +172,9 @@ func TestACorrectionOfTheFirstAndTheLastUpdateMovesBeginningAndEnd(t *testing.T)
 		end := b.said(d, p.Incident.ID, notifier.Saying{Status: notifier.Resolved})
 		began, ended, body := d.Now().Add(-50*time.Minute), d.Now().Add(-10*time.Minute), "It is over."
 		correct := func(update string, body *string, at *time.Time) error {
-			_, err := b.CorrectUpdate(b.ctx, p.Incident.ID, update, func(u notifier.Update) (notifier.Update, error) {
+			_, err := b.CorrectUpdate(b.ctx, p.Incident.ID, update, func(_ notifier.Incident, u notifier.Update) (notifier.Update, *notifier.Event, error) {
 				is, _, err := u.Correct(body, at, d.desk())
-				return is, err
+				return is, nil, err
 			})
 			return err
 		}

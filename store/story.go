@@ -58,6 +58,13 @@ func (s *Store) Story(ctx context.Context, number int64) (notifier.Story, error)
 func asOf(i *notifier.Incident, e notifier.Event) {
 	end := len(i.Updates)
 	for n, u := range i.Updates {
+		if e.Type == notifier.IncidentCorrected { // its update is an old one, and what was said since stands
+			if u.Event > e.Number || u.CreatedAt.After(e.AcceptedAt) {
+				end = n
+				break
+			}
+			continue
+		}
 		if u.ID == e.UpdateID {
 			end = n + 1
 			break

@@ -51,6 +51,44 @@ func TestAStoryTellsWhatWasKnownAtItsEvent(t *testing.T) {
 	})
 }
 
+func TestTheStoryOfACorrectionHoldsAllThatWasSaidBeforeIt(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		p := b.opened(d, notifier.Announcement{Title: "Mail is slow", Body: "wrong"})
+		d.Advance(time.Minute)
+		second := b.said(d, p.Incident.ID, notifier.Saying{Status: notifier.Identified, Body: "two"})
+		d.Advance(time.Minute)
+		body, id := "right", ""
+		_, err := b.CorrectUpdate(b.ctx, p.Incident.ID, p.Update.ID, func(i notifier.Incident, u notifier.Update) (notifier.Update, *notifier.Event, error) {
+			u.Body = body
+			e, err := i.Corrected(u.ID, d.desk())
+			id = e.ID
+			return u, e, err
+		})
+		b.must(err)
+		d.Advance(time.Minute)
+		b.said(d, p.Incident.ID, notifier.Saying{Status: notifier.Resolved, Body: "three"})
+
+		progress, err := b.Progress(b.ctx, id)
+		b.must(err)
+		story, err := b.Story(b.ctx, progress.Event.Number)
+		b.must(err)
+		if e := story.Event; e.Type != notifier.IncidentCorrected || e.UpdateID != p.Update.ID || e.Number != second.Event.Number+1 {
+			t.Errorf("%+v", e)
+		}
+		if got := story.Incident.Updates; len(got) != 2 || got[0].Body != body || got[0].Event != p.Event.Number || story.Incident.Status != notifier.Identified {
+			t.Errorf("%+v", story.Incident)
+		}
+		if got := story.Missed(story.Event.Number); len(got) != 1 || got[0].ID != p.Update.ID {
+			t.Errorf("missed %+v", got)
+		}
+		first, err := b.Story(b.ctx, p.Event.Number)
+		b.must(err)
+		if got := first.Incident.Updates; len(got) != 1 || got[0].Body != body {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
 func TestACorrectionShowsInEveryStory(t *testing.T) {
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
 		p := b.opened(d, notifier.Announcement{Title: "Mial is slow", Body: "wrogn"})
@@ -59,9 +97,9 @@ func TestACorrectionShowsInEveryStory(t *testing.T) {
 			return i.Correct(notifier.Correction{Title: &title}, d.desk())
 		})
 		b.must(err)
-		_, err = b.CorrectUpdate(b.ctx, p.Incident.ID, p.Update.ID, func(u notifier.Update) (notifier.Update, error) {
+		_, err = b.CorrectUpdate(b.ctx, p.Incident.ID, p.Update.ID, func(_ notifier.Incident, u notifier.Update) (notifier.Update, *notifier.Event, error) {
 			is, _, err := u.Correct(&body, nil, d.desk())
-			return is, err
+			return is, nil, err
 		})
 		b.must(err)
 		story, err := b.Story(b.ctx, p.Event.Number)

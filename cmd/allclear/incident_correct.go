@@ -14,6 +14,7 @@ type incidentCorrectCmd struct {
 	Title     *string  `placeholder:"TEXT" help:"What happened, in a line."`
 	Severity  *string  `placeholder:"LEVEL" help:"none, minor, major or critical."`
 	Component []string `short:"c" sep:"," placeholder:"KEY,..." help:"What it touched."`
+	Tell      bool     `help:"Mail everyone who asked that this was wrong."`
 	bodyFlags
 	whenFlags
 	impactFlags
@@ -66,6 +67,7 @@ func (c *incidentCorrectCmd) Run(a *app) error {
 		if fix == (notifier.Correction{}) {
 			return &usageError{"nothing to correct; allclear incident correct --help lists what can be"}
 		}
+		fix.Tell = c.Tell
 		p, err := db.ReviseIncident(ctx, c.ID, func(i notifier.Incident) (notifier.Posting, error) { return i.Correct(fix, d) })
 		if err != nil {
 			return noIncident(err, c.ID)
@@ -94,14 +96,21 @@ func (c *incidentCorrectCmd) correctUpdate(ctx context.Context, a *app, db *stor
 		return &usageError{"nothing to correct; an update has --body and --at"}
 	}
 	var warnings []string
-	_, err = db.CorrectUpdate(ctx, c.ID, c.Update, func(u notifier.Update) (out notifier.Update, err error) {
-		out, warnings, err = u.Correct(body, when, d)
-		return out, err
+	var event *notifier.Event
+	_, err = db.CorrectUpdate(ctx, c.ID, c.Update, func(i notifier.Incident, u notifier.Update) (out notifier.Update, _ *notifier.Event, err error) {
+		if out, warnings, err = u.Correct(body, when, d); err == nil && c.Tell {
+			event, err = i.Corrected(u.ID, d)
+		}
+		return out, event, err
 	})
 	if err != nil {
 		return missing(err, "no update %q of an incident %q", c.Update, c.ID)
 	}
 	warn(a.err, warnings)
+	if event != nil {
+		fmt.Fprintf(a.out, "corrected update %s; mailing everyone who asked (event %s)\n", c.Update, event.ID)
+		return nil
+	}
 	fmt.Fprintf(a.out, "corrected update %s; nobody was mailed\n", c.Update)
 	return nil
 }

@@ -147,8 +147,8 @@ func (c incidentRoom) say(ctx context.Context, q *request) (reply, error) {
 	return reply{http.StatusCreated, updateAnswer{showUpdate(*p.Update, eventID(p)), keys(p.Warnings)}}, nil
 }
 
-// correct changes what was written and tells nobody. A field that is null is
-// taken away.
+// correct changes what was written, and tells of it only where that is asked
+// for. A field that is null is taken away.
 func (c incidentRoom) correct(ctx context.Context, q *request) (reply, error) {
 	var in struct {
 		Title      *string          `json:"title"`
@@ -157,6 +157,7 @@ func (c incidentRoom) correct(ctx context.Context, q *request) (reply, error) {
 		StartsAt   *string          `json:"starts_at"`
 		EndsAt     *string          `json:"ends_at"`
 		Impact     *notifier.Impact `json:"impact"`
+		Notify     *bool            `json:"notify"`
 	}
 	nulls, err := q.decode(&in, false)
 	if err != nil {
@@ -168,7 +169,7 @@ func (c incidentRoom) correct(ctx context.Context, q *request) (reply, error) {
 	}
 	change := notifier.Correction{
 		Title: in.Title, Components: in.Components, Impact: in.Impact,
-		StartsAt: given(in.StartsAt, starts), EndsAt: given(in.EndsAt, ends),
+		StartsAt: given(in.StartsAt, starts), EndsAt: given(in.EndsAt, ends), Tell: or(in.Notify, false),
 	}
 	if in.Severity != nil {
 		level, err := notifier.ParseSeverity(*in.Severity)
@@ -187,6 +188,7 @@ func (c incidentRoom) correct(ctx context.Context, q *request) (reply, error) {
 			change.EndsAt = &time.Time{}
 		case "impact":
 			change.Impact = &notifier.Impact{}
+		case "notify": // as left out
 		default:
 			return reply{}, notifier.Invalidf(name, "cannot be null")
 		}
@@ -198,8 +200,9 @@ func (c incidentRoom) correct(ctx context.Context, q *request) (reply, error) {
 
 func (c incidentRoom) correctUpdate(ctx context.Context, q *request) (reply, error) {
 	var in struct {
-		Body *string `json:"body"`
-		At   *string `json:"at"`
+		Body   *string `json:"body"`
+		At     *string `json:"at"`
+		Notify *bool   `json:"notify"`
 	}
 	if _, err := q.decode(&in, false); err != nil {
 		return reply{}, err
@@ -211,13 +214,16 @@ func (c incidentRoom) correctUpdate(ctx context.Context, q *request) (reply, err
 	if in.At != nil && at.IsZero() {
 		return reply{}, notifier.Invalidf("at", "must not be empty")
 	}
-	desk, warnings := c.desk(), []string(nil)
-	u, err := c.incidents.CorrectUpdate(ctx, q.PathValue("id"), q.PathValue("uid"), func(u notifier.Update) (notifier.Update, error) {
+	desk, warnings, told := c.desk(), []string(nil), notifier.Posting{}
+	u, err := c.incidents.CorrectUpdate(ctx, q.PathValue("id"), q.PathValue("uid"), func(i notifier.Incident, u notifier.Update) (notifier.Update, *notifier.Event, error) {
 		var err error
 		u, warnings, err = u.Correct(in.Body, given(in.At, at), desk)
-		return u, err
+		if err == nil && or(in.Notify, false) {
+			told.Event, err = i.Corrected(u.ID, desk)
+		}
+		return u, told.Event, err
 	})
-	return reply{http.StatusOK, updateAnswer{showUpdate(u, ""), keys(warnings)}}, err
+	return reply{http.StatusOK, updateAnswer{showUpdate(u, eventID(told)), keys(warnings)}}, err
 }
 
 func (c incidentRoom) publish(ctx context.Context, q *request) (reply, error) {

@@ -20,7 +20,7 @@ type Components interface {
 type Incidents interface {
 	OpenIncident(ctx context.Context, p notifier.Posting) (notifier.Posting, error)
 	ReviseIncident(ctx context.Context, id string, change func(notifier.Incident) (notifier.Posting, error)) (notifier.Posting, error)
-	CorrectUpdate(ctx context.Context, incident, update string, change func(notifier.Update) (notifier.Update, error)) (notifier.Update, error)
+	CorrectUpdate(ctx context.Context, incident, update string, change func(notifier.Incident, notifier.Update) (notifier.Update, *notifier.Event, error)) (notifier.Update, error)
 }
 
 // Alerts does what monitors' reports ask for: all of it, or nothing.
