@@ -44,7 +44,7 @@ func (c choices) Why(field string) string {
 // What can be wrong with endpoints and phones, beside what can be with any
 // subscription: the ends of keys in the catalogue.
 func endpointWrongs() []string {
-	return []string{"address", "scheme", "port", "closed", "contact", "types", "format", "since", "often", "rotated", "shown", "unproven", "state", "delivery", "until"}
+	return []string{"address", "scheme", "port", "closed", "contact", "types", "format", "untaken", "since", "often", "rotated", "shown", "unproven", "state", "delivery", "until"}
 }
 
 func phoneWrongs() []string {

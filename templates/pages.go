@@ -207,6 +207,9 @@ func (p *Pages) render(w io.Writer, name, lang string, data any, now time.Time) 
 	if step, ok := data.(SubscribeStep); ok && name == PageSubscribeStep {
 		return p.writeStep(w, cat, step)
 	}
+	if name == PageSubscribeBusy {
+		return p.writeBusy(w, cat)
+	}
 	model, err := p.model(name, cat, data, now)
 	if err != nil {
 		return err

@@ -39,6 +39,7 @@ type stepCopy struct {
 type stepCopies struct {
 	mu   sync.Mutex
 	kept lru[stepKey, stepCopy]
+	busy map[string][]byte // PageSubscribeBusy by language: it says the same to everybody
 }
 
 // stepMark stands for the n-th value. Nothing anybody wrote is in the page that it is looked for in.
@@ -111,4 +112,33 @@ func (p *Pages) copyStep(cat *catalogue, step SubscribeStep, hidden [][2]string)
 		made.text, made.values = append(made.text, rest[:at]), append(made.values, first)
 		rest = rest[at+len(stepMark(first)):]
 	}
+}
+
+// writeBusy writes the page that says that not even work helps, which a rush
+// gets nearly as often.
+func (p *Pages) writeBusy(w io.Writer, cat *catalogue) error {
+	p.steps.mu.Lock()
+	page := p.steps.busy[cat.code]
+	p.steps.mu.Unlock()
+	if page == nil {
+		model, err := p.model(PageSubscribeBusy, cat, ActionPage{}, p.set.now())
+		if err != nil {
+			return err
+		}
+		var made bytes.Buffer
+		if err := p.views[PageSubscribeBusy].ExecuteTemplate(&made, "layout", model); err != nil {
+			return trouble(err)
+		}
+		page = made.Bytes()
+		p.steps.mu.Lock()
+		if p.steps.busy == nil {
+			p.steps.busy = map[string][]byte{}
+		}
+		p.steps.busy[cat.code] = page
+		p.steps.mu.Unlock()
+	}
+	if _, err := w.Write(page); err != nil {
+		return fmt.Errorf("write page %s: %w", PageSubscribeBusy, err)
+	}
+	return nil
 }

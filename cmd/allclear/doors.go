@@ -51,11 +51,12 @@ func (p *Program) endpointPages() *web.Endpoints {
 	return &web.Endpoints{
 		Hooks: p.db, Secrets: p.db, Attempts: p.db, Guess: webhook.GuessFormat,
 		Allowed: func(ctx context.Context, url string) bool { return p.guard.Check(ctx, url).Allowed },
-		Probe: func(ctx context.Context, n subscribers.Number) (notifier.Attempt, error) {
+		Probe: func(ctx context.Context, n subscribers.Number, f notifier.Format) (notifier.Attempt, error) {
 			e, err := p.db.Endpoint(ctx, int64(n))
 			if err != nil {
 				return notifier.Attempt{}, err
 			}
+			e.Format = f
 			return probe.Probe(ctx, e)
 		},
 	}

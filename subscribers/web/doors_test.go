@@ -30,6 +30,7 @@ type doorHouse struct {
 	*house
 	kept    kept
 	answers []notifier.Attempt
+	formats []notifier.Format // of the tests, in their order
 	probes  int
 	refused []string // URLs that may not be called
 	looked  int      // how often it was asked whether one may
@@ -54,8 +55,8 @@ func newDoors(t testing.TB) *doorHouse {
 	return d
 }
 
-func (d *doorHouse) probe(context.Context, subscribers.Number) (notifier.Attempt, error) {
-	d.probes++
+func (d *doorHouse) probe(_ context.Context, _ subscribers.Number, f notifier.Format) (notifier.Attempt, error) {
+	d.probes, d.formats = d.probes+1, append(d.formats, f)
 	a := notifier.Attempt{Type: notifier.EndpointTest, At: d.clock(), Status: http.StatusNoContent, Took: 12 * time.Millisecond}
 	if len(d.answers) > 0 {
 		a, d.answers = d.answers[0], d.answers[1:]

@@ -61,17 +61,12 @@ func (s *site) endpointTest(r *http.Request, h *subscribers.Hook, page *template
 	if err := s.askEndpoint(r, h, subscribers.AskTest); err != nil {
 		return err
 	}
-	a, err := s.endpoints.Probe(acting(r, h.Number), h.Number)
-	if err != nil {
-		return err
-	}
 	before := h.State
-	if *h, err = s.endpoints.Hooks.NoteTest(acting(r, h.Number), h.Number, a); err != nil {
-		return err
-	}
-	page.Test = &a
+	taken, err := s.probe(r, h, h.Format, page)
 	switch {
-	case a.Status/100 != 2:
+	case err != nil:
+		return err
+	case !taken:
 		page.Done = "failed"
 		return nil
 	case before != h.State:
@@ -83,6 +78,19 @@ func (s *site) endpointTest(r *http.Request, h *subscribers.Hook, page *template
 		return s.takeSecret(r, h, page)
 	}
 	return nil
+}
+
+// probe posts a test in a format, notes what became of it and shows that.
+func (s *site) probe(r *http.Request, h *subscribers.Hook, f notifier.Format, page *templates.EndpointPage) (taken bool, err error) {
+	a, err := s.endpoints.Probe(acting(r, h.Number), h.Number, f)
+	if err != nil {
+		return false, err
+	}
+	if *h, err = s.endpoints.Hooks.NoteTest(acting(r, h.Number), h.Number, a); err != nil {
+		return false, err
+	}
+	page.Test = &a
+	return a.Status/100 == 2, nil
 }
 
 // askEndpoint counts what is asked, and says at the top of the page where it is
@@ -155,7 +163,8 @@ func (s *site) endpointToken(r *http.Request, h *subscribers.Hook, page *templat
 	return nil
 }
 
-// endpointSave writes what was chosen.
+// endpointSave writes what was chosen. Another format is tried first, so that
+// nobody learns at the next incident that the program does not take it.
 func (s *site) endpointSave(r *http.Request, h *subscribers.Hook, page *templates.EndpointPage) error {
 	parts, err := s.posts.Components(r.Context())
 	if err != nil {
@@ -170,6 +179,17 @@ func (s *site) endpointSave(r *http.Request, h *subscribers.Hook, page *template
 	}
 	if is.Format == "" {
 		is.Format = s.endpoints.Guess(h.Address)
+	}
+	if is.Format != h.Format && h.State == subscribers.Active {
+		if err := s.askEndpoint(r, h, subscribers.AskTest); err != nil {
+			return err
+		}
+		switch taken, err := s.probe(r, h, is.Format, page); {
+		case err != nil:
+			return err
+		case !taken:
+			return wrong("format", "untaken")
+		}
 	}
 	who, err := s.changeDoor(r, h.Subscriber, func(x *subscribers.Subscriber) error {
 		if x.State == subscribers.Unsubscribed || !confirmed(h) {

@@ -37,6 +37,25 @@ func TestEverythingAboutAnEndpointIsChangedOnItsPage(t *testing.T) {
 	}
 }
 
+func TestAnotherFormatIsSavedOnlyWhereTheEndpointTakesATestInIt(t *testing.T) {
+	d := newDoors(t)
+	who, page := d.proven("https://example.com/hook")
+	d.formats, d.answers = nil, []notifier.Attempt{{Status: http.StatusBadRequest, Answer: "no blocks here"}}
+	d.send(page, "do", "save", "format", "slack", "severity", "major", "language", "en").
+		says(http.StatusUnprocessableEntity, "did not take a test in this format", "no blocks here", `href="#field-format"`)
+	if got := d.who(who.Number); got.Format != notifier.FormatStandard || got.Filter.Severity != notifier.SeverityNone {
+		t.Errorf("became %+v", got)
+	}
+	d.send(page, "do", "save", "format", "slack", "language", "en").says(http.StatusOK, "Your choices are saved")
+	d.send(page, "do", "save", "format", "slack", "severity", "major", "language", "en").says(http.StatusOK, "Your choices are saved")
+	if got := d.who(who.Number); got.Format != notifier.FormatSlack || got.Filter.Severity != notifier.SeverityMajor {
+		t.Errorf("became %+v", got)
+	}
+	if fmt.Sprint(d.formats) != "[slack slack]" { // what stays as it is need not be tried
+		t.Errorf("tests went out as %v", d.formats)
+	}
+}
+
 func TestAnEndpointIsPausedUntilADayAndResumed(t *testing.T) {
 	d := newDoors(t)
 	who, page := d.proven("https://example.com/hook")

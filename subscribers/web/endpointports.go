@@ -19,9 +19,9 @@ type Endpoints struct {
 	// Allowed reports whether a URL may be called: which hosts, ports and
 	// addresses may. It may ask a resolver, and never connects.
 	Allowed func(ctx context.Context, url string) bool
-	// Probe posts a signed test at once and says what became of it; it records
-	// nothing. An error is one of ours, not the endpoint's.
-	Probe func(ctx context.Context, n subscribers.Number) (notifier.Attempt, error)
+	// Probe posts a signed test in a format at once and says what became of it; it
+	// records nothing. An error is one of ours, not the endpoint's.
+	Probe func(ctx context.Context, n subscribers.Number, f notifier.Format) (notifier.Attempt, error)
 }
 
 // Hooks keeps endpoints as whoever looks after them sees them.
