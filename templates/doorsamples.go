@@ -25,7 +25,7 @@ func sampleDoor(name string, parts []notifier.Component) any {
 	case PageEndpointConfirmed, PagePhoneDone:
 		return ActionPage{Manage: "/manage/TOKEN"}
 	case PageEndpointManage:
-		return EndpointPage{
+		return EndpointPage{ //nolint:gosec // nobody's secret
 			Path: "/manage/TOKEN", Leave: "/unsubscribe/TOKEN", URL: "https://hooks.example.com/status", Contact: "ops@example.com", State: "active",
 			Confirmed: true, Proven: true, Shown: true, Failing: sampleAt(17, 28), OldUntil: sampleAt(16, 0).AddDate(0, 0, 1), HasToken: true,
 			Now: sampleAt(18, 30), Done: "failed", Choices: chosen, Older: "CURSOR", Attempts: sampleAttempts(), Test: &sampleAttempts()[0],

@@ -25,7 +25,7 @@ func (w *tour) tree(name string) {
 	})))
 	file := filepath.Join("testdata", "ax-"+name+"."+w.lang+".txt")
 	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil { //nolint:gosec // of the tree
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			w.t.Fatal(err)
 		}
 		return

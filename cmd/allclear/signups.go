@@ -126,10 +126,10 @@ func (s *signUps) sweep(ctx context.Context, now time.Time) (more bool) {
 	} {
 		n, err := over.end(call, now.Add(-over.life), unaskedStep)
 		if err != nil && ctx.Err() == nil {
-			s.log.Warn(over.what, "error", err)
+			s.log.Warn("sweeping failed", "what", over.what, "error", err)
 		}
 		if n > 0 {
-			s.log.Info(over.what, "count", n)
+			s.log.Info("swept", "what", over.what, "count", n)
 		}
 		more = more || err == nil && n == unaskedStep
 	}

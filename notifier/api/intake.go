@@ -41,9 +41,9 @@ type intake struct {
 }
 
 // warn tells the monitor's owner something, once.
-func (i *intake) warn(warning string) {
-	if !slices.Contains(i.warnings, warning) {
-		i.warnings = append(i.warnings, warning)
+func (in *intake) warn(warning string) {
+	if !slices.Contains(in.warnings, warning) {
+		in.warnings = append(in.warnings, warning)
 	}
 }
 
@@ -133,12 +133,12 @@ func (q *request) read(into any) error {
 // when reads a time as monitors write it: RFC 3339, and null, "" or the year 1
 // for none. Clocks differ; but what lies a day ahead would make all that comes
 // until then look old.
-func (i *intake) when(field string, s *string) (time.Time, error) {
+func (in *intake) when(field string, s *string) (time.Time, error) {
 	if s == nil || strings.HasPrefix(*s, "0001-01-01T") {
 		return time.Time{}, nil
 	}
 	t, err := instant(field, strings.TrimSpace(*s))
-	if err == nil && t.After(i.desk.Now.Add(24*time.Hour)) {
+	if err == nil && t.After(in.desk.Now.Add(24*time.Hour)) {
 		err = notifier.Invalidf(field, "%q lies more than a day ahead", notifier.Clip(*s))
 	}
 	return t.Truncate(time.Microsecond), err

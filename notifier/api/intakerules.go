@@ -87,14 +87,14 @@ func (r *rules) opening(title string) notifier.Announcement {
 
 // component finds the component that an alert's labels name, and warns where
 // they name one that is not there: then the incident names none.
-func (i *intake) component(labels map[string]string) []string {
+func (in *intake) component(labels map[string]string) []string {
 	unknown := ""
-	for _, label := range i.rules.componentLabels {
+	for _, label := range in.rules.componentLabels {
 		value := strings.TrimSpace(labels[label])
 		if value == "" {
 			continue
 		}
-		if key, ok := i.rules.find(value); ok {
+		if key, ok := in.rules.find(value); ok {
 			return []string{key}
 		}
 		if unknown == "" {
@@ -102,7 +102,7 @@ func (i *intake) component(labels map[string]string) []string {
 		}
 	}
 	if unknown != "" {
-		i.warn(unknown)
+		in.warn(unknown)
 	}
 	return nil
 }
@@ -132,22 +132,22 @@ var severities = map[string]notifier.Severity{
 
 // severity reads an alert's severity. Without one it is minor: an alert is
 // trouble, and of what is of no severity most readers want to hear nothing.
-func (i *intake) severity(labels map[string]string) notifier.Severity {
-	for _, label := range i.rules.severityLabels {
+func (in *intake) severity(labels map[string]string) notifier.Severity {
+	for _, label := range in.rules.severityLabels {
 		value := strings.TrimSpace(labels[label])
 		if value == "" {
 			continue
 		}
-		return i.rank(value)
+		return in.rank(value)
 	}
 	return notifier.SeverityMinor
 }
 
 // rank is a monitor's word for how bad it is in ours.
-func (i *intake) rank(word string) notifier.Severity {
+func (in *intake) rank(word string) notifier.Severity {
 	s, known := severities[strings.ToLower(word)]
 	if !known {
-		i.warn("the severity " + strconv.Quote(notifier.Clip(word)) + " is not known; it counts as minor")
+		in.warn("the severity " + strconv.Quote(notifier.Clip(word)) + " is not known; it counts as minor")
 		return notifier.SeverityMinor
 	}
 	return s

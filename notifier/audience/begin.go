@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"allclear/notifier"
 )
@@ -72,9 +73,9 @@ func (r *Reader) header() error {
 	cells := r.rec.strings(nil)
 	for i, name := range cells {
 		switch bad := r.content(name); {
-		case bytes.IndexByte([]byte(name), '\r') >= 0:
+		case strings.IndexByte(name, '\r') >= 0:
 			return oldMac()
-		case bytes.IndexByte([]byte(name), 0) >= 0:
+		case strings.IndexByte(name, 0) >= 0:
 			return notifier.Invalidf("", "column %d: holds NUL bytes; a file that is full of them is often UTF-16: write encoding=utf-16", i+1)
 		case bad != "":
 			return notifier.Invalidf("", "column %d: %s", i+1, bad)
@@ -108,7 +109,7 @@ func (r *Reader) delimiter() error {
 		text, _, _ := decode(nil, raw, r.at.Encoding)
 		switch {
 		case len(bytes.TrimSpace(text)) == 0:
-		case len(text) == 5 && bytes.HasPrefix(text, []byte("sep=")) && bytes.IndexByte([]byte(",;\t|"), text[4]) >= 0:
+		case len(text) == 5 && bytes.HasPrefix(text, []byte("sep=")) && strings.IndexByte(",;\t|", text[4]) >= 0:
 			if r.comma == 0 {
 				r.comma = text[4]
 			}

@@ -89,7 +89,7 @@ func (r *Reader) pairs(object []byte) ([]pair, string) {
 		name, rest = quoted(rest)
 		p := pair{column: r.keyed(name)}
 		rest = space(space(rest)[1:]) // the colon
-		reason := ""
+		var reason string
 		if rest, reason = r.value(&p, rest); reason != "" {
 			return nil, key(name) + reason
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // likely are words that name a column of addresses, the surest first.
-var likely = []string{"mail", "メール", "بريد", "courriel", "correo", "recipient", "adress", "address", "direcci", "empfänger", "destinataire", "login", "username", "user"}
+var likely = []string{"mail", "メール", "بريد", "courriel", "correo", "recipient", "adress", "address", "direcci", "empfänger", "destinataire", "login", "username", "user"} //nolint:misspell // as people head columns
 
 // nearest is the column that most likely holds the addresses; "" where none
 // looks like it.

@@ -32,7 +32,7 @@ func node(t *testing.T, script string, in, out any) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command(program, "-e", script) //nolint:noctx,gosec // it ends by itself
+			cmd := exec.Command(program, "-e", script) // it ends by itself
 			cmd.Stdin, cmd.Env = bytes.NewReader(text), append(os.Environ(), "NODE_PATH="+modules)
 			said, err := cmd.Output()
 			if err != nil {
@@ -59,7 +59,7 @@ func pieces() []string {
 }
 
 func TestSegmentsAreCountedAsTwiliosCalculatorCountsThem(t *testing.T) {
-	dice := rand.New(rand.NewPCG(7, 3975)) //nolint:gosec // the same every time
+	dice := rand.New(rand.NewPCG(7, 3975)) // the same every time
 	all := pieces()
 	var texts []string
 	for i := range 2000 {

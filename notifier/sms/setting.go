@@ -31,7 +31,7 @@ var country = regexp.MustCompile(`^[A-Z]{2}$`)
 func ParseSetting(s string, readFile func(string) ([]byte, error)) (*Setting, error) {
 	scheme, rest, ok := strings.Cut(s, ":")
 	if !ok {
-		return nil, errors.New("is none of twilio://, kannel:// and http-template:")
+		return nil, errors.New("is none of twilio://, http-template: and kannel://")
 	}
 	if scheme == "http-template" {
 		file, query, _ := strings.Cut(rest, "?")
@@ -78,7 +78,7 @@ func ParseSetting(s string, readFile func(string) ([]byte, error)) (*Setting, er
 	case "kannel":
 		set.Gateway = &kannel{line: newLine("kannel"), base: "http://" + u.Host, user: user, password: password, from: from}
 	default:
-		return nil, fmt.Errorf("%s: is none of twilio://, kannel:// and http-template:", scheme)
+		return nil, fmt.Errorf("%s: is none of twilio://, http-template: and kannel://", scheme)
 	}
 	return set, nil
 }

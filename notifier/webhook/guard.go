@@ -223,7 +223,7 @@ func ownAddress(ip netip.Addr) bool {
 		if err != nil {
 			return false // no way there at all
 		}
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		addrs = []net.Addr{c.LocalAddr()}
 	}
 	for _, a := range addrs {

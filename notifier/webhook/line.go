@@ -115,8 +115,8 @@ type answer struct {
 // or the connection's, the line is of no use, except where begin refused.
 func (l *line) exchange(ctx context.Context, req *http.Request, h hooks, linger time.Duration) (*answer, error) {
 	l.raw.in.left = exchangeBytes
-	l.conn.SetDeadline(time.Time{})
-	stop := context.AfterFunc(ctx, func() { l.conn.SetDeadline(time.Unix(1, 0)) })
+	_ = l.conn.SetDeadline(time.Time{})
+	stop := context.AfterFunc(ctx, func() { _ = l.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if err := h.begin(); err != nil {
 		return nil, &hookError{err: err}
@@ -128,7 +128,7 @@ func (l *line) exchange(ctx context.Context, req *http.Request, h hooks, linger 
 	if err != nil {
 		return nil, broken(err)
 	}
-	resp, err := l.head(req)
+	resp, err := l.head(req) //nolint:bodyclose // it is the line's: read as far as body goes, and closed with the line
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (l *line) exchange(ctx context.Context, req *http.Request, h hooks, linger 
 	if a.status == http.StatusSwitchingProtocols {
 		return a, nil // nobody asked for it; what follows is no answer
 	}
-	l.conn.SetReadDeadline(time.Now().Add(linger))
+	_ = l.conn.SetReadDeadline(time.Now().Add(linger))
 	all := l.body(resp.Body, a)
 	a.whole = all && !resp.Close && l.in.Buffered() == 0 && stop()
 	return a, nil

@@ -77,7 +77,7 @@ func TestManyWhoAskAtATimeAskOnce(t *testing.T) {
 		if len(s.sizes) != 2 {
 			t.Error("what is known was asked for again")
 		}
-		time.Sleep(recentTime)
+		time.Sleep(recentTime) //nolint:forbidigo // the clock is the test's
 		ask(7)
 		all.Wait()
 		if len(s.sizes) != 3 || s.asked != 0 {

@@ -6,7 +6,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
-	"log"
+	"log" //nolint:depguard // net/http wants one
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -342,7 +343,7 @@ func hearRequest(c net.Conn) *http.Request {
 // instant is how long a test lets a Sender wait where the wait is not the point.
 const instant = time.Millisecond
 
-func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+func quiet() *log.Logger { return slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) }
 
 func newReader(c net.Conn) *bufio.Reader { return bufio.NewReader(c) }
 

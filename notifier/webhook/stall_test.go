@@ -42,7 +42,7 @@ func TestWhoIsSlowIsCutOffAfter15Seconds(t *testing.T) {
 		says   string
 	}{
 		"who never answers":          {"http://127.0.0.1/", func(c net.Conn) { hearRequest(c); gone(c) }, 15 * time.Second, "did not answer within 15 s"},
-		"who never reads":            {"http://127.0.0.1/", func(net.Conn) { time.Sleep(time.Hour) }, 15 * time.Second, "did not answer within 15 s"},
+		"who never reads":            {"http://127.0.0.1/", func(net.Conn) { time.Sleep(time.Hour) }, 15 * time.Second, "did not answer within 15 s"}, //nolint:forbidigo // the clock is the test's
 		"who shakes hands with none": {"https://127.0.0.1/", func(c net.Conn) { gone(c) }, 10 * time.Second, "was not ready in time"},
 		"a byte of a header a second": {"http://127.0.0.1/", func(c net.Conn) {
 			hearRequest(c)
@@ -52,7 +52,7 @@ func TestWhoIsSlowIsCutOffAfter15Seconds(t *testing.T) {
 			hearRequest(c)
 			for range 4 {
 				io.WriteString(c, "HTTP/1.1 103 Early Hints\r\n\r\n")
-				time.Sleep(time.Second)
+				time.Sleep(time.Second) //nolint:forbidigo // the clock is the test's
 			}
 			gone(c)
 		}, 15 * time.Second, "did not answer within 15 s"},
@@ -72,7 +72,7 @@ func TestWhoIsSlowIsCutOffAfter15Seconds(t *testing.T) {
 				if r.seats.taken() != 0 {
 					t.Error("a seat is still taken")
 				}
-				time.Sleep(time.Hour) // whoever sleeps in a script wakes
+				time.Sleep(time.Hour) //nolint:forbidigo // whoever sleeps in a script wakes
 			})
 		})
 	}
@@ -83,7 +83,7 @@ func drip(c net.Conn, s string) {
 		if _, err := c.Write([]byte{b}); err != nil {
 			return
 		}
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) //nolint:forbidigo // the clock is the test's
 	}
 }
 
@@ -110,7 +110,7 @@ func TestABodyThatDripsIsCutOffAfter2SecondsAndTheStatusCounts(t *testing.T) {
 			if ok != (err == nil) || receipt.Answer == "" || receipt.Took != 2*time.Second || time.Since(began) != 2*time.Second {
 				t.Errorf("%s: %+v, %v", status, receipt, err)
 			}
-			time.Sleep(time.Hour) // the other end wakes
+			time.Sleep(time.Hour) //nolint:forbidigo // the other end wakes
 		})
 	}
 }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -185,7 +186,7 @@ func FuzzTarget(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		got, err := parseTarget(raw)
 		if err != nil {
-			if _, ok := err.(*Refused); !ok {
+			if refused := (*Refused)(nil); !errors.As(err, &refused) {
 				t.Fatalf("%q: %T", raw, err)
 			}
 			return

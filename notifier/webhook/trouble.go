@@ -22,12 +22,11 @@ const (
 
 // What an endpoint may do wrong beyond not answering.
 var (
-	errLongHead   = errors.New("the answer's headers are longer than 16 kB")
-	errTooMuch    = errors.New("the answer is longer than its share")
-	errInterims   = errors.New("more interim answers than 5")
-	errNoHTTP     = errors.New("the answer is not HTTP")
-	errNoWord     = errors.New("the connection was closed without an answer")
-	errNotWritten = errors.New("the request could not be written")
+	errLongHead = errors.New("the answer's headers are longer than 16 kB")
+	errTooMuch  = errors.New("the answer is longer than its share")
+	errInterims = errors.New("more interim answers than 5")
+	errNoHTTP   = errors.New("the answer is not HTTP")
+	errNoWord   = errors.New("the connection was closed without an answer")
 )
 
 // sentence says in one sentence why t gave no answer. It names the host and the

@@ -78,7 +78,7 @@ func TestWhatWentWrongIsSaidInOneSentenceWithoutSecrets(t *testing.T) {
 	old := httptest.NewUnstartedServer(nil)
 	old.Config.ErrorLog = quiet()
 	cert, key := a.issue(t, &x509.Certificate{DNSNames: []string{"hook.test"}}, 0)
-	old.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10} //nolint:gosec // on purpose
+	old.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
 	old.StartTLS()
 	t.Cleanup(old.Close)
 	closed, err := net.Listen("tcp", "127.0.0.1:0")

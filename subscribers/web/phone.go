@@ -151,7 +151,7 @@ func (s *site) phoneCode(r *http.Request) (answer, error) {
 		err = d.gate.CheckPass(in.Get("pass"), phone, s.now())
 	}
 	if err != nil {
-		return s.phonePage(r, in, []templates.WrongField{{Field: "", Why: "old"}}, http.StatusUnprocessableEntity) //nolint:nilerr // it is told on the page
+		return s.phonePage(r, in, []templates.WrongField{{Field: "", Why: "old"}}, http.StatusUnprocessableEntity) // it is told on the page
 	}
 	page := templates.PhoneCode{Phone: phone, Pass: in.Get("pass"), Code: notifier.Clip(in.Get("code"))}
 	code := strings.Map(func(c rune) rune {

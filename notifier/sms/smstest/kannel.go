@@ -117,7 +117,7 @@ func Start(t testing.TB, inbound func(sendPort int) string) *Kannel {
 // start starts a program that ends with the test.
 func (k *Kannel) start(path string, args ...string) {
 	k.t.Helper()
-	cmd := exec.Command(path, args...) //nolint:noctx,gosec // ended below
+	cmd := exec.Command(path, args...) // ended below
 	cmd.Dir, cmd.Stdout, cmd.Stderr = k.dir, k.log, k.log
 	if err := cmd.Start(); err != nil {
 		k.t.Fatal(err)

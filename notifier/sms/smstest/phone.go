@@ -18,7 +18,7 @@ func (k *Kannel) Phone(messages ...string) {
 		k.hangUp()
 	}
 	args := append([]string{"-H", "127.0.0.1", "-r", fmt.Sprint(k.carrier), "-i", "0.1", "-m", fmt.Sprint(len(messages)), "-v", "0"}, messages...)
-	cmd := exec.Command(fakesmsc, args...) //nolint:noctx,gosec // ended below
+	cmd := exec.Command(fakesmsc, args...) // ended below
 	cmd.Dir = k.dir
 	out, err := cmd.StderrPipe()
 	if err != nil {
