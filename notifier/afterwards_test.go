@@ -97,12 +97,16 @@ func TestACorrectionIsToldWhereThatIsAskedFor(t *testing.T) {
 	if e := p.Event; e.Type != IncidentCorrected || e.Lane != LaneIncident || e.UpdateID != i.Updates[0].ID || e.Severity != SeverityMinor || e.Components[0] != "imap" {
 		t.Errorf("%+v", e)
 	}
+	var bad *Invalid
+	if _, err := i.Correct(Correction{Tell: true}, desk()); !errors.As(err, &bad) || bad.Field != "notify" {
+		t.Errorf("of nothing: %v", err)
+	}
 	i.State = Draft
-	if p, err := i.Correct(Correction{Tell: true}, desk()); err != nil || p.Event != nil {
+	if p, err := i.Correct(Correction{Title: ptr("Mail"), Tell: true}, desk()); err != nil || p.Event != nil {
 		t.Errorf("of a draft: %+v %v", p.Event, err)
 	}
 	i.State = Retracted
-	if _, err := i.Correct(Correction{Tell: true}, desk()); !errors.Is(err, ErrConflict) {
+	if _, err := i.Correct(Correction{Title: ptr("Mail"), Tell: true}, desk()); !errors.Is(err, ErrConflict) {
 		t.Errorf("of what was retracted: %v", err)
 	}
 	if _, err := i.Correct(Correction{}, desk()); err != nil {

@@ -14,6 +14,7 @@ func (d Delivery) InDoubt() bool { return strings.HasPrefix(d.Reply, doubtful) }
 
 // TextReport is what a gateway tells of a message that it took.
 type TextReport struct {
+	Gateway   string // its name, as in receipts
 	Delivered bool   // it arrived, or is on its way; false: it never will
 	Gone      bool   // the phone said STOP to the gateway
 	Reply     string // its words

@@ -266,6 +266,9 @@ func (i Incident) Retract(reason string, tell bool, d Desk) (Posting, error) {
 
 // Correct changes what was written, and tells of it where that is asked for.
 func (i Incident) Correct(c Correction, d Desk) (Posting, error) {
+	if c == (Correction{Tell: true}) {
+		return Posting{}, Invalidf("notify", "there is nothing to tell: nothing is corrected")
+	}
 	if c.Title != nil {
 		i.Title = strings.TrimSpace(*c.Title)
 		if err := checkTitle(i.Title); err != nil {

@@ -174,8 +174,10 @@ func (s *Store) afford(tx *gorm.DB, limits subscribers.Limits, from ...subscribe
 
 // ReportPhone notes what a gateway reports of an SMS: one that was sent and did
 // not arrive has bounced; one that arrived was sent, whatever was thought of it.
-// Where the gateway was told STOP, that is remembered. A repeat changes nothing. ErrNotFound: there is no such SMS; a Refusal of
-// ErrConflict: it was not sent yet.
+// Where the gateway was told STOP, that is remembered. A report may be quicker
+// than the gateway's answer: then the try is counted by it. A repeat changes
+// nothing. ErrNotFound: there is no such SMS; a Refusal of ErrConflict: it was
+// not sent yet.
 func (s *Store) ReportPhone(ctx context.Context, id notifier.DeliveryID, x notifier.TextReport) error {
 	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if x.Gone {
@@ -196,7 +198,10 @@ func (s *Store) ReportPhone(ctx context.Context, id notifier.DeliveryID, x notif
 		case r.State == notifier.Bounced, r.State == notifier.Sent && x.Delivered:
 			return nil
 		case x.Delivered:
-			return s.Settle(ctx, []notifier.Settlement{{ID: id, State: notifier.Sent, Tried: true, At: s.Now(), Receipt: notifier.Receipt{Reply: x.Reply}}})
+			return s.Settle(ctx, []notifier.Settlement{{
+				ID: id, State: notifier.Sent, Tried: true, Charged: r.State == notifier.Sending, At: s.Now(),
+				Receipt: notifier.Receipt{Relay: x.Gateway, Reply: x.Reply},
+			}})
 		case r.State == notifier.Sent:
 			r.rest(notifier.Bounced)
 			if err := l.save(); err != nil {

@@ -202,6 +202,20 @@ func TestAReportHasOneEffectHoweverOftenItComes(t *testing.T) {
 	})
 }
 
+// The account does not depend on which of the two comes first.
+func TestAReportThatIsQuickerThanTheAnswerCountsTheTry(t *testing.T) {
+	onePhone(t, func(t *testing.T, b *box, n subscribers.Number) {
+		b.expand(10)
+		d := b.claimOn(notifier.SMS, "w", 1)[0]
+		b.must(b.ReportPhone(b.ctx, d.ID, notifier.TextReport{Gateway: "kannel", Delivered: true, Reply: "DELIVRD"}))
+		b.settle("w", notifier.Sent, d)
+		if got := b.row(d.ID.Event(), int64(n)); got.State != notifier.Sent || got.Attempts != 1 || got.Relay != "kannel" {
+			t.Errorf("it is %s after %d tries by %q", got.State, got.Attempts, got.Relay)
+		}
+		b.sound()
+	})
+}
+
 // Whoever tries again has to know, also in a process that was not there.
 func TestATryInDoubtIsHandedOutAsOne(t *testing.T) {
 	onePhone(t, func(t *testing.T, b *box, _ subscribers.Number) {

@@ -234,10 +234,16 @@ func waitProgress(t *testing.T, db *store.Store, event string, enough func(notif
 // eventually waits until a condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(patienceOfTests)
+	within(t, patienceOfTests, what, holds)
+}
+
+// within is eventually with a patience of its own.
+func within(t *testing.T, patience time.Duration, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
 	for !holds() {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", patienceOfTests, what)
+			t.Fatalf("not within %s: %s", patience, what)
 		}
 		<-time.After(5 * time.Millisecond)
 	}

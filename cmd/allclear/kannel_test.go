@@ -152,9 +152,8 @@ func TestThroughARealKannelAPhoneSignsUpHearsWhatHappensAndStops(t *testing.T) {
 		if r := site.wait(t, "the delivery report", reported(told.ID)); r.query.Get("type") != "1" || r.status != http.StatusNoContent {
 			t.Errorf("the report: %+v", r)
 		}
-		// By whom it was sent stands there only where the report was not the quicker one.
-		if d := s.textOf(phone, opened); d.State != notifier.Sent {
-			t.Errorf("it is %s", d.State)
+		if d := s.textOf(phone, opened); d.State != notifier.Sent || d.Attempts != 1 || d.Relay != "kannel" {
+			t.Errorf("it is %s after %d tries by %q", d.State, d.Attempts, d.Relay)
 		}
 
 		// The gateway takes one, and its answer is lost: only the report tells.

@@ -214,6 +214,9 @@ func (c incidentRoom) correctUpdate(ctx context.Context, q *request) (reply, err
 	if in.At != nil && at.IsZero() {
 		return reply{}, notifier.Invalidf("at", "must not be empty")
 	}
+	if in.Body == nil && in.At == nil && or(in.Notify, false) {
+		return reply{}, notifier.Invalidf("notify", "there is nothing to tell: nothing is corrected")
+	}
 	desk, warnings, told := c.desk(), []string(nil), notifier.Posting{}
 	u, err := c.incidents.CorrectUpdate(ctx, q.PathValue("id"), q.PathValue("uid"), func(i notifier.Incident, u notifier.Update) (notifier.Update, *notifier.Event, error) {
 		var err error

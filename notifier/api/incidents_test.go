@@ -88,6 +88,12 @@ func TestACorrectionMailsNobodyAndNullTakesAway(t *testing.T) {
 	}
 	b.as(notifier.RolePoster, http.MethodPatch, "/incidents/"+id, `{"starts_at":null}`).problem(422, "starts_at", "needs a start")
 	b.as(notifier.RolePoster, http.MethodPatch, "/incidents/"+id, `{"title":null}`).problem(422, "title", "cannot be null")
+	b.as(notifier.RolePoster, http.MethodPatch, "/incidents/"+id, `{"notify":true}`).problem(422, "notify", "nothing is corrected")
+	b.as(notifier.RolePoster, http.MethodPatch, "/incidents/"+id+"/updates/"+uid, `{"notify":true}`).problem(422, "notify", "nothing is corrected")
+	told := b.as(notifier.RolePoster, http.MethodPatch, "/incidents/"+id+"/updates/"+uid, `{"body":"At two.","notify":true}`).is(http.StatusOK)
+	if told.text("event_id") == "" {
+		t.Errorf("nobody is told of %s", told.body)
+	}
 	b.as(notifier.RolePoster, http.MethodPatch, "/incidents/"+id+"/updates/nosuch", `{"body":"x"}`).problem(404, "", "")
 }
 

@@ -201,7 +201,7 @@ func (in *Intake) report(w http.ResponseWriter, r *http.Request, given string, g
 		return
 	}
 	state, code := strings.ToLower(get("MessageStatus", "SmsStatus", "status", "type")), get("ErrorCode", "answer", "reason")
-	x := notifier.TextReport{Reply: notifier.Clip(strings.TrimSpace(state + " " + code))}
+	x := notifier.TextReport{Gateway: in.o.Gateway.Name(), Reply: notifier.Clip(strings.TrimSpace(state + " " + code))}
 	switch state {
 	case "delivered", "read", "1", "sent": // sent is to the carrier; it ends the doubt whether the gateway took it
 		x.Delivered = true

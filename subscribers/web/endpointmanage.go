@@ -180,7 +180,7 @@ func (s *site) endpointSave(r *http.Request, h *subscribers.Hook, page *template
 	if is.Format == "" {
 		is.Format = s.endpoints.Guess(h.Address)
 	}
-	if is.Format != h.Format && h.State == subscribers.Active {
+	if is.Format != h.Format && (h.State == subscribers.Active || h.State == subscribers.Paused) {
 		if err := s.askEndpoint(r, h, subscribers.AskTest); err != nil {
 			return err
 		}
