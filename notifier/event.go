@@ -40,6 +40,10 @@ const (
 	// more. Like all that is Personal of an endpoint, it goes to the contact by mail.
 	EndpointDisabled EventType = "endpoint.disabled"
 
+	// NoticeSent tells the recipients of a notice, who need not be subscribers,
+	// what happened to their own data. It belongs to no incident.
+	NoticeSent EventType = "notice.sent"
+
 	// EndpointTest is what a test posts to an endpoint. No event has it.
 	EndpointTest EventType = "endpoint.test"
 )
@@ -119,7 +123,8 @@ type Event struct {
 	Components []string // filter: the incident's at that moment; empty means all
 	IncidentID string
 	UpdateID   string
-	Reader     int64 // the only reader of an event that is Personal; else 0
+	Reader     int64  // the only reader of an event that is Personal; else 0
+	NoticeID   string // of a NoticeSent; else ""
 	AcceptedAt time.Time
 	ExpiresAt  time.Time // deliveries not sent by then end as expired
 	ExpandedAt time.Time // zero until fan-out is through
@@ -179,6 +184,9 @@ type Story struct {
 	// Endpoint is what a Personal event about an endpoint tells its contact;
 	// zero for every other event.
 	Endpoint EndpointNews
+	// Notice is what a NoticeSent is about, without its counts; zero for every
+	// other event. Each recipient's own rows are not here.
+	Notice Notice
 }
 
 // Missed returns the updates from the event since on up to this one: what a

@@ -46,10 +46,10 @@ func (r *Reader) object(row *Row) (kind, error) {
 		return addressless, nil
 	}
 	pairs[to].column.role = address
-	row.Fields = make([]Field, 0, len(pairs))
+	row.Fields = make([]notifier.Field, 0, len(pairs))
 	for _, p := range pairs {
 		if p.column.role == data {
-			row.Fields = append(row.Fields, Field{p.column.name, p.text, p.value})
+			row.Fields = append(row.Fields, notifier.Field{Name: p.column.name, Text: p.text, Value: p.value})
 			continue
 		}
 		if reason := r.put(row, p.column, p.text); reason != "" {

@@ -25,7 +25,7 @@ type Row struct {
 	Language string // BCP 47; "" where the file does not say
 	Timezone string // IANA name; "" where the file does not say
 	Account  string // the other team's name for the recipient; "" where the file does not say
-	Fields   []Field
+	Fields   []notifier.Field
 
 	// Reason is why the row cannot be used, for the person who mends it; ""
 	// where it can. Text is then the row as it stands in the file, in UTF-8 and

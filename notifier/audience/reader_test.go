@@ -19,11 +19,11 @@ func TestARowSaysWhoIsMeantAndItsDataInTheFilesOrder(t *testing.T) {
 	want := []audience.Row{
 		{
 			Line: 2, Offset: 56, Channel: notifier.Email, Address: "Ann@example.com", Language: "pt-BR", Timezone: "Europe/Oslo", Account: "u-17",
-			Fields: []audience.Field{{Name: "Folder", Text: "Inbox"}, {Name: "subject", Text: "Hello"}},
+			Fields: []notifier.Field{{Name: "Folder", Text: "Inbox"}, {Name: "subject", Text: "Hello"}},
 		},
 		{
 			Line: 3, Offset: 108, Channel: notifier.SMS, Address: "+4740612345",
-			Fields: []audience.Field{{Name: "Folder", Text: "Sent"}, {Name: "subject", Text: ""}},
+			Fields: []notifier.Field{{Name: "Folder", Text: "Sent"}, {Name: "subject", Text: ""}},
 		},
 	}
 	if !reflect.DeepEqual(rows, want) {
@@ -85,7 +85,7 @@ func TestAFileIsUnderstoodHoweverItWasSaved(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			rows := all(t, c.text, c.query)
-			if len(rows) != 1 || rows[0].Address != "ann@example.com" || rows[0].Fields[0] != (audience.Field{Name: "subject", Text: "Grüße — 5 €"}) {
+			if len(rows) != 1 || rows[0].Address != "ann@example.com" || rows[0].Fields[0] != (notifier.Field{Name: "subject", Text: "Grüße — 5 €"}) {
 				t.Errorf("read %+v", rows)
 			}
 		})
@@ -137,7 +137,7 @@ func TestTimesAndNumbersAreTypedAndEverythingElseStaysText(t *testing.T) {
 			t.Errorf("%q is %#v, want %#v", text, got.Value, want)
 		}
 		kept, err := json.Marshal(got)
-		var back audience.Field
+		var back notifier.Field
 		if err != nil || json.Unmarshal(kept, &back) != nil || back.Name != got.Name || back.Text != got.Text {
 			t.Fatalf("kept %+v as %s (%v) and got back %+v", got, kept, err, back)
 		}
@@ -153,7 +153,7 @@ func TestNDJSONKeepsTheOrderOfKeysAndWhatJSONCallsANumber(t *testing.T) {
 	if len(rows) != 1 || rows[0].Language != "de" {
 		t.Fatalf("read %+v", rows)
 	}
-	want := []audience.Field{
+	want := []notifier.Field{
 		{Name: "n", Text: "1.5e2", Value: 150.0},
 		{Name: "s", Text: "12"},
 		{Name: "t", Text: "2026-11-26T20:13:05Z", Value: time.Date(2026, 11, 26, 20, 13, 5, 0, time.UTC)},

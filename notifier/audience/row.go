@@ -115,7 +115,7 @@ func (r *Reader) row(row *Row, p parsed) kind {
 		return addressless
 	}
 	r.cells = r.rec.strings(r.cells)
-	row.Fields = make([]Field, 0, n)
+	row.Fields = make([]notifier.Field, 0, n)
 	for i, text := range r.cells {
 		reason := r.content(text)
 		if reason == "" {
@@ -165,7 +165,7 @@ var languageTag = regexp.MustCompile(`^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$`)
 // put gives the row a cell; a reason comes back where that cannot be.
 func (r *Reader) put(row *Row, c column, text string) string {
 	if c.role == data {
-		row.Fields = append(row.Fields, Field{c.name, text, typed(text, r.o.Zone, true)})
+		row.Fields = append(row.Fields, notifier.Field{Name: c.name, Text: text, Value: typed(text, r.o.Zone, true)})
 		return ""
 	}
 	if c.role == address {

@@ -1,50 +1,10 @@
 package audience
 
 import (
-	"encoding/json"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
 )
-
-// Field is one cell of data.
-type Field struct {
-	// Name is the column's: ours where Options.Map gives one, else the file's
-	// own, as written there.
-	Name string `json:"name"`
-	// Text is the cell as it stands in the file, in UTF-8, with LF for CRLF.
-	Text string `json:"text"`
-	// Value is a time.Time, a float64, or nil where Text is text. A time is
-	// RFC 3339, or 2006-01-02, 2006-01-02 15:04 or 2006-01-02 15:04:05 in
-	// Options.Zone (a time that the clocks there left out or showed twice is
-	// taken as time.Date takes it). A number is decimal, with a point, at most
-	// 15 digits, no exponent and no needless zero before it, so that a number
-	// of an order or a postcode stays as it was written; in NDJSON it is what
-	// JSON calls a number, and a string never is.
-	Value any `json:"value,omitempty"`
-}
-
-// UnmarshalJSON reads what Marshal wrote of a Field: a value that is a string
-// there was a time.
-func (f *Field) UnmarshalJSON(data []byte) error {
-	var raw struct {
-		Name, Text string
-		Value      any
-	}
-	if err := json.Unmarshal(data, &raw); err != nil {
-		return err
-	}
-	f.Name, f.Text, f.Value = raw.Name, raw.Text, raw.Value
-	if s, ok := raw.Value.(string); ok {
-		t, err := time.Parse(time.RFC3339Nano, s)
-		if err != nil {
-			return fmt.Errorf("read the time of field %q: %w", raw.Name, err)
-		}
-		f.Value = t
-	}
-	return nil
-}
 
 // typed is the time or the number that text is; nil where it is neither.
 func typed(text string, zone *time.Location, numbers bool) any {
