@@ -72,7 +72,14 @@ const (
 	SignUpExpired Fate = "expired" // its turn did not come within the day
 	SignUpVoid    Fate = "void"    // none of what it chose exists any more
 	SignUpTrapped Fate = "trapped" // no person filled the form in; nothing is sent
+	SignUpNoMail  Fate = "no_mail" // its domain says that it takes no mail (RFC 7505); nothing is sent
 )
+
+// Waiting is one sign-up whose turn has come, and the domain that the question would go to.
+type Waiting struct {
+	ID     string
+	Domain string
+}
 
 // Answered is what one step through the queue of sign-ups did.
 type Answered struct {

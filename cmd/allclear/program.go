@@ -42,6 +42,8 @@ type programOptions struct {
 	within func(context.Context) (context.Context, context.CancelFunc)
 	// box are the built-in catcher's options, where the relay is mailbox:.
 	box mailbox.Options
+	// lookupMX asks DNS who takes a domain's mail; nil asks nobody.
+	lookupMX func(ctx context.Context, domain string) ([]*net.MX, error)
 }
 
 // Program is the service: all of it, or a worker's part. newProgram opens what
@@ -219,7 +221,9 @@ func (p *Program) deliver(ctx context.Context) error {
 		p.nudgeDoors()
 	}})
 	p.lost = newLostLinks(&lostLinks{send: p.db.SendLink, sent: p.fan.Nudge, now: p.db.Now, log: log})
+	mx := &noMail{lookup: p.o.lookupMX, now: p.db.Now}
 	p.signUps = newSignUps(signUps{
+		due: p.db.DueSignUps, drop: p.db.DropSignUps, noMail: mx.among,
 		answer: p.db.AnswerSignUps, forget: p.db.ForgetUnconfirmed, forgetMoves: p.db.ForgetMoves, endFollowed: p.db.EndFollowed, now: p.db.Now, log: log, asked: func() { p.watch.nudge() }, count: p.metrics.signUps,
 	})
 	p.watch = newWatch(watch{pulse: p.db.Pulse, tell: p.pulsed, now: p.db.Now, log: log})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 
 	"allclear/notifier/email/mailbox"
@@ -20,7 +21,11 @@ func (c *serveCmd) Help() string {
 }
 
 func (c *serveCmd) Run(a *app) error {
-	return a.serve(programOptions{settings: c.Settings, env: a.env, box: mailbox.Options{}})
+	o := programOptions{settings: c.Settings, env: a.env, box: mailbox.Options{}}
+	if c.Relay != mailboxRelay { // nothing leaves that
+		o.lookupMX = net.DefaultResolver.LookupMX
+	}
+	return a.serve(o)
 }
 
 type workerCmd struct {

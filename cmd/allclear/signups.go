@@ -28,6 +28,10 @@ const (
 // so that these tell nothing about an address, and slowly, so that a flood of
 // them delays nothing that goes out.
 type signUps struct {
+	// due and drop are for those whose domain takes no mail; nil: that is not asked.
+	due    func(ctx context.Context, max int) ([]subscribers.Waiting, error)
+	drop   func(ctx context.Context, ids []string) (int, error)
+	noMail func(ctx context.Context, waiting []subscribers.Waiting) (ids []string)
 	answer func(ctx context.Context, limits subscribers.Limits, confirm func(subscribers.Subscriber) notifier.Event, max int) (subscribers.Answered, error)
 	forget func(ctx context.Context, before time.Time, max int) (int, error)
 	// forgetMoves is for those whom a move was to go to and who never agreed.
@@ -85,6 +89,9 @@ func (s *signUps) run(ctx context.Context) {
 func (s *signUps) step(ctx context.Context) (time.Duration, error) {
 	call, done := context.WithTimeout(ctx, signUpLimit)
 	defer done()
+	if err := s.passOver(call); err != nil {
+		return signUpPoll, err
+	}
 	did, err := s.answer(call, subscribers.SignUpLimits(), func(who subscribers.Subscriber) notifier.Event {
 		return who.ConfirmEvent(desk(s.now(), nil))
 	}, signUpStep)
@@ -108,6 +115,26 @@ func (s *signUps) step(ctx context.Context) (time.Duration, error) {
 		return max(wait, 0), nil
 	}
 	return signUpPoll, nil
+}
+
+// passOver drops those next ones whom no mail could reach.
+func (s *signUps) passOver(ctx context.Context) error {
+	if s.noMail == nil {
+		return nil
+	}
+	next, err := s.due(ctx, signUpStep)
+	if err != nil || len(next) == 0 {
+		return err
+	}
+	ids := s.noMail(ctx, next)
+	if len(ids) == 0 {
+		return nil
+	}
+	n, err := s.drop(ctx, ids)
+	if n > 0 {
+		s.count(subscribers.SignUpNoMail, n)
+	}
+	return err
 }
 
 // sweep forgets who never confirmed, nor agreed to be moved to, ends what was
