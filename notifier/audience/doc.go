@@ -6,6 +6,6 @@
 // memory of one. It never guesses in silence about who gets what: a row that
 // cannot be used comes out with its line, a reason and its own text; a file
 // whose rows cannot be told apart any more ends with one error that names the
-// line. What the rows are for is not known here; whoever calls stores them,
-// groups them by address and counts.
+// line. What the rows are for is not known here: whoever keeps them (Load) groups
+// them by address and counts.
 package audience

@@ -1,0 +1,148 @@
+package audience_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"allclear/notifier"
+	"allclear/notifier/audience"
+)
+
+// shelf keeps one audience in memory.
+type shelf struct {
+	open    bool
+	rows    []notifier.AudienceRow
+	rejects []notifier.Reject
+	sums    [][32]byte
+	without int64
+	largest int   // rows of one batch
+	dropped int   // how many loads broke off
+	refuse  error // of AddToAudience
+}
+
+func (s *shelf) BeginAudience(context.Context, string, bool) (int64, error) {
+	s.open = true
+	return 7, nil
+}
+
+func (s *shelf) AddToAudience(_ context.Context, edition int64, rows []notifier.AudienceRow, rejects []notifier.Reject) error {
+	if !s.open || edition != 7 {
+		return fmt.Errorf("edition %d is not open", edition)
+	}
+	s.rows, s.rejects = append(s.rows, rows...), append(s.rejects, rejects...)
+	s.largest = max(s.largest, len(rows)+len(rejects))
+	return s.refuse
+}
+
+func (s *shelf) FinishAudience(_ context.Context, _, without int64, sum [32]byte) (notifier.Notice, error) {
+	s.open, s.without, s.sums = false, without, append(s.sums, sum)
+	return notifier.Notice{ID: "n1", Rows: int64(len(s.rows))}, nil
+}
+
+func (s *shelf) DropAudience(ctx context.Context, _ int64) error {
+	s.open = false
+	s.dropped++
+	return ctx.Err()
+}
+
+func loading(t *testing.T, query string) audience.Loading {
+	return audience.Loading{Notice: "n1", Replace: true, Options: options(t, query, "")}
+}
+
+func TestAFileIsLoadedRowByRowInBatches(t *testing.T) {
+	var s shelf
+	var seen []int64
+	l := loading(t, "")
+	l.Progress = func(n int64) { seen = append(seen, n) }
+	file := "email,subject\n" + strings.Repeat("ann@example.com,Hello\n", 2500) + ",nobody\nbroken,x\n"
+	got, err := audience.Load(t.Context(), &s, strings.NewReader(file), l)
+	if err != nil || got.Notice.Rows != 2500 || len(s.rejects) != 1 || s.without != 1 || s.dropped != 0 || s.open {
+		t.Fatalf("loaded %+v, %d rejects, %d without, %v", got, len(s.rejects), s.without, err)
+	}
+	if s.largest > 1000 || !slices.Equal(seen, []int64{1000, 2000, 2501}) {
+		t.Errorf("largest batch %d, progress %v", s.largest, seen)
+	}
+	if r := s.rows[1]; r.Line != 3 || r.Channel != notifier.Email || r.Address != "ann@example.com" || r.Fields[0].Text != "Hello" {
+		t.Errorf("row %+v", r)
+	}
+}
+
+func TestTheFirstRejectKeepsTheHeader(t *testing.T) {
+	var s shelf
+	if _, err := audience.Load(t.Context(), &s, strings.NewReader("E-Mail;\"a;b\"\nx;1\ny;2\n"), loading(t, "map=email:E-Mail")); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.rejects) != 2 || s.rejects[0].Text != "E-Mail;\"a;b\"\nx;1" || s.rejects[1].Text != "y;2" {
+		t.Errorf("rejects %+v", s.rejects)
+	}
+}
+
+func TestTheSameFileHasTheSameSumAndNoOtherDoes(t *testing.T) {
+	sum := func(file, query, skip string) [32]byte {
+		var s shelf
+		l := loading(t, query)
+		l.SkipName = skip
+		if _, err := audience.Load(t.Context(), &s, strings.NewReader(file), l); err != nil {
+			t.Fatal(err)
+		}
+		return s.sums[0]
+	}
+	const file = "email,mail\na@example.com,b@example.com\n"
+	first := sum(file, "", "")
+	if again := sum(file, "", ""); again != first {
+		t.Error("one file has two sums")
+	}
+	for name, other := range map[string][32]byte{
+		"another file": sum(file+"c@example.com,\n", "", ""), "another mapping": sum(file, "map=address:mail", ""), "another skip": sum(file, "", "n2"),
+		"another zone": sum(file, "timezone=Europe/Oslo", ""),
+	} {
+		if other == first {
+			t.Errorf("%s has the same sum", name)
+		}
+	}
+}
+
+func TestWhatBreaksOffIsDroppedAlsoWhenNobodyWaitsAnyMore(t *testing.T) {
+	torn := errors.New("connection reset")
+	cut := func() io.Reader {
+		return io.MultiReader(strings.NewReader("email\n"+strings.Repeat("ann@example.com\n", 1500)), iotestErr{torn})
+	}
+	var s shelf
+	if _, err := audience.Load(t.Context(), &s, cut(), loading(t, "")); !errors.Is(err, torn) || s.dropped != 1 || s.open || len(s.sums) != 0 {
+		t.Errorf("a torn file: %v, %+v", err, s.dropped)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	s = shelf{refuse: context.Canceled}
+	if _, err := audience.Load(gone, &s, strings.NewReader("email\nann@example.com\n"), loading(t, "")); !errors.Is(err, context.Canceled) || s.dropped != 1 {
+		t.Errorf("a sender who is gone: %v, %d dropped", err, s.dropped)
+	}
+	s = shelf{}
+	var invalid *notifier.Invalid
+	if _, err := audience.Load(t.Context(), &s, strings.NewReader("name\nAnn\n"), loading(t, "")); !errors.As(err, &invalid) || s.open {
+		t.Errorf("no column of addresses: %v", err)
+	}
+}
+
+type iotestErr struct{ error }
+
+func (e iotestErr) Read([]byte) (int, error) { return 0, e.error }
+
+func TestSomebodyIsLeftOutAndAskedAboutOnceInARow(t *testing.T) {
+	var s shelf
+	asked := 0
+	l := loading(t, "")
+	l.Skip = func(_ context.Context, _ notifier.Channel, address string) (bool, error) {
+		asked++
+		return address == "ann@example.com", nil
+	}
+	got, err := audience.Load(t.Context(), &s, strings.NewReader("email\nann@example.com\nann@example.com\nbob@example.com\nbob@example.com\n"), l)
+	if err != nil || got.Skipped != 2 || len(s.rows) != 2 || asked != 2 {
+		t.Errorf("%+v, %d rows, asked %d times, %v", got, len(s.rows), asked, err)
+	}
+}
