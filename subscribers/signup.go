@@ -31,6 +31,7 @@ type Lost struct {
 	Address string       // as ParseAddress returns it
 	Network netip.Prefix // where it came from, truncated; not valid: not known
 	Solved  bool         // the browser did its work
+	Trapped bool         // as a SignUp's: it waits, and then nothing is done for it
 }
 
 // Consent is what somebody agreed to, in the words that were shown.

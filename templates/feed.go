@@ -85,8 +85,14 @@ func (p *Pages) Feed(lang string, incidents []notifier.Incident, components []no
 // nameOf is a name for an incident that never changes, whatever host the service
 // moves to or is called by: a UUID made of its id, which no other service draws
 // (RFC 9562, version 8).
-func nameOf(incident string) string {
-	sum := sha256.Sum256([]byte("allclear incident " + incident))
+func nameOf(incident string) string { return uuidOf("allclear incident " + incident) }
+
+// FeedName is a UUID for the feed in a language of one installation, whose
+// identity no other has: the same for ever, wherever the service moves to.
+func FeedName(identity, lang string) string { return uuidOf("allclear feed " + identity + " " + lang) }
+
+func uuidOf(name string) string {
+	sum := sha256.Sum256([]byte(name))
 	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }

@@ -107,8 +107,12 @@ func (p *Program) listen(ctx context.Context) error {
 }
 
 // mount says who answers what.
-func (p *Program) mount() error {
+func (p *Program) mount(ctx context.Context) error {
 	s := &p.o.settings
+	identity, err := p.db.Identity(ctx)
+	if err != nil {
+		return err
+	}
 	for _, srv := range p.servers {
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /healthz", p.healthz)
@@ -138,7 +142,7 @@ func (p *Program) mount() error {
 		})
 		public := web.New(web.Options{
 			Posts: p.db, People: p.db, Account: p.db, Moves: p.db, Lost: p.lost, Pages: p.set.Pages(), Style: p.set.Pages().Style(), Icon: p.set.Pages().Icon(), Links: p.links, Now: p.db.Now, Log: p.o.log,
-			Changes: p.posted.Load,
+			Changes: p.posted.Load, Identity: identity,
 			SignUps: signingUp{p.db, p.signUps}, Gate: gate.New(p.secret, "subscribe"), Work: p.set.Pages().Work(), Script: p.set.Pages().Script(), Proxies: proxies,
 			Endpoints: p.endpointPages(), Phones: p.phonePages(),
 		})

@@ -60,6 +60,9 @@ func (l *lostLinks) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case lost := <-l.asked:
+			if lost.Trapped {
+				continue
+			}
 			sent, err := l.send(ctx, lost)
 			if err != nil && ctx.Err() == nil {
 				l.log.Warn("send somebody the link to their subscription", "error", err)

@@ -184,7 +184,7 @@ func (p *Program) open(ctx context.Context) error {
 	if err := p.recoverDoors(ctx); err != nil {
 		return err
 	}
-	return p.mount()
+	return p.mount(ctx)
 }
 
 // deliver builds what carries an event to its readers.

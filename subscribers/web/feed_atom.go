@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"allclear/templates"
 )
 
 // Atom's elements (RFC 4287).
@@ -55,7 +57,7 @@ func (s *site) feedAtom(r *http.Request) (answer, error) {
 			return leaf{}, err
 		}
 		f := atomFeed{
-			Lang: c.Lang, ID: c.self, Title: c.Title, Updated: stampOf(c.updated), Author: atomAuthor{c.Title, c.Home},
+			Lang: c.Lang, ID: "urn:uuid:" + templates.FeedName(s.identity, c.Lang), Title: c.Title, Updated: stampOf(c.updated), Author: atomAuthor{c.Title, c.Home},
 			Links: []atomLink{{"self", "application/atom+xml", c.self}, {"alternate", "text/html", c.Home}},
 		}
 		for n, e := range c.Entries {

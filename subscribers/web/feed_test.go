@@ -261,6 +261,9 @@ func TestAnEntryKeepsItsNameWhateverIsCorrected(t *testing.T) {
 		return i.Correct(notifier.Correction{Title: &title}, h.desk())
 	})
 	after := h.atom("/feed.atom").Entries[0]
+	if x := h.atom("/feed.atom"); !strings.HasPrefix(x.ID, "urn:uuid:") || x.ID == h.atom("/feed.atom?language=de").ID {
+		t.Errorf("the feed is known as %s, in German too", x.ID)
+	}
 	if after.ID != before.ID || after.Title != "Investigating: imap8" || !after.Updated.After(before.Updated) {
 		t.Errorf("%+v", after)
 	}

@@ -29,9 +29,9 @@ func (s *site) link(r *http.Request) (answer, error) {
 	if again != nil {
 		return *again, nil
 	}
-	if !trapped(r.PostForm) {
-		s.lost.Ask(subscribers.Lost{Address: address, Network: subscribers.Truncate(gate.Client(r, s.proxies)), Solved: proof == gate.Worked})
-	}
+	s.lost.Ask(subscribers.Lost{
+		Address: address, Network: subscribers.Truncate(gate.Client(r, s.proxies)), Solved: proof == gate.Worked, Trapped: trapped(r.PostForm),
+	})
 	return answer{name: templates.PageLinkSent, data: templates.ActionPage{}}, nil
 }
 

@@ -49,6 +49,9 @@ type Options struct {
 	// when the copies of pages are half a second old.
 	Changes func() int64
 
+	// Identity names the installation, wherever it is reached: feeds are known by it. Mandatory.
+	Identity string
+
 	SignUps SignUps         // where sign-ups wait
 	Gate    *gate.Gate      // judges the form to sign up with
 	Work    templates.Asset // the script that does a form's work in a rush
@@ -70,7 +73,7 @@ func New(o Options) http.Handler {
 		posts: o.Posts, people: o.People, account: o.Account, moves: o.Moves, lost: o.Lost, pages: o.Pages, links: o.Links, now: o.Now, log: o.Log,
 		followers: remembered[int64]{ask: o.People.Followers, good: countFor}, guard: http.NewCrossOriginProtection(),
 		copies: newCopies(o.Now, o.Changes), asked: newCopies(o.Now, o.Changes),
-		signUps: o.SignUps, gate: o.Gate, proxies: o.Proxies, endpoints: o.Endpoints, phones: o.Phones,
+		identity: o.Identity, signUps: o.SignUps, gate: o.Gate, proxies: o.Proxies, endpoints: o.Endpoints, phones: o.Phones,
 		offer: remembered[[]notifier.Component]{ask: o.Posts.Components, good: offerFor},
 		free:  meter{Budget: freeRate}, typed: meter{Budget: typedRate}, worked: meter{Budget: workedRate},
 	}
@@ -112,6 +115,7 @@ type site struct {
 	links     *subscribers.Links
 	now       func() time.Time
 	log       *slog.Logger
+	identity  string
 	followers remembered[int64]
 	guard     *http.CrossOriginProtection
 	copies    *copies // of the few pages that everybody reads
