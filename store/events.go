@@ -23,7 +23,7 @@ func (s *Store) accept(tx *gorm.DB, e *notifier.Event) error {
 	}
 	row := eventRow{
 		ID: e.ID, Type: string(e.Type), Lane: int(e.Lane), Kind: string(e.Kind), Severity: int(e.Severity), Components: string(keys),
-		UpdateID: e.UpdateID, Reader: e.Reader, AcceptedAt: micros(e.AcceptedAt), ExpiresAt: micros(e.ExpiresAt),
+		UpdateID: e.UpdateID, Reader: e.Reader, NoticeID: e.NoticeID, AcceptedAt: micros(e.AcceptedAt), ExpiresAt: micros(e.ExpiresAt),
 	}
 	if e.IncidentID != "" {
 		row.IncidentID = &e.IncidentID

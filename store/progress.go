@@ -12,6 +12,7 @@ import (
 
 // countsRow is an event's account on one channel.
 type countsRow struct {
+	EventNumber                                                       int64
 	Total, Unsettled, Held, Sending, Tried                            int64
 	Sent, Bounced, Failed, Superseded, Suppressed, Cancelled, Expired int64
 	FirstSentAt, LastSentAt                                           int64
@@ -29,25 +30,15 @@ func (s *Store) Progress(ctx context.Context, eventID string) (notifier.Progress
 	for _, state := range notifier.DeliveryStates {
 		p.Counts[state] = 0
 	}
-	// One statement, so that what is in flight belongs to the same moment. It is
-	// counted among all that is in flight: the planners would rather look through
-	// the event's deliveries, but the additions keep them from that.
-	var channels []countsRow
-	if err := db.Raw(`SELECT c.*, (SELECT count(*) FROM deliveries AS d WHERE d.state = 'sending' AND d.lease_until > 0
-		AND d.event_number + 0 = c.event_number AND d.channel || '' = c.channel) AS sending FROM event_counts AS c WHERE c.event_number = ?`, e.Number).Scan(&channels).Error; err != nil {
-		return notifier.Progress{}, fmt.Errorf("read an event's account: %w", translate(err))
+	channels, err := accountsOf(db, []int64{e.Number})
+	if err != nil {
+		return notifier.Progress{}, translate(err)
 	}
 	var first, last int64
 	for _, c := range channels {
 		p.Total += c.Total
 		p.Tried += c.Tried
-		for state, n := range map[notifier.DeliveryState]int64{
-			notifier.Pending: c.Unsettled - c.Held - c.Sending, notifier.Sending: c.Sending, notifier.Held: c.Held, notifier.Sent: c.Sent,
-			notifier.Bounced: c.Bounced, notifier.Failed: c.Failed, notifier.Superseded: c.Superseded, notifier.Suppressed: c.Suppressed,
-			notifier.Cancelled: c.Cancelled, notifier.Expired: c.Expired,
-		} {
-			p.Counts[state] += n
-		}
+		c.addTo(p.Counts)
 		if c.FirstSentAt > 0 && (first == 0 || c.FirstSentAt < first) {
 			first = c.FirstSentAt
 		}
@@ -67,6 +58,29 @@ func (s *Store) Progress(ctx context.Context, eventID string) (notifier.Progress
 	}
 	p.P50SentAt, p.P99SentAt = at(0.50), at(0.99)
 	return p, nil
+}
+
+// accountsOf reads the accounts of events. It is one statement, so that what is
+// in flight belongs to the same moment. That is counted among all that is in
+// flight: the planners would rather look through the events' deliveries, but
+// the additions keep them from that.
+func accountsOf(db *gorm.DB, events []int64) (out []countsRow, err error) {
+	if err := db.Raw(`SELECT c.*, (SELECT count(*) FROM deliveries AS d WHERE d.state = 'sending' AND d.lease_until > 0
+		AND d.event_number + 0 = c.event_number AND d.channel || '' = c.channel) AS sending FROM event_counts AS c WHERE c.event_number IN ?`, events).Scan(&out).Error; err != nil {
+		return nil, fmt.Errorf("read an event's account: %w", err)
+	}
+	return out, nil
+}
+
+// addTo adds the account to counts by state.
+func (c countsRow) addTo(counts map[notifier.DeliveryState]int64) {
+	for state, n := range map[notifier.DeliveryState]int64{
+		notifier.Pending: c.Unsettled - c.Held - c.Sending, notifier.Sending: c.Sending, notifier.Held: c.Held, notifier.Sent: c.Sent,
+		notifier.Bounced: c.Bounced, notifier.Failed: c.Failed, notifier.Superseded: c.Superseded, notifier.Suppressed: c.Suppressed,
+		notifier.Cancelled: c.Cancelled, notifier.Expired: c.Expired,
+	} {
+		counts[state] += n
+	}
 }
 
 // eventByID reads an event by its opaque id.

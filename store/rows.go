@@ -141,6 +141,8 @@ type eventRow struct {
 	IncidentID *string
 	UpdateID   string
 	Reader     int64
+	NoticeID   string
+	Released   int64 // of a notice's event: the last reader whose delivery may be made
 	AcceptedAt int64
 	ExpiresAt  int64
 	ExpandedAt int64
@@ -151,7 +153,7 @@ func (eventRow) TableName() string { return "events" }
 func (r eventRow) event() (notifier.Event, error) {
 	e := notifier.Event{
 		Number: r.Number, ID: r.ID, Type: notifier.EventType(r.Type), Lane: notifier.Lane(r.Lane), Kind: notifier.Kind(r.Kind),
-		Severity: notifier.Severity(r.Severity), UpdateID: r.UpdateID, Reader: r.Reader,
+		Severity: notifier.Severity(r.Severity), UpdateID: r.UpdateID, Reader: r.Reader, NoticeID: r.NoticeID,
 		AcceptedAt: instant(r.AcceptedAt), ExpiresAt: instant(r.ExpiresAt), ExpandedAt: instant(r.ExpandedAt),
 	}
 	if r.IncidentID != nil {

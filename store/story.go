@@ -28,6 +28,11 @@ func (s *Store) Story(ctx context.Context, number int64) (notifier.Story, error)
 		return notifier.Story{}, err
 	}
 	out := notifier.Story{Event: e}
+	if e.NoticeID != "" {
+		c, err := takeNotice(db, e.NoticeID)
+		out.Notice = c.Notice
+		return out, translate(err)
+	}
 	if e.IncidentID == "" {
 		if e.Type.Personal() {
 			if out.Endpoint, err = s.endpointNews(db, e.Reader); err != nil {

@@ -36,6 +36,7 @@ func TestGroupsKeepEverythingWhenTheOtherDoorsOpen(t *testing.T) {
 			}
 			b.MigrateTo(t, 4)
 		}
+		b.must(b.Migrate(b.ctx))
 		same(t, "rows", texts(t, b.db, all), was)
 		same(t, "the group", b.hold(2), before)
 		if _, err := b.db.Exec(`UPDATE subscribers SET contact = '' WHERE number = 2`); err == nil {

@@ -51,7 +51,19 @@ INSERT INTO alerts (source, fingerprint, state, severity, incident_id, seen_at) 
 INSERT INTO alert_parts (source, fingerprint, part, starts_at, ends_at, seen_at) VALUES ('alertmanager', '{}:{alertname="Slow"}', 'a1b2', 1795447100000000, 0, 1795447200000000);
 INSERT INTO alert_messages (source, fingerprint, message, seen_at) VALUES ('alertmanager', 'never opened', 'm1', 1795447200000000);
 INSERT INTO segments (day, spent) VALUES ('2026-11-23', 3);
-UPDATE counters SET value = 3 WHERE name = 'event';
+INSERT INTO notices (id, title, template, incident_id, state, approved, recipients, lines, rejected, case_twins, wish, event_number, event_id, canary, created_at, created_by, changed_by, ordered_at, ordered_by, begun_at) VALUES
+    ('not1', 'Your mail was restored', 'restore-completed', 'inc1', 'sending', '[]', 1, 2, 1, 0, '{"Expect":1}', 4, 'evt4', 0, 1795447200000000, 'staff:ann', '[]', 1795447210000000, 'staff:ann', 1795447210000000),
+    ('not2', 'A draft', 'blank', NULL, 'draft', '[]', 0, 0, 0, 0, '{}', 0, '', 0, 1795447200000001, 'staff:ann', '[]', 0, '', 0);
+INSERT INTO events (number, id, type, lane, kind, severity, components, notice_id, released, accepted_at, expires_at, expanded_at, progress) VALUES
+    (4, 'evt4', 'notice.sent', 5, 'post', 0, '[]', 'not1', 2147483648, 1795447210000000, 1795792810000000, 1795447211000000, 4294967295);
+INSERT INTO audiences (number, notice_id, state, replaces, recipients, lines, rejected, sum, touched_at) VALUES (1, 'not1', 'current', true, 1, 2, 1, 'ab', 1795447205000000);
+INSERT INTO recipients (audience, place, channel, address, account, lines) VALUES (1, 1, 'email', 'r@example.org', 'u1', 2);
+INSERT INTO recipient_rows (audience, place, line, fields) VALUES (1, 1, 1, '[{"name":"subject","text":"Zażółć"}]'), (1, 1, 2, '[]');
+INSERT INTO rejects (audience, place, line, reason, text) VALUES (1, 1, 3, 'no address', ',,');
+INSERT INTO audience_shares (audience, kind, name, place, count) VALUES (1, 'column', 'subject', 1, 1);
+INSERT INTO held_updates (id, incident_id, notice_id, moment, saying, created_at, created_by) VALUES ('upd3', 'inc1', 'not1', 'tried', '{}', 1795447210000001, 'staff:ann');
+UPDATE counters SET value = 4 WHERE name = 'event';
+UPDATE counters SET value = 1 WHERE name = 'audience';
 UPDATE counters SET value = 6 WHERE name = 'subscriber';
 UPDATE counters SET value = 7 WHERE name IN ('work', 'halts');
 UPDATE counters SET value = 4711 WHERE name = 'identity';

@@ -1,0 +1,247 @@
+package store
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+)
+
+// audienceRow is one file of an audience. A notice's audience is its current
+// files, in the order of their numbers; only what was added later makes it more
+// than one. Their recipients' places follow each other without a gap.
+type audienceRow struct {
+	Number         int64 `gorm:"primaryKey;autoIncrement:false"`
+	NoticeID       string
+	ComponentKey   string
+	State          string // open, current, dropped
+	Replaces       bool
+	Base           int64 // the last file that it is added to; 0: none
+	First          int64 // places before its own
+	FirstReject    int64
+	Recipients     int64 // those that no file before it had
+	Lines          int64
+	Rejected       int64
+	WithoutAddress int64
+	CaseTwins      int64
+	Sum            string
+	TouchedAt      int64
+}
+
+func (audienceRow) TableName() string { return "audiences" }
+
+// BeginAudience begins to take up a file for a notice that is not sent yet:
+// what AddToAudience brings is seen by nobody before FinishAudience. With
+// replace it is the whole audience then, else it joins what there is.
+func (s *Store) BeginAudience(ctx context.Context, notice string, replace bool) (edition int64, err error) {
+	err = s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+		c, err := lockNotice(tx, notice)
+		if err != nil {
+			return err
+		}
+		if err := c.mayChange(); err != nil {
+			return err
+		}
+		edition, err = s.beginFile(tx, audienceRow{NoticeID: notice, Replaces: replace})
+		return err
+	})
+	return edition, err
+}
+
+// beginFile makes the row of a new file.
+func (s *Store) beginFile(tx *gorm.DB, a audienceRow) (int64, error) {
+	if !a.Replaces {
+		files, err := currentFiles(tx, a.NoticeID)
+		if err != nil {
+			return 0, err
+		}
+		for _, f := range files {
+			a.Base, a.First, a.FirstReject = f.Number, f.First+f.Recipients, f.FirstReject+f.Rejected
+		}
+	}
+	n, err := next(tx, "audience", 1)
+	if err != nil {
+		return 0, err
+	}
+	a.Number, a.State, a.TouchedAt = n, "open", micros(s.Now())
+	if err := tx.Create(&a).Error; err != nil {
+		return 0, fmt.Errorf("begin an audience: %w", err)
+	}
+	return n, nil
+}
+
+// currentFiles are the files that a notice's audience is made of, in order.
+func currentFiles(db *gorm.DB, notice string) (out []audienceRow, err error) {
+	err = db.Where("notice_id = ? AND state = 'current' AND notice_id <> ''", notice).Order("number").Find(&out).Error
+	if err != nil {
+		return nil, fmt.Errorf("read an audience: %w", err)
+	}
+	return out, nil
+}
+
+// lockFile reads an open file and keeps others from it until the transaction ends.
+func (s *Store) lockFile(tx *gorm.DB, edition int64) (audienceRow, error) {
+	var a audienceRow
+	if err := tx.Raw(`SELECT * FROM audiences WHERE number = ? AND state = 'open'`+s.forUpdate(), edition).Scan(&a).Error; err != nil {
+		return a, fmt.Errorf("read an audience: %w", err)
+	}
+	if a.Number == 0 {
+		return a, notifier.Refuse(notifier.ErrNotFound, "this upload is over, or was given up; send the file again")
+	}
+	return a, nil
+}
+
+// FinishAudience makes a file that was read to its end the notice's audience,
+// or part of it, in one small transaction, and counts. Approvals fall. sum is
+// the file's SHA-256: the same file again changes nothing. Where the notice has
+// been sent meanwhile, or another file has changed what this one was added to,
+// it is a Refusal of ErrConflict, and the audience is what it was.
+func (s *Store) FinishAudience(ctx context.Context, edition int64, withoutAddress int64, sum [32]byte) (notifier.Notice, error) {
+	var file audienceRow
+	if err := s.conn(ctx).Raw(`SELECT * FROM audiences WHERE number = ?`, edition).Scan(&file).Error; err != nil {
+		return notifier.Notice{}, translate(fmt.Errorf("read an audience: %w", err))
+	}
+	if file.NoticeID == "" {
+		return notifier.Notice{}, notifier.Refuse(notifier.ErrNotFound, "there is no such upload")
+	}
+	var same bool
+	out, err := s.changeNotice(ctx, file.NoticeID, "notice.audience", func(ctx context.Context, tx *gorm.DB, c *course) (string, error) {
+		if err := c.mayChange(); err != nil {
+			return "", err
+		}
+		a, err := s.lockFile(tx, edition)
+		if err != nil {
+			return "", err
+		}
+		files, err := currentFiles(tx, c.ID)
+		if err != nil {
+			return "", err
+		}
+		a.WithoutAddress, a.TouchedAt = withoutAddress, micros(s.Now())
+		if sum != [32]byte{} {
+			a.Sum = hex.EncodeToString(sum[:])
+		}
+		if same = isThere(a, files); same {
+			return "", s.dropFiles(tx, []audienceRow{a})
+		}
+		if err := s.putInPlace(tx, &a, files, c); err != nil {
+			return "", err
+		}
+		c.changed(notifier.ActorFrom(ctx).Name)
+		return fmt.Sprintf("%d recipients, %d rows, %d rejected", c.Recipients, c.Rows, c.Rejected), nil
+	}, func() bool { return !same })
+	return out, err
+}
+
+// isThere reports whether the audience is what the file would make it.
+func isThere(a audienceRow, files []audienceRow) bool {
+	if a.Sum == "" {
+		return false
+	}
+	if a.Replaces {
+		return len(files) == 1 && files[0].Sum == a.Sum
+	}
+	return slices.ContainsFunc(files, func(f audienceRow) bool { return f.Sum == a.Sum })
+}
+
+// putInPlace makes a current, beside the files it is added to or in their place.
+func (s *Store) putInPlace(tx *gorm.DB, a *audienceRow, files []audienceRow, c *course) error {
+	last := int64(0)
+	for _, f := range files {
+		last = f.Number
+	}
+	switch {
+	case a.Lines+a.Rejected+a.WithoutAddress == 0:
+		return notifier.Refuse(notifier.ErrConflict, "the file holds no row")
+	case a.Replaces:
+		if err := s.dropFiles(tx, files); err != nil {
+			return err
+		}
+		c.Recipients, c.Rows, c.Rejected, c.WithoutAddress, c.CaseTwins = 0, 0, 0, 0, 0
+	case a.Base != last:
+		return notifier.Refuse(notifier.ErrConflict, "the audience was changed by another upload meanwhile; send the rows again")
+	}
+	a.State = "current"
+	c.Recipients += a.Recipients
+	c.Rows += a.Lines
+	c.Rejected += a.Rejected
+	c.WithoutAddress += a.WithoutAddress
+	c.CaseTwins += a.CaseTwins
+	return saveFile(tx, a)
+}
+
+func saveFile(tx *gorm.DB, a *audienceRow) error {
+	if err := tx.Model(&audienceRow{}).Where("number = ?", a.Number).Select("*").Updates(a).Error; err != nil {
+		return fmt.Errorf("write an audience: %w", err)
+	}
+	return nil
+}
+
+// dropFiles gives files up; SweepAudiences takes away what they hold.
+func (s *Store) dropFiles(tx *gorm.DB, files []audienceRow) error {
+	for _, f := range files {
+		f.State, f.TouchedAt = "dropped", micros(s.Now())
+		if err := saveFile(tx, &f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DropAudience gives up an upload that broke off: the audience is what it was.
+func (s *Store) DropAudience(ctx context.Context, edition int64) error {
+	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+		a, err := s.lockFile(tx, edition)
+		if err != nil {
+			return err
+		}
+		return s.dropFiles(tx, []audienceRow{a})
+	})
+}
+
+// abandoned is how long an upload may bring nothing before it is given up.
+const abandoned = 24 * 60 * 60 * 1_000_000 // microseconds
+
+// sweepStep is how many rows are taken away at a time.
+const sweepStep = 2000
+
+// sweepAudiences takes away a little of what given-up files hold, and reports
+// whether there was anything.
+func (s *Store) sweepAudiences(ctx context.Context) (did bool, err error) {
+	const left = `SELECT number FROM audiences WHERE state <> 'current' AND (state = 'dropped' OR touched_at < ?) ORDER BY touched_at LIMIT 1`
+	find := func(db *gorm.DB, tail string) (number int64, err error) {
+		err = db.Raw(left+tail, micros(s.Now())-abandoned).Scan(&number).Error
+		return number, err
+	}
+	// A look first: where even an empty transaction would keep others from writing.
+	if number, err := find(s.conn(ctx), ``); err != nil || number == 0 {
+		return false, translate(err)
+	}
+	err = s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
+		did = false
+		number, err := find(tx, s.skipLocked())
+		if err != nil || number == 0 {
+			return err
+		}
+		did = true
+		if err := tx.Exec(`UPDATE audiences SET state = 'dropped' WHERE number = ?`, number).Error; err != nil {
+			return err
+		}
+		for _, t := range []struct{ table, key string }{{"recipient_rows", "place, line"}, {"recipients", "place"}, {"rejects", "place"}, {"audience_shares", "kind, name"}} {
+			gone := tx.Exec(`DELETE FROM `+t.table+` WHERE audience = ? AND (`+t.key+`) IN (SELECT `+t.key+` FROM `+t.table+` WHERE audience = ? ORDER BY `+t.key+` LIMIT ?)`,
+				number, number, sweepStep)
+			if gone.Error != nil || gone.RowsAffected > 0 {
+				return gone.Error
+			}
+		}
+		return tx.Exec(`DELETE FROM audiences WHERE number = ?`, number).Error
+	})
+	if err != nil {
+		return false, fmt.Errorf("sweep up an audience: %w", err)
+	}
+	return did, nil
+}

@@ -1,0 +1,350 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+)
+
+// AddToAudience takes up the next rows of a file, in their order, and those
+// that cannot be used: some hundred to 2,000 of both, in one short transaction.
+// Rows of one address on one channel are one recipient's, wherever they stand.
+func (s *Store) AddToAudience(ctx context.Context, edition int64, rows []notifier.AudienceRow, rejects []notifier.Reject) error {
+	if len(rows)+len(rejects) == 0 {
+		return nil
+	}
+	return s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
+		file, err := s.lockFile(tx, edition)
+		if err != nil {
+			return err
+		}
+		a := &adding{store: s, tx: tx, file: file, of: map[person]*recipient{}, shares: map[share]*counted{}}
+		if err := a.take(rows, rejects); err != nil {
+			return fmt.Errorf("add to an audience: %w", err)
+		}
+		return nil
+	})
+}
+
+// person is who a recipient is: rows with the same one are one recipient's.
+type person struct{ channel, address string }
+
+// recipient is somebody in the file or in those it is added to.
+type recipient struct {
+	audience, place, lines int64
+	more                   int64 // rows of this batch
+}
+
+// share is what recipients are counted by.
+type share struct{ kind, name string }
+
+type counted struct{ place, n int64 }
+
+// adding is a batch of rows on its way into a file.
+type adding struct {
+	store  *Store
+	tx     *gorm.DB
+	file   audienceRow
+	files  []int64 // that it is added to, and itself
+	of     map[person]*recipient
+	shares map[share]*counted
+}
+
+func (a *adding) take(rows []notifier.AudienceRow, rejects []notifier.Reject) error {
+	a.files = []int64{a.file.Number}
+	if a.file.Base > 0 {
+		base, err := currentFiles(a.tx, a.file.NoticeID)
+		if err != nil {
+			return err
+		}
+		for _, f := range base {
+			if f.Number <= a.file.Base {
+				a.files = append(a.files, f.Number)
+			}
+		}
+	}
+	if err := a.know(rows); err != nil {
+		return err
+	}
+	people := newBatch(0, "audience bigint", "place bigint", "channel text", "address text", "folded text", "language text", "timezone text", "account text", "lines bigint")
+	data := newBatch(len(rows), "audience bigint", "place bigint", "line bigint", "fields text")
+	var fresh []notifier.AudienceRow
+	var places []int64
+	for i := range rows {
+		r := &rows[i]
+		who := person{string(r.Channel), r.Address}
+		to := a.of[who]
+		if to == nil {
+			a.file.Recipients++
+			to = &recipient{audience: a.file.Number, place: a.file.First + a.file.Recipients}
+			a.of[who] = to
+			fresh, places = append(fresh, *r), append(places, to.place)
+			if err := a.count(r); err != nil {
+				return err
+			}
+		} else {
+			a.columns(r, false)
+		}
+		to.more++
+		a.file.Lines++
+		fields := r.Fields
+		if fields == nil {
+			fields = []notifier.Field{}
+		}
+		text, err := json.Marshal(fields)
+		if err != nil {
+			return notifier.Invalidf("", "line %d: %s", r.Line, err)
+		}
+		written := string(text)
+		data.add(a.file.Number, to.place, a.file.Lines, &written)
+	}
+	if err := a.twins(fresh); err != nil {
+		return err
+	}
+	for i := range fresh {
+		r := &fresh[i]
+		channel, folded := string(r.Channel), fold(r.Address)
+		if folded == r.Address {
+			folded = ""
+		}
+		who := a.of[person{channel, r.Address}]
+		people.add(a.file.Number, places[i], &channel, &r.Address, &folded, &r.Language, &r.Timezone, &r.Account, who.more)
+		who.more = 0
+	}
+	if err := people.insert(a.store, a.tx, "recipients"); err != nil {
+		return err
+	}
+	if err := data.insert(a.store, a.tx, "recipient_rows"); err != nil {
+		return err
+	}
+	if err := a.lengthen(); err != nil {
+		return err
+	}
+	if err := a.reject(rejects); err != nil {
+		return err
+	}
+	if err := a.saveShares(fresh); err != nil {
+		return err
+	}
+	a.file.TouchedAt = micros(a.store.Now())
+	return saveFile(a.tx, &a.file)
+}
+
+// fold is an address in lower case, of ASCII letters alone.
+func fold(address string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, address)
+}
+
+// know finds those of the rows' people who are in the audience already.
+func (a *adding) know(rows []notifier.AudienceRow) error {
+	addresses := make([]string, 0, len(rows))
+	for i := range rows {
+		addresses = append(addresses, rows[i].Address)
+	}
+	slices.Sort(addresses)
+	found, err := a.store.recipientsAt(a.tx, `address`, slices.Compact(addresses), a.files)
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		a.of[person{f.Channel, f.Address}] = &recipient{audience: f.Audience, place: f.Place, lines: f.Lines}
+	}
+	return nil
+}
+
+// recipientRow is a recipient without the data.
+type recipientRow struct {
+	Audience, Place   int64
+	Channel, Address  string
+	Language          string
+	Timezone, Account string
+	Lines             int64
+}
+
+const recipientColumns = `r.audience, r.place, r.channel, r.address, r.language, r.timezone, r.account, r.lines`
+
+// recipientsAt finds recipients of files by a column that has an index, each
+// value by itself.
+func (s *Store) recipientsAt(tx *gorm.DB, column string, values []string, files []int64) (out []recipientRow, err error) {
+	also := ``
+	if column == `folded` {
+		also = ` AND r.folded <> ''`
+	}
+	for part := range slices.Chunk(values, 500) {
+		var found []recipientRow
+		if s.dialect == postgres {
+			err = tx.Raw(`SELECT `+recipientColumns+` FROM unnest(CAST(? AS text[])) AS v(value)
+				CROSS JOIN LATERAL (SELECT * FROM recipients AS r WHERE r.`+column+` = v.value AND r.audience = ANY(CAST(? AS bigint[]))`+also+` OFFSET 0) AS r`, &part, &files).Scan(&found).Error
+		} else {
+			text, _ := json.Marshal(part) // strings cannot fail
+			err = tx.Raw(`SELECT `+recipientColumns+` FROM json_each(?) AS v CROSS JOIN recipients AS r ON r.`+column+` = v.value AND r.audience IN ?`+also,
+				string(text), files).Scan(&found).Error
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look for recipients: %w", err)
+		}
+		out = append(out, found...)
+	}
+	return out, nil
+}
+
+// count counts a new recipient by what its first row says.
+func (a *adding) count(r *notifier.AudienceRow) error {
+	a.add("channel", string(r.Channel), 1)
+	a.add("language", r.Language, 1)
+	if _, domain, ok := strings.Cut(r.Address, "@"); ok && r.Channel == notifier.Email {
+		a.add("domain", domain, 1)
+	}
+	a.columns(r, true)
+	return nil
+}
+
+// columns counts which columns are filled in a row.
+func (a *adding) columns(r *notifier.AudienceRow, first bool) {
+	seen := map[string]bool{}
+	for _, f := range r.Fields {
+		n := int64(0)
+		if first && strings.TrimSpace(f.Text) != "" && !seen[f.Name] {
+			n, seen[f.Name] = 1, true
+		}
+		a.add("column", f.Name, n)
+	}
+}
+
+func (a *adding) add(kind, name string, n int64) {
+	k := share{kind, name}
+	c := a.shares[k]
+	if c == nil {
+		c = &counted{place: a.file.Lines*1000 + int64(len(a.shares))}
+		a.shares[k] = c
+	}
+	c.n += n
+}
+
+// lengthen notes with recipients who were known already that they have more rows.
+func (a *adding) lengthen() error {
+	b := newBatch(0, "place bigint", "more bigint")
+	for _, r := range a.of {
+		if r.more > 0 && r.audience == a.file.Number {
+			b.add(r.place, r.more)
+		}
+	}
+	if len(b.values[0]) == 0 {
+		return nil
+	}
+	from, args := b.from(a.store)
+	return a.tx.Exec(`UPDATE recipients SET lines = lines + u.more FROM `+from+` WHERE recipients.audience = ? AND recipients.place = u.place`, append(args, a.file.Number)...).Error
+}
+
+func (a *adding) reject(rejects []notifier.Reject) error {
+	b := newBatch(len(rejects), "audience bigint", "place bigint", "line bigint", "reason text", "text text")
+	for i := range rejects {
+		a.file.Rejected++
+		reason, text := clean(rejects[i].Reason), clean(rejects[i].Text)
+		b.add(a.file.Number, a.file.FirstReject+a.file.Rejected, int64(rejects[i].Line), &reason, &text)
+	}
+	return b.insert(a.store, a.tx, "rejects")
+}
+
+// clean makes a text one that both databases take.
+func clean(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\x00", "\ufffd")
+}
+
+// twins counts the recipients whose addresses differ by the case of letters only.
+func (a *adding) twins(fresh []notifier.AudienceRow) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	folded := map[string]bool{}
+	for i := range fresh {
+		folded[fold(fresh[i].Address)] = true
+	}
+	all := make([]string, 0, len(folded))
+	for f := range folded {
+		all = append(all, f)
+	}
+	slices.Sort(all)
+	there := map[person]int64{} // by folded address
+	for _, column := range []string{"address", "folded"} {
+		found, err := a.store.recipientsAt(a.tx, column, all, a.files)
+		if err != nil {
+			return err
+		}
+		for _, f := range found {
+			there[person{f.Channel, fold(f.Address)}]++
+		}
+	}
+	for i := range fresh {
+		who := person{string(fresh[i].Channel), fold(fresh[i].Address)}
+		switch there[who]++; there[who] {
+		case 1:
+		case 2:
+			a.file.CaseTwins += 2
+		default:
+			a.file.CaseTwins++
+		}
+	}
+	return nil
+}
+
+// saveShares adds to what the file's recipients are counted by.
+func (a *adding) saveShares(fresh []notifier.AudienceRow) error {
+	byChannel := map[notifier.Channel][]string{}
+	for i := range fresh {
+		byChannel[fresh[i].Channel] = append(byChannel[fresh[i].Channel], fresh[i].Address)
+	}
+	for channel, addresses := range byChannel {
+		gone, err := a.store.gone(a.tx, channel, addresses)
+		if err != nil {
+			return err
+		}
+		if len(gone) > 0 {
+			a.add("erased", "", int64(len(gone)))
+		}
+	}
+	b := newBatch(len(a.shares), "audience bigint", "kind text", "name text", "place bigint", "count bigint")
+	keys := make([]share, 0, len(a.shares))
+	for k := range a.shares {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(x, y share) int { return strings.Compare(x.kind+" "+x.name, y.kind+" "+y.name) })
+	for _, k := range keys {
+		b.add(a.file.Number, &k.kind, &k.name, a.shares[k].place, a.shares[k].n)
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	from, args := b.from(a.store)
+	return a.tx.Exec(`INSERT INTO audience_shares (audience, kind, name, place, count) SELECT audience, kind, name, place, count FROM `+from+` WHERE true
+		ON CONFLICT (audience, kind, name) DO UPDATE SET count = audience_shares.count + excluded.count`, args...).Error
+}
+
+// gone are those of the addresses whose owners asked to be forgotten, and have
+// not come back since.
+func (s *Store) gone(tx *gorm.DB, channel notifier.Channel, addresses []string) (map[string]bool, error) {
+	out, err := s.erased(tx, channel, addresses)
+	if err != nil || len(out) == 0 {
+		return nil, err
+	}
+	var list []string
+	for a := range out {
+		list = append(list, a)
+	}
+	back, err := present(tx, "subscribers", channel, list)
+	for _, a := range back {
+		delete(out, a)
+	}
+	return out, err
+}
