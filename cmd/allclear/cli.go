@@ -34,6 +34,7 @@ type commandLine struct {
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date (serve does so too)."`
 	Component   componentCmd   `cmd:"" help:"The parts of the service that can be in trouble."`
 	Incident    incidentCmd    `cmd:"" help:"Announce incidents, maintenance and posts, and update them."`
+	Notice      noticeCmd      `cmd:"" help:"Write to exactly those who were affected, each with their own data."`
 	Subscriber  subscriberCmd  `cmd:"" help:"Who hears of it: add, import, export, look up."`
 	Suppression suppressionCmd `cmd:"" help:"Addresses that must not be written to."`
 	Told        toldCmd        `cmd:"" help:"Everything that was sent to an address, when, and what became of it."`

@@ -30,6 +30,7 @@ type Settings struct {
 	Doors
 	Listening
 	Keeping
+	Approving
 }
 
 // Base is what every command needs that works on the database.

@@ -136,9 +136,13 @@ func (p *Program) mount(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		notices, err := p.noticeDesk()
+		if err != nil {
+			return err
+		}
 		staff := api.New(api.Options{
 			Store: accepting{p.db, p.metrics}, BaseURL: p.base, Now: p.db.Now, NewID: newID, Zone: zone, Log: p.o.log,
-			Prober: prober{p.hooks, p.set, p.db.Now},
+			Prober: prober{p.hooks, p.set, p.db.Now}, Notices: notices,
 		})
 		public := web.New(web.Options{
 			Posts: p.db, People: p.db, Account: p.db, Moves: p.db, Lost: p.lost, Pages: p.set.Pages(), Style: p.set.Pages().Style(), Icon: p.set.Pages().Icon(), Links: p.links, Now: p.db.Now, Log: p.o.log,
@@ -165,8 +169,10 @@ func (p *Program) mount(ctx context.Context) error {
 func patience(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		read, write := bodyTime, answerTime
-		if strings.HasSuffix(r.URL.Path, "/subscribers/import") || strings.HasSuffix(r.URL.Path, "/subscribers/export.csv") {
-			read, write = streamTime, streamTime
+		for _, streamed := range []string{"/subscribers/import", "/subscribers/export.csv", "/audience", "/report.csv", "/rejects.csv", "/members"} {
+			if strings.HasSuffix(r.URL.Path, streamed) {
+				read, write = streamTime, streamTime
+			}
 		}
 		c, now := http.NewResponseController(w), time.Now()
 		_ = c.SetReadDeadline(now.Add(read))

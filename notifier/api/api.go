@@ -29,6 +29,7 @@ type Options struct {
 	Zone    *time.Location   // of clock times written without a zone; nil is UTC
 	Log     *slog.Logger     // nil is nowhere
 	Prober  Prober
+	Notices NoticeDesk
 }
 
 // New makes the handler of everything below /api/.
@@ -54,6 +55,7 @@ func routes(o Options) []route {
 		deliveryRoom{events: o.Store, deliveries: o.Store, archive: o.Store}.routes(),
 		queueRoom{store: o.Store, now: o.Now}.routes(),
 		subscriberRoom{store: o.Store, add: o.Store, keys: o.Store, desk: desk, log: o.Log}.routes(),
+		noticeRoom{store: o.Store, events: o.Store, tools: o.Notices, desk: desk, log: o.Log}.routes(),
 		suppressionRoom{store: o.Store, now: o.Now}.routes(),
 		endpointRoom{log: o.Store, keys: o.Store, limits: o.Store, tests: o.Store, asks: o.Store, prober: o.Prober, now: o.Now}.routes(),
 	)

@@ -39,6 +39,9 @@ type whole interface {
 	ExpandSlice(ctx context.Context, max int) (notifier.Slice, error)
 	Claim(ctx context.Context, c notifier.Claim) ([]notifier.Delivery, error)
 	Settle(ctx context.Context, batch []notifier.Settlement) error
+	BeginAudience(ctx context.Context, notice string, replace bool) (int64, error)
+	AddToAudience(ctx context.Context, edition int64, rows []notifier.AudienceRow, rejects []notifier.Reject) error
+	FinishAudience(ctx context.Context, edition int64, withoutAddress int64, sum [32]byte) (notifier.Notice, error)
 }
 
 // failing is a store that can be told to fail, at what the tests ask of it then.
@@ -98,7 +101,7 @@ func benchOn(t testing.TB, open storetest.Opener) *bench {
 	b.server = httptest.NewServer(api.New(api.Options{
 		Store: b.store, BaseURL: "https://status.example.com", Now: clock,
 		NewID: func() string { return fmt.Sprintf("id%05d", ids.Add(1)) },
-		Log:   slog.New(slog.NewTextHandler(b.log, nil)), Prober: willing{},
+		Log:   slog.New(slog.NewTextHandler(b.log, nil)), Prober: willing{}, Notices: b.tools(),
 	}))
 	t.Cleanup(b.server.Close)
 	answer := b.raw(http.MethodGet, "/api/openapi.json", "", nil)

@@ -138,7 +138,9 @@ func everyCall(b *bench) {
 	b.as(notifier.RoleSender, http.MethodPost, "/subscribers/"+hook+"/replay", `{"delivery":"`+posted+`"}`).is(http.StatusAccepted) // before others are tried again
 	b.as(notifier.RoleAdmin, http.MethodPost, "/queue/pause", "{}").is(http.StatusOK)
 	b.as(notifier.RoleAdmin, http.MethodPost, "/queue/resume", "{}").is(http.StatusOK)
+	notice := b.as(notifier.RoleSender, http.MethodPost, "/notices", `{"title":"x","template":"blank","body":"y"}`).text("id")
 	bodies := map[string]string{
+		"PATCH /notices/{id}": `{"title":"y"}`, "PUT /notices/{id}/audience": "email\nann@example.com\n", "POST /notices/{id}/audience": "email\nbob@example.com\n",
 		"PATCH /components/{key}": `{"name":"Web"}`, "PATCH /incidents/{id}": `{"title":"y"}`, "PATCH /incidents/{id}/updates/{uid}": `{"body":"y"}`,
 		"PATCH /subscribers/{id}": `{"language":"de"}`, "DELETE /suppressions": `{"address":"bob@example.com"}`, "POST /subscribers/import": "address\n",
 		"PATCH /subscribers/{id}/limits": `{"rate":2.5,"concurrency":2}`, "POST /subscribers/{id}/recover": `{"since":"2026-11-01T00:00:00Z"}`,
@@ -159,7 +161,7 @@ func everyCall(b *bench) {
 		}
 		for from, to := range map[string]string{
 			"/components/{key}": "/components/web", "/incidents/{id}": "/incidents/" + id, "{uid}": uid,
-			"/events/{id}": "/events/" + event, "/deliveries/{id}": "/deliveries/" + delivery, "/subscribers/{id}": "/subscribers/" + who,
+			"/events/{id}": "/events/" + event, "/deliveries/{id}": "/deliveries/" + delivery, "/subscribers/{id}": "/subscribers/" + who, "/notices/{id}": "/notices/" + notice,
 		} {
 			path = strings.Replace(path, from, to, 1)
 		}
@@ -167,7 +169,7 @@ func everyCall(b *bench) {
 			path = strings.Replace(path, "/subscribers/"+who+"/"+of, "/subscribers/"+hook+"/"+of, 1)
 		}
 		media := "application/json"
-		if op == "POST /subscribers/import" {
+		if op == "POST /subscribers/import" || strings.HasSuffix(op, "/audience") {
 			media = "text/csv"
 		}
 		if got := b.as(notifier.RoleAdmin, method, path, bodies[op], "Content-Type", media); got.status >= 300 {

@@ -143,7 +143,7 @@ func renderDocs() ([]byte, error) {
 
 func (doc *openAPI) calls() ([]docCall, error) {
 	var calls []docCall
-	order := []string{"get", "post", "patch", "delete"}
+	order := []string{"get", "post", "put", "patch", "delete"}
 	for path, methods := range doc.Paths {
 		for i, method := range order {
 			raw, ok := methods[method]

@@ -68,15 +68,14 @@ func location(r *http.Request, said notifier.Answer) string {
 		return ""
 	}
 	var made struct {
-		ID         string `json:"id"`
-		Key        string `json:"key"`
-		IncidentID string `json:"incident_id"`
+		ID  string `json:"id"`
+		Key string `json:"key"`
 	}
 	if json.Unmarshal(said.Body, &made) != nil || made.ID+made.Key == "" {
 		return ""
 	}
-	if made.IncidentID != "" { // an update is read with its incident
-		return strings.TrimSuffix(r.URL.Path, "/updates")
+	if at, ok := strings.CutSuffix(r.URL.Path, "/updates"); ok { // an update is read with its incident
+		return at
 	}
 	return r.URL.Path + "/" + made.ID + made.Key
 }

@@ -142,4 +142,5 @@ type Store interface {
 	EndpointTests
 	EndpointAsks
 	Owners
+	NoticeStore
 }

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf16"
+)
+
+// last is the last line of an output.
+func last(out string) string {
+	lines := strings.Split(strings.TrimRight(out, "\n"), "\n")
+	return lines[len(lines)-1]
+}
+
+// tells runs a command that must succeed and may warn.
+func (d *desktop) tells(args ...string) (out, errs string) {
+	d.t.Helper()
+	code, out, errs := runOnce(d.t, d.environ, args...)
+	if code != exitDone {
+		d.t.Fatalf("%v: exit %d\n%s%s", args, code, out, errs)
+	}
+	return out, errs
+}
+
+// status is what notice status --json prints.
+func (d *desktop) status(id string) object {
+	d.t.Helper()
+	var o object
+	if err := json.Unmarshal([]byte(d.ok("notice", "status", id, "--json")), &o); err != nil {
+		d.t.Fatal(err)
+	}
+	return o
+}
+
+func TestANoticeIsDraftedWithItsAudienceAtTheCommandLine(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		d := newDesktop(t, dsn)
+		body := keep(t, "body.md", "Your mail of {{at \"-20m\"}} is back. {{rows}}\n")
+		file := keep(t, "users.csv", "E-Mail;Betreff;Datum\nann@example.com;Eins;2026-11-23 16:11\nann@example.com;Zwei;\nBOB@Example.COM;Drei;\n;niemand;\nkaputt;Vier;\n")
+		out, errs := d.tells("notice", "create", "--title", "Restore of imap7", "--template", "restore-completed", "--body", body, "--audience", file, "--map", "email:E-Mail", "--map", "subject:Betreff")
+		if !strings.HasPrefix(out, "2 recipients, 3 rows, 1 rejected, 1 without an address\n") || !strings.HasPrefix(errs, "line 6: ") {
+			t.Errorf("printed %q and %q", out, errs)
+		}
+		id := last(out)
+		got := d.status(id)
+		if got["recipients"] != 2.0 || got["rows"] != 3.0 || got["created_by"] != "local:kari" || got["state"] != "draft" {
+			t.Errorf("status %v", got)
+		}
+		if back := d.ok("notice", "rejects", id); back != "E-Mail;Betreff;Datum\nkaputt;Vier;\n" {
+			t.Errorf("rejects %q", back)
+		}
+		mended := keep(t, "mended.csv", "E-Mail;Betreff;Datum\ncaro@example.com;Vier;\n")
+		if out := d.ok("notice", "audience", id, mended, "--append", "--map", "email:E-Mail", "--map", "subject:Betreff"); !strings.HasPrefix(out, "3 recipients, 4 rows") {
+			t.Errorf("appended: %q", out)
+		}
+		if shown := shape(d.ok("notice", "list")); shown != ""+
+			"ID                CREATED            STATE  RECIPIENTS  TRIED  TITLE\n"+
+			"IDIDIDIDIDIDIDID  2026-11-23 16:11Z  draft           3      0  Restore of imap7\n" {
+			t.Errorf("listed\n%s", shown)
+		}
+		if shown := d.ok("notice", "status", id); !strings.Contains(shown, "state       draft\n") || !strings.Contains(shown, "audience    3 recipients, 4 rows") {
+			t.Errorf("shown\n%s", shown)
+		}
+		d.ok("notice", "delete", id)
+		d.refused("no notice", "notice", "status", id)
+		d.refused("no notice", "notice", "audience", id, file)
+	})
+}
+
+func TestWhatIsWrongWithAFileLeavesNothingBehind(t *testing.T) {
+	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	nobody := keep(t, "a.csv", "Kunde,E-Mail-Adresse\nAnn,ann@example.com\n")
+	d.refused("map", "notice", "create", "--title", "x", "--template", "blank", "--audience", nobody)
+	d.refused("template", "notice", "create", "--title", "x", "--template", "nosuch")
+	d.refused("no such file", "notice", "create", "--title", "x", "--template", "blank", "--audience", filepath.Join(t.TempDir(), "nosuch"))
+	if out := d.ok("notice", "list"); out != "none; allclear notice create makes one\n" {
+		t.Errorf("left %q", out)
+	}
+}
+
+func TestFilesOfOtherTeamsAreReadAsTheyAre(t *testing.T) {
+	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	id := last(d.ok("notice", "create", "--title", "x", "--template", "blank", "--body", keep(t, "b", "Hello {{name}}")))
+	wide := []byte{0xff, 0xfe}
+	for _, u := range utf16.Encode([]rune("email\tname\r\nann@example.com\tÅse\r\n")) {
+		wide = append(wide, byte(u), byte(u>>8))
+	}
+	for name, c := range map[string]struct {
+		text string
+		more []string
+	}{
+		"UTF-16 with tabs": {string(wide), nil},
+		"windows-1252":     {"email;name\nann@example.com;\xc5se\n", []string{"--encoding", "windows-1252"}},
+		"a BOM":            {"\ufeffemail,name\nann@example.com,Åse\n", nil},
+	} {
+		file := filepath.Join(t.TempDir(), "file.csv")
+		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out := d.ok(append([]string{"notice", "audience", id, file}, c.more...)...); out != "1 recipient, 1 row\n" {
+			t.Errorf("%s: %q", name, out)
+		}
+	}
+	lines := keep(t, "file.ndjson", `{"email":"ann@example.com","name":"Åse","visits":3}`+"\n"+`{"email":"bob@example.com"}`+"\n")
+	if out := d.ok("notice", "audience", id, lines); out != "2 recipients, 2 rows\n" {
+		t.Errorf("NDJSON: %q", out)
+	}
+	other := last(d.ok("notice", "create", "--title", "y", "--template", "blank", "--audience", keep(t, "c.csv", "email\nbob@example.com\ncaro@example.com\n"), "--exclude-notice", id))
+	if got := d.status(other); got["recipients"] != 1.0 {
+		t.Errorf("whom the other notice is for was not left out: %v", got)
+	}
+	d.refused("exclude_notice", "notice", "audience", id, lines, "--exclude-notice", "nosuch")
+	out, _ := d.tells("notice", "audience", id, keep(t, "d.csv", "email,channel\nhttps://example.com/hook,webhook\n"))
+	if !strings.Contains(out, "1 rejected") {
+		t.Errorf("a webhook was taken: %q", out)
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"allclear/notifier"
+	"allclear/store"
+)
+
+// audienceFlags say how another team's file is to be read.
+type audienceFlags struct {
+	Map           []string `sep:"none" placeholder:"OURS:THEIRS" help:"A column of the file and our name for it, such as email:E-Mail; may be repeated."`
+	Delimiter     string   `placeholder:"NAME" help:"comma, semicolon, tab or pipe; default: what the header uses."`
+	Encoding      string   `placeholder:"NAME" help:"utf-8, utf-16 or windows-1252; default: UTF-8, or what the file begins with."`
+	ExcludeNotice string   `placeholder:"ID" help:"Leave out whom this other notice is for, in a correction."`
+}
+
+// query writes them as the API takes them.
+func (f audienceFlags) query() string {
+	v := url.Values{}
+	for _, m := range f.Map {
+		v.Add("map", m)
+	}
+	for name, value := range map[string]string{"delimiter": f.Delimiter, "encoding": f.Encoding, "exclude_notice": f.ExcludeNotice} {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	return v.Encode()
+}
+
+type noticeAudienceCmd struct {
+	ID     string `arg:"" help:"The notice."`
+	File   string `arg:"" help:"CSV or NDJSON; - is standard input."`
+	Append bool   `help:"Add to the audience (mended rows, say) in place of replacing it."`
+	audienceFlags
+	Clock
+	Base
+}
+
+// Help says what the file looks like.
+func (c *noticeAudienceCmd) Help() string {
+	return `Columns: email (or address), and where there are any channel (email or sms), language, timezone and account; every other column is data for the template, under the name that its header or --map gives it. Rows of one address are one recipient's, in the order of the file. A row that cannot be used is rejected with its line and a reason ("allclear notice rejects" gives them back); rows that name nobody are counted. The same file again changes nothing. Times without an offset are in --timezone. Where the file cannot be understood the audience stays as it was.`
+}
+
+func (c *noticeAudienceCmd) Run(a *app) error {
+	zone, err := c.zone()
+	if err != nil {
+		return err
+	}
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		return a.loadAudience(ctx, db, c.ID, c.File, !c.Append, c.audienceFlags, zone)
+	})
+}
+
+// firstRejects is how many rejects are printed.
+const firstRejects = 10
+
+// loadAudience reads a file, shows how far it is, and tells what came of it.
+func (a *app) loadAudience(ctx context.Context, db *store.Store, id, file string, replace bool, f audienceFlags, zone *time.Location) error {
+	in, size := a.in, int64(0)
+	if file != "-" {
+		opened, err := os.Open(file)
+		if err != nil {
+			return err
+		}
+		defer opened.Close()
+		if info, err := opened.Stat(); err == nil {
+			size = info.Size()
+		}
+		in = opened
+	}
+	contentType := ""
+	if ext := strings.ToLower(filepath.Ext(file)); ext == ".ndjson" || ext == ".jsonl" {
+		contentType = "application/x-ndjson"
+	}
+	before, err := db.Notice(ctx, id)
+	if err != nil {
+		return noNotice(err, id)
+	}
+	if replace {
+		before.Rejected = 0
+	}
+	m := a.meter("bytes read", size)
+	counted := &countingReader{r: in}
+	n, err := audienceFiles{db: db, zone: zone, progress: func(int64) { m.set(counted.n) }}.LoadAudience(ctx, id, replace, counted, f.query(), contentType)
+	m.close()
+	if err != nil {
+		return err
+	}
+	return a.printAudience(ctx, db, n, before.Rejected)
+}
+
+// printAudience tells whom a notice is for by now, and which rows of the file
+// could not be used: those behind as many as there were before.
+func (a *app) printAudience(ctx context.Context, db *store.Store, n notifier.Notice, before int64) error {
+	if n.Rejected > before {
+		first, _, err := db.Rejects(ctx, n.ID, before, firstRejects)
+		if err != nil {
+			return err
+		}
+		for _, r := range first {
+			fmt.Fprintf(a.err, "line %d: %s\n", r.Line, r.Reason)
+		}
+		if more := n.Rejected - before - int64(len(first)); more > 0 {
+			fmt.Fprintf(a.err, "and %s more\n", plural(more, "rejected row"))
+		}
+		fmt.Fprintf(a.err, "allclear notice rejects %s gives them back; mended, notice audience --append takes them\n", n.ID)
+	}
+	_, err := io.WriteString(a.out, audienceWords(n)+"\n")
+	return err
+}

@@ -1,0 +1,58 @@
+package api
+
+import (
+	"context"
+	"io"
+
+	"allclear/notifier"
+)
+
+// Notices keeps notices.
+type Notices interface {
+	CreateNotice(ctx context.Context, n notifier.Notice) error
+	Notice(ctx context.Context, id string) (notifier.Notice, error)
+	Notices(ctx context.Context, cursor string, limit int) ([]notifier.Notice, string, error)
+	ChangeNotice(ctx context.Context, id string, c notifier.NoticeChange) (notifier.Notice, error)
+	DeleteNotice(ctx context.Context, id string) error
+}
+
+// NoticePeople reads whom a notice is for.
+type NoticePeople interface {
+	Recipient(ctx context.Context, notice string, place int64) (notifier.Recipient, error)
+	RecipientByAddress(ctx context.Context, notice string, ch notifier.Channel, address string) (notifier.Recipient, error)
+	RecipientSizes(ctx context.Context, notice string) (smallest, median, largest int64, err error)
+}
+
+// NoticeFigures tells what an audience looks like.
+type NoticeFigures interface {
+	AudienceColumns(ctx context.Context, notice string) ([]notifier.Column, error)
+	AudienceBreakdown(ctx context.Context, notice string) (notifier.Breakdown, error)
+}
+
+// NoticeProof reads, page by page, what could not be used.
+type NoticeProof interface {
+	Rejects(ctx context.Context, notice string, after int64, limit int) ([]notifier.Reject, int64, error)
+}
+
+// NoticeStore is everything of notices that a database keeps.
+type NoticeStore interface {
+	Notices
+	NoticePeople
+	NoticeFigures
+	NoticeProof
+}
+
+// Audiences reads another team's file of who is meant. The query and the
+// Content-Type say how it is to be read. A file at fault is a *notifier.Invalid;
+// the audience that was there before is still there then.
+type Audiences interface {
+	LoadAudience(ctx context.Context, notice string, replace bool, in io.Reader, query, contentType string) (notifier.Notice, error)
+}
+
+// NoticeDesk is what notices need beside the store. Audiences is
+// mandatory.
+type NoticeDesk struct {
+	Audiences Audiences
+	// Above is the size of an audience that one person alone may write to.
+	Above int64
+}

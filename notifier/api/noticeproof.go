@@ -1,0 +1,48 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"strings"
+
+	"allclear/notifier"
+)
+
+// proofPage is how many rows of a notice's files are read at once.
+const proofPage = 1000
+
+// rejectBook is what of the store rejects are written from.
+type rejectBook interface {
+	Rejects(ctx context.Context, notice string, after int64, limit int) ([]notifier.Reject, int64, error)
+}
+
+// WriteRejects writes the rows that could not be used as they stood in the
+// file, behind the file's own header, in UTF-8. The first reject of a CSV file
+// is kept with the header before it (package audience); that of a later file
+// with the same columns is left out.
+func WriteRejects(ctx context.Context, book rejectBook, notice string, to io.Writer) error {
+	out, header, after := bufio.NewWriterSize(to, 32<<10), "", int64(0)
+	for {
+		page, next, err := book.Rejects(ctx, notice, after, proofPage)
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			text := r.Text
+			switch line, _, more := strings.Cut(text, "\n"); {
+			case header == "" && more:
+				header = line + "\n"
+			case header != "":
+				text = strings.TrimPrefix(text, header)
+			}
+			if _, err := out.WriteString(text + "\n"); err != nil {
+				return err
+			}
+		}
+		if len(page) == 0 || next == after || next == 0 {
+			return out.Flush()
+		}
+		after = next
+	}
+}

@@ -1,0 +1,166 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"allclear/notifier"
+)
+
+// noticeRoom is messages to exactly those who were affected.
+type noticeRoom struct {
+	store  NoticeStore
+	events Events
+	tools  NoticeDesk
+	desk   func() notifier.Desk
+	log    *slog.Logger
+}
+
+func (c noticeRoom) routes() []route {
+	see, write := notifier.RoleViewer, notifier.RoleSender
+	return []route{
+		{method: http.MethodGet, path: "/notices", role: see, do: c.list},
+		{method: http.MethodPost, path: "/notices", role: write, do: c.create},
+		{method: http.MethodGet, path: "/notices/{id}", role: see, do: c.show},
+		{method: http.MethodPatch, path: "/notices/{id}", role: write, do: c.change},
+		{method: http.MethodDelete, path: "/notices/{id}", role: write, do: c.remove},
+		{method: http.MethodPut, path: "/notices/{id}/audience", role: write, stream: c.replaceAudience},
+		{method: http.MethodPost, path: "/notices/{id}/audience", role: write, stream: c.joinAudience},
+		{method: http.MethodGet, path: "/notices/{id}/rejects.csv", role: write, stream: c.rejects},
+	}
+}
+
+// noticeBook shows notices from the two that know of them.
+type noticeBook struct {
+	NoticeStore
+	Events
+}
+
+func (c noticeRoom) shown(ctx context.Context, status int, n notifier.Notice, warnings []string) (reply, error) {
+	s, err := showNotice(ctx, noticeBook{c.store, c.events}, n, c.tools.Above)
+	s.Warnings = keys(warnings)
+	return reply{status, s}, err
+}
+
+func (c noticeRoom) list(ctx context.Context, q *request) (reply, error) {
+	cursor, limit, err := query(q.URL.Query())
+	if err != nil {
+		return reply{}, err
+	}
+	found, next, err := c.store.Notices(ctx, cursor, limit)
+	return paged(found, next, func(n notifier.Notice) noticeSummary { return summariseNotice(n, c.tools.Above) }), err
+}
+
+func (c noticeRoom) show(ctx context.Context, q *request) (reply, error) {
+	n, err := c.store.Notice(ctx, q.PathValue("id"))
+	if err != nil {
+		return reply{}, err
+	}
+	return c.shown(ctx, http.StatusOK, n, nil)
+}
+
+func (c noticeRoom) create(ctx context.Context, q *request) (reply, error) {
+	var in struct {
+		Title      string `json:"title"`
+		Template   string `json:"template"`
+		Subject    string `json:"subject"`
+		Body       string `json:"body"`
+		IncidentID string `json:"incident_id"`
+		Approvals  int    `json:"approvals"`
+	}
+	if _, err := q.decode(&in, false); err != nil {
+		return reply{}, err
+	}
+	n, warnings, err := DraftNotice(notifier.Notice{
+		Title: in.Title, Template: in.Template, Subject: in.Subject, Body: in.Body, IncidentID: in.IncidentID, Approvals: in.Approvals,
+	}, c.desk(), notifier.ActorFrom(ctx))
+	if err != nil {
+		return reply{}, err
+	}
+	if err := c.store.CreateNotice(ctx, n); err != nil {
+		return reply{}, err
+	}
+	if n, err = c.store.Notice(ctx, n.ID); err != nil {
+		return reply{}, err
+	}
+	return c.shown(ctx, http.StatusCreated, n, warnings)
+}
+
+// DraftNotice makes a draft of what by wrote: its times are resolved, and what
+// is wrong is an *Invalid. The warnings are for whoever wrote it.
+func DraftNotice(n notifier.Notice, d notifier.Desk, by notifier.Actor) (notifier.Notice, []string, error) {
+	n.Title, n.Subject = strings.TrimSpace(n.Title), strings.TrimSpace(n.Subject)
+	body, warnings, err := noticeBody(n.Body, d)
+	if err != nil {
+		return n, nil, err
+	}
+	n.ID, n.Body, n.State, n.CreatedAt, n.CreatedBy = d.NewID(), body, notifier.NoticeDraft, d.Now.UTC(), by.Name
+	return n, warnings, n.Check()
+}
+
+// noticeBody makes a body what is kept. Braces are warned of elsewhere: in a
+// notice they may name a column.
+func noticeBody(body string, d notifier.Desk) (string, []string, error) {
+	body, all, err := notifier.ResolveTimes(strings.ReplaceAll(body, "\r\n", "\n"), d.Now, d.Zone)
+	var warnings []string
+	for _, w := range all {
+		if !strings.HasPrefix(w, "{{") {
+			warnings = append(warnings, w)
+		}
+	}
+	return body, warnings, err
+}
+
+// change changes a draft.
+func (c noticeRoom) change(ctx context.Context, q *request) (reply, error) {
+	var in struct {
+		Title      *string `json:"title"`
+		Template   *string `json:"template"`
+		Subject    *string `json:"subject"`
+		Body       *string `json:"body"`
+		IncidentID *string `json:"incident_id"`
+		Approvals  *int    `json:"approvals"`
+	}
+	nulls, err := q.decode(&in, false)
+	if err != nil {
+		return reply{}, err
+	}
+	none := ""
+	for _, name := range nulls {
+		switch name {
+		case "subject":
+			in.Subject = &none
+		case "body":
+			in.Body = &none
+		case "incident_id":
+			in.IncidentID = &none
+		default:
+			return reply{}, notifier.Invalidf(name, "cannot be null")
+		}
+	}
+	id, warnings := q.PathValue("id"), []string(nil)
+	if in.Body != nil {
+		var body string
+		if body, warnings, err = noticeBody(*in.Body, c.desk()); err != nil {
+			return reply{}, err
+		}
+		in.Body = &body
+	}
+	change := notifier.NoticeChange{Title: in.Title, Template: in.Template, Subject: in.Subject, Body: in.Body, IncidentID: in.IncidentID, Approvals: in.Approvals}
+	var n notifier.Notice
+	if change != (notifier.NoticeChange{}) {
+		n, err = c.store.ChangeNotice(ctx, id, change)
+	} else {
+		n, err = c.store.Notice(ctx, id)
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	return c.shown(ctx, http.StatusOK, n, warnings)
+}
+
+func (c noticeRoom) remove(ctx context.Context, q *request) (reply, error) {
+	return reply{status: http.StatusNoContent}, c.store.DeleteNotice(ctx, q.PathValue("id"))
+}
