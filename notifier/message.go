@@ -42,6 +42,16 @@ type Letter struct {
 	ListUnsubscribe string
 
 	Blanks []Blank
+
+	// Attachments go with a mail, in their order; other channels have none.
+	Attachments []Attachment
+}
+
+// Attachment is a file that goes with a mail.
+type Attachment struct {
+	Name string // of the file, in any script, without a folder; shown to the reader
+	Type string // MIME type, as "text/csv; charset=utf-8"
+	Data []byte
 }
 
 // Blank is a place in a Letter that is filled in per reader. Every value is

@@ -35,7 +35,7 @@ type catalogue struct {
 }
 
 // foreign are the places for what people or machines named, in whatever script.
-var foreign = []string{"{title}", "{brand}", "{address}", "{old}", "{new}", "{field}", "{host}", "{city}"}
+var foreign = []string{"{title}", "{brand}", "{address}", "{old}", "{new}", "{field}", "{host}", "{city}", "{account}", "{file}"}
 
 var place = regexp.MustCompile(`\{([a-z]+)\}`)
 

@@ -174,6 +174,21 @@ func madeKeys() []string {
 	for _, v := range views() {
 		out = append(out, "subject."+v.name)
 	}
+	for _, v := range noticeViews() {
+		out = append(out, "subject."+v.name)
+		if v.name != notifier.BlankNotice {
+			out = append(out, "notice."+v.name+".state")
+		}
+		switch {
+		case v.counts:
+			out = append(out, "notice."+v.name+".lead.one", "notice."+v.name+".lead.other")
+		case v.name != notifier.BlankNotice:
+			out = append(out, "notice."+v.name+".lead")
+		}
+	}
+	for _, c := range wordedColumns() {
+		out = append(out, "notice.column."+c)
+	}
 	for _, k := range notifier.Kinds {
 		for _, s := range notifier.Statuses(k) {
 			out = append(out, "status."+string(s))

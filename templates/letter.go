@@ -27,6 +27,10 @@ func fingerprint(story notifier.Story) string {
 	for _, p := range story.Previous {
 		fmt.Fprintln(h, p.Number, p.ID)
 	}
+	if e.Type == notifier.NoticeSent {
+		n := story.Notice
+		fmt.Fprintf(h, "%q", []string{n.ID, n.Title, n.Template, n.Subject, n.Body, n.IncidentID})
+	}
 	if err := json.NewEncoder(h).Encode([]any{story.Incident, story.Components}); err != nil {
 		fmt.Fprintln(h, err, story.Incident.UpdatedAt) // not with these types
 	}

@@ -51,6 +51,9 @@ type Mail struct {
 
 	Endpoint MailEndpoint // what the mail is about, where that is an endpoint
 
+	Notice MailNotice // what a notice says
+	Why    string     // a notice: why it comes to somebody who need not follow the page
+
 	Dark template.CSS // the style sheet of dark mode and narrow screens
 
 	colours map[string]template.CSS

@@ -44,11 +44,20 @@ type textWriter struct {
 	close  bool            // the paragraph before was a head
 	fresh  bool            // nothing stands yet within the innermost prefix
 	lists  []int           // number of the next item, outermost first; -1 for bullets
+
+	// Where the document is one that values are put into: put takes a text with
+	// the marks in it, address fills in that of a link.
+	put     func(string)
+	address func(string) string
 }
 
 func (w *textWriter) walk(n *html.Node) {
 	switch n.Type {
 	case html.TextNode:
+		if w.put != nil {
+			w.put(n.Data)
+			return
+		}
 		w.text(n.Data)
 		return
 	case html.ElementNode:
@@ -210,6 +219,9 @@ func (w *textWriter) link(n *html.Node) {
 	w.children(n)
 	label := strings.TrimSpace(w.line.String()[start:])
 	href := attribute(n, "href")
+	if w.address != nil {
+		href = w.address(href)
+	}
 	address := strings.TrimPrefix(href, "mailto:")
 	switch {
 	case class(n, "bare") || href == "" || label == href || label == address:

@@ -31,6 +31,7 @@ type Renderer struct {
 	stories lru[int64, tale]
 	letters lru[letterKey, *notifier.Letter]
 	readers lru[[2]string, Times]
+	notices lru[noticeKey, *notice]
 }
 
 // tale is a story as it was a moment ago.
@@ -63,12 +64,14 @@ func (s *Set) Renderer() *Renderer {
 		stories: lru[int64, tale]{max: keptStories},
 		letters: lru[letterKey, *notifier.Letter]{max: keptLetters},
 		readers: lru[[2]string, Times]{max: keptReaders},
+		notices: lru[noticeKey, *notice]{max: keptLetters},
 	}
 }
 
 // Render makes the message of d. Errors: notifier.ErrNotStarted when ctx ended;
 // a temporary *notifier.SendError at stage render when the story could not be
-// read just now; a *notifier.NotBeforeError where a phone is to be quiet;
+// read just now, and a permanent one where a notice's recipient has not what
+// its text needs; a *notifier.NotBeforeError where a phone is to be quiet;
 // otherwise a fault of a view or of the event, which a later try would meet again.
 func (r *Renderer) Render(ctx context.Context, d notifier.Delivery) (*notifier.Message, error) {
 	m, err := r.render(ctx, d)
@@ -97,7 +100,11 @@ func (r *Renderer) render(ctx context.Context, d notifier.Delivery) (*notifier.M
 			return nil, err
 		}
 	}
-	l, err := r.letter(ctx, t, d)
+	find := r.letter
+	if t.story.Event.Type == notifier.NoticeSent {
+		find = r.noticeLetter
+	}
+	l, err := find(ctx, t, d)
 	if err != nil {
 		return nil, err
 	}

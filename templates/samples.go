@@ -127,6 +127,9 @@ func samplePost() notifier.Incident {
 
 // RenderSample renders a mail's view for a sample event; link tokens are left as marks.
 func (s *Set) RenderSample(name, language, zone string) (*notifier.Letter, error) {
+	if _, ok := noticeNamed(name); ok {
+		return s.sampleLetter(name, s.Times(language, zone))
+	}
 	v := viewNamed(name)
 	if v.name == "" {
 		return nil, notifier.Invalidf("view", "%q is not one of %s", name, strings.Join(s.Views(), ", "))
@@ -148,6 +151,11 @@ func (s *Set) tryMails() error {
 				return err
 			}
 			if err := s.checkLink(v, l); err != nil {
+				return err
+			}
+		}
+		for _, name := range notifier.NoticeTemplates {
+			if _, err := s.sampleLetter(name, Times{cat: cat, zone: s.zone}); err != nil {
 				return err
 			}
 		}

@@ -43,13 +43,15 @@ type Links interface {
 type Options struct {
 	Overrides fs.FS // files that take the place of embedded ones of the same name; nil for none
 	Brand     Brand
-	Zone      *time.Location   // the service's; nil is UTC
-	Language  string           // the service's; "" is en
-	BaseURL   string           // of the public pages, http or https; required
-	Stories   Stories          // for Renderer
-	Links     Links            // for Renderer
-	Phones    Phones           // for Renderer, of messages to phones; nil: there are none
-	Now       func() time.Time // the service's clock; required
+	Zone      *time.Location // the service's; nil is UTC
+	Language  string         // the service's; "" is en
+	BaseURL   string         // of the public pages, http or https; required
+	Stories   Stories        // for Renderer
+	// Recipients of notices, for Renderer; nil: there are no notices.
+	Recipients Recipients
+	Links      Links            // for Renderer
+	Phones     Phones           // for Renderer, of messages to phones; nil: there are none
+	Now        func() time.Time // the service's clock; required
 }
 
 // Set is every view, read, styled and tried out.
@@ -62,16 +64,18 @@ type Set struct {
 	root      string // path of base
 	zone      *time.Location
 	stories   Stories
+	people    Recipients
 	links     Links
 	phones    Phones
 	now       func() time.Time
 
-	markdown *markdown
-	dark     string            // the part of the mails' style sheet that only media queries can say
-	styles   map[string]string // of the elements of a body in a mail
-	colours  map[string]template.CSS
-	mails    map[string]*template.Template // by file
-	pages    *Pages
+	markdown    *markdown
+	dark        string            // the part of the mails' style sheet that only media queries can say
+	noticeStyle string            // and that of notices
+	styles      map[string]string // of the elements of a body in a mail
+	colours     map[string]template.CSS
+	mails       map[string]*template.Template // by file
+	pages       *Pages
 }
 
 // New reads, styles and tries out every view, so that a broken override stops
@@ -89,7 +93,7 @@ func New(o Options) (*Set, error) {
 	}
 	s := &Set{
 		brand: o.Brand, base: strings.TrimRight(base.String(), "/"), root: strings.TrimRight(base.Path, "/"),
-		zone: o.Zone, stories: o.Stories, links: o.Links, phones: o.Phones, now: o.Now, markdown: newMarkdown(),
+		zone: o.Zone, stories: o.Stories, people: o.Recipients, links: o.Links, phones: o.Phones, now: o.Now, markdown: newMarkdown(),
 	}
 	if s.logo, err = logoSource(o.Brand.Logo); err != nil {
 		return nil, err
@@ -146,15 +150,15 @@ var policyHost = regexp.MustCompile(`^[A-Za-z0-9.-]+(:[0-9]+)?$`)
 
 // loadMails reads the mail views, with their styles written into them if styled is set.
 func (s *Set) loadMails(colour accent, styled bool) error {
-	var sheet [2]string
-	for i, name := range []string{"mail/style.css", "mail/dark.css"} {
+	var sheet [3]string
+	for i, name := range []string{"mail/style.css", "mail/dark.css", "mail/notice.css"} {
 		css, err := s.files.read(name)
 		if err != nil {
 			return err
 		}
 		sheet[i] = colour.fill(comments.ReplaceAllString(css, ""))
 	}
-	s.dark = strings.TrimSpace(sheet[1])
+	s.dark, s.noticeStyle = strings.TrimSpace(sheet[1]), strings.TrimSpace(sheet[2])
 	if err := s.readStyles(sheet[0]); err != nil {
 		return err
 	}
@@ -174,18 +178,15 @@ func (s *Set) loadMails(colour accent, styled bool) error {
 		}
 	}
 	s.mails = map[string]*template.Template{}
-	for _, v := range views() {
-		if s.mails[v.file] != nil {
-			continue
-		}
+	for _, file := range mailFiles() {
 		own, err := shared.Clone()
 		if err != nil {
 			return trouble(err)
 		}
-		if _, err := s.parse(own, v.file, "content", dress(v.file)); err != nil {
+		if _, err := s.parse(own, file, "content", dress(file)); err != nil {
 			return err
 		}
-		s.mails[v.file] = own
+		s.mails[file] = own
 	}
 	return nil
 }

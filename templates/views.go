@@ -1,6 +1,10 @@
 package templates
 
-import "allclear/notifier"
+import (
+	"slices"
+
+	"allclear/notifier"
+)
 
 // view is one sort of mail. Several may share a file.
 type view struct {
@@ -32,6 +36,17 @@ func views() []view {
 		{"endpoint-disabled", "mail/endpoint-disabled.html", notifier.EndpointDisabled},
 		{"test", "mail/test.html", ""},
 	}
+}
+
+// mailFiles lists the files of all mails, each once.
+func mailFiles() []string {
+	out := []string{noticeFile}
+	for _, v := range views() {
+		if !slices.Contains(out, v.file) {
+			out = append(out, v.file)
+		}
+	}
+	return out
 }
 
 // The names of the pages, for Pages.Page.
@@ -87,6 +102,7 @@ func (s *Set) Views() []string {
 	for _, v := range views() {
 		out = append(out, v.name)
 	}
+	out = append(out, notifier.NoticeTemplates...)
 	for _, p := range pageNames() {
 		out = append(out, "page/"+p)
 	}
