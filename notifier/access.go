@@ -47,8 +47,9 @@ type Token struct {
 
 // Actor is who is doing something, for the audit.
 type Actor struct {
-	Name string // "local:USER", "token:NAME"
-	Role Role
+	Name    string // "local:USER", "token:NAME", "staff:NAME"
+	Role    Role
+	Network string // where they are, truncated to a /24 or /64; "" where that is not known
 }
 
 type actorKey struct{}

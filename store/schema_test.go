@@ -25,6 +25,8 @@ func sample(t *testing.T, dialect string) []string {
 	if dialect == "sqlite" { // where a text in a column of bytes stays a text
 		out = append(out, `UPDATE endpoints SET secret = CAST(secret AS blob), old_secret = CAST(old_secret AS blob), token_hash = CAST(token_hash AS blob)`,
 			`UPDATE tokens SET hash = CAST(hash AS blob)`,
+			`UPDATE staff SET secret = CAST(secret AS blob), link_hash = CAST(link_hash AS blob)`, `UPDATE staff_codes SET hash = CAST(hash AS blob)`,
+			`UPDATE sessions SET hash = CAST(hash AS blob)`,
 			`UPDATE answers SET key_hash = CAST(key_hash AS blob), body_hash = CAST(body_hash AS blob), answer = CAST(answer AS blob)`)
 	}
 	return out
@@ -183,6 +185,14 @@ func TestImpossibleRowsAreRefused(t *testing.T) {
 		`INSERT INTO pauses (scope, key, "by", since) VALUES ('lane', '', 'me', 1)`,
 		`INSERT INTO pauses (scope, key, "by", since) VALUES ('mood', 'x', 'me', 1)`,
 		`UPDATE tokens SET role = 'emperor'`,
+		`UPDATE staff SET role = 'emperor' WHERE id = 'stf1'`,
+		`UPDATE staff SET name = 'ann' WHERE id = 'stf2'`,
+		`UPDATE staff SET password = '' WHERE id = 'stf1'`,
+		`UPDATE staff SET secret = NULL WHERE id = 'stf1'`,
+		`UPDATE staff SET ready_at = 1 WHERE id = 'stf2'`,
+		`UPDATE staff SET link_until = 0 WHERE id = 'stf2'`,
+		`UPDATE sessions SET staff = 'none'`,
+		`UPDATE sign_ins SET scope = 'planet'`,
 		`UPDATE tokens SET name = ''`,
 		`INSERT INTO tokens (id, name, role, hash, created_at) SELECT 'tok2', 'other', role, hash, created_at FROM tokens`,
 		`INSERT INTO tokens (id, name, role, hash, created_at) SELECT 'tok2', name, role, body_hash, 1 FROM tokens, answers`,

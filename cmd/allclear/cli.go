@@ -42,6 +42,7 @@ type commandLine struct {
 	Templates   templatesCmd   `cmd:"" help:"The texts of mails and pages, and your own in their place."`
 	DKIM        dkimCmd        `cmd:"" name:"dkim" help:"Keys that sign mail, and the DNS records they need."`
 	Token       tokenCmd       `cmd:"" help:"Tokens for programs that use the API."`
+	Staff       staffCmd       `cmd:"" help:"The people who use the console."`
 	Webhook     webhookCmd     `cmd:"" help:"Where webhooks may be posted to."`
 	SMS         smsCmd         `cmd:"" name:"sms" help:"What text messages take, and what their gateway is to call."`
 	SendTest    sendTestCmd    `cmd:"" help:"Send one real message through the relay and show the whole conversation."`

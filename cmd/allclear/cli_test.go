@@ -176,6 +176,31 @@ func TestATokenIsPrintedAloneAndOnce(t *testing.T) {
 	}
 }
 
+func TestAPersonOfTheStaffGetsALinkThatIsPrintedAlone(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		d := newDesktop(t, dsn)
+		link := d.ok("staff", "add", "ann", "--role", "admin")
+		if !regexp.MustCompile(`^http://127\.0\.0\.1:8080/console/set-up/[A-Za-z0-9_-]{43}\n$`).MatchString(link) {
+			t.Errorf("printed %q", link)
+		}
+		d.refused("already", "staff", "add", "ann", "--role", "admin")
+		d.refused("a-z", "staff", "add", "Ann B", "--role", "admin")
+		d.refused("is not one of viewer", "staff", "add", "kari", "--role", "king")
+		if again := d.ok("staff", "reset", "ann", "--base-url", "https://status.example.com"); again == link || !strings.HasPrefix(again, "https://status.example.com/console/set-up/") {
+			t.Errorf("printed %q", again)
+		}
+		if list := d.ok("staff", "list"); !strings.Contains(list, "ann   admin  has a link until") || strings.Contains(list, "/set-up/") {
+			t.Errorf("list:\n%s", list)
+		}
+		d.ok("staff", "remove", "ann")
+		d.refused("no member of staff", "staff", "remove", "ann")
+		d.refused("no member of staff", "staff", "reset", "ann")
+		if list := d.ok("staff", "list"); !strings.Contains(list, "nobody") {
+			t.Errorf("list:\n%s", list)
+		}
+	})
+}
+
 func TestAFileOfSubscribersComesInExceptForItsWrongLines(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		d := newDesktop(t, dsn)

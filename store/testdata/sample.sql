@@ -62,6 +62,12 @@ INSERT INTO recipient_rows (audience, place, line, fields) VALUES (1, 1, 1, '[{"
 INSERT INTO rejects (audience, place, line, reason, text) VALUES (1, 1, 3, 'no address', ',,');
 INSERT INTO audience_shares (audience, kind, name, place, count) VALUES (1, 'column', 'subject', 1, 1);
 INSERT INTO held_updates (id, incident_id, notice_id, moment, saying, created_at, created_by) VALUES ('upd3', 'inc1', 'not1', 'tried', '{}', 1795447210000001, 'staff:ann');
+INSERT INTO staff (id, name, role, password, secret, step, link_hash, link_until, created_at, ready_at, signed_in_at) VALUES
+    ('stf1', 'ann', 'admin', '$argon2id$v=19$m=1,t=1,p=1$c2FsdHNhbHQ$aGFzaA', '1', 59848240, NULL, 0, 1795447000000000, 1795447100000000, 1795447200000000),
+    ('stf2', 'kari', 'viewer', '', NULL, 0, '2', 1795533600000000, 1795447200000000, 0, 0);
+INSERT INTO staff_codes (staff, hash) VALUES ('stf1', '3');
+INSERT INTO sessions (id, hash, staff, created_at, seen_at, network, agent) VALUES ('ses1', '4', 'stf1', 1795447200000000, 1795447260000000, '192.0.2.0/24', 'Mozilla/5.0');
+INSERT INTO sign_ins (scope, key, whole_at) VALUES ('network', '192.0.2.0/24', 1795447260000000);
 UPDATE counters SET value = 4 WHERE name = 'event';
 UPDATE counters SET value = 1 WHERE name = 'audience';
 UPDATE counters SET value = 6 WHERE name = 'subscriber';
