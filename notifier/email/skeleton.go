@@ -134,10 +134,18 @@ func (c *Compositor) build(l *notifier.Letter) (*skeleton, error) {
 	if err != nil {
 		return nil, err
 	}
+	outer, files, err := attach(l, mime)
+	if err != nil {
+		return nil, err
+	}
 	w := &skeletonWriter{marks: marksOf(l)}
-	c.writeHeader(w, l, mime)
+	c.writeHeader(w, l, outer)
 	w.text("\r\n")
-	w.body(mime)
+	if files != nil {
+		w.mixed(files, mime)
+	} else {
+		w.body(mime)
+	}
 	sk, err := w.finish()
 	if err != nil {
 		return nil, err
