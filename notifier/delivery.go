@@ -124,6 +124,7 @@ type Told struct {
 	Delivery
 	Type       EventType
 	IncidentID string // "" for what was no announcement
+	NoticeID   string // "" for what was no notice
 	Title      string
 }
 

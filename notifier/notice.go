@@ -191,6 +191,12 @@ func (n *Notice) MayApprove(by string) error {
 	return nil
 }
 
+// Enough says whether it may be sent, where it needs so many approvals: as many
+// others agreed, or an admin gave a reason to do without.
+func (n *Notice) Enough(needs int) bool {
+	return len(n.Approved) >= needs || slices.ContainsFunc(n.Approved, func(a Approval) bool { return a.Reason != "" })
+}
+
 // NoticeChange is what staff change of a draft. Nil keeps.
 type NoticeChange struct {
 	Title, Template, Subject, Body, IncidentID *string

@@ -141,6 +141,16 @@ func (s *Store) Told(ctx context.Context, n subscribers.Number, limit int) ([]no
 			return nil, translate(err)
 		}
 	}
+	keys, err := s.noticeKeysOf(db, n)
+	if err != nil {
+		return nil, translate(err)
+	}
+	if len(keys) > 0 {
+		in, arg := s.among(`d.id`, keys)
+		if all, err = readDeliveries(all, db.Raw(`SELECT `+deliveryColumnsOf("d")+` FROM deliveries AS d WHERE `+in+` ORDER BY d.id + 0 DESC LIMIT ?`, arg, limit)); err != nil {
+			return nil, translate(err)
+		}
+	}
 	slices.SortFunc(all, func(a, b notifier.Delivery) int { return cmp.Compare(b.ID, a.ID) })
 	all = all[:min(limit, len(all))]
 	if err := s.addTimes(db, all); err != nil {
@@ -154,11 +164,12 @@ func (s *Store) Told(ctx context.Context, n subscribers.Number, limit int) ([]no
 		Number     int64
 		Type       notifier.EventType
 		IncidentID string
+		NoticeID   string
 		Title      string
 	}
 	if len(numbers) > 0 {
-		if err := db.Raw(`SELECT e.number, e.type, coalesce(e.incident_id, '') AS incident_id, coalesce(i.title, '') AS title
-			FROM events AS e LEFT JOIN incidents AS i ON i.id = e.incident_id WHERE e.number IN ?`, numbers).Scan(&events).Error; err != nil {
+		if err := db.Raw(`SELECT e.number, e.type, coalesce(e.incident_id, '') AS incident_id, e.notice_id, coalesce(i.title, n.title, '') AS title
+			FROM events AS e LEFT JOIN incidents AS i ON i.id = e.incident_id LEFT JOIN notices AS n ON n.id = e.notice_id WHERE e.number IN ?`, numbers).Scan(&events).Error; err != nil {
 			return nil, translate(fmt.Errorf("read what was told: %w", err))
 		}
 	}
@@ -171,7 +182,7 @@ func (s *Store) Told(ctx context.Context, n subscribers.Number, limit int) ([]no
 		out[i].Delivery = d
 		if at, ok := place[d.ID.Event()]; ok {
 			e := events[at]
-			out[i].Type, out[i].IncidentID, out[i].Title = e.Type, e.IncidentID, e.Title
+			out[i].Type, out[i].IncidentID, out[i].NoticeID, out[i].Title = e.Type, e.IncidentID, e.NoticeID, e.Title
 		}
 	}
 	return out, nil

@@ -13,8 +13,9 @@ import (
 )
 
 // notWithdrawn is a condition on deliveries: nothing of an event that was
-// withdrawn may start any more, however many of its deliveries are still open.
-const notWithdrawn = ` AND event_number NOT IN (SELECT number FROM events WHERE withdrawn)`
+// withdrawn, or stopped until it is resumed, may start, however many of its
+// deliveries are still open.
+const notWithdrawn = ` AND event_number NOT IN (SELECT number FROM events WHERE withdrawn OR stopped)`
 
 // cancel takes back everything that an incident still has to say, because it
 // was withdrawn without a word. That takes as long as marking its events: those

@@ -87,16 +87,16 @@ type span struct {
 	args  []any
 }
 
-// leaps is how many withdrawn events a claim leaps over at most.
+// leaps is how many withdrawn or stopped events a claim leaps over at most.
 const leaps = 20
 
 // dueSpans are the stretches of what is due without the messages of events that
-// were withdrawn, which lie there together until they are cancelled, and would
-// be a million rows to walk past for every claim. What is due at another time,
+// were withdrawn or stopped, which lie there together until they are cancelled
+// or resumed, and would be a million rows to walk past for every claim. What is due at another time,
 // because it was tried before, is passed over by notWithdrawn.
 func (s *Store) dueSpans(ctx context.Context, now time.Time) ([]span, error) {
 	var withdrawn []struct{ Number, AcceptedAt int64 }
-	if err := s.conn(ctx).Raw(`SELECT number, accepted_at FROM events AS e WHERE withdrawn
+	if err := s.conn(ctx).Raw(`SELECT number, accepted_at FROM events AS e WHERE (withdrawn OR stopped)
 		AND EXISTS (SELECT 1 FROM event_counts AS c WHERE c.event_number = e.number AND c.unsettled > 0) ORDER BY accepted_at, number LIMIT ?`, leaps).
 		Scan(&withdrawn).Error; err != nil {
 		return nil, fmt.Errorf("look for withdrawn events: %w", translate(err))

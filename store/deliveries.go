@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -85,19 +86,35 @@ func (p *deliveryPage) find(from, order string, args ...any) (err error) {
 func (p *deliveryPage) byKey() error { return p.find(`deliveries AS d WHERE true`, `d.id`) }
 
 // byAddress makes the keys of the address's deliveries, in every event that it
-// could have one in.
+// could have one in: as a subscriber's, and as a recipient's of notices.
 func (p *deliveryPage) byAddress() error {
 	var readers []int64
 	if err := p.db.Raw(`SELECT number FROM subscribers WHERE address = ? ORDER BY number`, p.q.Address).Scan(&readers).Error; err != nil {
 		return fmt.Errorf("find a reader: %w", err)
 	}
-	if len(readers) == 0 {
-		return nil
+	if len(readers) > 0 {
+		// Not "ORDER BY d.id", for which PostgreSQL, where there are many events,
+		// would walk along everybody's deliveries.
+		if err := p.find(`subscribers AS r JOIN events AS e ON e.reader IN (0, r.number) JOIN deliveries AS d ON d.id = e.number * 4294967296 + r.number
+			WHERE r.number IN ?`, `d.id + 0`, readers); err != nil {
+			return err
+		}
 	}
-	// Not "ORDER BY d.id", for which PostgreSQL, where there are many events,
-	// would walk along everybody's deliveries.
-	return p.find(`subscribers AS r JOIN events AS e ON e.reader IN (0, r.number) JOIN deliveries AS d ON d.id = e.number * 4294967296 + r.number
-		WHERE r.number IN ?`, `d.id + 0`, readers)
+	addresses, err := p.store.knownAs(p.db, p.q.Address)
+	if err != nil {
+		return err
+	}
+	keys, err := p.store.noticeKeys(p.db, notifier.Channels, addresses)
+	if err != nil || len(keys) == 0 {
+		return err
+	}
+	asSubscriber := p.out
+	p.out = nil
+	in, arg := p.store.among(`d.id`, keys)
+	err = p.find(`deliveries AS d WHERE `+in, `d.id + 0`, arg)
+	p.out = append(p.out, asSubscriber...)
+	slices.SortFunc(p.out, func(a, b notifier.Delivery) int { return cmp.Compare(a.ID, b.ID) })
+	return err
 }
 
 // byState looks only into events whose accounts have the state, so that a rare

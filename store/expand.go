@@ -44,7 +44,13 @@ type expandable struct {
 	Reader     int64
 	AcceptedAt int64
 	Progress   int64
+	NoticeID   string
+	Released   int64 // of a notice's event: the last reader whose delivery may be made
 }
+
+// expands is the condition on events that there is something to expand: of a
+// notice's, what was released.
+const expands = `expanded_at = 0 AND NOT stopped AND (notice_id = '' OR progress < released)`
 
 // earlier is an event of the same incident before the expanded one.
 type earlier struct {
@@ -75,7 +81,7 @@ func (s *Store) ExpandSlice(ctx context.Context, max int) (notifier.Slice, error
 func (s *Store) expandSome(ctx context.Context, max int) (notifier.Slice, error) {
 	idle := notifier.Slice{Idle: true}
 	var some int
-	if err := s.conn(ctx).Raw(`SELECT count(*) FROM (SELECT 1 FROM events WHERE expanded_at = 0 LIMIT 1) AS one`).Scan(&some).Error; err != nil {
+	if err := s.conn(ctx).Raw(`SELECT count(*) FROM (SELECT 1 FROM events WHERE ` + expands + ` LIMIT 1) AS one`).Scan(&some).Error; err != nil {
 		return idle, fmt.Errorf("look for events: %w", translate(err))
 	}
 	if some == 0 {
@@ -123,12 +129,12 @@ func (s *Store) lockFanout(tx *gorm.DB, shared bool) error {
 // choose takes the next event. One that another process is expanding counts as
 // unexpanded for those that follow it in its incident.
 func (x *expansion) choose() (bool, error) {
-	row := x.tx.Raw(`SELECT number, type, lane, kind, severity, components, incident_id, reader, accepted_at, progress FROM events AS e
-		WHERE expanded_at = 0 AND NOT EXISTS (SELECT 1 FROM events AS p
+	row := x.tx.Raw(`SELECT number, type, lane, kind, severity, components, incident_id, reader, accepted_at, progress, notice_id, released FROM events AS e
+		WHERE ` + expands + ` AND NOT EXISTS (SELECT 1 FROM events AS p
 			WHERE p.incident_id = e.incident_id AND p.number < e.number AND p.expanded_at = 0)
 		ORDER BY lane, number LIMIT 1` + x.store.skipLocked()).Row()
 	e := &x.event
-	err := row.Scan(&e.Number, &e.Type, &e.Lane, &e.Kind, &e.Severity, &e.Components, &e.IncidentID, &e.Reader, &e.AcceptedAt, &e.Progress)
+	err := row.Scan(&e.Number, &e.Type, &e.Lane, &e.Kind, &e.Severity, &e.Components, &e.IncidentID, &e.Reader, &e.AcceptedAt, &e.Progress, &e.NoticeID, &e.Released)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -139,18 +145,12 @@ func (x *expansion) choose() (bool, error) {
 }
 
 func (x *expansion) expand(max int) (complete bool, err error) {
-	if complete, err = x.slice(max); err != nil {
-		return false, err
+	if x.event.NoticeID != "" {
+		complete, err = x.recipients(max)
+	} else {
+		complete, err = x.subscribers(max)
 	}
-	if x.event.IncidentID.Valid {
-		if err := x.findEarlier(); err != nil {
-			return false, err
-		}
-	}
-	if err := x.insert(); err != nil {
-		return false, err
-	}
-	if err := x.replace(); err != nil {
+	if err != nil {
 		return false, err
 	}
 	done := int64(0)
@@ -167,6 +167,22 @@ func (x *expansion) expand(max int) (complete bool, err error) {
 		return complete, nil
 	}
 	return complete, x.store.notify(x.tx)
+}
+
+// subscribers makes the slice's deliveries to subscribers.
+func (x *expansion) subscribers(max int) (complete bool, err error) {
+	if complete, err = x.slice(max); err != nil {
+		return false, err
+	}
+	if x.event.IncidentID.Valid {
+		if err := x.findEarlier(); err != nil {
+			return false, err
+		}
+	}
+	if err := x.insert(); err != nil {
+		return false, err
+	}
+	return complete, x.replace()
 }
 
 // slice finds where the slice ends: behind max active readers.

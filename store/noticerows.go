@@ -33,6 +33,7 @@ type noticeRow struct {
 	Canary         int64
 	WatchedUntil   int64
 	ReleasedAt     int64
+	Pace           int64
 	CreatedAt      int64 `gorm:"autoCreateTime:false"`
 	CreatedBy      string
 	ChangedBy      string
@@ -51,10 +52,12 @@ type course struct {
 	canary       int64 // how many go first
 	watchedUntil int64 // so long failures of those who go first halt it
 	releasedAt   int64 // when more were released last
+	pace         int64 // how many may wait for their first try at a time
+	released     int64 // how many may be made by now; known where the standing was read
 }
 
 func (r noticeRow) course() (course, error) {
-	c := course{canary: r.Canary, watchedUntil: r.WatchedUntil, releasedAt: r.ReleasedAt, Notice: notifier.Notice{
+	c := course{canary: r.Canary, watchedUntil: r.WatchedUntil, releasedAt: r.ReleasedAt, pace: r.Pace, Notice: notifier.Notice{
 		ID: r.ID, Title: r.Title, Template: r.Template, Subject: r.Subject, Body: r.Body, State: notifier.NoticeState(r.State), Halted: r.Halted,
 		Approvals: r.Approvals, Recipients: r.Recipients, Rows: r.Lines, Rejected: r.Rejected, WithoutAddress: r.WithoutAddress, CaseTwins: r.CaseTwins,
 		Event: r.EventNumber, EventID: r.EventID, CreatedAt: instant(r.CreatedAt), CreatedBy: r.CreatedBy, OrderedAt: instant(r.OrderedAt),
@@ -84,7 +87,7 @@ func (c *course) row() (noticeRow, error) {
 		Approvals: n.Approvals, Recipients: n.Recipients, Lines: n.Rows, Rejected: n.Rejected, WithoutAddress: n.WithoutAddress, CaseTwins: n.CaseTwins,
 		EventNumber: n.Event, EventID: n.EventID, CreatedAt: micros(n.CreatedAt), CreatedBy: n.CreatedBy, OrderedAt: micros(n.OrderedAt),
 		OrderedBy: n.OrderedBy, BegunAt: micros(n.BegunAt), DoneAt: micros(n.DoneAt), CleanedAt: micros(n.CleanedAt),
-		Canary: c.canary, WatchedUntil: c.watchedUntil, ReleasedAt: c.releasedAt,
+		Canary: c.canary, WatchedUntil: c.watchedUntil, ReleasedAt: c.releasedAt, Pace: c.pace,
 	}
 	if n.IncidentID != "" {
 		r.IncidentID = &n.IncidentID

@@ -108,7 +108,7 @@ func (s *Store) Depths(ctx context.Context) ([]notifier.Depth, error) {
 		Line            line `gorm:"embedded"`
 		Unsettled, Held int64
 	}
-	// Oldest is found by the index of due times, in its first entry.
+	// Oldest is found by the index of due times, in the first entry of a span.
 	if err := db.Raw(`SELECT c.channel, e.lane, CAST(sum(c.unsettled) AS bigint) AS unsettled, CAST(sum(c.held) AS bigint) AS held
 		FROM event_counts AS c JOIN events AS e ON e.number = c.event_number
 		WHERE c.unsettled > 0 GROUP BY c.channel, e.lane ORDER BY e.lane, c.channel`).Scan(&open).Error; err != nil {
@@ -125,7 +125,10 @@ func (s *Store) Depths(ctx context.Context) ([]notifier.Depth, error) {
 	for _, f := range flying {
 		sending[f.Line] = f.N
 	}
-	now := s.Now()
+	spans, err := s.dueSpans(ctx, s.Now())
+	if err != nil {
+		return nil, err
+	}
 	out := make([]notifier.Depth, 0, len(open))
 	for _, o := range open {
 		d := notifier.Depth{
@@ -133,13 +136,26 @@ func (s *Store) Depths(ctx context.Context) ([]notifier.Depth, error) {
 			Sending: min(sending[o.Line], o.Unsettled-o.Held), // read a moment later
 		}
 		d.Pending = o.Unsettled - o.Held - d.Sending
-		var oldest int64
-		if err := db.Raw(`SELECT due_at FROM deliveries WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND due_at <= ?
-			ORDER BY due_at LIMIT 1`, o.Line.Channel, o.Line.Lane, micros(now)).Scan(&oldest).Error; err != nil {
-			return nil, fmt.Errorf("find what waits longest: %w", translate(err))
+		if d.Oldest, err = s.oldest(db, d, spans); err != nil {
+			return nil, err
 		}
-		d.Oldest = instant(oldest)
 		out = append(out, d)
 	}
 	return out, nil
+}
+
+// oldest is when what waits longest in a lane was due, beside what is withdrawn
+// or stopped.
+func (s *Store) oldest(db *gorm.DB, d notifier.Depth, spans []span) (time.Time, error) {
+	for _, span := range spans {
+		var found []int64
+		if err := db.Raw(`SELECT due_at FROM deliveries WHERE channel = ? AND lane = ? AND state IN ('pending', 'held') AND `+span.where+notWithdrawn+`
+			ORDER BY due_at, id LIMIT 1`, append([]any{string(d.Channel), int(d.Lane)}, span.args...)...).Scan(&found).Error; err != nil {
+			return time.Time{}, fmt.Errorf("find what waits longest: %w", translate(err))
+		}
+		if len(found) > 0 {
+			return instant(found[0]), nil
+		}
+	}
+	return time.Time{}, nil
 }

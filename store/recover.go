@@ -152,7 +152,7 @@ type recovery struct {
 
 func (r *recovery) run() error {
 	var incidents []string
-	if err := r.tx.Raw(`SELECT DISTINCT e.incident_id FROM events AS e WHERE e.pruned_at = 0 AND e.accepted_at >= ? AND e.reader = 0
+	if err := r.tx.Raw(`SELECT DISTINCT e.incident_id FROM events AS e WHERE e.pruned_at = 0 AND e.accepted_at >= ? AND e.reader = 0 AND e.incident_id IS NOT NULL
 		AND NOT EXISTS (SELECT 1 FROM incidents AS i WHERE i.id = e.incident_id AND i.state = ?
 			AND NOT EXISTS (SELECT 1 FROM events AS t WHERE t.incident_id = i.id AND t.type = ?))`,
 		r.since, string(notifier.Retracted), string(notifier.IncidentRetracted)).Scan(&incidents).Error; err != nil {

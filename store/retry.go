@@ -25,6 +25,13 @@ func (s *Store) RetryFailed(ctx context.Context, eventID string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if e.NoticeID != "" {
+		return s.RetryFailedNotice(ctx, e.NoticeID)
+	}
+	return s.retryFailed(ctx, e)
+}
+
+func (s *Store) retryFailed(ctx context.Context, e notifier.Event) (int, error) {
 	started := 0
 	for reader, more := int64(0), true; more; {
 		var n int
@@ -46,7 +53,7 @@ func (s *Store) RetryFailed(ctx context.Context, eventID string) (int, error) {
 				return fmt.Errorf("retry failed deliveries: %w", err)
 			}
 			if reader == 0 {
-				return s.Audit(ctx, "event.retry_failed", eventID, "")
+				return s.Audit(ctx, "event.retry_failed", e.ID, "")
 			}
 			return nil
 		})
@@ -104,6 +111,7 @@ type retrial struct {
 	*ledger
 	now    int64
 	event  int64
+	notice string  // that the event sends; "" for any other
 	later  []int64 // newer events of the incident
 	target int64   // the newest event that everyone it is for has a delivery of
 	// expires is when target is no longer worth sending.
@@ -119,9 +127,9 @@ func (s *Store) retry(tx *gorm.DB, event int64) (*retrial, error) {
 	r := &retrial{ledger: s.ledger(tx), now: micros(s.Now()), event: event, target: event}
 	var incident sql.NullString
 	var withdrawn bool
-	err := tx.Raw(`SELECT incident_id, expires_at, EXISTS (SELECT 1 FROM incidents AS i WHERE i.id = e.incident_id AND i.state = ?
+	err := tx.Raw(`SELECT incident_id, notice_id, expires_at, EXISTS (SELECT 1 FROM incidents AS i WHERE i.id = e.incident_id AND i.state = ?
 			AND NOT EXISTS (SELECT 1 FROM events AS r WHERE r.incident_id = i.id AND r.type = ?))
-		FROM events AS e WHERE number = ?`, string(notifier.Retracted), string(notifier.IncidentRetracted), event).Row().Scan(&incident, &r.expires, &withdrawn)
+		FROM events AS e WHERE number = ?`, string(notifier.Retracted), string(notifier.IncidentRetracted), event).Row().Scan(&incident, &r.notice, &r.expires, &withdrawn)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, notifier.Refuse(notifier.ErrNotFound, "there is no such event")
 	}
@@ -130,6 +138,9 @@ func (s *Store) retry(tx *gorm.DB, event int64) (*retrial, error) {
 	}
 	if withdrawn { // for good, also when all that was open of it has long been cancelled
 		return nil, notifier.Refuse(notifier.ErrConflict, "this was withdrawn without a word, and reaches nobody any more")
+	}
+	if r.notice != "" {
+		return r, r.reopen()
 	}
 	if !incident.Valid {
 		return r, nil
@@ -219,6 +230,9 @@ func (r *deliveryRow) again(now int64) {
 
 // welcome are the readers of rows who may still be written to.
 func (r *retrial) welcome(rows []*deliveryRow) (map[int64]bool, error) {
+	if r.notice != "" {
+		return r.welcomeRecipients(rows)
+	}
 	readers := make([]int64, len(rows))
 	states := []string{"active"}
 	for i, row := range rows {

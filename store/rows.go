@@ -142,7 +142,6 @@ type eventRow struct {
 	UpdateID   string
 	Reader     int64
 	NoticeID   string
-	Released   int64 // of a notice's event: the last reader whose delivery may be made
 	AcceptedAt int64
 	ExpiresAt  int64
 	ExpandedAt int64

@@ -23,6 +23,7 @@ type doors struct {
 	attempts []attempt
 	trials   map[int64]*trial
 	gone     map[int64]notifier.Channel
+	barred   []int64                        // deliveries of notices to phones that want nothing more
 	closed   map[int64]subscribers.Disabled // endpoints that are disabled
 	stopped  map[int64]bool                 // phones that are barred
 	halted   bool                           // something in flight ended
@@ -59,6 +60,7 @@ func (s *Store) mayClose(ctx context.Context, batch []notifier.Settlement) (map[
 	for _, x := range batch {
 		switch {
 		case x.State == notifier.Sent:
+		case x.ID.ToRecipient() && !x.Gone:
 		case x.Gone:
 			out[x.ID.Reader()] = true
 		case x.Charged:
@@ -84,6 +86,12 @@ func (s *Store) mayClose(ctx context.Context, batch []notifier.Settlement) (map[
 func (d *doors) note(r *deliveryRow, x notifier.Settlement) {
 	channel := notifier.Channel(r.Channel)
 	if channel == notifier.Email {
+		return
+	}
+	if x.ID.ToRecipient() { // nobody's endpoint, and a phone by its number alone
+		if x.Gone && x.State != notifier.Sent && channel == notifier.SMS {
+			d.barred = append(d.barred, r.ID)
+		}
 		return
 	}
 	if x.Gone && x.State != notifier.Sent {
@@ -231,10 +239,27 @@ func (d *doors) close(ctx context.Context, s *Store, tx *gorm.DB) error {
 			return err
 		}
 	}
+	for _, id := range d.barred {
+		if err := s.barRecipient(ctx, tx, id); err != nil {
+			return err
+		}
+	}
 	if !d.halted {
 		return nil
 	}
 	return s.bump(tx, "halts")
+}
+
+// barRecipient bars the phone that a notice's delivery was to.
+func (s *Store) barRecipient(ctx context.Context, tx *gorm.DB, delivery int64) error {
+	var phone string
+	if err := tx.Raw(`SELECT address FROM deliveries WHERE id = ?`, delivery).Scan(&phone).Error; err != nil {
+		return fmt.Errorf("bar a phone: %w", err)
+	}
+	if phone == nobody {
+		return nil
+	}
+	return s.Suppress(ctx, subscribers.Suppression{Channel: notifier.SMS, Address: phone, Reason: subscribers.ReasonStop})
 }
 
 // disable takes an endpoint out of service and tells its contact, once. What was

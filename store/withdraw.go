@@ -44,6 +44,12 @@ func (s *Store) withdraw(_ context.Context, tx *gorm.DB, channel notifier.Channe
 			more = append(more, mails...)
 		}
 		ids = append(ids, more...)
+		// Notices go to those who unsubscribed, but not to who may not be written to.
+		if more, err := s.noticeKeys(tx, []notifier.Channel{channel}, []string{address}); err != nil {
+			return err
+		} else if len(more) > 0 {
+			ids = append(ids, more...)
+		}
 	}
 	l := s.ledger(tx)
 	rows, err := l.lockIDs(ids)

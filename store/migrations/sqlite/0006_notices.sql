@@ -57,6 +57,7 @@ CREATE TABLE notices (
     canary          bigint NOT NULL DEFAULT 0 CHECK (canary >= 0), -- how many go first
     watched_until   bigint NOT NULL DEFAULT 0, -- so long failures of those who go first halt it
     released_at     bigint NOT NULL DEFAULT 0, -- when more were released last
+    pace            bigint NOT NULL DEFAULT 0, -- how many may wait for their first try at a time
     created_at      bigint NOT NULL,
     created_by      text NOT NULL,
     changed_by      text NOT NULL DEFAULT '[]', -- JSON list

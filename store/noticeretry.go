@@ -1,0 +1,95 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+)
+
+// RetryFailedNotice sends a notice again to those for whom it failed, and
+// returns how many they are. Who may not be written to any more is left out. A
+// notice that was cancelled, or whose audience was deleted, is refused.
+func (s *Store) RetryFailedNotice(ctx context.Context, id string) (int, error) {
+	var e notifier.Event
+	err := s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+		c, err := lockNotice(tx, id)
+		if err != nil {
+			return err
+		}
+		if c.Event == 0 {
+			return notifier.Refuse(notifier.ErrConflict, "this notice has not been sent yet")
+		}
+		if e, err = eventByID(tx, c.EventID); err != nil {
+			return err
+		}
+		return tx.Exec(`UPDATE events SET expires_at = ? WHERE number = ? AND NOT withdrawn`, micros(s.Now().Add(notifier.NoticeLife)), c.Event).Error
+	})
+	if err != nil {
+		return 0, err
+	}
+	return s.retryFailed(ctx, e)
+}
+
+// reopen lets a notice that is done be done once more, where something of it is
+// tried again.
+func (r *retrial) reopen() error {
+	c, err := lockNotice(r.tx, r.notice)
+	switch {
+	case err != nil:
+		return err
+	case c.State == notifier.NoticeCancelled:
+		return notifier.Refuse(notifier.ErrConflict, "this notice was cancelled, and reaches nobody any more")
+	case !c.CleanedAt.IsZero():
+		return notifier.Refuse(notifier.ErrConflict, "the audience of this notice was deleted, and with it what each was to be told")
+	case c.State != notifier.NoticeDone:
+		return nil
+	}
+	if err := r.tx.Exec(`UPDATE notices SET state = 'settling', done_at = 0 WHERE id = ?`, r.notice).Error; err != nil {
+		return fmt.Errorf("reopen a notice: %w", err)
+	}
+	return nil
+}
+
+// welcomeRecipients are the recipients of rows who may still be written to.
+func (r *retrial) welcomeRecipients(rows []*deliveryRow) (map[int64]bool, error) {
+	ids := make([]int64, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
+	}
+	from, arg := r.store.each(ids, `SELECT id, channel, address FROM deliveries WHERE id = u.value`, `deliveries AS d ON d.id = u.value`)
+	var found []struct {
+		ID               int64
+		Channel, Address string
+	}
+	if err := r.tx.Raw(`SELECT d.id, d.channel, d.address FROM `+from, arg).Scan(&found).Error; err != nil {
+		return nil, fmt.Errorf("see who may be written to: %w", err)
+	}
+	byChannel := map[string][]string{}
+	for _, f := range found {
+		byChannel[f.Channel] = append(byChannel[f.Channel], f.Address)
+	}
+	barred := map[person]bool{}
+	for channel, addresses := range byChannel {
+		no, err := suppressed(r.tx, notifier.Channel(channel), addresses)
+		if err != nil {
+			return nil, err
+		}
+		gone, err := r.store.gone(r.tx, notifier.Channel(channel), addresses)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range addresses {
+			barred[person{channel, a}] = no[a] || gone[a] || a == nobody
+		}
+	}
+	out := map[int64]bool{}
+	for _, f := range found {
+		if !barred[person{f.Channel, f.Address}] {
+			out[notifier.DeliveryID(f.ID).Reader()] = true
+		}
+	}
+	return out, nil
+}
