@@ -14,12 +14,15 @@ import (
 )
 
 type noticeCmd struct {
-	Create   noticeCreateCmd   `cmd:"" help:"Draft a notice; its id is printed last."`
-	Audience noticeAudienceCmd `cmd:"" help:"Say whom it is for, with each one's own data, by a file."`
-	Rejects  noticeRejectsCmd  `cmd:"" help:"Give back the rows that could not be used."`
-	Status   noticeStatusCmd   `cmd:"" help:"Show how far it is."`
-	List     noticeListCmd     `cmd:"" help:"List notices, newest first."`
-	Delete   noticeDeleteCmd   `cmd:"" help:"Delete a draft."`
+	Create    noticeCreateCmd    `cmd:"" help:"Draft a notice; its id is printed last."`
+	Audience  noticeAudienceCmd  `cmd:"" help:"Say whom it is for, with each one's own data, by a file."`
+	Preview   noticePreviewCmd   `cmd:"" help:"Show what one recipient would get."`
+	Test      noticeTestCmd      `cmd:"" help:"Mail one recipient's copy to yourself."`
+	Preflight noticePreflightCmd `cmd:"" help:"Show whom it would go to, and what to look at before."`
+	Rejects   noticeRejectsCmd   `cmd:"" help:"Give back the rows that could not be used."`
+	Status    noticeStatusCmd    `cmd:"" help:"Show how far it is."`
+	List      noticeListCmd      `cmd:"" help:"List notices, newest first."`
+	Delete    noticeDeleteCmd    `cmd:"" help:"Delete a draft."`
 }
 
 type noticeCreateCmd struct {

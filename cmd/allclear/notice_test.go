@@ -2,11 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf16"
+
+	"allclear/notifier/email/emailtest"
 )
 
 // last is the last line of an output.
@@ -33,6 +36,27 @@ func (d *desktop) status(id string) object {
 		d.t.Fatal(err)
 	}
 	return o
+}
+
+// audience sends a CSV file as whom a notice is for.
+func (s *service) audience(id, file string, want int) object {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPut, s.URL()+"/api/v1/notices/"+id+"/audience", strings.NewReader(file))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+s.token)
+	r.Header.Set("Content-Type", "text/csv")
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var out object
+	if err := json.NewDecoder(res.Body).Decode(&out); err != nil || res.StatusCode != want {
+		s.t.Fatalf("audience: %s, want %d: %v %v", res.Status, want, out, err)
+	}
+	return out
 }
 
 func TestANoticeIsDraftedWithItsAudienceAtTheCommandLine(t *testing.T) {
@@ -116,5 +140,51 @@ func TestFilesOfOtherTeamsAreReadAsTheyAre(t *testing.T) {
 	out, _ := d.tells("notice", "audience", id, keep(t, "d.csv", "email,channel\nhttps://example.com/hook,webhook\n"))
 	if !strings.Contains(out, "1 rejected") {
 		t.Errorf("a webhook was taken: %q", out)
+	}
+}
+
+// restoredFile has what restore-completed needs, for two people.
+const restoredFile = "email,subject,date,folder,language\nann@example.com,Invoice 17,2026-11-20,Inbox,en\nann@example.com,Minutes,2026-11-21 09:30,Work,en\nbo@example.org,Rechnung,2026-11-22,Post,de\n"
+
+func TestAPreviewIsWhatTheRecipientWouldGet(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		d := newDesktop(t, dsn)
+		id := last(d.ok("notice", "create", "--title", "Restore", "--template", "restore-completed", "--subject", "Back: {{subject}}", "--body", keep(t, "b", "It is done."), "--audience", keep(t, "a.csv", restoredFile)))
+		mail := d.ok("notice", "preview", id, "--which", "largest")
+		if !strings.HasPrefix(mail, "To: ann@example.com (2 rows)\nSubject: Back: Invoice 17\n\n") || !strings.Contains(mail, "Minutes") || strings.Contains(mail, "Rechnung") {
+			t.Errorf("previewed\n%s", mail)
+		}
+		if mail := d.ok("notice", "preview", id, "--address", "bo@example.org", "--as", "html"); !strings.Contains(mail, "Rechnung") || !strings.Contains(mail, `lang="de"`) || strings.Contains(mail, "Minutes") {
+			t.Errorf("previewed\n%s", mail)
+		}
+		if sms := d.ok("notice", "preview", id, "--as", "sms"); len(sms) < 10 || strings.Contains(sms, "<") {
+			t.Errorf("previewed %q", sms)
+		}
+		if p := d.ok("notice", "preflight", id); !strings.Contains(p, "2 recipients, 3 rows\nchannels    email 2\n") || !strings.Contains(p, "domains     example.com 1, example.org 1\n") || strings.Contains(p, "warning") {
+			t.Errorf("preflight\n%s", p)
+		}
+		d.refused("is not among its recipients", "notice", "preview", id, "--address", "caro@example.com")
+		bare := last(d.ok("notice", "create", "--title", "Restore", "--template", "restore-completed", "--audience", keep(t, "b.csv", "email,subject\nann@example.com,x\n")))
+		d.refused("recipient 1", "notice", "preview", bare)
+	})
+}
+
+func TestATestOfANoticeGoesThroughTheTrueRelay(t *testing.T) {
+	relay := emailtest.NewServer(t, emailtest.Options{})
+	s := boot(t, programOptions{settings: settingsFor(t, filepath.Join(t.TempDir(), "a.db"), relay.URL(""))})
+	id := s.call("POST", "/notices", object{"title": "Restore", "template": "restore-completed", "body": "It is done."}, 201).text("id")
+	s.audience(id, restoredFile, 202)
+	said := s.call("POST", "/notices/"+id+"/test", object{"to": "staff@example.net", "address": "ann@example.com"}, 200)
+	mails := relay.Messages()
+	if len(mails) != 1 {
+		t.Fatalf("%d mails", len(mails))
+	}
+	l := readLetter(t, mails[0])
+	if l.to != "staff@example.net" || l.subject != said.text("subject") || !strings.HasPrefix(l.subject, "[TEST] ") || !strings.Contains(l.text, "Invoice 17") || strings.Contains(l.text, "Rechnung") {
+		t.Errorf("mailed %q to %s\n%s", l.subject, l.to, l.raw)
+	}
+	p := s.call("GET", "/notices/"+id+"/preflight", nil, 200)
+	if w, _ := p["warnings"].([]any); len(w) != 1 || !strings.Contains(w[0].(string), "unsigned") {
+		t.Errorf("preflight warns of %v", p["warnings"])
 	}
 }

@@ -101,6 +101,39 @@ func cutParameter(query, name string) (rest, value string, err error) {
 	return strings.Join(kept, "&"), value, nil
 }
 
+// mailNow sends a mail past the queue, through the pool that all mail uses.
+type mailNow struct{ sender notifier.Sender }
+
+// testTime is how long a test waits for the relay.
+const testTime = 45 * time.Second
+
+// MailNow is part of api.Mailer.
+func (m mailNow) MailNow(ctx context.Context, to string, l *notifier.Letter) (notifier.Receipt, error) {
+	ctx, done := context.WithTimeout(ctx, testTime)
+	defer done()
+	receipt, err := m.sender.Send(ctx, testOf(to, l), freeFlight{})
+	return receipt, notSent(err)
+}
+
+// testOf is a letter on its way to who asked for it.
+func testOf(to string, l *notifier.Letter) *notifier.Message {
+	test := *l
+	test.Lane = notifier.LaneConfirm
+	return &notifier.Message{Lane: notifier.LaneConfirm, Channel: notifier.Email, To: to, Letter: &test}
+}
+
+// notSent says in plain words why a mail did not leave.
+func notSent(err error) error {
+	var refused *notifier.SendError
+	switch {
+	case errors.As(err, &refused):
+		return notifier.Refuse(notifier.ErrUnavailable, "not sent: %s", refusalWords(refused))
+	case errors.Is(err, notifier.ErrNotStarted), errors.Is(err, context.DeadlineExceeded):
+		return notifier.Refuse(notifier.ErrUnavailable, "not sent: no relay answered in time")
+	}
+	return err
+}
+
 // noticeDesk is what the API's notices need of the program.
 func (p *Program) noticeDesk() (api.NoticeDesk, error) {
 	above, err := p.o.settings.above()
@@ -112,6 +145,29 @@ func (p *Program) noticeDesk() (api.NoticeDesk, error) {
 		return api.NoticeDesk{}, err
 	}
 	return api.NoticeDesk{
-		Audiences: audienceFiles{db: p.db, zone: zone}, Above: above,
+		Audiences: audienceFiles{db: p.db, zone: zone}, Letters: p.set, Mailer: mailNow{p.mailer}, Above: above,
+		Warnings: func(ctx context.Context) []string { return flightWarnings(ctx, p.db, p.mail, p.base) },
 	}, nil
+}
+
+// flightWarnings tells what of the service as a whole is in a notice's way; m
+// is nil where the settings of mail are not known.
+func flightWarnings(ctx context.Context, db *store.Store, m *mailRoom, base string) []string {
+	var out []string
+	if m != nil && len(m.keys) == 0 {
+		out = append(out, "mail goes out unsigned (ALLCLEAR_DKIM is not set), and many providers take it for junk")
+	}
+	if strings.HasPrefix(base, "http://") && !onLoopback(base) {
+		out = append(out, "links begin with http://; set ALLCLEAR_BASE_URL to an https:// address")
+	}
+	pulse, err := db.Pulse(ctx)
+	if err != nil {
+		return append(out, "the queue could not be asked whether it is paused")
+	}
+	for _, x := range pulse.Pauses {
+		if x.Scope != notifier.PauseLane || x.Key == notifier.LaneBulk.String() {
+			out = append(out, "paused: "+pauseWord(x.Scope, x.Key)+", by "+x.By+" since "+stamp(x.Since))
+		}
+	}
+	return out
 }

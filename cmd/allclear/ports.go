@@ -2,6 +2,7 @@ package main
 
 import (
 	"allclear/notifier/api"
+	"allclear/notifier/audience"
 	"allclear/notifier/email"
 	"allclear/notifier/fanout"
 	"allclear/notifier/outbox"
@@ -26,6 +27,10 @@ var (
 	_ fanout.Expander      = (*store.Store)(nil)
 	_ templates.Stories    = (*store.Store)(nil)
 	_ subscribers.Importer = (*store.Store)(nil)
+
+	_ templates.Recipients = (*store.Store)(nil)
+	_ audience.Keeper      = (*store.Store)(nil)
+	_ api.Letters          = (*templates.Set)(nil)
 
 	_ templates.Phones  = links{}
 	_ webhook.Together  = (*store.Store)(nil)

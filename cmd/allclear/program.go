@@ -56,6 +56,7 @@ type Program struct {
 	links    *subscribers.Links
 	secret   []byte
 	pool     *email.Pool
+	mailer   notifier.Sender
 	doors    []*door
 	hooks    *webhook.Sender
 	guard    *webhook.Guard
@@ -207,7 +208,8 @@ func (p *Program) deliver(ctx context.Context) error {
 	if p.pool, err = p.mail.pool(newRelayNews(p.metrics, log, p.db.Now), nil, p.db.Now); err != nil {
 		return err
 	}
-	if err := p.openDoor(ctx, notifier.Email, email.NewSender(compositor, p.pool), p.pool.Capacity()); err != nil {
+	p.mailer = email.NewSender(compositor, p.pool)
+	if err := p.openDoor(ctx, notifier.Email, p.mailer, p.pool.Capacity()); err != nil {
 		return err
 	}
 	if err := p.openHooks(ctx); err != nil {

@@ -168,7 +168,7 @@ func TestABadKeyIsRefused(t *testing.T) {
 	b := newBench(t)
 	for name, key := range map[string]string{"too long": strings.Repeat("k", 256), "a tab inside": "a\tb", "C1 control": "a\u0085b", "broken UTF-8": "a\xffb", "empty": ""} {
 		t.Run(name, func(t *testing.T) {
-			b := &bench{t, b.store, b.server, b.spec, b.log, b.asked}
+			b := b.in(t)
 			b.as(notifier.RolePoster, http.MethodPost, "/incidents", `{"title":"x"}`, "Idempotency-Key", key).problem(422, "Idempotency-Key", "")
 		})
 	}

@@ -29,6 +29,7 @@ type bench struct {
 	spec   *spec
 	log    *logged
 	asked  *sync.Map // operations that were used with success
+	posted *outgoing
 }
 
 // whole is a real store, with what the tests do in the name of other rooms.
@@ -90,7 +91,7 @@ func newBench(t testing.TB) *bench {
 
 func benchOn(t testing.TB, open storetest.Opener) *bench {
 	t.Helper()
-	b := &bench{t: t, store: &failing{whole: open(storetest.Clock(clock))}, log: &logged{}, asked: &sync.Map{}}
+	b := &bench{t: t, store: &failing{whole: open(storetest.Clock(clock))}, log: &logged{}, asked: &sync.Map{}, posted: &outgoing{}}
 	for _, role := range notifier.Roles {
 		token := notifier.Token{ID: "t-" + string(role), Name: string(role) + "-machine", Role: role, CreatedAt: clock()}
 		if err := b.store.CreateToken(context.Background(), token, sha256.Sum256([]byte(secretOf(role)))); err != nil {
@@ -110,6 +111,13 @@ func benchOn(t testing.TB, open storetest.Opener) *bench {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// in is the same bench for a part of its test.
+func (b *bench) in(t *testing.T) *bench {
+	of := *b
+	of.t = t
+	return &of
 }
 
 // willing is an endpoint that takes every test.

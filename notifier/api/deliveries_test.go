@@ -138,9 +138,10 @@ func everyCall(b *bench) {
 	b.as(notifier.RoleSender, http.MethodPost, "/subscribers/"+hook+"/replay", `{"delivery":"`+posted+`"}`).is(http.StatusAccepted) // before others are tried again
 	b.as(notifier.RoleAdmin, http.MethodPost, "/queue/pause", "{}").is(http.StatusOK)
 	b.as(notifier.RoleAdmin, http.MethodPost, "/queue/resume", "{}").is(http.StatusOK)
-	notice := b.as(notifier.RoleSender, http.MethodPost, "/notices", `{"title":"x","template":"blank","body":"y"}`).text("id")
+	notice := b.notice(`{"title":"x","template":"blank","body":"y"}`, "email,x\nbob@example.com,1\n")
 	bodies := map[string]string{
-		"PATCH /notices/{id}": `{"title":"y"}`, "PUT /notices/{id}/audience": "email\nann@example.com\n", "POST /notices/{id}/audience": "email\nbob@example.com\n",
+		"PATCH /notices/{id}": `{"title":"y"}`, "PUT /notices/{id}/audience": "email,x\nbob@example.com,1\n", "POST /notices/{id}/audience": "email,x\nbob@example.com,1\n",
+		"POST /notices/{id}/test": `{"to":"me@example.com","address":"bob@example.com"}`, "POST /notices/{id}/preview": `{"address":"bob@example.com"}`,
 		"PATCH /components/{key}": `{"name":"Web"}`, "PATCH /incidents/{id}": `{"title":"y"}`, "PATCH /incidents/{id}/updates/{uid}": `{"body":"y"}`,
 		"PATCH /subscribers/{id}": `{"language":"de"}`, "DELETE /suppressions": `{"address":"bob@example.com"}`, "POST /subscribers/import": "address\n",
 		"PATCH /subscribers/{id}/limits": `{"rate":2.5,"concurrency":2}`, "POST /subscribers/{id}/recover": `{"since":"2026-11-01T00:00:00Z"}`,

@@ -187,7 +187,7 @@ func TestBadIncidentsAreRefusedByFieldAndNothingIsWritten(t *testing.T) {
 		"after_notice of later":   {`{"title":"x","after_notice":{"id":"n"}}`, 422, "after_notice", "is not a known field"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := &bench{t, b.store, b.server, b.spec, b.log, b.asked}
+			b := b.in(t)
 			b.as(notifier.RolePoster, http.MethodPost, "/incidents", c.body).problem(c.status, c.field, c.says)
 		})
 	}

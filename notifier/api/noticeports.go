@@ -49,10 +49,29 @@ type Audiences interface {
 	LoadAudience(ctx context.Context, notice string, replace bool, in io.Reader, query, contentType string) (notifier.Notice, error)
 }
 
-// NoticeDesk is what notices need beside the store. Audiences is
-// mandatory.
+// Letters writes what the recipients of a notice get.
+type Letters interface {
+	// Notice writes to r on r's channel.
+	Notice(n notifier.Notice, r notifier.Recipient) (*notifier.Letter, error)
+	// CheckNotice says what keeps it from going out to people of whom these
+	// columns are known.
+	CheckNotice(n notifier.Notice, columns []string) []error
+}
+
+// Mailer sends one mail at once, past the queue, and waits for the answer.
+type Mailer interface {
+	MailNow(ctx context.Context, to string, l *notifier.Letter) (notifier.Receipt, error)
+}
+
+// NoticeDesk is what notices need beside the store. All but Above and Warnings
+// are mandatory.
 type NoticeDesk struct {
 	Audiences Audiences
+	Letters   Letters
+	Mailer    Mailer
 	// Above is the size of an audience that one person alone may write to.
 	Above int64
+	// Warnings tells what of the service as a whole may be in a notice's way,
+	// in sentences; nil is nothing.
+	Warnings func(ctx context.Context) []string
 }

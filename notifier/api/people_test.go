@@ -72,7 +72,7 @@ func TestBadSubscribersAreRefusedByField(t *testing.T) {
 		"hour of later days":   {`{"address":"ann@example.com","hour":9}`, "hour", "is not a known field"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := &bench{t, b.store, b.server, b.spec, b.log, b.asked}
+			b := b.in(t)
 			b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", c.body).problem(422, c.field, c.says)
 		})
 	}

@@ -1,0 +1,114 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"allclear/notifier"
+)
+
+// Preflight is what to look at before a notice goes out. Its warnings hold up nothing.
+type Preflight struct {
+	Recipients      int64       `json:"recipients"`
+	Rows            int64       `json:"rows"`
+	Rejected        int64       `json:"rejected"`
+	WithoutAddress  int64       `json:"without_address"`
+	CaseTwins       int64       `json:"case_twins"`
+	Suppressed      int64       `json:"suppressed"`
+	Channels        []Share     `json:"channels"`
+	Languages       []Share     `json:"languages"` // "" is the service's
+	Domains         []Share     `json:"domains"`   // the 20 largest
+	Columns         []ColumnGap `json:"columns"`
+	ApprovalsNeeded int         `json:"approvals_needed"`
+	Estimate        *Estimate   `json:"estimate"`
+	Warnings        []string    `json:"warnings"`
+}
+
+// Share is a part of an audience.
+type Share struct {
+	Name       string `json:"name"`
+	Recipients int64  `json:"recipients"`
+}
+
+// ColumnGap is a column of an audience, and how many have nothing in it.
+type ColumnGap struct {
+	Name    string `json:"name"`
+	Missing int64  `json:"missing"` // recipients who have it not, or empty
+}
+
+// PreflightBook is what of the store a preflight is made from.
+type PreflightBook interface {
+	NoticeBook
+	NoticeFigures
+}
+
+// CheckFlight looks a notice over.
+func CheckFlight(ctx context.Context, book PreflightBook, n notifier.Notice, d NoticeDesk) (Preflight, error) {
+	p := Preflight{
+		Recipients: n.Recipients, Rows: n.Rows, Rejected: n.Rejected, WithoutAddress: n.WithoutAddress, CaseTwins: n.CaseTwins,
+		ApprovalsNeeded: n.Needs(d.Above), Columns: []ColumnGap{}, Warnings: []string{},
+	}
+	split, err := book.AudienceBreakdown(ctx, n.ID)
+	if err != nil {
+		return p, err
+	}
+	p.Suppressed, p.Channels, p.Languages, p.Domains = split.Suppressed, shares(split.Channels), shares(split.Languages), shares(split.Domains)
+	columns, err := book.AudienceColumns(ctx, n.ID)
+	if err != nil {
+		return p, err
+	}
+	var names []string
+	for _, c := range columns {
+		names = append(names, c.Name)
+		p.Columns = append(p.Columns, ColumnGap{c.Name, n.Recipients - c.Filled})
+	}
+	if p.Estimate, err = estimate(ctx, book, n); err != nil {
+		return p, err
+	}
+	p.warn(n, d.Letters.CheckNotice(n, names))
+	if d.Warnings != nil {
+		p.Warnings = append(p.Warnings, d.Warnings(ctx)...)
+	}
+	return p, nil
+}
+
+// warn says in sentences what the figures show.
+func (p *Preflight) warn(n notifier.Notice, template []error) {
+	say := func(holds bool, format string, args ...any) {
+		if holds {
+			p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...))
+		}
+	}
+	say(p.Recipients == 0, "it has no audience yet")
+	for _, err := range template {
+		p.Warnings = append(p.Warnings, err.Error())
+	}
+	say(p.Rejected == 1, "1 row of the file could not be used; rejects.csv has it")
+	say(p.Rejected > 1, "%d rows of the file could not be used; rejects.csv has them", p.Rejected)
+	say(p.WithoutAddress == 1, "1 row names no address: nobody hears of it")
+	say(p.WithoutAddress > 1, "%d rows name no address: nobody hears of them", p.WithoutAddress)
+	say(p.Suppressed == 1, "1 recipient is suppressed and gets nothing")
+	say(p.Suppressed > 1, "%d recipients are suppressed and get nothing", p.Suppressed)
+	say(p.CaseTwins > 0, "%d recipients differ from another by upper and lower case before the @ only: each gets its own mail", p.CaseTwins)
+	missing := p.ApprovalsNeeded - len(n.Approved)
+	say(missing == 1, "it needs the approval of 1 other person")
+	say(missing > 1, "it needs the approval of %d other people", missing)
+}
+
+func shares(in []notifier.Share) []Share {
+	out := make([]Share, len(in))
+	for i, s := range in {
+		out[i] = Share{s.Name, s.Count}
+	}
+	return out
+}
+
+func (c noticeRoom) preflight(ctx context.Context, q *request) (reply, error) {
+	n, err := c.store.Notice(ctx, q.PathValue("id"))
+	if err != nil {
+		return reply{}, err
+	}
+	p, err := CheckFlight(ctx, noticeBook{c.store, c.events}, n, c.tools)
+	return reply{http.StatusOK, p}, err
+}
