@@ -102,7 +102,9 @@ type Delivery struct {
 	// or an earlier one that it replaced unsent (I4).
 	Since int64
 	// Told is the last event of the incident that this reader was sent; 0 for none.
-	Told     int64
+	Told int64
+	// Digest is which of its event's contents a digest tells; else 0.
+	Digest   int
 	Attempts int // tries charged to the recipient so far, the one that was taken among them
 	State    DeliveryState
 	DueAt    time.Time

@@ -44,6 +44,11 @@ const (
 	// what happened to their own data. It belongs to no incident.
 	NoticeSent EventType = "notice.sent"
 
+	// DigestDue brings readers what they missed, on their schedule. It belongs to
+	// no incident; each delivery's Digest says what it tells. The last digest
+	// before somebody is told at once has a Reader.
+	DigestDue EventType = "digest"
+
 	// EndpointTest is what a test posts to an endpoint. No event has it.
 	EndpointTest EventType = "endpoint.test"
 )

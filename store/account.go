@@ -209,6 +209,9 @@ func (s *Store) ResumeSubscribers(ctx context.Context, max int) (int, error) {
 		if err := tx.Exec(`UPDATE subscribers SET state = 'active', paused_until = 0 WHERE number IN ?`, found).Error; err != nil {
 			return fmt.Errorf("resume subscribers: %w", err)
 		}
+		if err := s.beginDigests(tx, found); err != nil {
+			return err
+		}
 		for _, number := range found {
 			if err := s.audit(ctx, tx, "subscriber.change", subscribers.Number(number).String(), "paused to active, its pause is over"); err != nil {
 				return err

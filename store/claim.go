@@ -67,6 +67,9 @@ func (s *Store) Claim(ctx context.Context, c notifier.Claim) ([]notifier.Deliver
 		if err := s.addTimes(tx, out); err != nil {
 			return err
 		}
+		if err := s.addDigests(tx, out); err != nil {
+			return err
+		}
 		if c.Channel != notifier.Email {
 			if err := s.addWishes(tx, out); err != nil {
 				return err

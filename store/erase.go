@@ -76,6 +76,9 @@ func (s *Store) forgetDeliveries(tx *gorm.DB, reader int64) error {
 	if err := tx.Exec(`DELETE FROM attempts WHERE reader = ?`, reader).Error; err != nil {
 		return fmt.Errorf("forget what an endpoint answered: %w", err)
 	}
+	if err := tx.Exec(`DELETE FROM digest_readers WHERE reader = ?`, reader).Error; err != nil {
+		return fmt.Errorf("forget what digests told: %w", err)
+	}
 	if len(ids) == 0 {
 		return nil
 	}

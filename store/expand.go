@@ -314,7 +314,7 @@ var typeBits = map[notifier.EventType]int{
 	notifier.PostPublished: 512,
 }
 
-// wants is subscribers.Filter.Match and subscribers.Cadence.Wants in SQL, about
+// wants is subscribers.Filter.Match and subscribers.Subscriber.AtOnce in SQL, about
 // the subscriber s; a property test holds them equal.
 func (x *expansion) wants() (string, []any, error) {
 	switch {
@@ -329,7 +329,11 @@ func (x *expansion) wants() (string, []any, error) {
 			cadences = append(cadences, string(c))
 		}
 	}
-	sql := `s.cadence IN ? AND (s.kinds = 0 OR s.kinds & ? <> 0) AND (s.types = 0 OR s.types & ? <> 0) AND (s.incident = '' OR s.incident = ?)`
+	atOnce := `s.cadence IN ?`
+	if x.event.Kind == notifier.KindIncident && x.event.Severity == notifier.SeverityCritical {
+		atOnce = `(s.cadence IN ? OR s.critical AND s.cadence IN ('daily', 'weekly', 'monthly'))`
+	}
+	sql := atOnce + ` AND (s.kinds = 0 OR s.kinds & ? <> 0) AND (s.types = 0 OR s.types & ? <> 0) AND (s.incident = '' OR s.incident = ?)`
 	args := []any{cadences, kindBits[x.event.Kind], typeBits[x.event.Type], x.event.IncidentID.String}
 	if x.event.Kind == notifier.KindIncident {
 		sql += ` AND s.severity <= ?`

@@ -42,9 +42,9 @@ func (b *box) addRaw(s subscribers.Subscriber) int64 {
 	}
 	b.exec(`UPDATE counters SET value = value + 1 WHERE name = 'subscriber'`)
 	n := b.number(`SELECT value FROM counters WHERE name = 'subscriber'`)
-	b.exec(`INSERT INTO subscribers (number, channel, address, state, severity, kinds, chooses, cadence, timezone, language, created_at, unsubscribed_at, incident, types)
-		VALUES (%d, '%s', '%s', '%s', %d, %d, %t, '%s', '%s', '%s', 1, %d, '%s', %d)`, n, s.Channel, s.Address, s.State, s.Filter.Severity, kinds,
-		len(s.Filter.Components) > 0, s.Cadence, s.Timezone, s.Language, left, s.Filter.Incident, types)
+	b.exec(`INSERT INTO subscribers (number, channel, address, state, severity, kinds, chooses, cadence, timezone, language, created_at, unsubscribed_at, incident, types, critical)
+		VALUES (%d, '%s', '%s', '%s', %d, %d, %t, '%s', '%s', '%s', 1, %d, '%s', %d, %t)`, n, s.Channel, s.Address, s.State, s.Filter.Severity, kinds,
+		len(s.Filter.Components) > 0, s.Cadence, s.Timezone, s.Language, left, s.Filter.Incident, types, s.Critical)
 	for _, c := range s.Filter.Components {
 		b.exec(`INSERT INTO subscriber_components (subscriber, component_key) VALUES (%d, '%s')`, n, c)
 	}
@@ -77,6 +77,7 @@ func drawSubscriber(t *rapid.T, i int) subscribers.Subscriber {
 			Types:      rapid.SliceOfNDistinct(rapid.SampledFrom(eventTypes), 0, 4, rapid.ID).Draw(t, "types"),
 			Incident:   rapid.SampledFrom([]string{"", "", "", "one", "two"}).Draw(t, "incident"),
 		},
+		Critical: rapid.Bool().Draw(t, "critical"),
 		Timezone: rapid.SampledFrom([]string{"", "Europe/Oslo"}).Draw(t, "timezone"),
 		Language: rapid.SampledFrom([]string{"", "pt-BR"}).Draw(t, "language"),
 	}
@@ -110,7 +111,7 @@ func TestTheFilterInSQLIsTheFilter(t *testing.T) {
 				if barred {
 					b.exec(`INSERT INTO suppressions (channel, address, reason, created_at) VALUES ('%s', '%s', 'manual', 1)`, s.Channel, s.Address)
 				}
-				if s.State == subscribers.Active && !barred && s.Filter.Match(e) && s.Cadence.Wants(e.Type) {
+				if s.State == subscribers.Active && !barred && s.Filter.Match(e) && s.AtOnce(e) {
 					want[n] = s
 				}
 			}

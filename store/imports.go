@@ -121,6 +121,7 @@ func (in *intake) take(place int, who subscribers.Subscriber, barred, gone bool,
 	is := was.subscriber()
 	is.Filter, is.Cadence, is.Timezone, is.Language = who.Filter, who.Cadence, who.Timezone, who.Language
 	is.Format, is.Quiet = who.Format, who.Quiet
+	is.Hour, is.Weekday, is.Critical = who.Hour, who.Weekday, who.Critical
 	if who.Group || who.Channel == notifier.Webhook { // a file without the columns says nothing about it
 		is.Group, is.Contact = who.Group, who.Contact
 	}
@@ -132,7 +133,7 @@ func (in *intake) take(place int, who subscribers.Subscriber, barred, gone bool,
 		in.added[i] = is
 		return nil
 	}
-	return rewriteSubscriber(in.tx, was, is)
+	return in.store.rewriteSubscriber(in.tx, was, is)
 }
 
 // unknown is the place of the first chosen component that does not exist; -1 if all do.

@@ -282,6 +282,7 @@ func (s *Store) finishMove(ctx context.Context, tx *gorm.DB, m subscribers.Move)
 		return fmt.Errorf("move of subscriber %s: %w", m.From, notifier.ErrNotFound)
 	}
 	to.State, to.PausedUntil, to.Filter, to.Cadence = from.State, from.PausedUntil, from.Filter, from.Cadence
+	to.Hour, to.Weekday, to.Critical = from.Hour, from.Weekday, from.Critical
 	to.Timezone, to.Language, to.Group, to.Contact = from.Timezone, from.Language, from.Group, from.Contact
 	to.ConfirmedAt, to.Unsubscribed, to.Left = s.Now(), time.Time{}, subscribers.Leave{}
 	if to.Contact == to.Address { // its owner reads it alone from now on
@@ -298,11 +299,14 @@ func (s *Store) finishMove(ctx context.Context, tx *gorm.DB, m subscribers.Move)
 	s.stamp(&to)
 	s.stamp(&left)
 	for _, is := range []subscribers.Subscriber{to, left} {
-		if err := rewriteSubscriber(tx, rows[is.Address], is); err != nil {
+		if err := s.rewriteSubscriber(tx, rows[is.Address], is); err != nil {
 			return err
 		}
 	}
 	if err := s.carryEvidence(tx, m); err != nil {
+		return err
+	}
+	if err := carryDigests(tx, int64(m.From), int64(m.To)); err != nil {
 		return err
 	}
 	if err := tx.Exec(`DELETE FROM moves WHERE subscriber IN ?`, []int64{int64(m.From), int64(m.To)}).Error; err != nil {

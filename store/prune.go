@@ -141,6 +141,9 @@ func (s *Store) pruneEvent(tx *gorm.DB, event, upTo int64, limit int) (int, erro
 	if err := tx.Exec(`DELETE FROM replays WHERE delivery > ? AND delivery <= ?`, from-1, last).Error; err != nil {
 		return 0, err
 	}
+	if err := forgetDigests(tx, event, notifier.DeliveryID(from).Reader(), upTo, len(found) == 0); err != nil {
+		return 0, err
+	}
 	done := tx.Exec(`DELETE FROM deliveries WHERE `+inKeys, from-1, last)
 	if done.Error != nil {
 		return 0, done.Error

@@ -48,6 +48,9 @@ type signUpChoices struct {
 	Types      []notifier.EventType `json:"types,omitempty"`
 	Format     notifier.Format      `json:"format,omitempty"`
 	Quiet      notifier.Quiet       `json:"quiet,omitempty"`
+	Hour       subscribers.Hour     `json:"hour"`
+	Weekday    subscribers.Weekday  `json:"weekday,omitempty"`
+	Critical   bool                 `json:"critical,omitempty"`
 	Shown      string               `json:"shown,omitempty"` // the language of the words agreed to
 	Trapped    bool                 `json:"trapped,omitempty"`
 }
@@ -58,7 +61,7 @@ type signUpChoices struct {
 func (s *Store) QueueSignUp(ctx context.Context, x subscribers.SignUp) error {
 	f := x.Filter
 	choices, err := json.Marshal(signUpChoices{
-		f.Components, f.Severity, f.Kinds, f.Incident, x.Cadence, x.Timezone, x.Language, f.Types, x.Format, x.Quiet, x.Consent.Language, x.Trapped,
+		f.Components, f.Severity, f.Kinds, f.Incident, x.Cadence, x.Timezone, x.Language, f.Types, x.Format, x.Quiet, x.Hour, x.Weekday, x.Critical, x.Consent.Language, x.Trapped,
 	})
 	if err != nil {
 		return fmt.Errorf("write what was chosen: %w", err)
@@ -103,7 +106,7 @@ func (r *signUpRow) signUp() (subscribers.SignUp, error) {
 		Subscriber: subscribers.Subscriber{
 			Channel: r.Channel, Address: r.Address, Contact: r.Contact, Format: c.Format, Quiet: c.Quiet, State: subscribers.Pending, Cadence: c.Cadence, Timezone: c.Timezone, Language: c.Language,
 			Filter:    subscribers.Filter{Components: c.Components, Severity: c.Severity, Kinds: c.Kinds, Incident: c.Incident, Types: c.Types},
-			CreatedAt: instant(r.AskedAt),
+			CreatedAt: instant(r.AskedAt), Hour: c.Hour, Weekday: c.Weekday, Critical: c.Critical,
 		},
 		Consent: subscribers.Consent{Language: c.Shown, Words: r.Consent}, Solved: r.Solved, Trapped: c.Trapped,
 	}
@@ -310,6 +313,7 @@ func (d *registrar) ask(ctx context.Context, x subscribers.SignUp, was *subscrib
 	if was != nil { // what staff know of it stays
 		who, action = was.subscriber(), "subscriber.ask"
 		who.State, who.Filter, who.Cadence, who.Timezone, who.Language = subscribers.Pending, x.Filter, x.Cadence, x.Timezone, x.Language
+		who.Hour, who.Weekday, who.Critical = x.Hour, x.Weekday, x.Critical
 		who.CreatedAt, who.ConfirmedAt, who.Format, who.Quiet = x.CreatedAt, time.Time{}, x.Format, x.Quiet
 		if who.Channel == notifier.Webhook {
 			who.Contact = x.Contact
@@ -318,7 +322,7 @@ func (d *registrar) ask(ctx context.Context, x subscribers.SignUp, was *subscrib
 	d.store.stamp(&who)
 	var err error
 	if was != nil {
-		if err = rewriteSubscriber(d.tx, *was, who); err == nil {
+		if err = d.store.rewriteSubscriber(d.tx, *was, who); err == nil {
 			err = renewEndpoint(d.tx, who)
 		}
 	} else {

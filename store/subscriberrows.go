@@ -35,6 +35,9 @@ type subscriberRow struct {
 	Types          int
 	Format         string
 	Quiet          string
+	Hour           int // -1: the service's
+	Weekday        int // 1 is Monday, 7 is Sunday; 0: not chosen
+	Critical       bool
 }
 
 func (subscriberRow) TableName() string { return "subscribers" }
@@ -63,6 +66,7 @@ func rowOfSubscriber(s subscribers.Subscriber) subscriberRow {
 		Shared: s.Group, Contact: s.Contact, PausedUntil: micros(s.PausedUntil),
 		LeftBy: string(s.Left.By), LeftFrom: string(s.Left.From), LeftReason: s.Left.Reason, Incident: s.Filter.Incident,
 		Types: types, Format: string(s.Format), Quiet: string(s.Quiet),
+		Hour: s.Hour.Or(-1), Weekday: slices.Index(subscribers.Weekdays, s.Weekday) + 1, Critical: s.Critical,
 	}
 }
 
@@ -75,6 +79,7 @@ func (r subscriberRow) subscriber() subscribers.Subscriber {
 		Group: r.Shared, Contact: r.Contact, PausedUntil: instant(r.PausedUntil),
 		Left:   subscribers.Leave{By: subscribers.Way(r.LeftBy), From: subscribers.State(r.LeftFrom), Reason: r.LeftReason},
 		Format: notifier.Format(r.Format), Quiet: notifier.Quiet(r.Quiet),
+		Hour: subscribers.Hour(r.Hour + 1), Weekday: weekday(r.Weekday), Critical: r.Critical,
 	}
 	for _, k := range notifier.Kinds {
 		if r.Kinds&kindBits[k] != 0 {
@@ -87,6 +92,13 @@ func (r subscriberRow) subscriber() subscribers.Subscriber {
 		}
 	}
 	return s
+}
+
+func weekday(n int) subscribers.Weekday {
+	if n < 1 || n > 7 {
+		return ""
+	}
+	return subscribers.Weekdays[n-1]
 }
 
 // fillSubscribers adds the components that subscribers chose, by key.

@@ -67,7 +67,7 @@ func (s *Store) AddSubscriber(ctx context.Context, who subscribers.Subscriber, c
 				old := was.subscriber()
 				out.Unsubscribed, out.Left = old.Unsubscribed, old.Left
 			}
-			if err = rewriteSubscriber(tx, was, out); err == nil {
+			if err = s.rewriteSubscriber(tx, was, out); err == nil {
 				err = renewEndpoint(tx, out)
 			}
 		}
@@ -134,6 +134,11 @@ func (s *Store) ChangeSubscriber(ctx context.Context, n subscribers.Number, chan
 				return err
 			}
 		}
+		if turnsDigests(rowOfSubscriber(was), rowOfSubscriber(is)) {
+			if err := s.lockFanout(tx, false); err != nil {
+				return err
+			}
+		}
 		before, after := was, is
 		if was, is, err = s.tryChange(tx.Clauses(clause.Locking{Strength: "NO KEY UPDATE"}), n, change); err != nil {
 			return err
@@ -152,7 +157,7 @@ func (s *Store) ChangeSubscriber(ctx context.Context, n subscribers.Number, chan
 				return err
 			}
 		}
-		if err := rewriteSubscriber(tx, rowOfSubscriber(was), is); err != nil {
+		if err := s.rewriteSubscriber(tx, rowOfSubscriber(was), is); err != nil {
 			return err
 		}
 		detail := string(is.State)
@@ -209,14 +214,14 @@ func (s *Store) addSubscribers(tx *gorm.DB, all []subscribers.Subscriber) error 
 	rows := newBatch(len(all), "number bigint", "channel text", "address text", "state text", "severity bigint", "kinds bigint", "chooses boolean",
 		"cadence text", "timezone text", "language text", "created_at bigint", "confirmed_at bigint", "unsubscribed_at bigint",
 		"shared boolean", "contact text", "paused_until bigint", "left_by text", "left_from text", "left_reason text", "incident text",
-		"types bigint", "format text", "quiet text")
+		"types bigint", "format text", "quiet text", "hour bigint", "weekday bigint", "critical boolean")
 	chosen := newBatch(0, "subscriber bigint", "component_key text")
 	for _, a := range all {
 		r := rowOfSubscriber(a)
 		rows.add(r.Number, &r.Channel, &r.Address, &r.State, int64(r.Severity), int64(r.Kinds), r.Chooses,
 			&r.Cadence, &r.Timezone, &r.Language, r.CreatedAt, r.ConfirmedAt, r.UnsubscribedAt,
 			r.Shared, &r.Contact, r.PausedUntil, &r.LeftBy, &r.LeftFrom, &r.LeftReason, &r.Incident,
-			int64(r.Types), &r.Format, &r.Quiet)
+			int64(r.Types), &r.Format, &r.Quiet, int64(r.Hour), int64(r.Weekday), r.Critical)
 		for _, c := range choices(a) {
 			chosen.add(c.Subscriber, &c.ComponentKey)
 		}
@@ -226,6 +231,9 @@ func (s *Store) addSubscribers(tx *gorm.DB, all []subscribers.Subscriber) error 
 	}
 	if err := chosen.insert(s, tx, "subscriber_components"); err != nil {
 		return fmt.Errorf("add what subscribers chose: %w", err)
+	}
+	if err := s.addDigested(tx, all); err != nil {
+		return err
 	}
 	return s.addEndpoints(tx, all)
 }
@@ -239,11 +247,14 @@ func choices(s subscribers.Subscriber) []subscriberComponentRow {
 }
 
 // rewriteSubscriber replaces a row and what it chose.
-func rewriteSubscriber(tx *gorm.DB, was subscriberRow, is subscribers.Subscriber) error {
+func (s *Store) rewriteSubscriber(tx *gorm.DB, was subscriberRow, is subscribers.Subscriber) error {
 	row := rowOfSubscriber(is)
 	if row != was {
 		if err := tx.Model(&subscriberRow{}).Where("number = ?", row.Number).Select("*").Updates(&row).Error; err != nil {
 			return fmt.Errorf("change the subscriber: %w", err)
+		}
+		if err := s.turnDigests(tx, was, row); err != nil {
+			return err
 		}
 	}
 	if was.Channel == string(notifier.Webhook) && was.State == string(subscribers.Quarantined) && is.State == subscribers.Active {

@@ -20,10 +20,7 @@ const (
 )
 
 // csvColumns are the columns of this version, in the order an export writes them.
-var csvColumns = []string{"channel", "address", "components", "severity", "kinds", "cadence", "timezone", "language", "state", "group", "contact", "incident", "format", "types", "quiet"}
-
-// csvLater are columns that the file may have but not fill.
-var csvLater = []string{"hour", "weekday"}
+var csvColumns = []string{"channel", "address", "components", "severity", "kinds", "cadence", "timezone", "language", "state", "group", "contact", "incident", "format", "types", "quiet", "hour", "weekday", "critical"}
 
 // Row is one line of a file of subscribers.
 type Row struct {
@@ -85,8 +82,8 @@ func ReadCSV(r io.Reader) (*CSVReader, error) {
 		name = c.from.column(name)
 		switch {
 		case name == "", name == "country" && c.from != nil && c.from.country:
-		case !slices.Contains(csvColumns, name) && !slices.Contains(csvLater, name):
-			return bad("%q is not a known column; known are %s", notifier.Clip(name), strings.Join(slices.Concat(csvColumns, csvLater), ", "))
+		case !slices.Contains(csvColumns, name):
+			return bad("%q is not a known column; known are %s", notifier.Clip(name), strings.Join(csvColumns, ", "))
 		case slices.Contains(c.columns, name):
 			return bad("the column %s stands there twice", name)
 		}
@@ -256,11 +253,10 @@ func (c *CSVReader) subscriber(cells []string) (Subscriber, *notifier.Invalid) {
 				s.State = state
 			}
 		case "group":
-			yes, ok := map[string]bool{"": false, "false": false, "no": false, "0": false, "true": true, "yes": true, "1": true}[word]
-			if !ok {
-				return s, notifier.Invalidf(name, "%q is neither true nor false", notifier.Clip(word))
+			var bad *notifier.Invalid
+			if s.Group, bad = truth(name, word); bad != nil {
+				return s, bad
 			}
-			s.Group = yes
 		case "contact":
 			s.Contact = strings.TrimSpace(v)
 		case "incident":
@@ -273,12 +269,21 @@ func (c *CSVReader) subscriber(cells []string) (Subscriber, *notifier.Invalid) {
 			}
 		case "quiet":
 			s.Quiet = notifier.Quiet(strings.TrimSpace(v))
+		case "hour":
+			hour, err := ParseHour(v)
+			if err != nil {
+				return s, asInvalid(err)
+			}
+			s.Hour = hour
+		case "weekday":
+			s.Weekday = Weekday(word)
+		case "critical":
+			var bad *notifier.Invalid
+			if s.Critical, bad = truth(name, word); bad != nil {
+				return s, bad
+			}
 		case "country":
 			country = v
-		default:
-			if word != "" {
-				return s, notifier.Invalidf(name, "is not available in this version; leave it empty")
-			}
 		}
 	}
 	if s.State == "" {
@@ -295,6 +300,15 @@ func (c *CSVReader) subscriber(cells []string) (Subscriber, *notifier.Invalid) {
 		return s, asInvalid(err)
 	}
 	return s, nil
+}
+
+// truth reads a cell that is true or false; an empty one is false.
+func truth(column, word string) (bool, *notifier.Invalid) {
+	yes, ok := map[string]bool{"": false, "false": false, "no": false, "0": false, "true": true, "yes": true, "1": true}[word]
+	if !ok {
+		return false, notifier.Invalidf(column, "%q is neither true nor false", notifier.Clip(word))
+	}
+	return yes, nil
 }
 
 func asInvalid(err error) *notifier.Invalid {
@@ -341,9 +355,13 @@ func (w *CSVWriter) Write(s Subscriber) error {
 		string(s.Channel), s.Address, strings.Join(s.Filter.Components, ";"), s.Filter.Severity.String(),
 		strings.Join(kinds, ";"), string(s.Cadence), s.Timezone, s.Language, string(s.State),
 		"", s.Contact, s.Filter.Incident, string(s.Format), strings.Join(types, ";"), string(s.Quiet),
+		s.Hour.String(), string(s.Weekday), "",
 	}
 	if s.Group {
 		cells[9] = "true"
+	}
+	if s.Critical {
+		cells[len(cells)-1] = "true"
 	}
 	for i, v := range cells {
 		cells[i] = guard(v)

@@ -60,8 +60,13 @@ const (
 // Cadences lists every cadence.
 var Cadences = []Cadence{Instant, Milestones, Daily, Weekly, Monthly}
 
-// Offered lists those that can be had in this version, which makes no digests.
-var Offered = []Cadence{Instant, Milestones}
+// Offered lists those that can be had on a channel.
+func Offered(c notifier.Channel) []Cadence {
+	if c == notifier.Email {
+		return Cadences
+	}
+	return []Cadence{Instant, Milestones}
+}
 
 // Subscriber is one address on one channel, and what it wants to hear.
 // (Channel, Address) is unique.
@@ -88,6 +93,11 @@ type Subscriber struct {
 
 	Format notifier.Format // of an endpoint
 	Quiet  notifier.Quiet  // of a phone
+
+	// When digests come, and whether what is critical comes at once all the same.
+	Hour     Hour
+	Weekday  Weekday
+	Critical bool
 }
 
 // ConfirmEvent makes the event that asks s to confirm.
@@ -118,8 +128,8 @@ func (s *Subscriber) Validate() error {
 	if !slices.Contains(Cadences, s.Cadence) {
 		return notifier.Invalidf("cadence", "%q is not one of instant, milestones, daily, weekly, monthly", s.Cadence)
 	}
-	if !slices.Contains(Offered, s.Cadence) {
-		return notifier.Invalidf("cadence", "%s digests are not available in this version; use instant or milestones", s.Cadence)
+	if err := s.validateSchedule(); err != nil {
+		return err
 	}
 	if s.Timezone != "" {
 		if _, err := time.LoadLocation(s.Timezone); err != nil || s.Timezone == "Local" {
@@ -154,8 +164,6 @@ func (s *Subscriber) validateDoor() (err error) {
 		return notifier.Invalidf("group", "is only for email")
 	case s.Channel != notifier.SMS && s.Quiet != "":
 		return notifier.Invalidf("quiet", "is only for sms")
-	case s.Channel == notifier.SMS && s.Cadence != "" && s.Cadence != Instant && s.Cadence != Milestones:
-		return notifier.Invalidf("cadence", "is instant or milestones for sms; digests do not fit into a message")
 	}
 	return s.Quiet.Validate()
 }

@@ -36,6 +36,7 @@ var house = map[string]room{
 	"notifier/email/signer":    {"RSA by the system's libcrypto, where it is found", nil, false},
 	"notifier/email/emailtest": {"a loopback SMTP server with scripted answers", []string{"notifier"}, false},
 	"notifier/sms":             {"the Sender of text messages through a gateway, and what comes back from it", []string{"notifier"}, false},
+	"notifier/digest":          {"what subscribers missed, on their schedule", []string{"notifier", "subscribers"}, false},
 	"notifier/sms/smstest":     {"a real Kannel whose carrier does not exist, and the phone behind it", nil, true},
 	"notifier/webhook":         {"the Sender of webhooks: signed, guarded, and posted to whom nobody trusts", []string{"notifier"}, false},
 	"notifier/notifiertest":    {"a scripted Sender and a clock that tests set", []string{"notifier"}, false},
@@ -61,6 +62,7 @@ var kept = map[string]string{
 	"github.com/jackc/pgx":       "store",
 	"github.com/alecthomas/kong": "cmd/allclear",
 	"github.com/ebitengine/":     "notifier/email/signer",
+	"github.com/robfig/cron":     "notifier/digest",
 }
 
 // source is one Go file of the house.

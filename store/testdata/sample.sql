@@ -68,8 +68,19 @@ INSERT INTO staff (id, name, role, password, secret, step, link_hash, link_until
 INSERT INTO staff_codes (staff, hash) VALUES ('stf1', '3');
 INSERT INTO sessions (id, hash, staff, created_at, seen_at, network, agent) VALUES ('ses1', '4', 'stf1', 1795447200000000, 1795447260000000, '192.0.2.0/24', 'Mozilla/5.0');
 INSERT INTO sign_ins (scope, key, whole_at) VALUES ('network', '192.0.2.0/24', 1795447260000000);
-UPDATE counters SET value = 4 WHERE name = 'event';
 UPDATE counters SET value = 1 WHERE name = 'audience';
-UPDATE counters SET value = 6 WHERE name = 'subscriber';
+INSERT INTO subscribers (number, channel, address, state, cadence, timezone, created_at, hour, weekday, critical) VALUES
+    (7, 'email', 'weekly@example.org', 'active', 'weekly', 'Asia/Kathmandu', 1795447100000006, 0, 7, true);
+INSERT INTO events (number, id, type, lane, kind, severity, accepted_at, expires_at, expanded_at, progress) VALUES
+    (5, 'evt5', 'digest', 4, 'post', 0, 1795447260000000, 1795533660000000, 1795447260000000, 4294967295);
+INSERT INTO digest_runs (cadence, hour, weekday, timezone, after_at, next_at, planned, up_to, day, missed, event_number, progress) VALUES
+    ('weekly', 0, 7, 'Asia/Kathmandu', 1795447100000006, 1795447260000000, '9 UTC', 2, '2026-11-29', 1, 5, 7),
+    ('daily', -1, 0, '', 1795447100000006, 0, '', 0, '', 0, 0, 0);
+INSERT INTO digest_cursors (subscriber, cursor, turned, day, last_up_to) VALUES (7, 2, 1, '2026-11-29', 0), (1, 1, 2, '', 2);
+INSERT INTO digests (event_number, cadence, hour, weekday, timezone, day, missed) VALUES (5, 'weekly', 0, 7, 'Asia/Kathmandu', '2026-11-29', 1);
+INSERT INTO digest_contents (event_number, place, hash, items) VALUES (5, 1, 'c0ffee', '1,2');
+INSERT INTO digest_readers (reader, event_number, place) VALUES (7, 5, 1);
+UPDATE counters SET value = 5 WHERE name = 'event';
+UPDATE counters SET value = 7 WHERE name = 'subscriber';
 UPDATE counters SET value = 7 WHERE name IN ('work', 'halts');
 UPDATE counters SET value = 4711 WHERE name = 'identity';

@@ -1,0 +1,119 @@
+package digest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"allclear/subscribers"
+)
+
+const (
+	// slice is how many readers one step looks at.
+	slice = 2000
+	// often is how often it is looked whether something is due: somebody may
+	// choose a schedule, or be owed a last digest.
+	often = 10 * time.Second
+	// again is how soon after an error.
+	again = 5 * time.Second
+)
+
+// Store keeps what is due.
+type Store interface {
+	// MakeDigests does one step of what is due at a time.
+	MakeDigests(ctx context.Context, c subscribers.Calendar, at time.Time, max int) (subscribers.MadeDigests, error)
+}
+
+// Options are what a Maker needs.
+type Options struct {
+	Store    Store
+	Calendar *Calendar
+	Now      func() time.Time
+	Log      *slog.Logger
+	Made     func(n int) // told of digests that can be sent from now on; nil: nobody asks
+	// Rest waits, and reports whether to go on; nil waits for d or the end of ctx.
+	Rest func(ctx context.Context, d time.Duration) bool
+}
+
+// Maker makes digests when they are due. Any number may work on one database.
+type Maker struct{ o Options }
+
+// New makes one.
+func New(o Options) *Maker {
+	if o.Rest == nil {
+		o.Rest = rest
+	}
+	if o.Made == nil {
+		o.Made = func(int) {}
+	}
+	return &Maker{o}
+}
+
+// Run makes what is due until ctx ends.
+func (m *Maker) Run(ctx context.Context) {
+	for {
+		next, err := m.MakeDue(ctx, nil)
+		pause := often
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			m.o.Log.Warn("make digests", "error", err)
+			pause = again
+		case !next.IsZero():
+			pause = min(often, max(next.Sub(m.o.Now()), time.Millisecond))
+		}
+		if !m.o.Rest(ctx, pause) {
+			return
+		}
+	}
+}
+
+// MakeDue makes all that is due now, and returns when something will be next.
+// count, where it is not nil, is told of every step that made some.
+func (m *Maker) MakeDue(ctx context.Context, count func(made int)) (time.Time, error) {
+	return m.MakeAt(ctx, time.Time{}, count)
+}
+
+// MakeAt makes all that is due at a time, to be sent now; the zero time is the
+// present one, which goes on meanwhile.
+func (m *Maker) MakeAt(ctx context.Context, at time.Time, count func(made int)) (next time.Time, err error) {
+	all := 0
+	for {
+		due := at
+		if due.IsZero() {
+			due = m.o.Now()
+		}
+		step, err := m.o.Store.MakeDigests(ctx, m.o.Calendar, due, slice)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("make what is due: %w", err)
+		}
+		if step.Made > 0 {
+			m.o.Made(step.Made)
+			if count != nil {
+				count(step.Made)
+			}
+		}
+		if all += step.Made; step.Idle {
+			if all > 0 {
+				m.o.Log.Info("made digests", "count", all)
+			}
+			return step.Next, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return time.Time{}, err
+		}
+	}
+}
+
+func rest(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

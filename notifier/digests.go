@@ -1,0 +1,17 @@
+package notifier
+
+// Digest is what a digest tells. Readers who missed the same share it; it is
+// never changed.
+type Digest struct {
+	Cadence string // daily, weekly or monthly; "" for the last one before its reader is told at once
+	Day     string // the reader's date that it is of, such as 2026-11-27; "" for a last one
+	Missed  int    // digests before it that could not be made, and whose news are in it
+	// Items are in the order of their first events.
+	Items []DigestItem
+}
+
+// DigestItem is what a digest tells of one incident.
+type DigestItem struct {
+	Since int64 // the first event that it tells of
+	Event int64 // the last one
+}

@@ -1,0 +1,234 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+// backlogs finds what readers missed, up to an event.
+type backlogs struct {
+	store  *Store
+	tx     *gorm.DB
+	upTo   int64
+	events []notifier.Event // since the first of the readers' cursors
+}
+
+// missed is what a digest tells each of the readers of.
+func (b *backlogs) missed(rows []digestReader) ([][]int64, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	first := slices.MinFunc(rows, func(x, y digestReader) int { return int(x.Cursor - y.Cursor) }).Cursor
+	var err error
+	if b.events, err = b.since(first); err != nil || len(b.events) == 0 {
+		return make([][]int64, len(rows)), err
+	}
+	if rows, err = b.welcome(rows); err != nil {
+		return nil, err
+	}
+	plain := make([]subscriberRow, len(rows))
+	for i, r := range rows {
+		plain[i] = r.Row
+	}
+	people, err := b.store.fillSubscribers(b.tx, plain)
+	if err != nil {
+		return nil, err
+	}
+	atOnce, err := b.atOnce(rows)
+	if err != nil {
+		return nil, err
+	}
+	told, err := b.told(rows, people)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]int64, len(rows))
+	for i, r := range rows {
+		if r.Row.Number == 0 { // barred
+			continue
+		}
+		from, _ := slices.BinarySearchFunc(b.events, r.Cursor+1, func(e notifier.Event, n int64) int { return int(e.Number - n) })
+		out[i] = people[i].Missed(subscribers.Backlog{
+			Events: b.events[from:],
+			AtOnce: func(event int64) bool { return atOnce[int64(notifier.MakeDeliveryID(event, r.Row.Number))] },
+			Told:   func(incident string) bool { return told[r.Row.Number][incident] },
+		})
+	}
+	return out, nil
+}
+
+// since are the announcements behind a cursor.
+func (b *backlogs) since(cursor int64) ([]notifier.Event, error) {
+	var rows []eventRow
+	if err := b.tx.Where("number > ? AND number <= ? AND incident_id IS NOT NULL", cursor, b.upTo).Order("number").Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read what happened: %w", err)
+	}
+	out := make([]notifier.Event, len(rows))
+	for i, r := range rows {
+		var err error
+		if out[i], err = r.event(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// welcome takes the number from those whose address may not be written to.
+func (b *backlogs) welcome(rows []digestReader) ([]digestReader, error) {
+	addresses := make([]string, len(rows))
+	for i, r := range rows {
+		addresses[i] = r.Row.Address
+	}
+	out := slices.Clone(rows)
+	for part := range slices.Chunk(addresses, 500) {
+		barred, err := suppressed(b.tx, notifier.Email, part)
+		if err != nil {
+			return nil, err
+		}
+		for i := range out {
+			if barred[out[i].Row.Address] {
+				out[i].Row.Number = 0
+			}
+		}
+	}
+	return out, nil
+}
+
+// atOnce are the keys of deliveries by which readers were told at once, or are
+// about to be. Somebody who gets digests can have one of what happened before
+// they began with them, of what is critical where they asked for that, and of the
+// end of what they were told of so.
+func (b *backlogs) atOnce(rows []digestReader) (map[int64]bool, error) {
+	begun, err := b.begun(false)
+	if err != nil {
+		return nil, err
+	}
+	var keys []int64
+	for _, r := range rows {
+		if r.Row.Number == 0 {
+			continue
+		}
+		for _, e := range b.events {
+			if e.Number > r.Cursor && (r.Row.Critical && e.Kind == notifier.KindIncident || begun[e.IncidentID] <= r.Turned) {
+				keys = append(keys, int64(notifier.MakeDeliveryID(e.Number, r.Row.Number)))
+			}
+		}
+	}
+	out := map[int64]bool{}
+	for part := range slices.Chunk(keys, 5000) {
+		in, arg := b.store.among(`id`, part)
+		var found []int64
+		// What failed or expired they have not been told.
+		if err := b.tx.Raw(`SELECT id FROM deliveries WHERE `+in+` AND state || '' NOT IN ('failed', 'expired', 'cancelled')`, arg).Scan(&found).Error; err != nil {
+			return nil, fmt.Errorf("look for what came at once: %w", err)
+		}
+		for _, id := range found {
+			out[id] = true
+		}
+	}
+	return out, nil
+}
+
+// begun is the first event of each incident that something happened to, or of
+// those that ended.
+func (b *backlogs) begun(ended bool) (map[string]int64, error) {
+	var ids []string
+	seen := map[string]bool{}
+	for _, e := range b.events {
+		if !seen[e.IncidentID] && (!ended || e.Type.Closing()) {
+			seen[e.IncidentID] = true
+			ids = append(ids, e.IncidentID)
+		}
+	}
+	out := make(map[string]int64, len(ids))
+	for part := range slices.Chunk(ids, 500) {
+		var found []struct {
+			IncidentID string
+			First      int64
+		}
+		if err := b.tx.Raw(`SELECT incident_id, min(number) AS first FROM events WHERE incident_id IN ? GROUP BY incident_id`, part).Scan(&found).Error; err != nil {
+			return nil, fmt.Errorf("look for when it began: %w", err)
+		}
+		for _, f := range found {
+			out[f.IncidentID] = f.First
+		}
+	}
+	return out, nil
+}
+
+// told are the incidents of which readers were told by earlier digests: of those
+// that ended now, and that began before, and only of readers whose filter alone
+// would not tell them of the end.
+func (b *backlogs) told(rows []digestReader, people []subscribers.Subscriber) (map[int64]map[string]bool, error) {
+	begun, err := b.begun(true)
+	if err != nil {
+		return nil, err
+	}
+	oldest := int64(0)
+	var asked []int64
+	for i, r := range rows {
+		for _, e := range b.events {
+			if first := begun[e.IncidentID]; r.Row.Number > 0 && e.Number > r.Cursor && e.Type.Closing() && first <= r.Cursor && !people[i].Filter.Match(e) {
+				if asked = append(asked, r.Row.Number); oldest == 0 || first < oldest {
+					oldest = first
+				}
+			}
+		}
+	}
+	out := map[int64]map[string]bool{}
+	if len(asked) == 0 {
+		return out, nil
+	}
+	slices.Sort(asked)
+	asked = slices.Compact(asked)
+	in, arg := b.store.among(`r.reader`, asked)
+	var found []struct {
+		Reader int64
+		Items  string
+	}
+	if err := b.tx.Raw(`SELECT r.reader, c.items FROM digest_readers AS r JOIN digest_contents AS c ON c.event_number = r.event_number AND c.place = r.place
+		WHERE `+in+` AND r.event_number > ?`, arg, oldest).Scan(&found).Error; err != nil {
+		return nil, fmt.Errorf("look for what earlier digests told: %w", err)
+	}
+	incidents, err := b.incidentsOf(begun)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range found {
+		for item := range strings.SplitSeq(f.Items, ",") {
+			n, err := strconv.ParseInt(item, 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("read what a digest told: %w", err)
+			}
+			if id, ok := incidents[n]; ok {
+				if out[f.Reader] == nil {
+					out[f.Reader] = map[string]bool{}
+				}
+				out[f.Reader][id] = true
+			}
+		}
+	}
+	return out, nil
+}
+
+// incidentsOf leads from the events of incidents to them.
+func (b *backlogs) incidentsOf(begun map[string]int64) (map[int64]string, error) {
+	out := map[int64]string{}
+	for id := range begun {
+		var numbers []int64
+		if err := b.tx.Raw(`SELECT number FROM events WHERE incident_id = ?`, id).Scan(&numbers).Error; err != nil {
+			return nil, fmt.Errorf("read an incident's events: %w", err)
+		}
+		for _, n := range numbers {
+			out[n] = id
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,253 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+// maxReader is the highest number that a reader can have.
+const maxReader = math.MaxUint32
+
+// digestReader is a reader whose digest is due, and how far their digests came.
+type digestReader struct {
+	Row subscriberRow `gorm:"embedded"`
+
+	Cursor, Turned int64
+	DigestDay      string
+}
+
+// slice makes the digests of the next max readers of the schedule.
+func (m *digestMaker) slice(max int) (made int, err error) {
+	rows, err := m.readers(max)
+	if err != nil {
+		return 0, err
+	}
+	complete, progress := len(rows) < max, int64(maxReader)
+	if !complete {
+		progress = rows[len(rows)-1].Row.Number
+	}
+	// Whoever has had a digest of this day, by another schedule or zone, waits for the next.
+	rows = slices.DeleteFunc(rows, func(r digestReader) bool { return r.DigestDay >= m.run.Day || r.Cursor >= m.run.UpTo })
+	b := &backlogs{store: m.store, tx: m.tx, upTo: m.run.UpTo}
+	all, err := b.missed(rows)
+	if err != nil {
+		return 0, err
+	}
+	var due []letterTo
+	for i, items := range all {
+		if len(items) > 0 {
+			due = append(due, letterTo{rows[i].Row, rows[i].Cursor + 1, items})
+		}
+	}
+	if len(due) > 0 && m.run.EventNumber == 0 {
+		return 0, m.announce() // and then this slice again
+	}
+	if made, err = m.store.insertDigests(m.tx, m.run.EventNumber, micros(m.now), due); err != nil {
+		return 0, err
+	}
+	if err := m.move(rows, due, len(b.events) > 0); err != nil {
+		return 0, err
+	}
+	if complete {
+		return made, m.set(`up_to = 0, event_number = 0, progress = 0`)
+	}
+	return made, m.set(`progress = ?`, progress)
+}
+
+// readers are the next of the schedule, by number.
+func (m *digestMaker) readers(max int) ([]digestReader, error) {
+	of, args := ``, []any{m.run.Timezone, m.run.Hour, m.run.Progress}
+	if m.run.Cadence == string(subscribers.Weekly) {
+		of = ` AND s.weekday = ?`
+		args = append(args, m.run.Weekday)
+	}
+	var rows []digestReader
+	// The cadence stands in the statement so that both planners see what the index is about.
+	if err := m.tx.Raw(`SELECT s.*, c.cursor, c.turned, c.day AS digest_day FROM subscribers AS s JOIN digest_cursors AS c ON c.subscriber = s.number
+		WHERE s.state = 'active' AND s.cadence = '`+m.run.Cadence+`' AND s.cadence <> 'instant' AND s.cadence <> 'milestones'
+			AND s.timezone = ? AND s.hour = ? AND s.number > ?`+of+` ORDER BY s.number LIMIT ?`, append(args, max)...).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("find the next readers: %w", err)
+	}
+	return rows, nil
+}
+
+// move moves the cursors of all who were looked at. Where nothing happened at
+// all they may stay: who changes their mind finds nothing there later, either.
+func (m *digestMaker) move(rows []digestReader, due []letterTo, happened bool) error {
+	if !happened || len(rows) == 0 {
+		return nil
+	}
+	all, told := make([]int64, len(rows)), make([]int64, len(due))
+	for i, r := range rows {
+		all[i] = r.Row.Number
+	}
+	for i, d := range due {
+		told[i] = d.Number
+	}
+	in, arg := m.store.among(`subscriber`, all)
+	if err := m.tx.Exec(`UPDATE digest_cursors SET cursor = ? WHERE `+in, m.run.UpTo, arg).Error; err != nil {
+		return fmt.Errorf("move the cursors: %w", err)
+	}
+	if len(told) == 0 {
+		return nil
+	}
+	in, arg = m.store.among(`subscriber`, told)
+	return wrapped("note the day of digests", m.tx.Exec(`UPDATE digest_cursors SET day = ? WHERE `+in, m.run.Day, arg).Error)
+}
+
+// letterTo is one digest: events that are told to a reader.
+type letterTo struct {
+	subscriberRow
+	since int64
+	items []int64
+}
+
+// insertDigests makes the deliveries of digests of one event.
+func (s *Store) insertDigests(tx *gorm.DB, event, now int64, all []letterTo) (int, error) {
+	if len(all) == 0 {
+		return 0, nil
+	}
+	places, err := placesOf(tx, event, all)
+	if err != nil {
+		return 0, err
+	}
+	rows := newBatch(len(all), "id bigint", "since bigint", "address text", "language text", "timezone text")
+	told := newBatch(len(all), "reader bigint", "event_number bigint", "place bigint")
+	for i := range all {
+		d := &all[i]
+		rows.add(int64(notifier.MakeDeliveryID(event, d.Number)), d.since, &d.Address, &d.Language, &d.Timezone)
+		told.add(d.Number, event, places[listed(d.items)])
+	}
+	from, args := rows.from(s)
+	t := tally{}
+	after, upTo := int64(notifier.MakeDeliveryID(event, all[0].Number-1)), int64(notifier.MakeDeliveryID(event, all[len(all)-1].Number))
+	made, err := s.insertCounted(tx, t, after, upTo, `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, told, state, due_at)
+		SELECT u.id, CAST(? AS bigint), CAST(? AS smallint), 'email', u.address, u.language, u.timezone, u.since, 0, 'pending', CAST(? AS bigint) FROM `+from,
+		append([]any{event, int(notifier.LaneDigest), now}, args...))
+	if err != nil {
+		return 0, fmt.Errorf("make deliveries: %w", err)
+	}
+	if err := told.insert(s, tx, "digest_readers"); err != nil {
+		return 0, fmt.Errorf("write what digests tell: %w", err)
+	}
+	if err := t.save(s, tx); err != nil {
+		return 0, err
+	}
+	return int(made), s.notify(tx)
+}
+
+// listed is how a list of events is kept.
+func listed(items []int64) string {
+	out := make([]string, len(items))
+	for i, n := range items {
+		out[i] = strconv.FormatInt(n, 10)
+	}
+	return strings.Join(out, ",")
+}
+
+// placesOf finds what digests tell among an event's contents, or adds it. Nobody
+// else adds any meanwhile: the schedule's row is locked, or the event has one reader.
+func placesOf(tx *gorm.DB, event int64, all []letterTo) (map[string]int64, error) {
+	places, hashes := map[string]int64{}, map[string]string{}
+	var asked []string
+	for _, d := range all {
+		items := listed(d.items)
+		if _, ok := places[items]; ok {
+			continue
+		}
+		places[items] = 0
+		sum := sha256.Sum256([]byte(items))
+		hash := hex.EncodeToString(sum[:16])
+		hashes[hash] = items
+		asked = append(asked, hash)
+	}
+	var last int64
+	if err := tx.Raw(`SELECT coalesce(max(place), 0) FROM digest_contents WHERE event_number = ?`, event).Scan(&last).Error; err != nil {
+		return nil, fmt.Errorf("look for what digests tell: %w", err)
+	}
+	for part := range slices.Chunk(asked, 500) {
+		var found []struct {
+			Hash  string
+			Place int64
+		}
+		if err := tx.Raw(`SELECT hash, place FROM digest_contents WHERE event_number = ? AND hash IN ?`, event, part).Scan(&found).Error; err != nil {
+			return nil, fmt.Errorf("look for what digests tell: %w", err)
+		}
+		for _, f := range found {
+			places[hashes[f.Hash]] = f.Place
+		}
+	}
+	for _, hash := range asked {
+		items := hashes[hash]
+		if places[items] > 0 {
+			continue
+		}
+		last++
+		places[items] = last
+		if err := tx.Exec(`INSERT INTO digest_contents (event_number, place, hash, items) VALUES (?, ?, ?, ?)`, event, last, hash, items).Error; err != nil {
+			return nil, fmt.Errorf("write what digests tell: %w", err)
+		}
+	}
+	return places, nil
+}
+
+// lastDigest makes the digest that is owed to somebody who is told at once from
+// now on, of what had waited for their next one.
+func (s *Store) lastDigest(tx *gorm.DB) (made int, found bool, err error) {
+	var owed []struct{ Subscriber, Cursor, LastUpTo int64 }
+	if err := tx.Raw(`SELECT c.subscriber, c.cursor, c.last_up_to` + owedLast + ` ORDER BY c.subscriber LIMIT 1` + s.skipLocked()).Scan(&owed).Error; err != nil {
+		return 0, false, fmt.Errorf("look for who is owed a last digest: %w", err)
+	}
+	if len(owed) == 0 {
+		return 0, false, nil
+	}
+	o := owed[0]
+	var rows []digestReader
+	if err := tx.Raw(`SELECT s.*, c.cursor, c.last_up_to AS turned FROM subscribers AS s JOIN digest_cursors AS c ON c.subscriber = s.number
+		WHERE s.number = ? AND s.state = 'active' AND s.channel = 'email' AND s.cadence IN ('instant', 'milestones')`, o.Subscriber).Scan(&rows).Error; err != nil {
+		return 0, false, fmt.Errorf("find the reader: %w", err)
+	}
+	b := &backlogs{store: s, tx: tx, upTo: o.LastUpTo}
+	all, err := b.missed(rows)
+	if err != nil {
+		return 0, false, err
+	}
+	if len(all) > 0 && len(all[0]) > 0 {
+		event, err := s.acceptDigest(tx, o.Subscriber, s.Now())
+		if err != nil {
+			return 0, false, err
+		}
+		if err := tx.Exec(`INSERT INTO digests (event_number, cadence, hour, weekday, timezone, day, missed) VALUES (?, '', -1, 0, '', '', 0)`, event).Error; err != nil {
+			return 0, false, fmt.Errorf("write what a digest is of: %w", err)
+		}
+		if made, err = s.insertDigests(tx, event, micros(s.Now()), []letterTo{{rows[0].Row, o.Cursor + 1, all[0]}}); err != nil {
+			return 0, false, err
+		}
+	}
+	if err := tx.Exec(`UPDATE digest_cursors SET cursor = last_up_to, last_up_to = 0 WHERE subscriber = ?`, o.Subscriber).Error; err != nil {
+		return 0, false, fmt.Errorf("note a last digest: %w", err)
+	}
+	return made, true, nil
+}
+
+// forgetDigests forgets what digests of an event told readers up to one, from
+// another on; whole: and what it was about.
+func forgetDigests(tx *gorm.DB, event, from, upTo int64, whole bool) error {
+	if err := tx.Exec(`DELETE FROM digest_readers WHERE event_number = ? AND reader >= ? AND reader <= ?`, event, from, upTo).Error; err != nil {
+		return err
+	}
+	if !whole {
+		return nil
+	}
+	return tx.Exec(`DELETE FROM digests WHERE event_number = ?`, event).Error
+}
