@@ -78,7 +78,7 @@ const dueRuns = `(planned <> ? OR up_to > 0 OR next_at <= ?)`
 
 // owedLast are readers to whom a last digest is owed, and all that it may tell of is expanded.
 const owedLast = ` FROM digest_cursors AS c WHERE c.last_up_to > 0
-	AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.expanded_at = 0 AND e.number <= c.last_up_to)`
+	AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.expanded_at = 0 AND e.incident_id IS NOT NULL AND e.number <= c.last_up_to)`
 
 func (s *Store) digestsDue(db *gorm.DB, calendar subscribers.Calendar, at time.Time) (bool, error) {
 	var n int
@@ -160,7 +160,8 @@ func (m *digestMaker) begin() error {
 	if err != nil {
 		return err
 	}
-	missed, next := 0, subscribers.Run{}
+	missed := 0
+	var next subscribers.Run
 	for {
 		if next, err = m.calendar.Next(schedule, this.At); err != nil {
 			return err

@@ -101,7 +101,7 @@ func (s *Store) addDigested(tx *gorm.DB, all []subscribers.Subscriber) error {
 
 // newestEvents are the last event's number, and the last that all before it are expanded with.
 func newestEvents(tx *gorm.DB) (last, expanded int64, err error) {
-	if err := tx.Raw(`SELECT coalesce(max(number), 0), coalesce((SELECT min(number) - 1 FROM events WHERE expanded_at = 0), max(number), 0) FROM events`).
+	if err := tx.Raw(`SELECT coalesce(max(number), 0), coalesce((SELECT min(number) - 1 FROM events WHERE expanded_at = 0 AND incident_id IS NOT NULL), max(number), 0) FROM events`).
 		Row().Scan(&last, &expanded); err != nil {
 		return 0, 0, fmt.Errorf("look for the newest event: %w", err)
 	}

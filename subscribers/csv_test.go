@@ -138,7 +138,7 @@ func TestAWrongRowNamesItsLineAndFieldAndTheOthersStand(t *testing.T) {
 		"bad zone":              {"ann@example.com,,,,,Mars/Base,,,,", "timezone", "no time zone"},
 		"bad language":          {"ann@example.com,,,,,,klingon!,,,", "language", "no language"},
 		"bad state":             {"ann@example.com,,,,,,,asleep,,", "state", "is not one of"},
-		"hour of later days":    {"ann@example.com,,,,,,,,9,", "hour", "not available in this version"},
+		"no hour of the day":    {"ann@example.com,,,,,,,,24,", "hour", "write 0 to 23"},
 		"bad channel":           {"ann@example.com,,,,,,,,,pigeon", "channel", "email, webhook, sms"},
 		"too few cells":         {"ann@example.com", "", "has 1 cells where the header has 10"},
 		"too many cells":        {"ann@example.com,,,,,,,,,,", "", "has 11 cells where the header has 10"},

@@ -40,6 +40,9 @@ type subscriberAddCmd struct {
 	Format    string   `placeholder:"FORMAT" help:"What a webhook is posted: standard (default), statuspage, slack, teams, discord."`
 	Types     []string `sep:"," placeholder:"TYPE,..." help:"Events a webhook is posted, such as incident.created; all unless named."`
 	Quiet     string   `placeholder:"HH:MM-HH:MM" help:"When a phone does not ring, in its zone; critical incidents pass."`
+	Hour      string   `placeholder:"HOUR" help:"When its digests come, 0 to 23 by its clock; else the service's hour."`
+	Weekday   string   `placeholder:"DAY" help:"On what day its weekly digests come: monday (default), tuesday and so on."`
+	Critical  bool     `help:"With digests: what is critical comes at once all the same."`
 	JSON      bool     `name:"json" help:"Print one JSON object."`
 	Base
 }
@@ -49,7 +52,12 @@ func (c *subscriberAddCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	hour, err := subscribers.ParseHour(c.Hour)
+	if err != nil {
+		return err
+	}
 	s := subscribers.Subscriber{
+		Hour: hour, Weekday: subscribers.Weekday(c.Weekday), Critical: c.Critical,
 		Channel: subscribers.ChannelOf(c.Address), Address: c.Address, Cadence: subscribers.Cadence(c.Cadence), Timezone: c.Zone, Language: c.Lang,
 		Filter: subscribers.Filter{Components: c.Component, Severity: severity}, Contact: c.Contact,
 		Format: notifier.Format(c.Format), Quiet: notifier.Quiet(c.Quiet),

@@ -32,6 +32,9 @@ type subscriberShape struct {
 	Format         notifier.Format      `json:"format"`
 	Types          []notifier.EventType `json:"types"`
 	Quiet          notifier.Quiet       `json:"quiet"`
+	Hour           subscribers.Hour     `json:"hour"`
+	Weekday        subscribers.Weekday  `json:"weekday"`
+	Critical       bool                 `json:"critical"`
 }
 
 func subscriberJSON(s subscribers.Subscriber) subscriberShape {
@@ -40,6 +43,7 @@ func subscriberJSON(s subscribers.Subscriber) subscriberShape {
 		append([]notifier.Kind{}, s.Filter.Kinds...), string(s.Cadence), s.Timezone, s.Language,
 		jsonTime(s.CreatedAt), jsonTime(s.ConfirmedAt), jsonTime(s.Unsubscribed), s.Group, s.Contact, jsonTime(s.PausedUntil), s.Left.Reason, s.Filter.Incident,
 		s.Format, append([]notifier.EventType{}, s.Filter.Types...), s.Quiet,
+		s.Hour, s.Weekday, s.Critical,
 	}
 }
 

@@ -69,7 +69,7 @@ func TestBadSubscribersAreRefusedByField(t *testing.T) {
 		"unknown component":    {`{"address":"ann@example.com","components":["nosuch"]}`, "components[0]", "nosuch"},
 		"unknown severity":     {`{"address":"ann@example.com","severity":"huge"}`, "severity", "none"},
 		"made as left":         {`{"address":"ann@example.com","state":"unsubscribed"}`, "state", "pending or active"},
-		"hour of later days":   {`{"address":"ann@example.com","hour":9}`, "hour", "is not a known field"},
+		"no hour of the day":   {`{"address":"ann@example.com","hour":24}`, "hour", "write 0 to 23"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := b.in(t)
@@ -217,9 +217,9 @@ func TestAnExportComesBackAsItWas(t *testing.T) {
 	b.component("web")
 	b.importing("", "address,components,state,timezone\nann@example.com,web,active,Europe/Oslo\n=1+2@example.com,,paused,\n").is(http.StatusOK)
 	got := b.as(notifier.RoleAdmin, http.MethodGet, "/subscribers/export.csv", "").is(http.StatusOK)
-	want := "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet\n" +
-		"email,ann@example.com,web,none,,instant,Europe/Oslo,,active,,,,,,\n" +
-		"email,'=1+2@example.com,,none,,instant,,,paused,,,,,,\n"
+	want := "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet,hour,weekday,critical\n" +
+		"email,ann@example.com,web,none,,instant,Europe/Oslo,,active,,,,,,,,,\n" +
+		"email,'=1+2@example.com,,none,,instant,,,paused,,,,,,,,,\n"
 	if string(got.body) != want {
 		t.Errorf("exported\n%s\nwant\n%s", got.body, want)
 	}

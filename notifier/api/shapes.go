@@ -208,6 +208,9 @@ type subscriberShape struct {
 	Format         *notifier.Format     `json:"format"`
 	Types          []notifier.EventType `json:"types"`
 	Quiet          *string              `json:"quiet"`
+	Hour           subscribers.Hour     `json:"hour"`
+	Weekday        *string              `json:"weekday"`
+	Critical       bool                 `json:"critical"`
 }
 
 func showSubscriber(s subscribers.Subscriber) subscriberShape {
@@ -219,7 +222,7 @@ func showSubscriber(s subscribers.Subscriber) subscriberShape {
 		s.Number.String(), s.Channel, s.Address, s.State, keys(s.Filter.Components), s.Filter.Severity, keys(s.Filter.Kinds),
 		s.Cadence, text(s.Timezone), text(s.Language), moment(s.CreatedAt), moment(s.ConfirmedAt), moment(s.Unsubscribed),
 		s.Group, text(s.Contact), moment(s.PausedUntil), text(s.Left.Reason), text(s.Filter.Incident),
-		format, keys(s.Filter.Types), text(string(s.Quiet)),
+		format, keys(s.Filter.Types), text(string(s.Quiet)), s.Hour, text(string(s.Weekday)), s.Critical,
 	}
 }
 

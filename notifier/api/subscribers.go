@@ -79,6 +79,9 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 		Format     notifier.Format      `json:"format"`
 		Types      []notifier.EventType `json:"types"`
 		Quiet      notifier.Quiet       `json:"quiet"`
+		Hour       *int                 `json:"hour"`
+		Weekday    subscribers.Weekday  `json:"weekday"`
+		Critical   bool                 `json:"critical"`
 		Again      bool                 `json:"again"` // with state active: it left once and has asked to come back
 	}
 	if _, err := q.decode(&in, false); err != nil {
@@ -93,6 +96,12 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 		Channel: in.Channel, Address: in.Address, State: in.State, Cadence: in.Cadence, Timezone: in.Timezone, Language: in.Language,
 		Filter:    subscribers.Filter{Components: in.Components, Severity: level, Kinds: in.Kinds, Types: in.Types},
 		CreatedAt: desk.Now, Group: in.Group, Contact: in.Contact, Format: in.Format, Quiet: in.Quiet,
+		Weekday: in.Weekday, Critical: in.Critical,
+	}
+	if in.Hour != nil {
+		if s.Hour, err = subscribers.HourOf(*in.Hour); err != nil {
+			return reply{}, err
+		}
 	}
 	if err := s.Validate(); err != nil {
 		return reply{}, err
@@ -170,6 +179,9 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 		Format     *notifier.Format      `json:"format"`
 		Types      *[]notifier.EventType `json:"types"`
 		Quiet      *notifier.Quiet       `json:"quiet"`
+		Hour       *int                  `json:"hour"`
+		Weekday    *subscribers.Weekday  `json:"weekday"`
+		Critical   *bool                 `json:"critical"`
 		Again      bool                  `json:"again"` // it left once and has asked to come back
 	}
 	nulls, err := q.decode(&in, false)
@@ -205,6 +217,12 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 				s.Filter.Types = nil
 			case "quiet":
 				s.Quiet = ""
+			case "hour":
+				s.Hour = 0
+			case "weekday":
+				s.Weekday = ""
+			case "critical":
+				s.Critical = false
 			case "state":
 				return notifier.Invalidf(name, "cannot be null")
 			}
@@ -226,6 +244,15 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 		keep(&s.Format, in.Format)
 		keep(&s.Filter.Types, in.Types)
 		keep(&s.Quiet, in.Quiet)
+		keep(&s.Weekday, in.Weekday)
+		keep(&s.Critical, in.Critical)
+		if in.Hour != nil {
+			hour, err := subscribers.HourOf(*in.Hour)
+			if err != nil {
+				return err
+			}
+			s.Hour = hour
+		}
 		if !s.Group && in.Contact == nil && s.Channel == notifier.Email { // there is nobody to ask any more
 			s.Contact = ""
 		}

@@ -46,7 +46,7 @@ func (c *Calendar) Spec(s subscribers.Schedule) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	days := ""
+	var days string
 	switch s.Cadence {
 	case subscribers.Daily:
 		days = "* * *"

@@ -59,7 +59,7 @@ func FuzzPhoneForm(f *testing.F) {
 		if err := again.Validate(); err != nil || again.State != subscribers.Pending || again.Channel != notifier.SMS || subscribers.Country(who.Address) != "NO" {
 			t.Errorf("%q became %+v, %v", query, who, err)
 		}
-		if len(in["address"]) != 1 || in.Has("contact") || in.Has("format") && in.Get("format") != "" || !slices.Contains(subscribers.Offered, who.Cadence) {
+		if len(in["address"]) != 1 || in.Has("contact") || in.Has("format") && in.Get("format") != "" || !slices.Contains(subscribers.Offered(notifier.SMS), who.Cadence) {
 			t.Errorf("%q was taken", query)
 		}
 	})

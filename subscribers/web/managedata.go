@@ -79,6 +79,9 @@ type keptSubscriber struct {
 	UnsubscribedAt *time.Time        `json:"unsubscribed_at"`
 	LeaveReason    string            `json:"leave_reason"`
 	Incident       string            `json:"incident"`
+	Hour           subscribers.Hour  `json:"hour"`
+	Weekday        string            `json:"weekday"`
+	Critical       bool              `json:"critical"`
 }
 
 // keptConsent is one step of how the subscriber agreed.
@@ -109,6 +112,7 @@ func export(s subscribers.Subscriber, proof []subscribers.Evidence, told []notif
 			s.Number.String(), s.Channel, s.Address, s.State, append([]string{}, s.Filter.Components...), s.Filter.Severity,
 			append([]notifier.Kind{}, s.Filter.Kinds...), string(s.Cadence), s.Timezone, s.Language, s.Group, s.Contact,
 			moment(s.CreatedAt), moment(s.ConfirmedAt), moment(s.PausedUntil), moment(s.Unsubscribed), s.Left.Reason, s.Filter.Incident,
+			s.Hour, string(s.Weekday), s.Critical,
 		},
 		Consent: []keptConsent{}, Deliveries: []keptDelivery{},
 	}

@@ -55,7 +55,7 @@ func readChoices(form url.Values, parts []notifier.Component) (c choices, wrong 
 		wrong = append(wrong, "severity")
 	}
 	c.cadence = subscribers.Cadence(form.Get("cadence"))
-	if !slices.Contains(cadences(), string(c.cadence)) {
+	if !slices.Contains(cadences(notifier.Email), string(c.cadence)) {
 		wrong = append(wrong, "cadence")
 	}
 	c.timezone, c.language = strings.TrimSpace(form.Get("timezone")), strings.TrimSpace(form.Get("language"))
@@ -65,10 +65,11 @@ func readChoices(form url.Values, parts []notifier.Component) (c choices, wrong 
 	return c, wrong
 }
 
-// cadences are those that a subscriber can have.
-func cadences() []string {
-	out := make([]string, len(subscribers.Offered))
-	for i, c := range subscribers.Offered {
+// cadences are those that a subscriber on a channel can have.
+func cadences(ch notifier.Channel) []string {
+	offered := subscribers.Offered(ch)
+	out := make([]string, len(offered))
+	for i, c := range offered {
 		out[i] = string(c)
 	}
 	return out

@@ -51,7 +51,7 @@ func (s *site) phonePage(r *http.Request, in url.Values, wrong []templates.Wrong
 	}
 	d := s.phoneDoor()
 	return answer{name: templates.PagePhone, status: status, data: templates.PhoneForm{
-		Token: d.gate.Form(s.now()), Choices: templates.Choices{Components: parts, Cadences: cadences(), Entered: enteredOf(in, d.fields), Wrong: wrong},
+		Token: d.gate.Form(s.now()), Choices: templates.Choices{Components: parts, Cadences: cadences(notifier.SMS), Entered: enteredOf(in, d.fields), Wrong: wrong},
 	}}, nil
 }
 

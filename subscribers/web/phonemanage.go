@@ -81,7 +81,7 @@ func (s *site) phoneShow(r *http.Request, who subscribers.Subscriber, page templ
 		from, until, _ := strings.Cut(string(who.Quiet), "-")
 		setAll(page.Choices.Entered, "quiet_from", from, "quiet_until", until)
 	}
-	page.Choices.Components, page.Choices.Cadences = parts, cadences()
+	page.Choices.Components, page.Choices.Cadences = parts, cadences(notifier.SMS)
 	if page.Path == "" {
 		page.Path = "/manage/" + r.PathValue("token")
 	}

@@ -31,7 +31,7 @@ func (s *site) subscribePage(r *http.Request, in url.Values, wrong []templates.W
 		return answer{}, err
 	}
 	form := templates.SubscribeForm{
-		Token: s.gate.Form(s.now()), Components: parts, Cadences: cadences(), Entered: entered(in), Wrong: wrong, Whole: true,
+		Token: s.gate.Form(s.now()), Components: parts, Cadences: cadences(notifier.Email), Entered: entered(in), Wrong: wrong, Whole: true,
 		Endpoints: s.endpoints != nil, Phones: s.phones != nil,
 	}
 	if id := in.Get("incident"); id != "" {
@@ -48,7 +48,7 @@ func (s *site) subscribePage(r *http.Request, in url.Values, wrong []templates.W
 // box is the form on another page, of everything or of one incident.
 func (s *site) box(parts []notifier.Component, only *notifier.Incident) *templates.SubscribeForm {
 	return &templates.SubscribeForm{
-		Token: s.gate.Form(s.now()), Components: parts, Cadences: cadences(), Only: only,
+		Token: s.gate.Form(s.now()), Components: parts, Cadences: cadences(notifier.Email), Only: only,
 		Endpoints: s.endpoints != nil, Phones: s.phones != nil,
 	}
 }

@@ -1,0 +1,84 @@
+package subscribers
+
+import (
+	"encoding/csv"
+	"io"
+	"strings"
+)
+
+// CSVWriter writes subscribers so that ReadCSV reads the same again and a
+// spreadsheet does not take a cell for a formula.
+type CSVWriter struct {
+	out    *csv.Writer
+	headed bool
+}
+
+// WriteCSV begins a file on w. Nothing is written before the first Write or Flush.
+func WriteCSV(w io.Writer) *CSVWriter { return &CSVWriter{out: csv.NewWriter(w)} }
+
+// Write adds one line, behind the header where it is the first.
+func (w *CSVWriter) Write(s Subscriber) error {
+	w.head()
+	kinds := make([]string, len(s.Filter.Kinds))
+	for i, k := range s.Filter.Kinds {
+		kinds[i] = string(k)
+	}
+	types := make([]string, len(s.Filter.Types))
+	for i, t := range s.Filter.Types {
+		types[i] = string(t)
+	}
+	cells := []string{
+		string(s.Channel), s.Address, strings.Join(s.Filter.Components, ";"), s.Filter.Severity.String(),
+		strings.Join(kinds, ";"), string(s.Cadence), s.Timezone, s.Language, string(s.State),
+		"", s.Contact, s.Filter.Incident, string(s.Format), strings.Join(types, ";"), string(s.Quiet),
+		s.Hour.String(), string(s.Weekday), "",
+	}
+	if s.Group {
+		cells[9] = "true"
+	}
+	if s.Critical {
+		cells[len(cells)-1] = "true"
+	}
+	for i, v := range cells {
+		cells[i] = guard(v)
+	}
+	return w.out.Write(cells)
+}
+
+// Flush writes out what is buffered; an export of nobody is the header alone.
+func (w *CSVWriter) Flush() error {
+	w.head()
+	w.out.Flush()
+	return w.out.Error()
+}
+
+func (w *CSVWriter) head() {
+	if !w.headed {
+		w.headed = true
+		_ = w.out.Write(csvColumns) // kept and told by Flush
+	}
+}
+
+// formula reports whether a spreadsheet would run the cell, were it not for the
+// apostrophes before it.
+func formula(cell string) bool {
+	rest := strings.TrimLeft(cell, "'")
+	return rest != "" && strings.ContainsRune("=+-@\t\r", rune(rest[0]))
+}
+
+// guard puts an apostrophe before a cell that a spreadsheet would run. One that
+// begins with an apostrophe already gets another, so that unguard gives back
+// exactly what was there.
+func guard(cell string) string {
+	if formula(cell) {
+		return "'" + cell
+	}
+	return cell
+}
+
+func unguard(cell string) string {
+	if strings.HasPrefix(cell, "'") && formula(cell) {
+		return cell[1:]
+	}
+	return cell
+}
