@@ -41,6 +41,8 @@ type Saying struct {
 	StartsAt   *time.Time
 	EndsAt     *time.Time
 	Impact     *Impact
+	// AfterNotice holds it back until a notice has come so far; nil says it now.
+	AfterNotice *AfterNotice
 }
 
 // Correction changes what was written. Nil keeps.
@@ -70,6 +72,9 @@ type Posting struct {
 	Update   *Update
 	Event    *Event
 	Warnings []string // for the person, such as a clock time without a zone
+	// Held is an update that waits for a notice: it alone is written then, and
+	// Update is what it would be now.
+	Held *HeldUpdate
 }
 
 // Open turns an announcement into what is to be written.
@@ -130,6 +135,9 @@ func beganBefore(text string, now time.Time) []string {
 func (i Incident) Say(s Saying, d Desk) (Posting, error) {
 	if i.State == Retracted {
 		return Posting{}, Refuse(ErrConflict, "this incident was retracted; open a new one")
+	}
+	if s.AfterNotice != nil {
+		return i.hold(s, d)
 	}
 	if i.Kind == KindPost && s.Status != "" {
 		return Posting{}, Invalidf("status", "a post has no status")

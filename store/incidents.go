@@ -54,6 +54,10 @@ func (s *Store) ReviseIncident(ctx context.Context, id string, change func(notif
 		if err != nil {
 			return err
 		}
+		if p.Held != nil {
+			out, err = s.hold(ctx, tx, was, p)
+			return err
+		}
 		p.Incident.ID, p.Incident.Kind, p.Incident.CreatedAt = was.ID, was.Kind, was.CreatedAt
 		if err := rewriteIncident(tx, was, p.Incident); err != nil {
 			return err

@@ -15,7 +15,8 @@ import (
 // TendNotices does what is due about notices by itself, in small steps, and
 // reports whether there was anything: then there may be more. It starts what is
 // scheduled, releases recipients, watches those who went first, and sees when
-// everybody was tried and when all is final. Call it about every second;
+// everybody was tried and when all is final, and publishes the updates that
+// waited for that. Call it about every second;
 // several processes may.
 func (s *Store) TendNotices(ctx context.Context) (changed bool, err error) {
 	var going []string
@@ -28,8 +29,10 @@ func (s *Store) TendNotices(ctx context.Context) (changed bool, err error) {
 		changed = changed || did
 		errs = append(errs, err)
 	}
+	published, err := s.publishHeld(ctx)
+	errs = append(errs, err)
 	swept, err := s.sweepAudiences(ctx)
-	return changed || swept, errors.Join(append(errs, err)...)
+	return changed || published || swept, errors.Join(append(errs, err)...)
 }
 
 // standing is how far the event of a notice has come.
