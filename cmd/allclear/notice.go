@@ -14,15 +14,22 @@ import (
 )
 
 type noticeCmd struct {
-	Create    noticeCreateCmd    `cmd:"" help:"Draft a notice; its id is printed last."`
-	Audience  noticeAudienceCmd  `cmd:"" help:"Say whom it is for, with each one's own data, by a file."`
-	Preview   noticePreviewCmd   `cmd:"" help:"Show what one recipient would get."`
-	Test      noticeTestCmd      `cmd:"" help:"Mail one recipient's copy to yourself."`
-	Preflight noticePreflightCmd `cmd:"" help:"Show whom it would go to, and what to look at before."`
-	Rejects   noticeRejectsCmd   `cmd:"" help:"Give back the rows that could not be used."`
-	Status    noticeStatusCmd    `cmd:"" help:"Show how far it is."`
-	List      noticeListCmd      `cmd:"" help:"List notices, newest first."`
-	Delete    noticeDeleteCmd    `cmd:"" help:"Delete a draft."`
+	Create      noticeCreateCmd    `cmd:"" help:"Draft a notice; its id is printed last."`
+	Audience    noticeAudienceCmd  `cmd:"" help:"Say whom it is for, with each one's own data, by a file."`
+	Preview     noticePreviewCmd   `cmd:"" help:"Show what one recipient would get."`
+	Test        noticeTestCmd      `cmd:"" help:"Mail one recipient's copy to yourself."`
+	Preflight   noticePreflightCmd `cmd:"" help:"Show whom it would go to, and what to look at before."`
+	Rejects     noticeRejectsCmd   `cmd:"" help:"Give back the rows that could not be used."`
+	Send        noticeSendCmd      `cmd:"" help:"Look it over, then let it go out."`
+	Approve     noticeApproveCmd   `cmd:"" help:"Override the need of a second person, with a reason."`
+	Pause       noticePauseCmd     `cmd:"" help:"Hold it back; within a second nothing more begins."`
+	Resume      noticeResumeCmd    `cmd:"" help:"Let it go on."`
+	Cancel      noticeCancelCmd    `cmd:"" help:"End it: what had not gone out never will."`
+	RetryFailed noticeRetryCmd     `cmd:"" help:"Try again what failed."`
+	Status      noticeStatusCmd    `cmd:"" help:"Show how far it is."`
+	Report      noticeReportCmd    `cmd:"" help:"What became of it for everyone, as CSV."`
+	List        noticeListCmd      `cmd:"" help:"List notices, newest first."`
+	Delete      noticeDeleteCmd    `cmd:"" help:"Delete a draft."`
 }
 
 type noticeCreateCmd struct {
@@ -225,6 +232,32 @@ func accountWords(n notifier.Notice) string {
 		}
 	}
 	return all(parts, "nothing yet")
+}
+
+type noticeReportCmd struct {
+	ID  string `arg:"" help:"The notice."`
+	Out string `placeholder:"FILE" help:"Write to this file (readable by its owner only) in place of standard output."`
+	Base
+	From string `setting:"FROM" group:"settings" placeholder:"ADDRESS" help:"Who mails come from: it is part of every Message-ID."`
+}
+
+func (c *noticeReportCmd) Run(a *app) error {
+	mail := Mail{From: c.From}
+	id := func(string, int64) string { return "" }
+	if c.From != "" {
+		from, err := mail.sender("")
+		if err != nil {
+			return err
+		}
+		id = (&mailRoom{from: from}).messageID
+	}
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		n, err := db.Notice(ctx, c.ID)
+		if err != nil {
+			return noNotice(err, c.ID)
+		}
+		return a.into(c.Out, func(w io.Writer) error { return api.WriteReport(ctx, db, n, id, w) })
+	})
 }
 
 type noticeRejectsCmd struct {

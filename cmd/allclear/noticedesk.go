@@ -12,6 +12,7 @@ import (
 	"allclear/notifier"
 	"allclear/notifier/api"
 	"allclear/notifier/audience"
+	"allclear/notifier/email"
 	"allclear/store"
 	"allclear/subscribers"
 )
@@ -145,9 +146,14 @@ func (p *Program) noticeDesk() (api.NoticeDesk, error) {
 		return api.NoticeDesk{}, err
 	}
 	return api.NoticeDesk{
-		Audiences: audienceFiles{db: p.db, zone: zone}, Letters: p.set, Mailer: mailNow{p.mailer}, Above: above,
+		Audiences: audienceFiles{db: p.db, zone: zone}, Letters: p.set, Mailer: mailNow{p.mailer}, Above: above, MessageID: p.mail.messageID,
 		Warnings: func(ctx context.Context) []string { return flightWarnings(ctx, p.db, p.mail, p.base) },
 	}, nil
+}
+
+// messageID is that of the mail to a reader of an event.
+func (m *mailRoom) messageID(event string, reader int64) string {
+	return email.MessageID(m.from.Address, event, reader)
 }
 
 // flightWarnings tells what of the service as a whole is in a notice's way; m

@@ -293,6 +293,7 @@ func (p *Program) Run(ctx context.Context) error {
 		behind.Go(func() { trouble(s.serve()) })
 	}
 	early.Go(func() { p.fan.Run(ctx) })
+	early.Go(func() { tending{tend: p.db.TendNotices, did: p.watch.nudge, log: p.o.log}.run(ctx) })
 	if keep, err := p.o.settings.retention(); err == nil && !p.o.worker {
 		early.Go(func() { retention{prune: p.db.Prune, keep: keep, now: p.db.Now, log: p.o.log}.run(ctx) })
 	}

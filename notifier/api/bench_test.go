@@ -40,6 +40,7 @@ type whole interface {
 	ExpandSlice(ctx context.Context, max int) (notifier.Slice, error)
 	Claim(ctx context.Context, c notifier.Claim) ([]notifier.Delivery, error)
 	Settle(ctx context.Context, batch []notifier.Settlement) error
+	TendNotices(ctx context.Context) (changed bool, err error)
 	BeginAudience(ctx context.Context, notice string, replace bool) (int64, error)
 	AddToAudience(ctx context.Context, edition int64, rows []notifier.AudienceRow, rejects []notifier.Reject) error
 	FinishAudience(ctx context.Context, edition int64, withoutAddress int64, sum [32]byte) (notifier.Notice, error)

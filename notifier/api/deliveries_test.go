@@ -18,6 +18,12 @@ import (
 func (b *bench) deliver(settle func(n int, d notifier.Delivery) notifier.Settlement) {
 	b.t.Helper()
 	ctx := b.t.Context()
+	for more := true; more; {
+		var err error
+		if more, err = b.store.TendNotices(ctx); err != nil {
+			b.t.Fatal(err)
+		}
+	}
 	for {
 		slice, err := b.store.ExpandSlice(ctx, 2000)
 		if err != nil {
@@ -119,6 +125,23 @@ func TestEveryCallOfTheDocumentWorksOnBothDatabases(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, open storetest.Opener) { everyCall(benchOn(t, open)) })
 }
 
+// everyStep sends notices and does all that one can do about them then.
+func everyStep(b *bench) {
+	as := func(method, path, body string) {
+		b.t.Helper()
+		if got := b.as(notifier.RoleAdmin, method, path, body); got.status >= 300 {
+			b.t.Errorf("%s %s: %d %s", method, path, got.status, got.body)
+		}
+	}
+	sent := b.notice(`{"title":"x","template":"blank","body":"y","approvals":1}`, "email,x\nann@example.com,1\n")
+	as(http.MethodPost, "/notices/"+sent+"/send", `{"expect":1,"canary":0}`)
+	b.as(notifier.RoleApprover, http.MethodPost, "/notices/"+sent+"/approve", `{}`).is(http.StatusAccepted)
+	for _, step := range []string{"pause", "resume", "retry-failed", "cancel"} {
+		as(http.MethodPost, "/notices/"+sent+"/"+step, "")
+	}
+	as(http.MethodDelete, "/notices/"+b.notice(`{"title":"x","template":"blank","body":"y"}`, ""), "")
+}
+
 func everyCall(b *bench) {
 	t := b.t
 	b.component("web")
@@ -139,6 +162,7 @@ func everyCall(b *bench) {
 	b.as(notifier.RoleAdmin, http.MethodPost, "/queue/pause", "{}").is(http.StatusOK)
 	b.as(notifier.RoleAdmin, http.MethodPost, "/queue/resume", "{}").is(http.StatusOK)
 	notice := b.notice(`{"title":"x","template":"blank","body":"y"}`, "email,x\nbob@example.com,1\n")
+	everyStep(b)
 	bodies := map[string]string{
 		"PATCH /notices/{id}": `{"title":"y"}`, "PUT /notices/{id}/audience": "email,x\nbob@example.com,1\n", "POST /notices/{id}/audience": "email,x\nbob@example.com,1\n",
 		"POST /notices/{id}/test": `{"to":"me@example.com","address":"bob@example.com"}`, "POST /notices/{id}/preview": `{"address":"bob@example.com"}`,

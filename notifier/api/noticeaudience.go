@@ -53,6 +53,13 @@ func (c noticeRoom) rejects(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
+// report says for every recipient what became of it.
+func (c noticeRoom) report(w http.ResponseWriter, r *http.Request) error {
+	return c.download(w, r, "report", func(ctx context.Context, n notifier.Notice, begun func()) error {
+		return WriteReport(ctx, c.store, n, c.tools.MessageID, &beginning{w, begun})
+	})
+}
+
 // download writes a file of a notice. An error behind its beginning cuts the
 // connection, so that nobody takes half of it for all.
 func (c noticeRoom) download(w http.ResponseWriter, r *http.Request, what string, fill func(ctx context.Context, n notifier.Notice, begun func()) error) error {

@@ -16,6 +16,19 @@ type Notices interface {
 	DeleteNotice(ctx context.Context, id string) error
 }
 
+// NoticeOrders carries out what staff decide about a notice.
+type NoticeOrders interface {
+	// OrderNotice sends it, or lets it wait for its time or for approval.
+	// above is the size of an audience that one person alone may write to.
+	OrderNotice(ctx context.Context, id string, o notifier.NoticeOrder, above int64, e notifier.Event) (notifier.Notice, error)
+	ApproveNotice(ctx context.Context, id string, by notifier.Actor, reason string, above int64) (notifier.Notice, error)
+	PauseNotice(ctx context.Context, id string) error
+	ResumeNotice(ctx context.Context, id string) error
+	CancelNotice(ctx context.Context, id string) error
+	ThrottleNotice(ctx context.Context, id string, perSecond int) error
+	RetryFailedNotice(ctx context.Context, id string) (int, error)
+}
+
 // NoticePeople reads whom a notice is for.
 type NoticePeople interface {
 	Recipient(ctx context.Context, notice string, place int64) (notifier.Recipient, error)
@@ -29,14 +42,16 @@ type NoticeFigures interface {
 	AudienceBreakdown(ctx context.Context, notice string) (notifier.Breakdown, error)
 }
 
-// NoticeProof reads, page by page, what could not be used.
+// NoticeProof reads, page by page, what could not be used and what became of the rest.
 type NoticeProof interface {
 	Rejects(ctx context.Context, notice string, after int64, limit int) ([]notifier.Reject, int64, error)
+	NoticeReport(ctx context.Context, notice string, after int64, limit int) ([]notifier.Reported, error)
 }
 
 // NoticeStore is everything of notices that a database keeps.
 type NoticeStore interface {
 	Notices
+	NoticeOrders
 	NoticePeople
 	NoticeFigures
 	NoticeProof
@@ -69,6 +84,8 @@ type NoticeDesk struct {
 	Audiences Audiences
 	Letters   Letters
 	Mailer    Mailer
+	// MessageID is that of the mail to a reader of an event.
+	MessageID func(event string, reader int64) string
 	// Above is the size of an audience that one person alone may write to.
 	Above int64
 	// Warnings tells what of the service as a whole may be in a notice's way,

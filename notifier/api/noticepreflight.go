@@ -92,6 +92,9 @@ func (p *Preflight) warn(n notifier.Notice, template []error) {
 	say(p.Suppressed > 1, "%d recipients are suppressed and get nothing", p.Suppressed)
 	say(p.CaseTwins > 0, "%d recipients differ from another by upper and lower case before the @ only: each gets its own mail", p.CaseTwins)
 	missing := p.ApprovalsNeeded - len(n.Approved)
+	if n.Enough(p.ApprovalsNeeded) {
+		missing = 0
+	}
 	say(missing == 1, "it needs the approval of 1 other person")
 	say(missing > 1, "it needs the approval of %d other people", missing)
 }

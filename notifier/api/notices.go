@@ -19,7 +19,7 @@ type noticeRoom struct {
 }
 
 func (c noticeRoom) routes() []route {
-	see, write := notifier.RoleViewer, notifier.RoleSender
+	see, write, agree := notifier.RoleViewer, notifier.RoleSender, notifier.RoleApprover
 	return []route{
 		{method: http.MethodGet, path: "/notices", role: see, do: c.list},
 		{method: http.MethodPost, path: "/notices", role: write, do: c.create},
@@ -32,6 +32,13 @@ func (c noticeRoom) routes() []route {
 		{method: http.MethodPost, path: "/notices/{id}/preview", role: write, do: c.preview},
 		{method: http.MethodPost, path: "/notices/{id}/test", role: write, stream: c.test},
 		{method: http.MethodGet, path: "/notices/{id}/rejects.csv", role: write, stream: c.rejects},
+		{method: http.MethodGet, path: "/notices/{id}/report.csv", role: write, stream: c.report},
+		{method: http.MethodPost, path: "/notices/{id}/send", role: write, do: c.send},
+		{method: http.MethodPost, path: "/notices/{id}/approve", role: agree, do: c.approve},
+		{method: http.MethodPost, path: "/notices/{id}/pause", role: write, do: c.step(NoticeStore.PauseNotice)},
+		{method: http.MethodPost, path: "/notices/{id}/resume", role: write, do: c.step(NoticeStore.ResumeNotice)},
+		{method: http.MethodPost, path: "/notices/{id}/cancel", role: write, do: c.step(NoticeStore.CancelNotice)},
+		{method: http.MethodPost, path: "/notices/{id}/retry-failed", role: write, do: c.retryFailed},
 	}
 }
 
@@ -116,7 +123,7 @@ func noticeBody(body string, d notifier.Desk) (string, []string, error) {
 	return body, warnings, err
 }
 
-// change changes a draft.
+// change changes a draft, or the rate of one that is on its way.
 func (c noticeRoom) change(ctx context.Context, q *request) (reply, error) {
 	var in struct {
 		Title      *string `json:"title"`
@@ -125,12 +132,13 @@ func (c noticeRoom) change(ctx context.Context, q *request) (reply, error) {
 		Body       *string `json:"body"`
 		IncidentID *string `json:"incident_id"`
 		Approvals  *int    `json:"approvals"`
+		PerSecond  *int    `json:"per_second"`
 	}
 	nulls, err := q.decode(&in, false)
 	if err != nil {
 		return reply{}, err
 	}
-	none := ""
+	none, unlimited := "", 0
 	for _, name := range nulls {
 		switch name {
 		case "subject":
@@ -139,6 +147,8 @@ func (c noticeRoom) change(ctx context.Context, q *request) (reply, error) {
 			in.Body = &none
 		case "incident_id":
 			in.IncidentID = &none
+		case "per_second":
+			in.PerSecond = &unlimited
 		default:
 			return reply{}, notifier.Invalidf(name, "cannot be null")
 		}
@@ -150,6 +160,14 @@ func (c noticeRoom) change(ctx context.Context, q *request) (reply, error) {
 			return reply{}, err
 		}
 		in.Body = &body
+	}
+	if in.PerSecond != nil {
+		if *in.PerSecond < 0 {
+			return reply{}, notifier.Invalidf("per_second", "must not be negative")
+		}
+		if err := c.store.ThrottleNotice(ctx, id, *in.PerSecond); err != nil {
+			return reply{}, err
+		}
 	}
 	change := notifier.NoticeChange{Title: in.Title, Template: in.Template, Subject: in.Subject, Body: in.Body, IncidentID: in.IncidentID, Approvals: in.Approvals}
 	var n notifier.Notice

@@ -75,7 +75,8 @@ func (l lines) LoadAudience(ctx context.Context, notice string, replace bool, in
 func (b *bench) tools() api.NoticeDesk {
 	return api.NoticeDesk{
 		Audiences: lines{b.store}, Letters: plainLetters{}, Mailer: b.posted, Above: 2,
-		Warnings: func(context.Context) []string { return []string{"the relay rests"} },
+		MessageID: func(event string, reader int64) string { return fmt.Sprintf("<%s.%d@example.com>", event, reader) },
+		Warnings:  func(context.Context) []string { return []string{"the relay rests"} },
 	}
 }
 

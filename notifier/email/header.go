@@ -143,6 +143,13 @@ func refuseAddress(s string) error {
 	return nil
 }
 
+// MessageID is the Message-ID of the mail that tells a reader of an event,
+// where mail comes from this address.
+func MessageID(from, event string, reader int64) string {
+	text := readerText(reader)
+	return "<" + event + "." + string(text[:]) + "@" + strings.ToLower(from[strings.LastIndexByte(from, '@')+1:]) + ">"
+}
+
 // dotAtom reports whether s can stand in a Message-ID or List-Id as it is.
 func dotAtom(s string) bool {
 	for i := range len(s) {

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/emersion/go-smtp"
+
+	"allclear/notifier/email/emailtest"
+)
+
+// crowd is a file of n recipients with 1 to 50 rows each, in an order that
+// mixes them; every row holds a word that only its recipient may see.
+func crowd(n int) (file string, rows int) {
+	var b strings.Builder
+	b.WriteString("email,account,subject,date,folder\n")
+	for round := range 50 {
+		for i := range n {
+			if round > i%50 {
+				continue
+			}
+			rows++
+			fmt.Fprintf(&b, "a%d@example.com,acc%d,canary%dx%d,2026-11-20 09:%02d,Inbox\n", i, i, i, round, round)
+		}
+	}
+	return b.String(), rows
+}
+
+func TestEverybodyGetsOneMailWithTheirOwnRowsOnly(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		const n = 300
+		relay := emailtest.NewServer(t, emailtest.Options{})
+		settings := settingsFor(t, dsn, relay.URL("tls=off"))
+		settings.ApprovalAbove = "100"
+		s := boot(t, programOptions{settings: settings})
+		d := &desktop{t: t, environ: []string{"ALLCLEAR_DATABASE=" + dsn, "USER=kari", "ALLCLEAR_APPROVAL_ABOVE=100", "ALLCLEAR_FROM=status@fjordpost.example"}}
+		file, rows := crowd(n)
+		id := last(d.ok("notice", "create", "--title", "Restore of imap7", "--template", "restore-completed", "--body", keep(t, "b", "It is done.\n\n{{rows}}"), "--audience", keep(t, "a.csv", file)))
+		code, out, errs := runOnce(t, d.environ, "notice", "send", id, "--yes")
+		if code != exitFailed || out != "" || !strings.Contains(errs, "needs the approval of 1 other person") {
+			t.Fatalf("sent without approval: exit %d %q %q", code, out, errs)
+		}
+		d.refused("never the second person", "notice", "approve", id)
+		s.call("POST", "/notices/"+id+"/approve", nil, 202)
+		status := d.ok("notice", "status", id)
+		if !strings.Contains(status, "approved    by token:test") {
+			t.Errorf("status\n%s", status)
+		}
+		eventually(t, "the notice is done", func() bool { return d.status(id)["state"] == "done" })
+		for to, mails := range byReader(t, relay.Messages()) {
+			if len(mails) != 1 {
+				t.Fatalf("%s got %d mails", to, len(mails))
+			}
+			var i int
+			if _, err := fmt.Sscanf(to, "a%d@example.com", &i); err != nil {
+				t.Fatal(err)
+			}
+			own := strings.Count(string(mails[0].raw), fmt.Sprintf("canary%dx", i))
+			if all := strings.Count(string(mails[0].raw), "canary"); own != all || own < 2*(i%50+1) {
+				t.Fatalf("%s reads %d rows of its own and %d of others", to, own, all-own)
+			}
+			if mails[0].leave != "" || !strings.Contains(mails[0].id, d.status(id).text("event_id")) {
+				t.Fatalf("%s: %s", to, mails[0].raw)
+			}
+		}
+		if got := len(relay.Messages()); got != n {
+			t.Fatalf("%d mails, want %d", got, n)
+		}
+		got := d.status(id)
+		if got["rows"] != float64(rows) || got["tried"] != float64(n) || got["counts"].(map[string]any)["sent"] != float64(n) || got["done_at"] == nil {
+			t.Errorf("status %v", got)
+		}
+		report := filepath.Join(t.TempDir(), "report.csv")
+		d.ok("notice", "report", id, "--out", report)
+		text, err := os.ReadFile(report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := csv.NewReader(strings.NewReader(string(text))).ReadAll()
+		if err != nil || len(lines) != n+1 {
+			t.Fatalf("%d lines, %v", len(lines), err)
+		}
+		ids := map[string]string{}
+		for _, l := range byReader(t, relay.Messages()) {
+			ids[l[0].to] = l[0].id
+		}
+		for _, line := range lines[1:] {
+			if line[3] != "sent" || line[4] == "" || !strings.HasPrefix(line[6], "250") || line[9] != ids[line[0]] || !strings.HasPrefix(line[2], "acc") {
+				t.Fatalf("reported %q, mailed %s", line, ids[line[0]])
+			}
+		}
+		if _, viaAPI := get(t, s.URL()+"/api/v1/notices/"+id+"/report.csv", "Authorization", "Bearer "+s.token); viaAPI != string(text) {
+			t.Error("the API reports otherwise than the command line")
+		}
+		if _, viaAPI := get(t, s.URL()+"/api/v1/notices/"+id, "Authorization", "Bearer "+s.token); viaAPI != d.ok("notice", "status", id, "--json") {
+			t.Errorf("the API shows otherwise than the command line: %s", viaAPI)
+		}
+		if told := d.ok("told", "a7@example.com"); !strings.Contains(told, "notice.sent") || !strings.Contains(told, "Restore of imap7") {
+			t.Errorf("told %q", told)
+		}
+	})
+}
+
+func TestSendingAtTheCommandLineWaitsAndTellsTheAccount(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		relay := emailtest.NewServer(t, emailtest.Options{OnRcpt: func(_, to string) error {
+			if strings.HasPrefix(to, "bad") {
+				return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}
+			}
+			return nil
+		}})
+		boot(t, programOptions{settings: settingsFor(t, dsn, relay.URL("tls=off"))})
+		d := &desktop{t: t, environ: []string{"ALLCLEAR_DATABASE=" + dsn, "USER=kari"}}
+		id := last(d.ok("notice", "create", "--title", "Account", "--template", "account-affected", "--body", keep(t, "b", "Dear {{name}}, your account was affected."), "--audience",
+			keep(t, "a.csv", "email,name\nann@example.com,Ann\nbad@example.com,Bob\n")))
+		if code, _, errs := runOnce(t, d.environ, "notice", "send", id); code != exitFailed || !strings.Contains(errs, "domains     example.com 2\n") || !strings.Contains(errs, "nothing is sent without --yes") {
+			t.Errorf("without --yes: exit %d\n%s", code, errs)
+		}
+		d.refused("3 recipients were expected, and it has 2", "notice", "send", id, "--yes", "--expect", "3")
+		d.refused("1 rejected rows were accepted, and it has 0", "notice", "send", id, "--yes", "--accept-rejects", "1")
+		out := d.ok("notice", "send", id, "--yes", "--expect", "2", "--wait")
+		if !strings.Contains(out, "goes out to 2 recipients") || !strings.Contains(last(out), "2 of 2 tried: 1 sent, 1 failed") {
+			t.Errorf("printed %q", out)
+		}
+		if out := d.ok("notice", "retry-failed", id); out != "failed deliveries that are tried again: 1\n" {
+			t.Errorf("retried %q", out)
+		}
+		d.refused("no notice", "notice", "send", "nosuch", "--yes")
+		later := last(d.ok("notice", "create", "--title", "Later", "--template", "blank", "--body", keep(t, "c", "x"), "--audience", keep(t, "d.csv", "email\nann@example.com\n")))
+		if out := d.ok("notice", "send", later, "--yes", "--at", "2099-01-01 00:00 UTC"); !strings.Contains(out, "goes out at 2099-01-01 00:00:00Z") {
+			t.Errorf("scheduled %q", out)
+		}
+		if out := d.ok("notice", "cancel", later); !strings.Contains(out, "is cancelled") {
+			t.Errorf("cancelled %q", out)
+		}
+	})
+}
