@@ -13,6 +13,7 @@ import (
 
 	"allclear/notifier"
 	"allclear/notifier/api"
+	"allclear/notifier/console"
 	"allclear/notifier/sms"
 	"allclear/store"
 	"allclear/subscribers/web"
@@ -150,6 +151,12 @@ func (p *Program) mount(ctx context.Context) error {
 			SignUps: signingUp{p.db, p.signUps}, Gate: gate.New(p.secret, "subscribe"), Work: p.set.Pages().Work(), Script: p.set.Pages().Script(), Proxies: proxies,
 			Endpoints: p.endpointPages(), Phones: p.phonePages(),
 		})
+		desk, err := p.console(proxies, zone)
+		if err != nil {
+			return err
+		}
+		mux.Handle(console.Path, p.noticed(p.shown(desk)))
+		mux.Handle(console.Path+"/", p.noticed(p.shown(desk)))
 		mux.Handle("/api/", p.noticed(p.shown(staff)))
 		mux.Handle("/api/v2/", p.noticed(public)) // Statuspage's addresses
 		mux.Handle("/", p.noticed(public))

@@ -28,6 +28,7 @@ type room struct {
 var house = map[string]room{
 	"notifier":                 {"what is announced, by whom, and what became of it", nil, true},
 	"notifier/api":             {"the staff's and machines' HTTP API", []string{"notifier", "subscribers"}, false},
+	"notifier/console":         {"the staff's pages, one file per action", []string{"notifier", "subscribers", "templates"}, false},
 	"notifier/audience":        {"reads another team's file of who was affected, row by row", []string{"notifier"}, false},
 	"notifier/fanout":          {"one event becomes one delivery per matching subscriber", []string{"notifier", "subscribers"}, false},
 	"notifier/outbox":          {"claims due deliveries, renders, sends, settles", []string{"notifier"}, false},

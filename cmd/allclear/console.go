@@ -1,0 +1,68 @@
+package main
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"reflect"
+	"strings"
+	"time"
+
+	"allclear/notifier/console"
+	"allclear/notifier/email"
+	"allclear/subscribers/web/gate"
+)
+
+// console is the staff's pages on this program.
+func (p *Program) console(proxies []netip.Prefix, zone *time.Location) (http.Handler, error) {
+	pages := p.set.Pages()
+	h, err := console.New(console.Options{
+		Store: accepting{p.db, p.metrics}, Letters: p.set, Name: p.o.settings.Name, BaseURL: p.base, Key: derive(p.secret, "console"),
+		Now: p.db.Now, NewID: newID, Zone: zone, Log: p.o.log, Style: pages.Style(), Script: pages.Script(), Policy: pages.Policy(),
+		Client: func(r *http.Request) netip.Addr { return gate.Client(r, proxies) },
+		Relays: p.relayNews, Settings: shownSettings(&p.o.settings), Phones: p.phones != nil,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("build the console: %w", err)
+	}
+	return h, nil
+}
+
+// derive makes a key for one purpose from the service's secret.
+func derive(secret []byte, purpose string) []byte {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("allclear " + purpose))
+	return mac.Sum(nil)
+}
+
+// relayNews is how the relays do, for people.
+func (p *Program) relayNews() []console.Relay {
+	var out []console.Relay
+	for _, r := range p.pool.Relays() {
+		shown := console.Relay{Name: r.Name, State: "working", Paused: r.Paused, Retry: r.RetryAt}
+		if r.State == email.RelayResting {
+			shown.State = "resting"
+		}
+		if r.Cause != nil {
+			shown.Cause = r.Cause.Error()
+		}
+		out = append(out, shown)
+	}
+	return out
+}
+
+// shownSettings are the settings in use by the names of their variables. Of a
+// secret only whether it is set is told.
+func shownSettings(s *Settings) []console.Setting {
+	var out []console.Setting
+	for _, f := range settingFields() {
+		value := strings.TrimSpace(fmt.Sprint(reflect.ValueOf(*s).FieldByIndex(f.Index).Interface()))
+		if _, secret := f.Tag.Lookup("secret"); secret && value != "" {
+			value = "set (not shown)"
+		}
+		out = append(out, console.Setting{Name: prefix + f.Tag.Get("setting"), Value: value})
+	}
+	return out
+}

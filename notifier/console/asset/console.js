@@ -1,0 +1,17 @@
+// Keeps what pages show of the work fresh. All of the console works without: a
+// page that is loaded again shows the same.
+(function () {
+  'use strict';
+  var live = document.querySelector('[data-live]');
+  if (!live || !window.EventSource) return;
+  var source = new EventSource(live.getAttribute('data-live'));
+  source.addEventListener('part', function (e) {
+    var at = document.getElementById('live');
+    if (!at) return;
+    var page = new DOMParser().parseFromString(e.data, 'text/html'), fresh = page.getElementById('live');
+    if (!fresh) return;
+    at.replaceChildren.apply(at, Array.prototype.slice.call(document.importNode(fresh, true).childNodes));
+    document.dispatchEvent(new Event('fresh'));
+  });
+  source.addEventListener('end', function () { source.close(); });
+})();

@@ -1,0 +1,94 @@
+package console
+
+import (
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"allclear/notifier"
+	"allclear/templates"
+)
+
+// Path is what the console answers below.
+const Path = "/console"
+
+// Options is what a console is made from. All are mandatory but those that say
+// what their zero value is.
+type Options struct {
+	Store   Store
+	Letters Letters
+	Name    string           // of the service
+	BaseURL string           // of the public pages, without a slash at its end; with https cookies are sent by https only
+	Key     []byte           // from which what forms carry is derived; 32 bytes
+	Now     func() time.Time // the service's clock
+	NewID   func() string    // opaque, unguessable
+	Zone    *time.Location   // of clock times written without a zone; nil is UTC
+	Log     *slog.Logger     // nil is nowhere
+
+	Style  templates.Asset // the public pages' sheet, which the console's builds on
+	Script templates.Asset // shows times in the visitor's zone
+	Policy string          // the public pages' Content-Security-Policy
+
+	// Client is the address that a request comes from; the zero one where it is not known.
+	Client func(*http.Request) netip.Addr
+	// Relays is how each relay does, as this process sees it; nil: there are none.
+	Relays func() []Relay
+	// Settings are the settings in use, without secrets; nil shows none.
+	Settings []Setting
+	// Phones: messages to phones can be sent, so that a preview shows one.
+	Phones bool
+}
+
+// Relay is how one relay does, for people.
+type Relay struct {
+	Name   string
+	State  string // working, or what it does instead
+	Paused bool
+	Cause  string // its last trouble; ""
+	Retry  time.Time
+}
+
+// Setting is one setting for people: never a secret.
+type Setting struct {
+	Name, Value string
+}
+
+// console answers every request. What it holds never changes.
+type console struct {
+	o      Options
+	views  *views
+	hash   *hasher
+	guard  *http.CrossOriginProtection
+	policy string
+}
+
+// New makes the handler of everything below Path.
+func New(o Options) (http.Handler, error) {
+	if o.Zone == nil {
+		o.Zone = time.UTC
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Relays == nil {
+		o.Relays = func() []Relay { return nil }
+	}
+	views, err := loadViews(o)
+	if err != nil {
+		return nil, err
+	}
+	c := &console{
+		o: o, views: views, hash: newHasher(), guard: http.NewCrossOriginProtection(),
+		policy: o.Policy + "; connect-src 'self'",
+	}
+	return c.mux(c.routes()), nil
+}
+
+func (c *console) desk() notifier.Desk {
+	return notifier.Desk{Now: c.o.Now(), Zone: c.o.Zone, NewID: c.o.NewID}
+}
+
+// secure reports whether the console is reached by https, and cookies may say so.
+func (c *console) secure() bool { return strings.HasPrefix(c.o.BaseURL, "https://") }

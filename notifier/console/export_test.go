@@ -1,0 +1,33 @@
+package console
+
+import "allclear/notifier"
+
+// Route is a route as tests see it.
+type Route struct {
+	Method, Path string
+	Role         notifier.Role // "" is the door
+}
+
+// Routes lists every route.
+func Routes() []Route {
+	var out []Route
+	for _, r := range (&console{}).routes() {
+		out = append(out, Route{r.method, Path + r.path, r.role})
+	}
+	return out
+}
+
+// CodeAt is what an authenticator shows in a step.
+func CodeAt(secret []byte, step int64) string { return codeAt(secret, step) }
+
+// StepOf finds the step of a code.
+var StepOf = stepOf
+
+// Inside is where signing in leads.
+var Inside = inside
+
+// Hash makes a hash of a password as it is kept.
+func Hash(password string) string { return newHasher().hash(password) }
+
+// Matches checks one.
+func Matches(phc, password string) bool { return newHasher().matches(phc, password) }

@@ -1,0 +1,88 @@
+package console
+
+import (
+	"slices"
+
+	"allclear/notifier"
+)
+
+type incidentsPage struct {
+	Found []notifier.Incident
+	Kind  notifier.Kind
+	State notifier.PublishState
+	Open  bool
+	Kinds []notifier.Kind
+	Next  string
+}
+
+func (c *console) incidents(q *request) (answer, error) {
+	v := q.URL.Query()
+	p := incidentsPage{Kind: notifier.Kind(v.Get("kind")), State: notifier.PublishState(v.Get("state")), Open: v.Get("open") != "", Kinds: notifier.Kinds}
+	switch {
+	case p.Kind != "" && !slices.Contains(notifier.Kinds, p.Kind):
+		return answer{}, notifier.Invalidf("kind", "%q is not one of incident, maintenance, post", notifier.Clip(string(p.Kind)))
+	case p.State != "" && !slices.Contains(publishStates(), p.State):
+		return answer{}, notifier.Invalidf("state", "%q is not one of draft, published, retracted", notifier.Clip(string(p.State)))
+	}
+	found, cursor, err := c.o.Store.Incidents(q.Context(), notifier.IncidentQuery{Kind: p.Kind, State: p.State, Open: p.Open, Cursor: v.Get("cursor"), Limit: perPage})
+	if err != nil {
+		return answer{}, err
+	}
+	p.Found, p.Next = found, nextPage(q, cursor)
+	return answer{page: "incidents", title: "Incidents", data: p}, nil
+}
+
+func publishStates() []notifier.PublishState {
+	return []notifier.PublishState{notifier.Draft, notifier.Published, notifier.Retracted}
+}
+
+type incidentPage struct {
+	notifier.Incident
+	Names  []string // of its components
+	Told   []told
+	Public string // where the public sees it; "" where it does not
+}
+
+func (c *console) incident(q *request) (answer, error) {
+	i, err := c.o.Store.Incident(q.Context(), q.PathValue("id"))
+	if err != nil {
+		return answer{}, err
+	}
+	p := incidentPage{Incident: i}
+	for n := range p.Updates {
+		p.Updates[n].Body = shownTimes(p.Updates[n].Body)
+	}
+	slices.Reverse(p.Updates)
+	names, err := c.componentNames(q)
+	if err != nil {
+		return answer{}, err
+	}
+	for _, key := range i.Components {
+		p.Names = append(p.Names, names[key])
+	}
+	if p.Told, err = c.toldOf(q, i.ID, 20); err != nil {
+		return answer{}, err
+	}
+	if i.State == notifier.Published {
+		p.Public = c.o.BaseURL + "/incidents/" + i.ID
+	}
+	return answer{page: "incident", title: i.Title, data: p}, nil
+}
+
+func (c *console) componentNames(q *request) (map[string]string, error) {
+	all, err := c.o.Store.Components(q.Context())
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for _, x := range all {
+		names[x.Key] = x.Name
+	}
+	return names, nil
+}
+
+func (c *console) publish(q *request) (answer, error) {
+	id, quiet, desk := q.PathValue("id"), q.form.Get("do") == "quiet", c.desk()
+	_, err := c.o.Store.ReviseIncident(q.Context(), id, func(i notifier.Incident) (notifier.Posting, error) { return i.Publish(quiet, desk) })
+	return answer{to: Path + "/incidents/" + id + "?done=published"}, err
+}

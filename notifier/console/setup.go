@@ -1,0 +1,111 @@
+package console
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"html/template"
+	"net/http"
+
+	"allclear/notifier"
+)
+
+// setUpPage is where a link leads with which somebody sets a password and a
+// second factor.
+type setUpPage struct {
+	Form  string
+	Name  string
+	Key   string       // the second factor's, to be typed
+	URL   template.URL // the same, for an authenticator on this device
+	Wrong map[string]string
+}
+
+// codesPage shows recovery codes, this once.
+type codesPage struct {
+	Codes []string
+	Fresh bool // in place of older ones
+}
+
+// factorOf is the second factor that a link offers. It is derived from the
+// link, so that looking at the page changes nothing, and looking again offers the same.
+func (c *console) factorOf(token string) []byte {
+	mac := hmac.New(sha256.New, c.o.Key)
+	mac.Write([]byte("second factor " + token))
+	return mac.Sum(nil)[:factorSize]
+}
+
+func (c *console) setUpAsk(q *request) (answer, error) {
+	return c.setUpAgain(q, http.StatusOK, nil)
+}
+
+func (c *console) setUpAgain(q *request, status int, wrong map[string]string) (answer, error) {
+	token := q.PathValue("token")
+	who, err := c.o.Store.StaffByLink(q.Context(), sha256.Sum256([]byte(token)))
+	if errors.Is(err, notifier.ErrNotFound) {
+		return answer{}, notifier.Refuse(notifier.ErrNotFound, "This link is not good any more: it was used, replaced, or is older than 24 hours. An admin, or allclear staff reset, makes a new one.")
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	secret := c.factorOf(token)
+	p := setUpPage{
+		Name: who.Name, Key: spaced(base32Text.EncodeToString(secret)), Wrong: wrong,
+		URL: template.URL(factorURL(secret, c.o.Name, who.Name)), //nolint:gosec // made here, every part escaped
+	}
+	said := answer{status: status, page: "set-up", title: "Set up your sign-in"}
+	p.Form, said.cookies = c.formFor(q)
+	said.data = p
+	return said, nil
+}
+
+// formFor is the token for a form that is open to everybody: of the session
+// where there is one.
+func (c *console) formFor(q *request) (string, []*http.Cookie) {
+	if q.secret != "" {
+		return c.formToken(q.secret), nil
+	}
+	return c.door(q)
+}
+
+func (c *console) setUp(q *request) (answer, error) {
+	token := q.PathValue("token")
+	link := sha256.Sum256([]byte(token))
+	who, err := c.o.Store.StaffByLink(q.Context(), link)
+	if err != nil {
+		return c.setUpAgain(q, http.StatusOK, nil)
+	}
+	password, wrong := q.form.Get("password"), map[string]string{}
+	var inv *notifier.Invalid
+	if err := checkPassword(password, who.Name); errors.As(err, &inv) {
+		wrong["password"] = "The password " + inv.Message + "."
+	} else if password != q.form.Get("again") {
+		wrong["again"] = "The two are not the same."
+	}
+	secret := c.factorOf(token)
+	step, ok := stepOf(secret, q.form.Get("code"), c.o.Now())
+	if !ok {
+		wrong["code"] = "This is not the code that the authenticator shows now. Where it is right there, one of the two clocks is wrong."
+	}
+	if len(wrong) > 0 {
+		return c.setUpAgain(q, http.StatusUnprocessableEntity, wrong)
+	}
+	codes, hashes := newRecovery()
+	who, err = c.o.Store.SetUpStaff(q.Context(), link, notifier.Credentials{Password: c.hash.hash(password), Secret: secret, Step: step, Recovery: hashes})
+	if errors.Is(err, notifier.ErrNotFound) {
+		return c.setUpAgain(q, http.StatusOK, nil)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	held, hash := newSecret()
+	x, err := c.o.Store.FirstSession(q.Context(), c.begin(q, who), hash)
+	if err != nil {
+		return answer{}, err
+	}
+	c.endOld(q)
+	q.session, q.secret = x, held
+	return answer{
+		page: "codes", title: "Your recovery codes", data: codesPage{Codes: codes},
+		cookies: []*http.Cookie{c.cookie(sessionCookie, held), c.cookie(doorCookie, "")},
+	}, nil
+}

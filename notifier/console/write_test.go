@@ -1,0 +1,170 @@
+package console_test
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"allclear/notifier"
+	"allclear/store/storetest"
+)
+
+var hidden = regexp.MustCompile(`name="(once|seen)" value="([^"]*)"`)
+
+// marks are what a page to write on carries.
+func marks(p page) (once, seen string) {
+	for _, m := range hidden.FindAllStringSubmatch(p.body, -1) {
+		if m[1] == "once" {
+			once = m[2]
+		} else {
+			seen = m[2]
+		}
+	}
+	return once, seen
+}
+
+func (b *bench) incidents() []notifier.Incident {
+	b.t.Helper()
+	all, _, err := b.store.Incidents(b.t.Context(), notifier.IncidentQuery{Limit: 100, Updates: true})
+	b.must(err)
+	return all
+}
+
+func (b *bench) component(key, name string) {
+	b.t.Helper()
+	b.must(b.store.AddComponent(b.t.Context(), notifier.Component{Key: key, Name: name, State: notifier.Operational}))
+}
+
+func TestAnIncidentIsPostedOnceAndOnlyAsItWasPreviewed(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		b.component("imap7", "imap7 mailboxes")
+		w := b.enter(b.hire("ann", notifier.RolePoster))
+		const at = "/console/incidents/new"
+		form := []string{"kind", "incident", "title", "imap7 does <not> answer", "severity", "major", "body", "Since 16:11 nobody can *read* mail.", "components", "imap7"}
+		unseen := w.send(at, at, append(form, "do", "post")...)
+		unseen.is(http.StatusOK, "it was not posted", "As readers will get it")
+		shown := w.send(at, at, append(form, "do", "preview")...)
+		shown.is(http.StatusOK, "Subject:", "imap7 does &lt;not&gt; answer", "16:11 has no time zone", "nobody is subscribed yet", "incident.created", "srcdoc=", "Text message")
+		if len(b.incidents()) != 0 {
+			t.Fatal("a preview wrote something")
+		}
+		if policy := shown.header.Get("Content-Security-Policy"); !strings.Contains(policy, "'unsafe-hashes' 'sha256-") || strings.Contains(policy, "unsafe-inline") {
+			t.Errorf("policy %s", policy)
+		}
+		once, seen := marks(shown)
+		post := func(more ...string) page {
+			return w.send(at, at, append(append(append([]string{}, form...), "do", "post", "once", once, "seen", seen), more...)...)
+		}
+		changed := append([]string{}, form...)
+		changed[3] = "another title"
+		w.send(at, at, append(changed, "do", "post", "once", once, "seen", seen)...).is(http.StatusOK, "it was not posted")
+		first := post().is(http.StatusSeeOther).header.Get("Location")
+		again := post().is(http.StatusSeeOther).header.Get("Location")
+		if !strings.HasSuffix(first, "?done=posted") || again != strings.Replace(first, "posted", "twice", 1) {
+			t.Errorf("it leads to %q, then to %q", first, again)
+		}
+		all := b.incidents()
+		if len(all) != 1 || all[0].Severity != notifier.SeverityMajor || all[0].Components[0] != "imap7" || all[0].State != notifier.Published {
+			t.Fatalf("%+v", all)
+		}
+		w.get(first).is(http.StatusOK, "Posted.", "imap7 does &lt;not&gt; answer", "incident.created")
+		w.get("/console").is(http.StatusOK, "imap7 does &lt;not&gt; answer", "Say something")
+	})
+}
+
+func TestAnUpdateIsPreviewedAndPostedOnceAndTheAllClearSaysHowLongItLasted(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		w := b.enter(b.hire("ann", notifier.RolePoster))
+		id := b.announce("Mail is slow")
+		at := "/console/incidents/" + id + "/update"
+		b.Advance(65 * time.Minute)
+		w.get(at+"?status=resolved").is(http.StatusOK, `value="resolved" selected`)
+		form := []string{"status", "resolved", "severity", "minor", "body", "All queues are empty."}
+		shown := w.send(at, at, append(form, "do", "preview")...).is(http.StatusOK, "incident.resolved", "1 h 5 min")
+		once, seen := marks(shown)
+		for _, done := range []string{"posted", "twice"} {
+			w.send(at, at, append(form, "do", "post", "once", once, "seen", seen)...).leads("/console/incidents/" + id + "?done=" + done)
+		}
+		if all := b.incidents(); len(all[0].Updates) != 2 || all[0].Status != notifier.Resolved {
+			t.Errorf("%+v", all)
+		}
+		w.send(at, at, "status", "investigating", "body", `{{at "yesterday"}}`, "severity", "minor").is(http.StatusUnprocessableEntity, "yesterday")
+		w.send(at, at, "status", "investigating", "body", "x", "at", "soon", "severity", "minor").is(http.StatusUnprocessableEntity, "is no time")
+	})
+}
+
+// announce opens an incident.
+func (b *bench) announce(title string) string {
+	b.t.Helper()
+	p, err := notifier.Open(notifier.Announcement{Title: title, Severity: notifier.SeverityMinor, Body: "We are looking into it."}, b.desk())
+	b.must(err)
+	p, err = b.store.OpenIncident(b.t.Context(), p)
+	b.must(err)
+	return p.Incident.ID
+}
+
+func (b *bench) desk() notifier.Desk {
+	return notifier.Desk{Now: b.Now(), Zone: time.UTC, NewID: func() string { b.ids++; return "made" + string(rune('a'+b.ids)) }}
+}
+
+func TestADraftIsPublishedCorrectedAndRetractedWithOrWithoutAMail(t *testing.T) {
+	b := newBench(t, storetest.Dialects()[0])
+	w := b.enter(b.hire("ann", notifier.RolePoster))
+	const at = "/console/incidents/new"
+	to := w.send(at, at, "kind", "post", "title", "A new shelf", "body", "It has come.", "do", "draft").is(http.StatusSeeOther).header.Get("Location")
+	here := strings.TrimSuffix(to, "?done=draft")
+	w.get(to).is(http.StatusOK, "Kept as a draft", "Publish and tell everybody")
+	w.get("/console").is(http.StatusOK, "1 draft waits")
+	w.send(here, here+"/publish", "do", "quiet").leads(here + "?done=published")
+	w.get(here+"/correct").is(http.StatusOK, "A new shelf")
+	w.send(here+"/correct", here+"/correct", "title", "").is(http.StatusUnprocessableEntity)
+	w.send(here+"/correct", here+"/correct", "title", "A new disk shelf").leads(here + "?done=corrected")
+	update := b.incidents()[0].Updates[0]
+	w.get(here+"/updates/"+update.ID).is(http.StatusOK, "It has come.")
+	w.send(here+"/updates/"+update.ID, here+"/updates/"+update.ID, "body", "It has come today.", "tell", "1").leads(here + "?done=corrected")
+	w.get(here+"/retract").is(http.StatusOK, "cannot be brought back")
+	w.send(here+"/retract", here+"/retract", "body", "Wrong page.", "do", "quiet").leads(here + "?done=retracted")
+	got := b.incidents()[0]
+	if got.Title != "A new disk shelf" || got.State != notifier.Retracted || got.Updates[0].Body != "It has come today." {
+		t.Errorf("%+v", got)
+	}
+	w.get(here).is(http.StatusOK, "retracted")
+	w.send("/console/account", here+"/retract", "do", "quiet").is(http.StatusConflict, "retracted already")
+}
+
+func TestASampleFillsTheFormIn(t *testing.T) {
+	b := newBench(t, storetest.Dialects()[0])
+	w := b.enter(b.hire("ann", notifier.RolePoster))
+	w.get("/console/incidents/new?as=mail-delayed").is(http.StatusOK, `value="Mail is delayed"`, "The next news is due at {{at &#34;&#43;30m&#34;}}")
+}
+
+func TestASubscribersHistoryIsShownAndASuppressionIsLiftedByAnAdminOnly(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		w, sender := b.enter(b.hire("ann", notifier.RoleAdmin)), b.enter(b.hire("kari", notifier.RoleSender))
+		sender.get("/console/subscribers?address=nobody%40example.com").is(http.StatusOK, "Nobody fits")
+		sender.get("/console/subscribers?address=x").is(http.StatusUnprocessableEntity)
+		w.send("/console/suppressions", "/console/suppressions", "address", "Bob@Example.com", "note", "asked by phone").leads("/console/suppressions?done=barred")
+		sender.get("/console/suppressions").is(http.StatusOK, "Bob@example.com", "asked by phone", "manual")
+		sender.get("/console/subscribers?address=Bob%40example.com").is(http.StatusOK, "is suppressed", "asked by phone")
+		w.send("/console/suppressions", "/console/suppressions/lift", "address", "Bob@example.com", "back", "/console/subscribers?state=active").leads("/console/subscribers?done=lifted&state=active")
+		sender.get("/console/suppressions").is(http.StatusOK, "None.")
+	})
+}
+
+func TestTheQueueIsPausedByPartAndGoesOn(t *testing.T) {
+	b := newBench(t, storetest.Dialects()[0])
+	w := b.enter(b.hire("ann", notifier.RoleAdmin))
+	pause := func(pairs ...string) page { return w.send("/console/queue", "/console/queue/pause", pairs...) }
+	pause("part", "domain", "domain", " Example.ORG ").leads("/console/queue?done=paused")
+	pause("part", "domain").is(http.StatusUnprocessableEntity)
+	pause("part", "planet earth").is(http.StatusUnprocessableEntity)
+	pause("part", "relay relay.example.com:587").leads("/console/queue?done=paused")
+	w.get("/console/queue").is(http.StatusOK, "domain example.org", "relay relay.example.com:587", "staff:ann", "421 later")
+	w.get("/console").is(http.StatusOK, "Paused: domain example.org")
+	w.send("/console/queue", "/console/queue/resume", "part", "domain example.org").leads("/console/queue?done=resumed")
+	w.send("/console/queue", "/console/queue/resume", "part", "domain example.org").is(http.StatusNotFound, "no pause")
+	pause("part", "all").leads("/console/queue?done=paused")
+	w.get("/console/queue").is(http.StatusOK, "Everything")
+}
