@@ -15,3 +15,16 @@ type DigestItem struct {
 	Since int64 // the first event that it tells of
 	Event int64 // the last one
 }
+
+// DigestStory is what a digest tells, with the stories to tell it from.
+type DigestStory struct {
+	Digest
+	Parts []DigestPart // the newest first
+	More  int          // items that are not among the parts, because there are too many
+}
+
+// DigestPart is one incident of a digest.
+type DigestPart struct {
+	Story Story // as it was at the last event that the digest tells of
+	Since int64 // the first
+}

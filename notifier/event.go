@@ -189,6 +189,9 @@ type Story struct {
 	// Endpoint is what a Personal event about an endpoint tells its contact;
 	// zero for every other event.
 	Endpoint EndpointNews
+	// Digest is what a DigestDue tells some of its readers; zero for every other
+	// event, and where nobody has asked which readers.
+	Digest DigestStory
 	// Notice is what a NoticeSent is about, without its counts; zero for every
 	// other event. Each recipient's own rows are not here.
 	Notice Notice

@@ -259,6 +259,12 @@ func madeKeys() []string {
 	for _, n := range strings.Fields("0 1 2 3 4 5 6") {
 		out = append(out, "weekday."+n)
 	}
+	for _, c := range []string{"daily", "weekly", "monthly", "last"} {
+		out = append(out, "digest.title."+c)
+	}
+	for _, g := range digestGroups {
+		out = append(out, "digest.group."+g, "digest.count."+g)
+	}
 	for _, i := range []string{"delay", "affected", "errors", "rate"} {
 		out = append(out, "impact."+i+".now", "impact."+i+".over")
 	}

@@ -23,6 +23,10 @@ const clipSize = 100 * 1024
 func fingerprint(story notifier.Story) string {
 	e := story.Event
 	h := sha256.New()
+	fmt.Fprintln(h, story.Digest.Cadence, story.Digest.Day, story.Digest.Missed, story.Digest.More)
+	for _, part := range story.Digest.Parts {
+		fmt.Fprintln(h, part.Since, fingerprint(part.Story))
+	}
 	fmt.Fprintln(h, e.Number, e.ID, e.Type, e.UpdateID)
 	for _, p := range story.Previous {
 		fmt.Fprintln(h, p.Number, p.ID)
@@ -74,6 +78,13 @@ func (s *Set) letter(story notifier.Story, c circumstances, finger string) (*not
 			leave := mark("leave", key)
 			m.Leave = s.base + "/unsubscribe/" + leave
 			l.ListUnsubscribe, l.Blanks = m.Leave, append(l.Blanks, notifier.Blank{Mark: leave})
+		}
+	case e.Type == notifier.DigestDue:
+		manage := mark("manage", key)
+		l.ListUnsubscribe = s.base + "/unsubscribe/" + token
+		l.Blanks = []notifier.Blank{{Mark: token}, {Mark: manage}}
+		if m, err = s.digestMail(story, c, l.ListUnsubscribe, s.base+"/manage/"+manage); err != nil {
+			return nil, err
 		}
 	case c.view.name == "test":
 		m = s.blankMail(c)

@@ -51,6 +51,8 @@ type Mail struct {
 
 	Endpoint MailEndpoint // what the mail is about, where that is an endpoint
 
+	Digest MailDigest // what a digest tells
+
 	Notice MailNotice // what a notice says
 	Why    string     // a notice: why it comes to somebody who need not follow the page
 
@@ -312,12 +314,16 @@ const cutAt = 6000
 
 // cut shortens a body to its first characters, as plain paragraphs.
 func cut(body template.HTML, styles map[string]string) (template.HTML, error) {
+	return cutTo(body, cutAt, styles)
+}
+
+func cutTo(body template.HTML, most int, styles map[string]string) (template.HTML, error) {
 	text, err := plainText(string(body))
 	if err != nil {
 		return "", err
 	}
 	var out strings.Builder
-	for _, p := range strings.Split(clip(text, cutAt), "\n\n") {
+	for _, p := range strings.Split(clip(text, most), "\n\n") {
 		out.WriteString(`<p style="` + template.HTMLEscapeString(styles["p"]) + `">` + template.HTMLEscapeString(p) + "</p>\n")
 	}
 	return template.HTML(out.String()), nil //nolint:gosec // escaped right above

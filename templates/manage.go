@@ -203,6 +203,8 @@ func (p *Pages) told(cat *catalogue, times Times, t notifier.Told) toldLine {
 		l.What = cat.must("page.manage.told.link")
 	case notifier.SubscriberMoveFrom, notifier.SubscriberMoveTo:
 		l.What = cat.must("page.manage.told.move")
+	case notifier.DigestDue:
+		l.What = cat.must("page.manage.told.digest")
 	default:
 		l.URL = p.set.incidentURL(t.IncidentID, "")
 	}

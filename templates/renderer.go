@@ -32,6 +32,7 @@ type Renderer struct {
 	letters lru[letterKey, *notifier.Letter]
 	readers lru[[2]string, Times]
 	notices lru[noticeKey, *notice]
+	digests lru[digestKey, notifier.Digest]
 }
 
 // tale is a story as it was a moment ago.
@@ -65,6 +66,7 @@ func (s *Set) Renderer() *Renderer {
 		letters: lru[letterKey, *notifier.Letter]{max: keptLetters},
 		readers: lru[[2]string, Times]{max: keptReaders},
 		notices: lru[noticeKey, *notice]{max: keptLetters},
+		digests: lru[digestKey, notifier.Digest]{max: keptDigests},
 	}
 }
 
@@ -101,6 +103,12 @@ func (r *Renderer) render(ctx context.Context, d notifier.Delivery) (*notifier.M
 		}
 	}
 	find := r.letter
+	if t.story.Event.Type == notifier.DigestDue {
+		if t, err = r.digestTale(ctx, t, d); err != nil {
+			return nil, err
+		}
+		d.Since = d.ID.Event() // who missed the same shares it, wherever they began
+	}
 	if t.story.Event.Type == notifier.NoticeSent {
 		find = r.noticeLetter
 	}

@@ -25,6 +25,8 @@ func sampleStory(v view) notifier.Story {
 	switch {
 	case v.on.Personal():
 		return notifier.Story{Event: notifier.Event{Number: 7, ID: "ev7sample", Type: v.on, Lane: notifier.LaneConfirm, Reader: 1, AcceptedAt: sampleAt(18, 25)}, Endpoint: sampleEndpoint(v)}
+	case v.on == notifier.DigestDue:
+		return sampleDigest(e, "daily")
 	case v.on == "":
 		return notifier.Story{Event: notifier.Event{Lane: notifier.LaneConfirm, AcceptedAt: sampleAt(18, 25)}}
 	case v.on == notifier.PostPublished:

@@ -47,6 +47,8 @@ type Options struct {
 	Language  string         // the service's; "" is en
 	BaseURL   string         // of the public pages, http or https; required
 	Stories   Stories        // for Renderer
+	// Digests, for Renderer; nil: there are none.
+	Digests Digests
 	// Recipients of notices, for Renderer; nil: there are no notices.
 	Recipients Recipients
 	Links      Links            // for Renderer
@@ -64,6 +66,7 @@ type Set struct {
 	root      string // path of base
 	zone      *time.Location
 	stories   Stories
+	digests   Digests
 	people    Recipients
 	links     Links
 	phones    Phones
@@ -93,7 +96,7 @@ func New(o Options) (*Set, error) {
 	}
 	s := &Set{
 		brand: o.Brand, base: strings.TrimRight(base.String(), "/"), root: strings.TrimRight(base.Path, "/"),
-		zone: o.Zone, stories: o.Stories, people: o.Recipients, links: o.Links, phones: o.Phones, now: o.Now, markdown: newMarkdown(),
+		zone: o.Zone, stories: o.Stories, digests: o.Digests, people: o.Recipients, links: o.Links, phones: o.Phones, now: o.Now, markdown: newMarkdown(),
 	}
 	if s.logo, err = logoSource(o.Brand.Logo); err != nil {
 		return nil, err

@@ -34,6 +34,7 @@ func views() []view {
 		{"endpoint-confirm", "mail/endpoint-confirm.html", notifier.SubscriberConfirm},
 		{"endpoint-link", "mail/endpoint-link.html", notifier.SubscriberLink},
 		{"endpoint-disabled", "mail/endpoint-disabled.html", notifier.EndpointDisabled},
+		{"digest", digestFile, notifier.DigestDue},
 		{"test", "mail/test.html", ""},
 	}
 }

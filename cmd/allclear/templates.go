@@ -20,9 +20,10 @@ func (s *Site) set(base string, stories templates.Stories, links templates.Links
 	}
 	phones, _ := links.(templates.Phones)
 	people, _ := stories.(templates.Recipients)
+	digests, _ := stories.(templates.Digests)
 	set, err := templates.New(templates.Options{
 		Overrides: s.overrides(), Brand: templates.Brand{Name: s.Name, Logo: s.Logo, Color: s.Color}, Zone: zone, Language: s.Language,
-		BaseURL: base, Stories: stories, Links: links, Phones: phones, Recipients: people, Now: now,
+		BaseURL: base, Stories: stories, Links: links, Phones: phones, Recipients: people, Digests: digests, Now: now,
 	})
 	var inv *notifier.Invalid
 	if errors.As(err, &inv) && inv.Field == "language" {

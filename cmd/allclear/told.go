@@ -91,6 +91,8 @@ func subjectOf(s notifier.Story) subject {
 		title = "question whether to move"
 	case notifier.SubscriberOwner:
 		title = "question to the owner"
+	case notifier.DigestDue:
+		title = "digest"
 	case notifier.NoticeSent:
 		title = s.Notice.Title
 	}
