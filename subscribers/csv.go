@@ -288,6 +288,9 @@ func (c *CSVReader) subscriber(cells []string) (Subscriber, *notifier.Invalid) {
 	if s.State == "" {
 		s.State = c.without
 	}
+	if s.Channel == "" {
+		s.Channel = ChannelOf(s.Address)
+	}
 	if country != "" && s.Channel == notifier.SMS {
 		phone, err := ParsePhoneIn(s.Address, country)
 		if err != nil {

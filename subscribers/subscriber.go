@@ -106,10 +106,10 @@ func (s *Subscriber) ConfirmEvent(d notifier.Desk) notifier.Event {
 var language = regexp.MustCompile(`^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$`)
 
 // Validate checks s and puts it in its kept form (address folded, defaults
-// filled in). It reports the first wrong field as a *notifier.Invalid.
+// filled in, the channel and an endpoint's format guessed from the address). It reports the first wrong field as a *notifier.Invalid.
 func (s *Subscriber) Validate() error {
 	if s.Channel == "" {
-		s.Channel = notifier.Email
+		s.Channel = ChannelOf(s.Address)
 	}
 	if err := s.validateDoor(); err != nil {
 		return err
@@ -152,7 +152,7 @@ func (s *Subscriber) validateDoor() (err error) {
 		return err
 	}
 	if s.Channel == notifier.Webhook && s.Format == "" {
-		s.Format = notifier.FormatStandard
+		s.Format = GuessFormat(s.Address)
 	}
 	switch {
 	case s.Channel != notifier.Webhook && s.Format != "":
@@ -184,16 +184,20 @@ func ParseOn(c notifier.Channel, address string) (string, error) {
 }
 
 // ChannelOf guesses the channel of an address that somebody wrote without
-// naming it: a URL, a telephone number, or else mail.
+// naming it: a URL, a telephone number (also one that misses its +, which is
+// then told so), or else mail.
 func ChannelOf(address string) notifier.Channel {
 	switch address = strings.TrimSpace(address); {
 	case strings.Contains(address, "://"):
 		return notifier.Webhook
-	case strings.HasPrefix(address, "+") && !strings.Contains(address, "@"):
+	case numeric.MatchString(address), strings.HasPrefix(address, "+") && !strings.Contains(address, "@"):
 		return notifier.SMS
 	}
 	return notifier.Email
 }
+
+// numeric is what can only be meant as a telephone number.
+var numeric = regexp.MustCompile(`^[+＋(]?[0-9０-９][0-9０-９ ()./-]*$`)
 
 // ParseAny checks an address of the channel that it looks like.
 func ParseAny(address string) (notifier.Channel, string, error) {

@@ -370,13 +370,13 @@ func TestAPostIsShownAsOne(t *testing.T) {
 	}
 }
 
-func TestAnImportSaysWhoIsMailedToConfirm(t *testing.T) {
+func TestAnImportSaysWhoIsAskedToConfirm(t *testing.T) {
 	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
 	file := keep(t, "three.csv", "address,state\na@example.com,active\nb@example.com,\nc@example.com,\n")
-	if out := d.ok("subscriber", "import", file, "--dry-run"); !strings.Contains(out, "3 added: 1 active, 2 pending, who would be mailed to confirm; 0 changed") {
+	if out := d.ok("subscriber", "import", file, "--dry-run"); !strings.Contains(out, "3 added: 1 active, 2 pending, who would be asked to confirm; 0 changed") {
 		t.Errorf("dry: %q", out)
 	}
-	if out := d.ok("subscriber", "import", file); !strings.Contains(out, "3 added: 1 active, 2 pending, who are mailed to confirm; 0 changed") {
+	if out := d.ok("subscriber", "import", file); !strings.Contains(out, "3 added: 1 active, 2 pending, who are asked to confirm; 0 changed") {
 		t.Errorf("import: %q", out)
 	}
 	if out := d.ok("subscriber", "import", file); !strings.Contains(out, "3 rows: 0 added; 0 changed, 3 unchanged") {

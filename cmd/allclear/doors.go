@@ -49,7 +49,7 @@ func (x prober) Probe(ctx context.Context, e notifier.Endpoint) (notifier.Attemp
 func (p *Program) endpointPages() *web.Endpoints {
 	probe := prober{p.hooks, p.set, p.db.Now}
 	return &web.Endpoints{
-		Hooks: p.db, Secrets: p.db, Attempts: p.db, Guess: webhook.GuessFormat,
+		Hooks: p.db, Secrets: p.db, Attempts: p.db,
 		Allowed: func(ctx context.Context, url string) bool { return p.guard.Check(ctx, url).Allowed },
 		Probe: func(ctx context.Context, n subscribers.Number, f notifier.Format) (notifier.Attempt, error) {
 			e, err := p.db.Endpoint(ctx, int64(n))

@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"allclear/notifier"
 	"allclear/store"
@@ -37,7 +36,7 @@ type subscriberAddCmd struct {
 	Active    bool     `help:"It has agreed already: no confirmation is asked."`
 	Again     bool     `help:"With --active: it left once and has asked to come back."`
 	Contact   string   `placeholder:"ADDRESS" help:"Who looks after a webhook; or, many read the address: who alone may change or end its subscription."`
-	Format    string   `placeholder:"FORMAT" help:"What a webhook is posted: standard (default), statuspage, slack, teams, discord."`
+	Format    string   `placeholder:"FORMAT" help:"What a webhook is posted: standard, statuspage, slack, teams, discord; guessed from the URL unless named."`
 	Types     []string `sep:"," placeholder:"TYPE,..." help:"Events a webhook is posted, such as incident.created; all unless named."`
 	Quiet     string   `placeholder:"HH:MM-HH:MM" help:"When a phone does not ring, in its zone; critical incidents pass."`
 	Hour      string   `placeholder:"HOUR" help:"When its digests come, 0 to 23 by its clock; else the service's hour."`
@@ -141,7 +140,7 @@ type subscriberImportCmd struct {
 
 // Help lists the columns.
 func (c *subscriberImportCmd) Help() string {
-	return `The first line names the columns, in any order: address (or email), components, severity, kinds, cadence, timezone, language, state, group (true for an address that many read), contact (its owner, who alone may change or end the subscription). Lists are separated by semicolons. Without state=active (or --active) a new subscriber is asked to confirm. Statuspage's file (type, address, country, skip-confirm) and what listmonk exports (uuid, email, name, attributes, status) are read as they are. A suppressed address is never revived. Wrong lines are reported and left out; the others come in.`
+	return `The first line names the columns, in any order: address (or email), channel (email, webhook or sms; else seen from the address: one with :// is a webhook, one that begins with + a telephone), components, severity, kinds, cadence, hour, weekday and critical (of digests), timezone, language, state, incident (wants only this one), group (true for an address that many read), contact (its owner, who alone may change or end the subscription; of a webhook always needed), format and types (of webhooks), quiet (of telephones, 22:00-07:00). Lists are separated by semicolons. Without state=active (or --active) a new subscriber is asked to confirm: by mail, and at a telephone by a code. A webhook's contact is mailed and the webhook tested. Statuspage's file (type, address, country, skip-confirm) and what listmonk exports (uuid, email, name, attributes, status) are read as they are. A suppressed address is never revived. Wrong lines are reported and left out; the others come in.`
 }
 
 func (c *subscriberImportCmd) Run(a *app) error {
@@ -218,7 +217,7 @@ func (c *subscriberImportCmd) added(r subscribers.ImportReport) string {
 		case r.Pending == 1:
 			verb = "who is"
 		}
-		parts = append(parts, fmt.Sprintf("%d pending, %s mailed to confirm", r.Pending, verb))
+		parts = append(parts, fmt.Sprintf("%d pending, %s asked to confirm", r.Pending, verb))
 	}
 	if parts == nil {
 		return ""
@@ -283,44 +282,6 @@ func eachSubscriber(ctx context.Context, db *store.Store, q subscribers.Query, m
 	}
 }
 
-type subscriberShowCmd struct {
-	Who  string `arg:"" name:"address" help:"The address, or the number (s17)."`
-	JSON bool   `name:"json" help:"Print one JSON object."`
-	Base
-}
-
-func (c *subscriberShowCmd) Run(a *app) error {
-	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
-		s, err := findSubscriber(ctx, db, c.Who)
-		if err != nil {
-			return err
-		}
-		if c.JSON {
-			return printJSON(a.out, subscriberJSON(s))
-		}
-		service := func(v string) string {
-			if v == "" {
-				return "the service's"
-			}
-			return v
-		}
-		_, err = fmt.Fprintf(a.out, "%s  %s\nstate       %s\ncadence     %s\ncomponents  %s\nseverity    %s and up\nkinds       %s\ntime zone   %s\nlanguage    %s\nsince       %s\nconfirmed   %s\n",
-			s.Number, s.Address, s.State, s.Cadence, all(s.Filter.Components, "all"), s.Filter.Severity, all(s.Filter.Kinds, "all"),
-			service(s.Timezone), service(s.Language), stamp(s.CreatedAt), stamp(s.ConfirmedAt))
-		if err == nil && !s.Unsubscribed.IsZero() {
-			_, err = fmt.Fprintf(a.out, "left        %s\n", stamp(s.Unsubscribed))
-		}
-		for _, more := range []struct{ name, value string }{
-			{"because", s.Left.Reason}, {"contact", s.Contact}, {"only", s.Filter.Incident}, {"until", until(s.PausedUntil)},
-		} {
-			if err == nil && more.value != "" {
-				_, err = fmt.Fprintf(a.out, "%-11s %s\n", more.name, more.value)
-			}
-		}
-		return err
-	})
-}
-
 // findSubscriber looks one up by address or number.
 func findSubscriber(ctx context.Context, db *store.Store, who string) (subscribers.Subscriber, error) {
 	if n, err := subscribers.ParseNumber(who); err == nil {
@@ -377,12 +338,4 @@ func (c *subscriberListCmd) Run(a *app) error {
 		}
 		return nil
 	})
-}
-
-// until is when a pause ends; "" where it does not by itself.
-func until(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return stamp(t)
 }

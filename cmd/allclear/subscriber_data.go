@@ -121,7 +121,7 @@ func (c *subscriberDataCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		suppressed, err := findSuppression(ctx, db, s.Address)
+		suppressed, err := findSuppression(ctx, db, s.Channel, s.Address)
 		if err != nil {
 			return err
 		}

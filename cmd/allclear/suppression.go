@@ -112,20 +112,14 @@ func eachSuppression(ctx context.Context, db *store.Store, do func(subscribers.S
 	}
 }
 
-var errFound = errors.New("found")
-
 // findSuppression is the suppression of an address; nil where there is none.
-func findSuppression(ctx context.Context, db *store.Store, address string) (*suppressionJSON, error) {
-	var out *suppressionJSON
-	err := eachSuppression(ctx, db, func(s subscribers.Suppression) error {
-		if s.Address != address {
-			return nil
-		}
-		out = &suppressionJSON{s.Channel, s.Address, s.Reason, s.Note, jsonTime(s.CreatedAt)}
-		return errFound
-	})
-	if errors.Is(err, errFound) {
-		err = nil
+func findSuppression(ctx context.Context, db *store.Store, channel notifier.Channel, address string) (*suppressionJSON, error) {
+	s, err := db.Suppression(ctx, channel, address)
+	switch {
+	case errors.Is(err, notifier.ErrNotFound):
+		return nil, nil //nolint:nilnil // it is not suppressed, and nothing is wrong
+	case err != nil:
+		return nil, err
 	}
-	return out, err
+	return &suppressionJSON{s.Channel, s.Address, s.Reason, s.Note, jsonTime(s.CreatedAt)}, nil
 }

@@ -19,7 +19,7 @@ type toldCmd struct {
 }
 
 func (c *toldCmd) Run(a *app) error {
-	_, address, err := subscribers.ParseAny(c.Address)
+	channel, address, err := subscribers.ParseAny(c.Address)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (c *toldCmd) Run(a *app) error {
 		if err != nil || c.JSON {
 			return err
 		}
-		suppressed, err := findSuppression(ctx, db, address)
+		suppressed, err := findSuppression(ctx, db, channel, address)
 		if err != nil {
 			return err
 		}

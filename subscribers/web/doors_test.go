@@ -42,14 +42,7 @@ func newDoors(t testing.TB) *doorHouse {
 	d.house = newHouse(t, func(h *house, o *web.Options) {
 		d.kept = h.store.whole.(kept) //nolint:forcetypeassert // the real store is everything
 		o.Endpoints = &web.Endpoints{
-			Hooks: d.kept, Secrets: d.kept, Attempts: d.kept, Probe: d.probe, Allowed: d.allowed,
-			Guess: func(url string) notifier.Format {
-				if strings.Contains(url, "hooks.slack.com") {
-					return notifier.FormatSlack
-				}
-				return notifier.FormatStandard
-			},
-		}
+			Hooks: d.kept, Secrets: d.kept, Attempts: d.kept, Probe: d.probe, Allowed: d.allowed}
 		o.Phones = &web.Phones{Codes: d.kept, Countries: []string{"NO", "DE"}, Short: d.short}
 	})
 	return d

@@ -58,9 +58,6 @@ func (s *site) endpointSignUp(r *http.Request) (answer, error) {
 	if !s.endpoints.Allowed(r.Context(), who.Address) {
 		return s.endpointPage(r, in, []templates.WrongField{{Field: "address", Why: refusedFor(who.Address)}}, http.StatusUnprocessableEntity)
 	}
-	if who.Format == "" {
-		who.Format = s.endpoints.Guess(who.Address)
-	}
 	full, err := d.queue(r, who, proof)
 	if err != nil || full != nil {
 		return full.or(err)
@@ -69,7 +66,7 @@ func (s *site) endpointSignUp(r *http.Request) (answer, error) {
 }
 
 // readEndpoint makes an endpoint of what was entered, and says what of it is
-// wrong. Its format is "" where it is to be guessed.
+// wrong.
 func readEndpoint(in url.Values, known []notifier.Component, speaks func(lang string) bool) (subscribers.Subscriber, []templates.WrongField) {
 	e := entry{in: in, fields: endpointFields, channel: notifier.Webhook}
 	e.refuse()
@@ -82,9 +79,7 @@ func readEndpoint(in url.Values, known []notifier.Component, speaks func(lang st
 		e.is("contact", "contact")
 	}
 	e.endpoint(&who, known, speaks)
-	format := who.Format
 	e.whole(&who)
-	who.Format = format
 	return who, e.wrong
 }
 

@@ -178,7 +178,7 @@ func (s *site) endpointSave(r *http.Request, h *subscribers.Hook, page *template
 		return wrongs(e.wrong)
 	}
 	if is.Format == "" {
-		is.Format = s.endpoints.Guess(h.Address)
+		is.Format = subscribers.GuessFormat(h.Address)
 	}
 	if is.Format != h.Format && (h.State == subscribers.Active || h.State == subscribers.Paused) {
 		if err := s.askEndpoint(r, h, subscribers.AskTest); err != nil {

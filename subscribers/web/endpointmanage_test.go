@@ -190,7 +190,7 @@ func TestAnEndpointIsRemovedAndBroughtBack(t *testing.T) {
 	if d.state(who.Number) != subscribers.Active {
 		t.Errorf("it is %s", d.state(who.Number))
 	}
-	d.ask(http.MethodGet, page+"/data.json", "").says(http.StatusOK, "https://example.com/hook").silent("whsec_")
+	d.ask(http.MethodGet, page+"/data.json", "").says(http.StatusOK, "https://example.com/hook", `"format": "standard"`, `"types": []`, `"quiet": ""`).silent("whsec_")
 	d.send(page+"/erase").says(http.StatusOK, "Everything is erased")
 	d.ask(http.MethodGet, page, "").says(http.StatusGone)
 	d.ask(http.MethodPost, d.contactLink(who), "").says(http.StatusGone)

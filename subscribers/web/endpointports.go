@@ -14,8 +14,6 @@ type Endpoints struct {
 	Secrets  Secrets
 	Attempts Attempts
 
-	// Guess is the format that the program behind a URL most likely takes.
-	Guess func(url string) notifier.Format
 	// Allowed reports whether a URL may be called: which hosts, ports and
 	// addresses may. It may ask a resolver, and never connects.
 	Allowed func(ctx context.Context, url string) bool

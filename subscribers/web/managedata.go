@@ -82,6 +82,10 @@ type keptSubscriber struct {
 	Hour           subscribers.Hour  `json:"hour"`
 	Weekday        string            `json:"weekday"`
 	Critical       bool              `json:"critical"`
+	// Of endpoints and phones; empty for mail.
+	Format string               `json:"format"`
+	Types  []notifier.EventType `json:"types"`
+	Quiet  string               `json:"quiet"`
 }
 
 // keptConsent is one step of how the subscriber agreed.
@@ -113,6 +117,7 @@ func export(s subscribers.Subscriber, proof []subscribers.Evidence, told []notif
 			append([]notifier.Kind{}, s.Filter.Kinds...), string(s.Cadence), s.Timezone, s.Language, s.Group, s.Contact,
 			moment(s.CreatedAt), moment(s.ConfirmedAt), moment(s.PausedUntil), moment(s.Unsubscribed), s.Left.Reason, s.Filter.Incident,
 			s.Hour, string(s.Weekday), s.Critical,
+			string(s.Format), append([]notifier.EventType{}, s.Filter.Types...), string(s.Quiet),
 		},
 		Consent: []keptConsent{}, Deliveries: []keptDelivery{},
 	}

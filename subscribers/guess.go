@@ -1,4 +1,4 @@
-package webhook
+package subscribers
 
 import (
 	"net/url"

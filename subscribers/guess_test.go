@@ -1,9 +1,10 @@
-package webhook
+package subscribers_test
 
 import (
 	"testing"
 
 	"allclear/notifier"
+	"allclear/subscribers"
 )
 
 func TestTheFormatIsGuessedFromTheAddressesThatChatsGiveOut(t *testing.T) {
@@ -30,8 +31,27 @@ func TestTheFormatIsGuessedFromTheAddressesThatChatsGiveOut(t *testing.T) {
 		"://":                                                                                                                     notifier.FormatStandard,
 		"":                                                                                                                        notifier.FormatStandard,
 	} {
-		if got := GuessFormat(raw); got != want {
+		if got := subscribers.GuessFormat(raw); got != want {
 			t.Errorf("%s: %s, want %s", raw, got, want)
+		}
+	}
+}
+
+func TestAnEndpointThatNamesNoFormatGetsTheOneThatItsURLAsksForAndOneThatIsNamedStands(t *testing.T) {
+	for _, c := range []struct {
+		address      string
+		given, wants notifier.Format
+	}{
+		{"https://hooks.slack.com/services/T/B/X", "", notifier.FormatSlack},
+		{"https://discord.com/api/webhooks/1/x", "", notifier.FormatDiscord},
+		{"https://a.webhook.office.com/webhookb2/a", "", notifier.FormatTeams},
+		{"https://example.com/hook", "", notifier.FormatStandard},
+		{"https://hooks.slack.com/services/T/B/X", notifier.FormatStandard, notifier.FormatStandard},
+		{"https://example.com/hook", notifier.FormatTeams, notifier.FormatTeams},
+	} {
+		s := subscribers.Subscriber{Address: c.address, Contact: "ops@example.com", Format: c.given} // the channel is seen, too
+		if err := s.Validate(); err != nil || s.Channel != notifier.Webhook || s.Format != c.wants {
+			t.Errorf("%s, given %q: %s, %q, %v", c.address, c.given, s.Channel, s.Format, err)
 		}
 	}
 }
