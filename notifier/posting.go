@@ -396,11 +396,3 @@ func (i *Incident) allClear() bool {
 	}
 	return told
 }
-
-// utc keeps microseconds, which is what both databases keep (I8).
-func utc(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
-	}
-	return t.UTC().Truncate(time.Microsecond)
-}

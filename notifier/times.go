@@ -227,3 +227,11 @@ func lineOf(body, part string) int {
 	before, _, _ := strings.Cut(body, part)
 	return strings.Count(before, "\n") + 1
 }
+
+// utc keeps microseconds, which is what both databases keep (I8).
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Microsecond)
+}

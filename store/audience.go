@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"slices"
 
 	"gorm.io/gorm"
@@ -29,6 +30,7 @@ type audienceRow struct {
 	WithoutAddress int64
 	CaseTwins      int64
 	Sum            string
+	Forgotten      int64 // the last place whose recipient was forgotten
 	TouchedAt      int64
 }
 
@@ -157,13 +159,13 @@ func (s *Store) putInPlace(tx *gorm.DB, a *audienceRow, files []audienceRow, c *
 	switch {
 	case a.Lines+a.Rejected+a.WithoutAddress == 0:
 		return notifier.Refuse(notifier.ErrConflict, "the file holds no row")
+	case a.Base != last && (a.Base > 0 || !a.Replaces):
+		return notifier.Refuse(notifier.ErrConflict, "the audience was changed by another upload meanwhile; send the rows again")
 	case a.Replaces:
 		if err := s.dropFiles(tx, files); err != nil {
 			return err
 		}
 		c.Recipients, c.Rows, c.Rejected, c.WithoutAddress, c.CaseTwins = 0, 0, 0, 0, 0
-	case a.Base != last:
-		return notifier.Refuse(notifier.ErrConflict, "the audience was changed by another upload meanwhile; send the rows again")
 	}
 	a.State = "current"
 	c.Recipients += a.Recipients
@@ -231,12 +233,13 @@ func (s *Store) sweepAudiences(ctx context.Context) (did bool, err error) {
 		if err := tx.Exec(`UPDATE audiences SET state = 'dropped' WHERE number = ?`, number).Error; err != nil {
 			return err
 		}
-		for _, t := range []struct{ table, key string }{{"recipient_rows", "place, line"}, {"recipients", "place"}, {"rejects", "place"}, {"audience_shares", "kind, name"}} {
-			gone := tx.Exec(`DELETE FROM `+t.table+` WHERE audience = ? AND (`+t.key+`) IN (SELECT `+t.key+` FROM `+t.table+` WHERE audience = ? ORDER BY `+t.key+` LIMIT ?)`,
-				number, number, sweepStep)
-			if gone.Error != nil || gone.RowsAffected > 0 {
-				return gone.Error
+		for _, table := range []string{"recipient_rows", "recipients", "rejects"} {
+			if gone, err := deleteSome(tx, table, number, sweepStep); err != nil || gone > 0 {
+				return err
 			}
+		}
+		if err := tx.Exec(`DELETE FROM audience_shares WHERE audience = ?`, number).Error; err != nil {
+			return err
 		}
 		return tx.Exec(`DELETE FROM audiences WHERE number = ?`, number).Error
 	})
@@ -244,4 +247,27 @@ func (s *Store) sweepAudiences(ctx context.Context) (did bool, err error) {
 		return false, fmt.Errorf("sweep up an audience: %w", err)
 	}
 	return did, nil
+}
+
+// deleteSome deletes the first rows of a file in a table, at most max, and
+// returns how many. Its bounds are hidden as those of inKeys are.
+func deleteSome(tx *gorm.DB, table string, audience int64, max int) (int64, error) {
+	line := `CAST(0 AS bigint)`
+	if table == "recipient_rows" {
+		line = `line`
+	}
+	type key struct{ Place, Line int64 }
+	var first, last []key
+	if err := tx.Raw(`SELECT place FROM `+table+` WHERE audience = ? ORDER BY place LIMIT 1`, audience).Scan(&first).Error; err != nil || len(first) == 0 {
+		return 0, err
+	}
+	if err := tx.Raw(`SELECT place, `+line+` AS line FROM `+table+` WHERE audience = ? ORDER BY place, `+line+` LIMIT 1 OFFSET ?`, audience, max-1).Scan(&last).Error; err != nil {
+		return 0, err
+	}
+	if len(last) == 0 {
+		last = []key{{math.MaxInt64, 0}}
+	}
+	gone := tx.Exec(`DELETE FROM `+table+` WHERE audience = ? AND place >= `+bound+` AND place <= `+bound+` AND (place < ? OR `+line+` <= ?)`,
+		audience, first[0].Place, last[0].Place, last[0].Place, last[0].Line)
+	return gone.RowsAffected, gone.Error
 }

@@ -58,7 +58,7 @@ type adding struct {
 
 func (a *adding) take(rows []notifier.AudienceRow, rejects []notifier.Reject) error {
 	a.files = []int64{a.file.Number}
-	if a.file.Base > 0 {
+	if !a.file.Replaces && a.file.Base > 0 {
 		base, err := currentFiles(a.tx, a.file.NoticeID)
 		if err != nil {
 			return err
@@ -93,6 +93,9 @@ func (a *adding) take(rows []notifier.AudienceRow, rejects []notifier.Reject) er
 		}
 		to.more++
 		a.file.Lines++
+		if a.file.ComponentKey != "" { // who lives somewhere has nothing to tell
+			continue
+		}
 		fields := r.Fields
 		if fields == nil {
 			fields = []notifier.Field{}

@@ -101,6 +101,9 @@ func (s *Store) RemoveComponent(ctx context.Context, key string) error {
 		if done.RowsAffected == 0 {
 			return fmt.Errorf("component %q: %w", key, notifier.ErrNotFound)
 		}
+		if err := s.dropMembers(tx, key); err != nil {
+			return err
+		}
 		return s.audit(ctx, tx, "component.remove", key, "")
 	})
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {

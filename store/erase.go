@@ -24,12 +24,11 @@ const nobody = "erased"
 // anew.
 func (s *Store) EraseSubscriber(ctx context.Context, n subscribers.Number) error {
 	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		if s.dialect == sqlite { // what is taken out of a page is overwritten in it
-			if err := tx.Exec(`PRAGMA secure_delete = 1`).Error; err != nil {
-				return fmt.Errorf("ask SQLite to overwrite: %w", err)
-			}
-			defer tx.WithContext(context.WithoutCancel(ctx)).Exec(`PRAGMA secure_delete = 0`)
+		over, err := s.overwrite(ctx, tx)
+		if err != nil {
+			return err
 		}
+		defer over()
 		var row subscriberRow
 		if err := tx.Where("number = ?", int64(n)).Take(&row).Error; err != nil {
 			return fmt.Errorf("subscriber %s: %w", n, err)
@@ -42,6 +41,9 @@ func (s *Store) EraseSubscriber(ctx context.Context, n subscribers.Number) error
 			return err
 		}
 		if err := s.forgetContact(tx, row.Channel, row.Address); err != nil {
+			return err
+		}
+		if err := s.forgetRecipient(tx, channel, row.Address); err != nil {
 			return err
 		}
 		if err := tx.Exec(`DELETE FROM signups WHERE channel = ? AND address = ? OR contact = ? AND ? = 'email'`, row.Channel, row.Address, row.Address, row.Channel).Error; err != nil {
@@ -64,6 +66,17 @@ func (s *Store) EraseSubscriber(ctx context.Context, n subscribers.Number) error
 		s.emptyLog(context.WithoutCancel(ctx))
 	}
 	return err
+}
+
+// overwrite has SQLite overwrite what is taken out of a page, until over is called.
+func (s *Store) overwrite(ctx context.Context, tx *gorm.DB) (over func(), err error) {
+	if s.dialect != sqlite {
+		return func() {}, nil
+	}
+	if err := tx.Exec(`PRAGMA secure_delete = 1`).Error; err != nil {
+		return nil, fmt.Errorf("ask SQLite to overwrite: %w", err)
+	}
+	return func() { tx.WithContext(context.WithoutCancel(ctx)).Exec(`PRAGMA secure_delete = 0`) }, nil
 }
 
 // forgetDeliveries takes everything personal from a reader's deliveries.

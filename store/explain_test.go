@@ -1,19 +1,20 @@
 package store
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"gorm.io/gorm"
 )
 
-// Explained runs do and returns the plan of every statement about deliveries
-// or attempts that it led to, below the statement itself.
+// Explained runs do and returns the plan of every statement about deliveries,
+// attempts or recipients that it led to, below the statement itself.
 func (s *Store) Explained(t testing.TB, do func()) (plans []string) {
 	t.Helper()
 	note := func(tx *gorm.DB) {
 		statement := tx.Statement.SQL.String()
-		if !strings.Contains(statement, "deliveries") && !strings.Contains(statement, "attempts") {
+		if !slices.ContainsFunc([]string{"deliveries", "attempts", "recipient", "rejects"}, func(table string) bool { return strings.Contains(statement, table) }) {
 			return
 		}
 		explain := `EXPLAIN `

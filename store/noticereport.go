@@ -43,9 +43,9 @@ func (s *Store) report(db *gorm.DB, c *course, f audienceRow, after int64, limit
 	if c.Event > 0 {
 		base = int64(notifier.MakeDeliveryID(c.Event, notifier.RecipientReader(0)))
 	}
-	rows, err := db.Raw(`SELECT r.place, r.channel, r.address, r.account, coalesce(d.id, 0), coalesce(d.state, ''), coalesce(d.attempts, 0),
+	rows, err := db.Raw(`SELECT p.place, p.channel, p.address, p.account, coalesce(d.id, 0), coalesce(d.state, ''), coalesce(d.attempts, 0),
 			coalesce(d.tried_at, 0), coalesce(d.sent_at, 0), coalesce(d.relay, ''), coalesce(d.reply, ''), coalesce(d.remote, '')
-		FROM (SELECT * FROM recipients WHERE audience = ? AND place > ? ORDER BY place LIMIT ?) AS r LEFT JOIN deliveries AS d ON d.id = CAST(? AS bigint) + r.place ORDER BY r.place`,
+		FROM (SELECT * FROM recipients WHERE audience = ? AND place > ? ORDER BY place LIMIT ?) AS p LEFT JOIN deliveries AS d ON d.id = CAST(? AS bigint) + p.place ORDER BY p.place`,
 		f.Number, after, limit-len(out), base).Rows()
 	if err != nil {
 		return nil, fmt.Errorf("read a report: %w", err)
@@ -89,8 +89,8 @@ func (s *Store) noticeKeys(db *gorm.DB, channels []notifier.Channel, addresses [
 	for i, c := range channels {
 		names[i] = string(c)
 	}
-	if err := db.Raw(`SELECT n.event_number * 4294967296 + CAST(? AS bigint) + r.place FROM recipients AS r JOIN audiences AS a ON a.number = r.audience AND a.state = 'current'
-		JOIN notices AS n ON n.id = a.notice_id WHERE r.address IN ? AND r.channel IN ? AND n.event_number > 0`,
+	if err := db.Raw(`SELECT o.event_number * 4294967296 + CAST(? AS bigint) + r.place FROM recipients AS r JOIN audiences AS a ON a.number = r.audience AND a.state = 'current'
+		JOIN notices AS o ON o.id = a.notice_id WHERE r.address IN ? AND r.channel IN ? AND o.event_number > 0`,
 		notifier.RecipientReader(0), addresses, names).Scan(&keys).Error; err != nil {
 		return nil, fmt.Errorf("find what notices send to an address: %w", err)
 	}

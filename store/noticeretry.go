@@ -59,7 +59,7 @@ func (r *retrial) welcomeRecipients(rows []*deliveryRow) (map[int64]bool, error)
 	for i, row := range rows {
 		ids[i] = row.ID
 	}
-	from, arg := r.store.each(ids, `SELECT id, channel, address FROM deliveries WHERE id = u.value`, `deliveries AS d ON d.id = u.value`)
+	from, arg := r.store.each(ids, `SELECT id, channel, address FROM deliveries WHERE id = u.value OFFSET 0`, `deliveries AS d ON d.id = u.value`)
 	var found []struct {
 		ID               int64
 		Channel, Address string

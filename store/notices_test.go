@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -180,6 +181,53 @@ func TestAnAudienceIsTheOldOneOrTheNewOneWhole(t *testing.T) {
 		if n, err := b.Notice(b.ctx, "n"); err != nil || n.Recipients != 8 {
 			t.Errorf("%+v, %v", n, err)
 		}
+	})
+}
+
+// A process that is killed leaves a transaction that was never committed.
+func TestAFinishThatIsKilledBeforeItsCommitLeavesTheOldAudienceAndCanBeDoneAgain(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		killed := errors.New("killed")
+		b.draft("n")
+		b.upload("n", true, 10, 1, people(5)...)
+		e, err := b.BeginAudience(b.ctx, "n", true)
+		b.must(err)
+		for i := 0; i < 9; i += 3 {
+			add := func(ctx context.Context) error { return b.AddToAudience(ctx, e, people(9)[i:i+3], nil) }
+			if err := b.Atomic(b.ctx, func(ctx context.Context) error { return errors.Join(add(ctx), killed) }); !errors.Is(err, killed) {
+				t.Fatal(err)
+			}
+			b.must(add(b.ctx))
+		}
+		finish := func(ctx context.Context) error {
+			_, err := b.FinishAudience(ctx, e, 0, [32]byte{2})
+			return err
+		}
+		if err := b.Atomic(b.ctx, func(ctx context.Context) error { return errors.Join(finish(ctx), killed) }); !errors.Is(err, killed) {
+			t.Fatal(err)
+		}
+		if n := b.notice("n"); n.Recipients != 5 || n.Rows != 5 {
+			t.Errorf("%+v", n)
+		}
+		b.must(finish(b.ctx))
+		if n := b.notice("n"); n.Recipients != 9 || n.Rows != 9 {
+			t.Errorf("%+v", n)
+		}
+		if r, err := b.Recipient(b.ctx, "n", 9); err != nil || r.Address != "user9@example.com" {
+			t.Errorf("%+v, %v", r, err)
+		}
+		b.order("n", notifier.NoticeOrder{})
+		expand := func(ctx context.Context) error { _, err := b.ExpandSlice(ctx, 4); return err }
+		for range 3 {
+			if err := b.Atomic(b.ctx, func(ctx context.Context) error { return errors.Join(expand(ctx), killed) }); !errors.Is(err, killed) {
+				t.Fatal(err)
+			}
+			b.must(expand(b.ctx))
+		}
+		if n := b.number(`SELECT count(*) FROM deliveries`); n != 9 {
+			t.Errorf("%d deliveries", n)
+		}
+		b.sound()
 	})
 }
 

@@ -256,3 +256,81 @@ func (b *box) everything(n int, first int64) {
 		}
 	}, key)
 }
+
+// readsAllRecipients finds in a plan that more of an audience is looked at than
+// what is asked for.
+var readsAllRecipients = regexp.MustCompile(`Seq Scan on (recipients|recipient_rows|rejects)|SCAN (recipients|recipient_rows|rejects|r)\b`)
+
+// A file of ten million rows is taken up, sent, reported and forgotten in small
+// steps, and none of them may read all of it, whatever the planner knows.
+func TestNothingScansTheRecipients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes 40,000 recipients")
+	}
+	eachBox(t, func(t *testing.T, b *box) {
+		n := 10_000
+		if b.Dialect() == "sqlite" {
+			n = 1000
+		} else {
+			for _, table := range []string{"deliveries", "recipients", "recipient_rows", "rejects"} {
+				b.exec(`ALTER TABLE %s SET (autovacuum_enabled = false)`, table)
+			}
+		}
+		for round, analyzed := range []bool{false, true} {
+			looked := func(name string, do func()) {
+				t.Helper()
+				for _, p := range b.Explained(t, do) {
+					if readsAllRecipients.MatchString(p) || scans(p) {
+						t.Errorf("%s, analyzed %t, reads everything:\n%s", name, analyzed, p)
+					}
+				}
+			}
+			id, other := []string{"a", "b"}[round], []string{"c", "d"}[round]
+			b.ready(other, n)
+			b.draft(id)
+			e, err := b.BeginAudience(b.ctx, id, true)
+			b.must(err)
+			all, bad := people(n), slices.Repeat([]notifier.Reject{{Line: 1, Reason: "x", Text: "y"}}, 2000)
+			b.must(b.AddToAudience(b.ctx, e, all[:n-500], bad))
+			if analyzed {
+				b.exec(`ANALYZE`)
+			}
+			looked("adding", func() { b.must(b.AddToAudience(b.ctx, e, append(all[n-500:], all[:500]...), bad)) })
+			looked("finishing", func() { _, err := b.FinishAudience(b.ctx, e, 0, [32]byte{9}); b.must(err) })
+			e, err = b.BeginAudience(b.ctx, id, false)
+			b.must(err)
+			looked("joining", func() { b.must(b.AddToAudience(b.ctx, e, all[:500], bad)) })
+			_, err = b.FinishAudience(b.ctx, e, 0, [32]byte{10})
+			b.must(err)
+			looked("reading one", func() { _, _ = b.Recipient(b.ctx, id, 77) })
+			looked("finding one", func() { _, _ = b.RecipientByAddress(b.ctx, id, notifier.Email, "user77@example.com") })
+			looked("rejects", func() { _, _, _ = b.Rejects(b.ctx, id, 1, 10) })
+			looked("a breakdown", func() { _, _ = b.AudienceBreakdown(b.ctx, id) })
+			b.order(id, notifier.NoticeOrder{Canary: 10})
+			looked("expanding", func() { _, err := b.ExpandSlice(b.ctx, 200); b.must(err) })
+			b.settle("w", notifier.Failed, b.claim("w", 200)...)
+			looked("tending", func() { _, err := b.TendNotices(b.ctx); b.must(err) })
+			if b.notice(id).State == notifier.NoticeHalted {
+				b.must(b.ResumeNotice(b.ctx, id))
+			}
+			looked("claiming", func() { b.claim("w", 10) })
+			looked("a notice", func() { b.notice(id) })
+			looked("a report", func() { _, _ = b.NoticeReport(b.ctx, id, 100, 50) })
+			looked("told", func() {
+				_, _, _ = b.Deliveries(b.ctx, notifier.DeliveryQuery{Address: "user77@example.com", Limit: 10})
+			})
+			looked("suppressing", func() {
+				b.must(b.Suppress(b.ctx, subscribers.Suppression{Channel: notifier.Email, Address: "user77@example.com", Reason: subscribers.ReasonManual}))
+			})
+			looked("retrying", func() { _, err := b.RetryFailedNotice(b.ctx, id); b.must(err) })
+			looked("excluding", func() { _, err := b.ExcludeNotice(b.ctx, other, id); _ = err })
+			looked("cancelling", func() { b.must(b.CancelNotice(b.ctx, id)); _, err := b.ExpandSlice(b.ctx, 100); b.must(err) })
+			b.expand(2000)
+			b.pass(31 * day)
+			for range 20 {
+				looked("forgetting", func() { _, err := b.ForgetAudiences(b.ctx, b.time(), 2000); b.must(err) })
+			}
+			looked("sweeping", func() { _, err := b.TendNotices(b.ctx); b.must(err) })
+		}
+	})
+}

@@ -148,6 +148,12 @@ func (s *Store) pruneEvent(tx *gorm.DB, event, upTo int64, limit int) (int, erro
 	if done.Error != nil {
 		return 0, done.Error
 	}
+	if prunedAt > 0 { // and of a notice, who it was for
+		if err := tx.Exec(`UPDATE audiences SET state = 'dropped', touched_at = ? WHERE state = 'current' AND notice_id <> ''
+			AND notice_id = (SELECT notice_id FROM events WHERE number = ?)`, prunedAt, event).Error; err != nil {
+			return 0, err
+		}
+	}
 	left := max(notifier.DeliveryID(from).Reader()-1, 0)
 	return int(done.RowsAffected), tx.Exec(`UPDATE events SET progress = ?, pruned_at = ? WHERE number = ?`, left, prunedAt, event).Error
 }

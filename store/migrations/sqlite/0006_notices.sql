@@ -92,6 +92,7 @@ CREATE TABLE audiences (
     without_address bigint NOT NULL DEFAULT 0,
     case_twins      bigint NOT NULL DEFAULT 0,
     sum             text NOT NULL DEFAULT '', -- of the file; '' is none
+    forgotten       bigint NOT NULL DEFAULT 0, -- the last place whose recipient was forgotten
     touched_at      bigint NOT NULL,
     CHECK ((notice_id = '') <> (component_key = ''))
 );

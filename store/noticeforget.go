@@ -1,0 +1,159 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+)
+
+// ForgetAudiences deletes what other teams' files said of the recipients of
+// notices that were done or cancelled before a time: at most max rows in one
+// short transaction. It returns how many, 0 when nothing is left to forget.
+// What was sent to whom stays to be proved: of every address a keyed hash is
+// kept, which shows nothing and is found by whoever knows the address.
+func (s *Store) ForgetAudiences(ctx context.Context, before time.Time, max int) (n int, err error) {
+	if max < 1 {
+		return 0, fmt.Errorf("forget audiences: %d at a time", max)
+	}
+	find := func(db *gorm.DB, tail string) (id string, err error) {
+		err = db.Raw(`SELECT id FROM notices WHERE done_at > 0 AND cleaned_at = 0 AND done_at < ? AND state IN ('done', 'cancelled') ORDER BY done_at LIMIT 1`+tail,
+			micros(before)).Scan(&id).Error
+		return id, err
+	}
+	for {
+		// A look first: where even an empty transaction would keep others from writing.
+		id, err := find(s.conn(ctx), ``)
+		if err != nil || id == "" {
+			return 0, translate(err)
+		}
+		err = s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
+			if id, err = find(tx, s.skipLocked()); err != nil || id == "" {
+				return err
+			}
+			over, err := s.overwrite(ctx, tx)
+			if err != nil {
+				return err
+			}
+			defer over()
+			if n, err = s.forgetSome(tx, id, max); err != nil || n > 0 {
+				return err
+			}
+			if err := tx.Exec(`UPDATE notices SET cleaned_at = ? WHERE id = ?`, micros(s.Now()), id).Error; err != nil {
+				return err
+			}
+			return s.audit(ctx, tx, "notice.clean", id, "")
+		})
+		if err != nil {
+			return 0, fmt.Errorf("forget an audience: %w", err)
+		}
+		if n > 0 || id == "" {
+			return n, nil
+		}
+	}
+}
+
+// forgetSome forgets a little of a notice's audience: rows and rejects first,
+// then the recipients themselves.
+func (s *Store) forgetSome(tx *gorm.DB, notice string, max int) (int, error) {
+	c, err := takeNotice(tx, notice)
+	if err != nil {
+		return 0, err
+	}
+	files, err := currentFiles(tx, notice)
+	if err != nil {
+		return 0, err
+	}
+	for _, f := range files {
+		for _, table := range []string{"recipient_rows", "rejects"} {
+			if gone, err := deleteSome(tx, table, f.Number, max); err != nil || gone > 0 {
+				return int(gone), err
+			}
+		}
+		var people []recipientRow
+		after := f.First + f.Forgotten
+		if err := tx.Raw(`SELECT `+recipientColumns+` FROM recipients AS r WHERE r.audience = ? AND r.place > ? ORDER BY r.place LIMIT ?`, f.Number, after, max).Scan(&people).Error; err != nil {
+			return 0, err
+		}
+		if len(people) == 0 {
+			continue
+		}
+		upTo := people[len(people)-1].Place
+		if err := s.hash(tx, people); err != nil {
+			return 0, err
+		}
+		if c.Event > 0 {
+			base := int64(notifier.MakeDeliveryID(c.Event, notifier.RecipientReader(0)))
+			if err := tx.Exec(`UPDATE deliveries SET address = ?, language = '', timezone = '', reply = '' WHERE `+inKeys, nobody, base+after, base+upTo).Error; err != nil {
+				return 0, err
+			}
+		}
+		return len(people), tx.Exec(`UPDATE audiences SET forgotten = ? WHERE number = ?`, upTo-f.First, f.Number).Error
+	}
+	return 0, nil
+}
+
+// hash leaves a keyed hash of each recipient's address, and nothing else of them.
+func (s *Store) hash(tx *gorm.DB, people []recipientRow) error {
+	keys := map[string]func(string) string{}
+	b := newBatch(len(people), "audience bigint", "place bigint", "address text")
+	for _, p := range people {
+		key := keys[p.Channel]
+		if key == nil {
+			var err error
+			if key, err = s.erasedKey(tx, notifier.Channel(p.Channel)); err != nil {
+				return err
+			}
+			keys[p.Channel] = key
+		}
+		address := p.Address
+		if !strings.HasPrefix(address, erasedPrefix) {
+			address = key(address)
+		}
+		b.add(p.Audience, p.Place, &address)
+	}
+	from, args := b.from(s)
+	return tx.Exec(`UPDATE recipients AS r SET address = u.address, folded = '', language = '', timezone = '', account = '' FROM `+from+`
+		WHERE r.audience = u.audience AND r.place = u.place`, args...).Error
+}
+
+// forgetRecipient takes everything personal of an address from all audiences,
+// and from what notices sent to it. In the report a hash stands for it.
+func (s *Store) forgetRecipient(tx *gorm.DB, channel notifier.Channel, address string) error {
+	keys, err := s.noticeKeys(tx, []notifier.Channel{channel}, []string{address})
+	if err != nil {
+		return err
+	}
+	if len(keys) > 0 {
+		in, arg := s.among(`id`, keys)
+		if err := tx.Exec(`UPDATE deliveries SET address = ?, language = '', timezone = '', reply = '', remote = '' WHERE `+in, nobody, arg).Error; err != nil {
+			return fmt.Errorf("forget what notices sent: %w", err)
+		}
+	}
+	var people []recipientRow
+	if err := tx.Raw(`SELECT `+recipientColumns+` FROM recipients AS r WHERE r.address = ? AND r.channel = ?`, address, string(channel)).Scan(&people).Error; err != nil {
+		return fmt.Errorf("find a recipient: %w", err)
+	}
+	for _, p := range people {
+		// Their rows may stand in files that were added later, too.
+		if err := tx.Exec(`DELETE FROM recipient_rows WHERE place = ? AND audience IN (SELECT o.number FROM audiences AS a JOIN audiences AS o
+			ON o.number = a.number OR a.state = 'current' AND a.notice_id <> '' AND o.notice_id = a.notice_id AND NOT o.replaces
+				AND (o.state = 'current' AND o.number > a.number OR o.state = 'open' AND o.base >= a.number) WHERE a.number = ?)`, p.Place, p.Audience).Error; err != nil {
+			return fmt.Errorf("forget a recipient's rows: %w", err)
+		}
+	}
+	if len(people) > 0 {
+		if err := s.hash(tx, people); err != nil {
+			return fmt.Errorf("forget a recipient: %w", err)
+		}
+	}
+	like := `%` + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(address) + `%`
+	if err := tx.Exec(`UPDATE rejects SET text = '' WHERE text LIKE ? ESCAPE '\'`, like).Error; err != nil {
+		return fmt.Errorf("forget rows that could not be used: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,201 @@
+package store_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+func TestAnAudienceIsForgottenInStepsAndWhatWasSentCanStillBeProved(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.ready("n", 7)
+		b.upload("n", false, 10, 2, rowFor("user3@example.com", "more"), rowFor("User3@example.com", "twin"))
+		b.order("n", notifier.NoticeOrder{})
+		b.sendAll(map[notifier.DeliveryID]int{})
+		before := b.in("n", notifier.NoticeDone)
+		b.ready("other", 2)
+		if n, err := b.ForgetAudiences(b.ctx, b.time(), 3); n != 0 || err != nil {
+			t.Errorf("%d were forgotten of what is new, %v", n, err)
+		}
+		b.pass(31 * day)
+		for total := 0; ; {
+			n, err := b.ForgetAudiences(b.ctx, b.time().Add(-30*day), 3)
+			b.must(err)
+			if total += n; n == 0 {
+				if total != 9+8 {
+					t.Errorf("%d were forgotten", total)
+				}
+				break
+			}
+		}
+		after := b.in("n", notifier.NoticeDone)
+		if after.CleanedAt.IsZero() || after.Recipients != before.Recipients || after.Counts[notifier.Sent] != 8 {
+			t.Errorf("%+v", after)
+		}
+		if n := b.number(`SELECT count(*) FROM deliveries WHERE address <> 'erased' OR reply <> ''`); n != 0 {
+			t.Errorf("%d deliveries tell who they were to", n)
+		}
+		if n := b.number(`SELECT count(*) FROM recipients WHERE address LIKE '%%ser%%@%%'`); n != 2 { // the other's
+			t.Errorf("%d addresses are left", n)
+		}
+		ds, _, err := b.Deliveries(b.ctx, notifier.DeliveryQuery{Address: "user3@example.com", Limit: 10})
+		if err != nil || len(ds) != 2 || ds[0].State != notifier.Sent || ds[0].Address != "erased" {
+			t.Errorf("%+v, %v", ds, err) // the twin has the same hash
+		}
+		report, err := b.NoticeReport(b.ctx, "n", 0, 100)
+		if err != nil || len(report) != 8 || !strings.HasPrefix(report[0].Address, "erased:") || report[0].State != notifier.Sent || report[0].Account != "" {
+			t.Errorf("%+v, %v", report, err)
+		}
+		if _, err := b.RetryFailedNotice(b.ctx, "n"); !errors.Is(err, notifier.ErrConflict) {
+			t.Errorf("%v", err)
+		}
+		if r, err := b.Recipient(b.ctx, "other", 1); err != nil || r.Address != "user1@example.com" || len(r.Rows) != 1 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		b.pass(100 * day)
+		for {
+			n, err := b.Prune(b.ctx, b.time().Add(-90*day), 100)
+			b.must(err)
+			if n == 0 {
+				break
+			}
+		}
+		b.tend()
+		if n := b.number(`SELECT count(*) FROM recipients`); n != 2 {
+			t.Errorf("%d recipients are left", n)
+		}
+		if n := b.in("n", notifier.NoticeDone); n.Counts[notifier.Sent] != 8 {
+			t.Errorf("%+v", n.Counts)
+		}
+	})
+}
+
+func TestErasingAPersonTakesThemOutOfAudiences(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		s, err := b.AddSubscriber(b.ctx, reader("user2@example.com", subscribers.Active), nil)
+		b.must(err)
+		b.ready("sent", 3)
+		b.order("sent", notifier.NoticeOrder{})
+		b.sendAll(map[notifier.DeliveryID]int{})
+		b.ready("going", 3)
+		b.order("going", notifier.NoticeOrder{})
+		b.expand(10)
+		flying := b.claim("w", 10)
+		b.draft("draft")
+		b.upload("draft", true, 10, 1, people(2)...)
+		b.upload("draft", true, 10, 2, people(3)...) // what was replaced has the same places
+		b.upload("draft", false, 10, 3, rowFor("user2@example.com", "late"), rowFor("user1@example.com", "late"))
+		b.must(b.EraseSubscriber(b.ctx, s.Number))
+		if got := b.mine("w", flying); len(got) != 2 {
+			t.Errorf("%d may begin", len(got))
+		}
+		for _, id := range []string{"sent", "going", "draft"} {
+			r, err := b.Recipient(b.ctx, id, 2)
+			if err != nil || !strings.HasPrefix(r.Address, "erased:") || len(r.Rows) != 0 || r.Account != "" {
+				t.Errorf("%s: %+v, %v", id, r, err)
+			}
+			if r, err = b.Recipient(b.ctx, id, 1); err != nil || r.Address != "user1@example.com" || len(r.Rows) == 0 {
+				t.Errorf("%s: %+v, %v", id, r, err)
+			}
+		}
+		if r, err := b.Recipient(b.ctx, "draft", 1); err != nil || len(r.Rows) != 2 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		for _, table := range []string{"recipients", "deliveries", "subscribers"} {
+			if n := b.number(`SELECT count(*) FROM %s WHERE address LIKE 'user2@%%'`, table); n != 0 {
+				t.Errorf("%d in %s", n, table)
+			}
+		}
+		b.order("draft", notifier.NoticeOrder{})
+		b.settle("w", notifier.Sent, flying[0], flying[2])
+		b.sendAll(map[notifier.DeliveryID]int{})
+		if n := b.in("draft", notifier.NoticeDone); n.Counts[notifier.Suppressed] != 1 || n.Counts[notifier.Sent] != 2 {
+			t.Errorf("%+v", n.Counts)
+		}
+		b.sound()
+	})
+}
+
+func TestACorrectionLeavesOutWhomTheOtherNoticeWasSentTo(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.ready("first", 5)
+		b.order("first", notifier.NoticeOrder{})
+		b.expand(10)
+		ds := b.claim("w", 4) // the fifth waits
+		b.settle("w", notifier.Sent, ds[:2]...)
+		b.settle("w", notifier.Failed, ds[2:]...)
+		b.ready("n", 6)
+		e, err := b.BeginAudience(b.ctx, "n", false)
+		b.must(err)
+		b.must(b.AddToAudience(b.ctx, e, []notifier.AudienceRow{rowFor("user4@example.com", "more"), rowFor("new@example.com", "new")}, []notifier.Reject{{Line: 9, Reason: "x", Text: "y"}}))
+		_, err = b.FinishAudience(b.ctx, e, 2, [32]byte{5})
+		b.must(err)
+		if n, err := b.ExcludeNotice(b.ctx, "n", "first"); n != 3 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		n := b.notice("n")
+		if n.Recipients != 4 || n.Rows != 5 || n.Rejected != 1 || n.WithoutAddress != 2 {
+			t.Errorf("%+v", n)
+		}
+		for place, want := range []string{"user3@example.com mail 3", "user4@example.com mail 4 more", "user6@example.com mail 6", "new@example.com new"} {
+			r, err := b.Recipient(b.ctx, "n", int64(place)+1)
+			if err != nil || told(r) != want {
+				t.Errorf("place %d: %+v, %v", place+1, r, err)
+			}
+		}
+		if n, err := b.ExcludeNotice(b.ctx, "n", "first"); n != 0 || err != nil {
+			t.Errorf("again: %d, %v", n, err)
+		}
+		b.ready("same", 2)
+		if _, err := b.ExcludeNotice(b.ctx, "same", "first"); !errors.Is(err, notifier.ErrConflict) {
+			t.Errorf("%v", err)
+		}
+		if n := b.notice("same"); n.Recipients != 2 {
+			t.Errorf("%+v", n)
+		}
+	})
+}
+
+func TestWhoLivesOnAComponentCanBeAnAudience(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.components()
+		bring := func(addresses ...string) {
+			e, err := b.BeginMembers(b.ctx, "imap7")
+			b.must(err)
+			for _, a := range addresses {
+				b.must(b.AddMembers(b.ctx, e, []string{a, a}))
+			}
+			n, err := b.FinishMembers(b.ctx, e)
+			if err != nil || n != int64(len(addresses)) {
+				t.Errorf("%d members, %v", n, err)
+			}
+		}
+		bring("old@example.com")
+		bring("ann@example.com", "bob@example.com", "cat@example.com")
+		if n, err := b.Members(b.ctx, "imap7"); n != 3 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		b.draft("n")
+		n, err := b.AudienceFromMembers(b.ctx, "n", "imap7")
+		if err != nil || n.Recipients != 3 || n.Rows != 3 {
+			t.Errorf("%+v, %v", n, err)
+		}
+		if r, err := b.Recipient(b.ctx, "n", 2); err != nil || r.Address != "bob@example.com" || len(r.Rows) != 1 || len(r.Rows[0]) != 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if _, err := b.AudienceFromMembers(b.ctx, "n", "web"); !errors.Is(err, notifier.ErrConflict) {
+			t.Errorf("%v", err)
+		}
+		if _, err := b.BeginMembers(b.ctx, "none"); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("%v", err)
+		}
+		b.must(b.RemoveComponent(b.ctx, "imap7"))
+		b.tend()
+		if n := b.number(`SELECT count(*) FROM recipients`); n != 3 {
+			t.Errorf("%d recipients are left", n)
+		}
+	})
+}
