@@ -58,6 +58,17 @@ func NoticeColumns(template string) (needed, optional []string) {
 	return slices.Clone(v.needed), slices.Clone(v.optional)
 }
 
+// NoticeWords is what a template of notices says where staff write no body, in
+// the service's language and to somebody with several rows; "" for blank.
+func (s *Set) NoticeWords(template string) string {
+	v, ok := noticeNamed(template)
+	if !ok || template == notifier.BlankNotice {
+		return ""
+	}
+	n := notice{view: v, words: Words{s.languages.service}, own: true}
+	return n.lead(3)
+}
+
 // Notice is what one recipient gets of a notice, for their channel, in their
 // language and zone: previews and tests. Errors are *notifier.Invalid where the
 // notice's text cannot be used ("subject", "body") or the recipient has not what

@@ -303,6 +303,12 @@ func TestTemplatesAreShownRenderedComparedAndChecked(t *testing.T) {
 	if out := d.ok("templates", "render", "page/home"); !strings.Contains(out, "<html") {
 		t.Errorf("render page:\n%s", out)
 	}
+	if out := d.ok("templates", "show", "restore-completed"); !strings.Contains(out, "needed:    subject, date, folder\n") {
+		t.Errorf("the columns of a notice:\n%s", out)
+	}
+	if out := d.ok("templates", "render", "restore-completed", "--lang", "fr"); !strings.HasPrefix(out, "Subject: Restauration terminée : ") || !strings.Contains(out, "- Objet :") {
+		t.Errorf("a notice:\n%s", out)
+	}
 	source := d.ok("templates", "show", "mail/post.html")
 	folder := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(folder, "mail"), 0o700); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ func (s *Site) overrides() fs.FS {
 
 type templatesCmd struct {
 	List   templatesListCmd   `cmd:"" help:"List the files, and the views that can be rendered."`
-	Show   templatesShowCmd   `cmd:"" help:"Print a file as it is in use."`
+	Show   templatesShowCmd   `cmd:"" help:"Print a file as it is in use, or what a template of notices needs."`
 	Render templatesRenderCmd `cmd:"" help:"Render a view with sample data."`
 	Check  templatesCheckCmd  `cmd:"" help:"Parse and render everything, as the start of serve does."`
 	Diff   templatesDiffCmd   `cmd:"" help:"Compare your files with the embedded ones."`
@@ -82,7 +83,7 @@ func (c *templatesListCmd) Run(a *app) error {
 		for _, f := range set.Files() {
 			files = append(files, file{f.Name, f.Overridden})
 		}
-		return printJSON(a.out, map[string]any{"files": files, "views": set.Views()})
+		return printJSON(a.out, map[string]any{"files": files, "views": set.Views(), "notices": noticeNeeds()})
 	}
 	t := newTable("file", "from")
 	for _, f := range set.Files() {
@@ -103,11 +104,14 @@ func (c *templatesListCmd) Run(a *app) error {
 }
 
 type templatesShowCmd struct {
-	File string `arg:"" help:"The file, as allclear templates list names it."`
+	File string `arg:"" help:"The file, as allclear templates list names it; or restore-started, restore-completed, account-affected, mail-bounced, blank."`
 	Site
 }
 
 func (c *templatesShowCmd) Run(a *app) error {
+	if slices.Contains(notifier.NoticeTemplates, c.File) {
+		return c.notice(a)
+	}
 	text, err := templates.Source(c.overrides(), c.File)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
 		return wrong("TEMPLATES", "%s", strings.TrimPrefix(err.Error(), "templates: "))
@@ -117,6 +121,49 @@ func (c *templatesShowCmd) Run(a *app) error {
 	}
 	_, err = fmt.Fprint(a.out, text)
 	return err
+}
+
+// noticeNeed is what a template of notices needs of an audience's file.
+type noticeNeed struct {
+	Name     string   `json:"name"`
+	Needed   []string `json:"needed"`
+	Optional []string `json:"optional"`
+}
+
+func noticeNeeds() []noticeNeed {
+	var out []noticeNeed
+	for _, name := range notifier.NoticeTemplates {
+		needed, optional := templates.NoticeColumns(name)
+		out = append(out, noticeNeed{name, append([]string{}, needed...), append([]string{}, optional...)})
+	}
+	return out
+}
+
+// notice prints what a template of notices needs, and its words in the service's language.
+func (c *templatesShowCmd) notice(a *app) error {
+	set, err := c.sample(a)
+	if err != nil {
+		return err
+	}
+	needed, optional := templates.NoticeColumns(c.File)
+	words := set.NoticeWords(c.File)
+	if words == "" {
+		words = "(none: the body is yours to write)"
+	}
+	line := func(label, text string) { fmt.Fprintf(a.out, "%-11s%s\n", label, text) }
+	line("template:", c.File+" (mail/notice.html)")
+	line("needed:", orNone(needed))
+	line("optional:", orNone(optional))
+	line("others:", "every other column is shown beside them; {{column}} in subject and body is the recipient's, {{rows}} the table")
+	line("body:", words)
+	return nil
+}
+
+func orNone(columns []string) string {
+	if len(columns) == 0 {
+		return "none"
+	}
+	return strings.Join(columns, ", ")
 }
 
 type templatesRenderCmd struct {

@@ -2,6 +2,7 @@ package email
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"mime"
 	"strings"
@@ -30,7 +31,7 @@ func partsOf(t *testing.T, data []byte) (texts map[string]string, files []notifi
 	texts = map[string]string{}
 	for {
 		p, err := r.NextPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return texts, files
 		}
 		if err != nil {
