@@ -42,7 +42,9 @@ func noticeRenderer(t testing.TB, n notifier.Notice, who ...notifier.Recipient) 
 		Number: 9, ID: "ev9notice", Type: notifier.NoticeSent, Lane: notifier.LaneBulk, NoticeID: n.ID, AcceptedAt: sampleNow(),
 	}}
 	from := &shelf{stories: map[int64]notifier.Story{9: story}}
-	s := newSet(t, func(o *Options) { o.Stories, o.Links, o.Recipients, o.Phones = from, tokens{markSize}, people, phones{shortSize} })
+	s := newSet(t, func(o *Options) {
+		o.Stories, o.Links, o.Recipients, o.Phones = from, tokens{markSize}, people, phones{shortSize}
+	})
 	return s.Renderer(), people
 }
 

@@ -59,7 +59,7 @@ func bones(t *testing.T, document string) string {
 func hostileNotice() notifier.Notice {
 	return notifier.Notice{
 		ID: "nt1", Title: "imap7", Template: notifier.BlankNotice, IncidentID: "7kq2m9", Subject: "About {{Word}}, and again {{word}}",
-		Body: "Dear {{Word}}, **{{word}}** and `{{word}}`, see [{{word}}](https://example.com/own/{{word}}).\n\n{{word}}\n\n- {{word}}\n\n> {{word}}\n\n{{rows}}\n\n1. {{word}}\n\nBye {{word}}",
+		Body: "Dear {{Word}}, **{{word}}** and `{{word}}`, see [{{word}}](https://example.com/own/{{word}}).\n\n{{word}}\n\n- {{word}}\n\n> {{word}}\n\n{{rows}}\n\n1. {{word}}\n\n```\n{{word}}\n```\n\nBye {{word}}",
 	}
 }
 

@@ -22,6 +22,7 @@ func (n *notice) text(o *own, t noticeTable) string {
 			}
 		}
 	}
+	w.code = func(line string) string { return o.plain(fillsOf(line)) }
 	w.address = func(href string) string {
 		var out strings.Builder
 		for _, f := range fillsOf(href) {

@@ -91,12 +91,20 @@ func tame(s string, most int) string {
 	return clip(oneLine(s), most)
 }
 
-// nearest is the name that was probably meant; "" where none is like it.
+// nearest is the name that was probably meant: with a slip of the keys, with
+// more around it, or begun alike; "" where none is like it.
 func nearest(wanted string, names []string) string {
-	best, distance := "", max(2, len([]rune(wanted))/3)+1
-	for _, n := range names {
-		if d := editDistance(letters(wanted), letters(n)); d < distance {
-			best, distance = n, d
+	best, score := "", 1<<30
+	w := letters(wanted)
+	for _, name := range names {
+		n := letters(name)
+		d, alike := editDistance(w, n), 0
+		for alike < min(len(w), len(n)) && w[alike] == n[alike] {
+			alike++
+		}
+		near := d <= max(1, len(w)/3) || alike >= 3 || len(w) >= 3 && strings.Contains(string(n), string(w)) || len(n) >= 3 && strings.Contains(string(w), string(n))
+		if near && 2*d-alike < score {
+			best, score = name, 2*d-alike
 		}
 	}
 	return best
@@ -104,28 +112,31 @@ func nearest(wanted string, names []string) string {
 
 // letters are those of a name that people do not confuse.
 func letters(name string) []rune {
-	return slices.DeleteFunc([]rune(columnKey(name)), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	all := slices.DeleteFunc([]rune(columnKey(name)), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return all[:min(len(all), 60)] // nobody writes more
 }
 
-// editDistance counts the letters to change, add or take away. Names longer
-// than any that people write are compared by their beginning.
+// editDistance counts the letters to change, add, take away or exchange with the next.
 func editDistance(a, b []rune) int {
-	a, b = a[:min(len(a), 60)], b[:min(len(b), 60)]
+	var before []int
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i, x := range a {
-		corner := row[0]
-		row[0] = i + 1
+		next := make([]int, len(b)+1)
+		next[0] = i + 1
 		for j, y := range b {
-			cost := corner
-			if x != y {
-				cost++
+			change := 1
+			if x == y {
+				change = 0
 			}
-			corner = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+			next[j+1] = min(row[j]+change, row[j+1]+1, next[j]+1)
+			if i > 0 && j > 0 && x == b[j-1] && a[i-1] == y {
+				next[j+1] = min(next[j+1], before[j-1]+1)
+			}
 		}
+		before, row = row, next
 	}
 	return row[len(b)]
 }

@@ -46,8 +46,9 @@ type textWriter struct {
 	lists  []int           // number of the next item, outermost first; -1 for bullets
 
 	// Where the document is one that values are put into: put takes a text with
-	// the marks in it, address fills in that of a link.
+	// the marks in it, code fills in a line as it is, address that of a link.
 	put     func(string)
+	code    func(string) string
 	address func(string) string
 }
 
@@ -235,6 +236,9 @@ func (w *textWriter) link(n *html.Node) {
 func (w *textWriter) pre(n *html.Node) {
 	w.within("    ", func() {
 		for _, l := range strings.Split(strings.Trim(textOf(n), "\n"), "\n") {
+			if w.code != nil {
+				l = w.code(l)
+			}
 			w.write(strings.TrimRight(l, " \r"))
 		}
 	})

@@ -306,7 +306,7 @@ func TestTemplatesAreShownRenderedComparedAndChecked(t *testing.T) {
 	if out := d.ok("templates", "show", "restore-completed"); !strings.Contains(out, "needed:    subject, date, folder\n") {
 		t.Errorf("the columns of a notice:\n%s", out)
 	}
-	if out := d.ok("templates", "render", "restore-completed", "--lang", "fr"); !strings.HasPrefix(out, "Subject: Restauration terminée : ") || !strings.Contains(out, "- Objet :") {
+	if out := d.ok("templates", "render", "restore-completed", "--lang", "de"); !strings.HasPrefix(out, "Subject: Wiederherstellung abgeschlossen: ") || !strings.Contains(out, "- Betreff: ") {
 		t.Errorf("a notice:\n%s", out)
 	}
 	source := d.ok("templates", "show", "mail/post.html")
