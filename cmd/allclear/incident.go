@@ -104,6 +104,19 @@ func (c *incidentOpenCmd) Run(a *app) error {
 	})
 }
 
+// afterFlags let an update wait for a notice.
+type afterFlags struct {
+	AfterNotice string `placeholder:"ID" help:"Hold it back until this notice has come so far; {{notice.sent}}, {{notice.bounced}}, {{notice.failed}}, {{notice.retrying}} and {{notice.without_address}} become its figures."`
+	When        string `default:"tried" enum:"tried,final" placeholder:"tried|final" help:"How far: everyone was tried once (default), or all is final."`
+}
+
+func (f afterFlags) after() *notifier.AfterNotice {
+	if f.AfterNotice == "" {
+		return nil
+	}
+	return &notifier.AfterNotice{ID: f.AfterNotice, When: notifier.NoticeMoment(f.When)}
+}
+
 type incidentUpdateCmd struct {
 	ID        string   `arg:"" help:"The incident."`
 	Status    string   `placeholder:"STATUS" help:"investigating, identified, monitoring, resolved; maintenance: scheduled, in_progress, extended, completed."`
@@ -112,6 +125,7 @@ type incidentUpdateCmd struct {
 	bodyFlags
 	whenFlags
 	impactFlags
+	afterFlags
 	Quiet bool `help:"Mail nobody."`
 	JSON  bool `name:"json" help:"Print one JSON object."`
 	Clock
@@ -119,7 +133,7 @@ type incidentUpdateCmd struct {
 }
 
 func (c *incidentUpdateCmd) Run(a *app) error {
-	say := notifier.Saying{Status: notifier.Status(c.Status), Quiet: c.Quiet}
+	say := notifier.Saying{Status: notifier.Status(c.Status), Quiet: c.Quiet, AfterNotice: c.after()}
 	if c.Severity != nil {
 		s, err := notifier.ParseSeverity(*c.Severity)
 		if err != nil {
@@ -138,6 +152,7 @@ type incidentResolveCmd struct {
 	bodyFlags
 	At string `placeholder:"TIME" help:"When it was over: now (default), -20m, 16:11."`
 	impactFlags
+	afterFlags
 	Quiet bool `help:"Mail nobody."`
 	JSON  bool `name:"json" help:"Print one JSON object."`
 	Clock
@@ -145,7 +160,7 @@ type incidentResolveCmd struct {
 }
 
 func (c *incidentResolveCmd) Run(a *app) error {
-	return a.say(&c.Base, &c.Clock, c.ID, notifier.Saying{Status: notifier.Resolved, Quiet: c.Quiet}, c.bodyFlags, whenFlags{At: c.At}, c.impactFlags, c.JSON)
+	return a.say(&c.Base, &c.Clock, c.ID, notifier.Saying{Status: notifier.Resolved, Quiet: c.Quiet, AfterNotice: c.after()}, c.bodyFlags, whenFlags{At: c.At}, c.impactFlags, c.JSON)
 }
 
 // say writes an update. A maintenance that is resolved is completed.
@@ -216,6 +231,14 @@ func (a *app) posted(did string, p notifier.Posting, asJSON bool) error {
 		}{p.Incident.ID, p.Incident.Status, p.Incident.State, orNull(update), orNull(event), append([]string{}, p.Warnings...)})
 	}
 	warn(a.err, p.Warnings)
+	if p.Held != nil {
+		moment := "everyone was tried"
+		if p.Held.After.When == notifier.WhenFinal {
+			moment = "every delivery is final"
+		}
+		_, err := fmt.Fprintf(a.out, "update %s of incident %s waits until %s of notice %s\n", p.Held.ID, p.Incident.ID, moment, p.Held.After.ID)
+		return err
+	}
 	fmt.Fprintf(a.out, "%s %s %s: %s\n", did, p.Incident.Kind, p.Incident.ID, p.Incident.Title)
 	switch {
 	case event != "":

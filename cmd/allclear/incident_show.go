@@ -102,8 +102,31 @@ func (c *incidentShowCmd) Run(a *app) error {
 		if c.JSON {
 			return printJSON(a.out, incidentJSON(i))
 		}
-		return printIncident(a.out, i, progress, refusals)
+		if err := printIncident(a.out, i, progress, refusals); err != nil {
+			return err
+		}
+		held, err := db.HeldUpdates(ctx, i.ID)
+		if err != nil {
+			return err
+		}
+		return printHeld(a.out, held)
 	})
+}
+
+// printHeld shows the updates that wait for a notice, and what keeps them.
+func printHeld(w io.Writer, held []notifier.HeldUpdate) error {
+	var b strings.Builder
+	for _, h := range held {
+		fmt.Fprintf(&b, "\nwaits for notice %s (%s) to be %s  (update %s)\n", h.After.ID, words(string(h.Notice)), h.After.When, h.ID)
+		if h.Trouble != "" {
+			fmt.Fprintf(&b, "  cannot be published: %s\n", h.Trouble)
+		}
+		for _, l := range strings.Split(strings.TrimSpace(h.Saying.Body), "\n") {
+			b.WriteString(strings.TrimRight("  "+l, " ") + "\n")
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 func printIncident(w io.Writer, i notifier.Incident, progress map[int64]notifier.Progress, refusals map[int64][]string) error {

@@ -39,7 +39,14 @@ func TestEverybodyGetsOneMailWithTheirOwnRowsOnly(t *testing.T) {
 		s := boot(t, programOptions{settings: settings})
 		d := &desktop{t: t, environ: []string{"ALLCLEAR_DATABASE=" + dsn, "USER=kari", "ALLCLEAR_APPROVAL_ABOVE=100", "ALLCLEAR_FROM=status@fjordpost.example"}}
 		file, rows := crowd(n)
-		id := last(d.ok("notice", "create", "--title", "Restore of imap7", "--template", "restore-completed", "--body", keep(t, "b", "It is done.\n\n{{rows}}"), "--audience", keep(t, "a.csv", file)))
+		incident, _ := s.announce("imap7 is down", nil)
+		id := last(d.ok("notice", "create", "--title", "Restore of imap7", "--incident", incident, "--template", "restore-completed", "--body", keep(t, "b", "It is done.\n\n{{rows}}"), "--audience", keep(t, "a.csv", file)))
+		if out := d.ok("incident", "update", incident, "--after-notice", id, "-m", "{{notice.sent}} were told, {{notice.failed}} could not be."); !strings.Contains(out, "waits until everyone was tried of notice "+id) {
+			t.Errorf("held %q", out)
+		}
+		if shown := d.ok("incident", "show", incident); !strings.Contains(shown, "waits for notice "+id+" (draft) to be tried") {
+			t.Errorf("shown\n%s", shown)
+		}
 		code, out, errs := runOnce(t, d.environ, "notice", "send", id, "--yes")
 		if code != exitFailed || out != "" || !strings.Contains(errs, "needs the approval of 1 other person") {
 			t.Fatalf("sent without approval: exit %d %q %q", code, out, errs)
@@ -70,6 +77,10 @@ func TestEverybodyGetsOneMailWithTheirOwnRowsOnly(t *testing.T) {
 		if got := len(relay.Messages()); got != n {
 			t.Fatalf("%d mails, want %d", got, n)
 		}
+		eventually(t, "the update that waited is published", func() bool {
+			_, page := get(t, s.URL()+"/incidents/"+incident)
+			return strings.Contains(page, "300 were told, 0 could not be.")
+		})
 		got := d.status(id)
 		if got["rows"] != float64(rows) || got["tried"] != float64(n) || got["counts"].(map[string]any)["sent"] != float64(n) || got["done_at"] == nil {
 			t.Errorf("status %v", got)

@@ -245,6 +245,13 @@ func (p *Program) pulsed(ctx context.Context, pulse notifier.Pulse, asked time.T
 	return p.pulseDoors(ctx, pulse, asked)
 }
 
+// tended lets others go on with what was done about notices, and the public
+// pages show an update that waited for one.
+func (p *Program) tended() {
+	p.posted.Add(1)
+	p.watch.nudge()
+}
+
 // databaseError gives a bad address the name of its setting.
 func databaseError(err error) error {
 	var inv *notifier.Invalid
@@ -293,7 +300,7 @@ func (p *Program) Run(ctx context.Context) error {
 		behind.Go(func() { trouble(s.serve()) })
 	}
 	early.Go(func() { p.fan.Run(ctx) })
-	early.Go(func() { tending{tend: p.db.TendNotices, did: p.watch.nudge, log: p.o.log}.run(ctx) })
+	early.Go(func() { tending{tend: p.db.TendNotices, did: p.tended, log: p.o.log}.run(ctx) })
 	if keep, err := p.o.settings.retention(); err == nil && !p.o.worker {
 		early.Go(func() { retention{prune: p.db.Prune, keep: keep, now: p.db.Now, log: p.o.log}.run(ctx) })
 	}

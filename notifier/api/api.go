@@ -50,7 +50,7 @@ func routes(o Options) []route {
 	url := func(id string) string { return strings.TrimRight(o.BaseURL, "/") + "/incidents/" + id }
 	return slices.Concat(
 		componentRoom{store: o.Store, now: o.Now}.routes(),
-		incidentRoom{incidents: o.Store, archive: o.Store, desk: desk, url: url}.routes(),
+		incidentRoom{incidents: o.Store, archive: o.Store, waiting: o.Store, desk: desk, url: url}.routes(),
 		intakeRoom{components: o.Store, alerts: o.Store, desk: desk, url: url}.routes(),
 		deliveryRoom{events: o.Store, deliveries: o.Store, archive: o.Store}.routes(),
 		queueRoom{store: o.Store, now: o.Now}.routes(),

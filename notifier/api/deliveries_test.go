@@ -139,6 +139,10 @@ func everyStep(b *bench) {
 	for _, step := range []string{"pause", "resume", "retry-failed", "cancel"} {
 		as(http.MethodPost, "/notices/"+sent+"/"+step, "")
 	}
+	incident := b.incident(`{"title":"x"}`)
+	held := b.notice(`{"title":"x","template":"blank","body":"y"}`, "")
+	uid := b.as(notifier.RolePoster, http.MethodPost, "/incidents/"+incident+"/updates", `{"body":"x","after_notice":{"id":"`+held+`","when":"tried"}}`).text("id")
+	as(http.MethodDelete, "/incidents/"+incident+"/updates/"+uid, "")
 	as(http.MethodDelete, "/notices/"+b.notice(`{"title":"x","template":"blank","body":"y"}`, ""), "")
 }
 

@@ -12,6 +12,7 @@ import (
 type incidentRoom struct {
 	incidents Incidents
 	archive   Archive
+	waiting   Waiting
 	desk      func() notifier.Desk
 	url       func(id string) string
 }
@@ -24,6 +25,7 @@ func (c incidentRoom) routes() []route {
 		{method: http.MethodPatch, path: "/incidents/{id}", role: notifier.RolePoster, do: c.correct},
 		{method: http.MethodPost, path: "/incidents/{id}/updates", role: notifier.RolePoster, do: c.say},
 		{method: http.MethodPatch, path: "/incidents/{id}/updates/{uid}", role: notifier.RolePoster, do: c.correctUpdate},
+		{method: http.MethodDelete, path: "/incidents/{id}/updates/{uid}", role: notifier.RolePoster, do: c.dropHeld},
 		{method: http.MethodPost, path: "/incidents/{id}/publish", role: notifier.RolePoster, do: c.publish},
 		{method: http.MethodPost, path: "/incidents/{id}/retract", role: notifier.RolePoster, do: c.retract},
 	}
@@ -71,7 +73,19 @@ func (c incidentRoom) show(ctx context.Context, q *request) (reply, error) {
 	}
 	shown := showIncident(found, c.url(found.ID), events)
 	shown.EventID = text(events[last])
-	return reply{http.StatusOK, shown}, nil
+	held, err := c.waiting.HeldUpdates(ctx, found.ID)
+	for _, h := range held {
+		if h.PublishedAt.IsZero() {
+			shown.Held = append(shown.Held, showHeld(h))
+		}
+	}
+	return reply{http.StatusOK, shown}, err
+}
+
+// dropHeld takes back an update that waits for a notice. What was published
+// stays.
+func (c incidentRoom) dropHeld(ctx context.Context, q *request) (reply, error) {
+	return reply{status: http.StatusNoContent}, c.waiting.DropHeldUpdate(ctx, q.PathValue("id"), q.PathValue("uid"))
 }
 
 func (c incidentRoom) open(ctx context.Context, q *request) (reply, error) {
@@ -113,20 +127,24 @@ func (c incidentRoom) open(ctx context.Context, q *request) (reply, error) {
 
 func (c incidentRoom) say(ctx context.Context, q *request) (reply, error) {
 	var in struct {
-		Status     notifier.Status  `json:"status"`
-		Body       string           `json:"body"`
-		Notify     *bool            `json:"notify"`
-		At         string           `json:"at"`
-		Severity   *string          `json:"severity"`
-		Components *[]string        `json:"components"`
-		StartsAt   *string          `json:"starts_at"`
-		EndsAt     *string          `json:"ends_at"`
-		Impact     *notifier.Impact `json:"impact"`
+		Status      notifier.Status   `json:"status"`
+		Body        string            `json:"body"`
+		Notify      *bool             `json:"notify"`
+		At          string            `json:"at"`
+		Severity    *string           `json:"severity"`
+		Components  *[]string         `json:"components"`
+		StartsAt    *string           `json:"starts_at"`
+		EndsAt      *string           `json:"ends_at"`
+		Impact      *notifier.Impact  `json:"impact"`
+		AfterNotice *afterNoticeShape `json:"after_notice"`
 	}
 	if _, err := q.decode(&in, false); err != nil {
 		return reply{}, err
 	}
 	s := notifier.Saying{Status: in.Status, Body: in.Body, Quiet: !or(in.Notify, true), Components: in.Components, Impact: in.Impact}
+	if in.AfterNotice != nil {
+		s.AfterNotice = &notifier.AfterNotice{ID: in.AfterNotice.ID, When: in.AfterNotice.When}
+	}
 	if in.Severity != nil {
 		level, err := notifier.ParseSeverity(*in.Severity)
 		if err != nil {
@@ -144,7 +162,11 @@ func (c incidentRoom) say(ctx context.Context, q *request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{http.StatusCreated, updateAnswer{showUpdate(*p.Update, eventID(p)), keys(p.Warnings)}}, nil
+	answer := updateAnswer{updateShape: showUpdate(*p.Update, eventID(p)), Warnings: keys(p.Warnings)}
+	if p.Held != nil {
+		answer.AfterNotice = &afterNoticeShape{p.Held.After.ID, p.Held.After.When}
+	}
+	return reply{http.StatusCreated, answer}, nil
 }
 
 // correct changes what was written, and tells of it only where that is asked
@@ -226,7 +248,7 @@ func (c incidentRoom) correctUpdate(ctx context.Context, q *request) (reply, err
 		}
 		return u, told.Event, err
 	})
-	return reply{http.StatusOK, updateAnswer{showUpdate(u, eventID(told)), keys(warnings)}}, err
+	return reply{http.StatusOK, updateAnswer{updateShape: showUpdate(u, eventID(told)), Warnings: keys(warnings)}}, err
 }
 
 func (c incidentRoom) publish(ctx context.Context, q *request) (reply, error) {

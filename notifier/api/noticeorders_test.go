@@ -137,3 +137,37 @@ func TestAReportNamesEverybodyAndWhatBecameOfThem(t *testing.T) {
 		b.as(notifier.RoleViewer, http.MethodGet, "/notices/"+id+"/report.csv", "").problem(403, "", "sender")
 	})
 }
+
+func TestAnUpdateWaitsUntilEverybodyWasToldAndTellsTheFigures(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open storetest.Opener) {
+		b := benchOn(t, open)
+		incident := b.incident(`{"title":"imap7 is down"}`)
+		id := b.notice(restored, "email,subject\nann@example.com,a1\nbob@example.com,b1\n,lost\n")
+		say := func(body string) answer {
+			return b.as(notifier.RolePoster, http.MethodPost, "/incidents/"+incident+"/updates", body)
+		}
+		say(`{"body":"x","after_notice":{"id":"nosuch","when":"tried"}}`).problem(422, "after_notice.id", "")
+		say(`{"body":"x","after_notice":{"id":"`+id+`","when":"soon"}}`).problem(422, "after_notice.when", "")
+		say(`{"body":"{{notice.mood}}","after_notice":{"id":"`+id+`","when":"tried"}}`).problem(422, "body", "")
+		got := say(`{"status":"resolved","body":"{{notice.sent}} were told, {{notice.failed}} could not be, {{notice.without_address}} have no address.","after_notice":{"id":"` + id + `","when":"final"}}`).is(http.StatusCreated)
+		if got.field("event_id") != nil || got.text("after_notice.id") != id {
+			t.Errorf("answered %s", got.body)
+		}
+		waits := b.as(notifier.RoleViewer, http.MethodGet, "/incidents/"+incident, "").is(http.StatusOK)
+		if waits.text("held.0.id") != got.text("id") || waits.text("held.0.notice_state") != "draft" || len(waits.field("updates").([]any)) != 1 || waits.text("status") != "investigating" {
+			t.Errorf("before: %s", waits.body)
+		}
+		b.as(notifier.RoleSender, http.MethodPost, "/notices/"+id+"/send", `{"expect":2}`).is(http.StatusAccepted)
+		b.deliver(func(i int, _ notifier.Delivery) notifier.Settlement {
+			return notifier.Settlement{State: map[bool]notifier.DeliveryState{true: notifier.Sent, false: notifier.Failed}[i == 0], Tried: true, Charged: true}
+		})
+		b.deliver(taken) // what is due behind it
+		said := b.as(notifier.RoleViewer, http.MethodGet, "/incidents/"+incident, "").is(http.StatusOK)
+		if said.text("status") != "resolved" || said.text("updates.1.id") != got.text("id") || said.text("updates.1.body") != "1 were told, 1 could not be, 1 have no address." || len(said.field("held").([]any)) != 0 {
+			t.Errorf("after: %s", said.body)
+		}
+		again := say(`{"body":"x","after_notice":{"id":"` + b.notice(restored, "") + `","when":"tried"}}`).is(http.StatusCreated).text("id")
+		b.as(notifier.RolePoster, http.MethodDelete, "/incidents/"+incident+"/updates/"+again, "").is(http.StatusNoContent)
+		b.as(notifier.RolePoster, http.MethodDelete, "/incidents/"+incident+"/updates/"+got.text("id"), "").problem(404, "", "")
+	})
+}

@@ -35,6 +35,12 @@ type Archive interface {
 	Story(ctx context.Context, event int64) (notifier.Story, error)
 }
 
+// Waiting keeps the updates that wait for a notice.
+type Waiting interface {
+	HeldUpdates(ctx context.Context, incident string) ([]notifier.HeldUpdate, error)
+	DropHeldUpdate(ctx context.Context, incident, id string) error
+}
+
 // Events tells how far an event has come.
 type Events interface {
 	Progress(ctx context.Context, event string) (notifier.Progress, error)
@@ -129,6 +135,7 @@ type Store interface {
 	Incidents
 	Alerts
 	Archive
+	Waiting
 	Events
 	Deliveries
 	Queue

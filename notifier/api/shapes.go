@@ -83,6 +83,7 @@ type incidentShape struct {
 	incidentSummary
 	EventID  *string       `json:"event_id"`
 	Updates  []updateShape `json:"updates"`
+	Held     []heldShape   `json:"held"` // in GET only
 	Warnings []string      `json:"warnings"`
 }
 
@@ -103,7 +104,33 @@ type updateShape struct {
 // updateAnswer is an update right after it was written.
 type updateAnswer struct {
 	updateShape
-	Warnings []string `json:"warnings"`
+	AfterNotice *afterNoticeShape `json:"after_notice"` // what it waits for
+	Warnings    []string          `json:"warnings"`
+}
+
+// afterNoticeShape says what an update waits for.
+type afterNoticeShape struct {
+	ID   string                `json:"id"`
+	When notifier.NoticeMoment `json:"when"`
+}
+
+// heldShape is an update that waits for a notice, and that only staff see.
+type heldShape struct {
+	ID          string               `json:"id"`
+	AfterNotice afterNoticeShape     `json:"after_notice"`
+	NoticeState notifier.NoticeState `json:"notice_state"`
+	Status      *string              `json:"status"`
+	Body        string               `json:"body"`
+	CreatedAt   *string              `json:"created_at"`
+	CreatedBy   string               `json:"created_by"`
+	Trouble     *string              `json:"trouble"` // why it could not be published when its moment came
+}
+
+func showHeld(h notifier.HeldUpdate) heldShape {
+	return heldShape{
+		h.ID, afterNoticeShape{h.After.ID, h.After.When}, h.Notice, text(string(h.Saying.Status)), h.Saying.Body,
+		moment(h.CreatedAt), h.CreatedBy, text(h.Trouble),
+	}
 }
 
 func showSummary(i notifier.Incident, url string) incidentSummary {
@@ -116,7 +143,7 @@ func showSummary(i notifier.Incident, url string) incidentSummary {
 
 // showIncident shows an incident; events holds the ids of its updates' events by number.
 func showIncident(i notifier.Incident, url string, events map[int64]string) incidentShape {
-	s := incidentShape{incidentSummary: showSummary(i, url), Updates: []updateShape{}, Warnings: []string{}}
+	s := incidentShape{incidentSummary: showSummary(i, url), Updates: []updateShape{}, Held: []heldShape{}, Warnings: []string{}}
 	for _, u := range i.Updates {
 		s.Updates = append(s.Updates, showUpdate(u, events[u.Event]))
 	}
