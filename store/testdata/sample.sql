@@ -80,6 +80,9 @@ INSERT INTO digest_cursors (subscriber, cursor, turned, day, last_up_to) VALUES 
 INSERT INTO digests (event_number, cadence, hour, weekday, timezone, day, missed) VALUES (5, 'weekly', 0, 7, 'Asia/Kathmandu', '2026-11-29', 1);
 INSERT INTO digest_contents (event_number, place, hash, items) VALUES (5, 1, 'c0ffee', '1,2');
 INSERT INTO digest_readers (reader, event_number, place) VALUES (7, 5, 1);
+INSERT INTO alarms (key, about, title, text, ended, url, once, since, seen_at, told_at, over, busy_until) VALUES
+    ('relay:mail.example.com:587', 'relay:mail.example.com:587', 'Relay mail.example.com:587 is down', 'Look at it.', 'Relay mail.example.com:587 works again', '', false, 1795447100000000, 1795447160000000, 1795447110000000, false, 0),
+    ('incident:inc1:upd1:3h', 'incident:inc1', 'No word for 3 hours', '', '', 'https://status.example.com/incidents/inc1', true, 1795447100000000, 1795447160000000, 0, false, 1795447170000000);
 UPDATE counters SET value = 5 WHERE name = 'event';
 UPDATE counters SET value = 7 WHERE name = 'subscriber';
 UPDATE counters SET value = 7 WHERE name IN ('work', 'halts');
