@@ -31,6 +31,7 @@ type Settings struct {
 	Listening
 	Keeping
 	Approving
+	Alarming
 }
 
 // Base is what every command needs that works on the database.

@@ -105,6 +105,17 @@ func TestEveryWrongValueNamesItsVariableOnOneLine(t *testing.T) {
 		{"LANGUAGE", "pt", `no texts in "pt"; there are en, ar, de, es, fr, ja`},
 		{"TEMPLATES", "/nowhere", "is no folder"},
 		{"RETENTION", "forever", `"forever" is not whole days, one at least; write 90d or 2160h`},
+		{"ALERT", "ops@example.com,kari", "number 2: "},
+		{"ALERT", ",", "names nobody"},
+		{"ALERT", "ops@example.com,OPS@example.com ,ops@example.com", "the address stands there twice"},
+		{"ALERT", "ftp://host.example/geheim", "ftp:// is not called; write https://"},
+		{"ALERT", "http://host.example/geheim", "write https://; http is only for addresses that ALLCLEAR_WEBHOOK_ALLOW opens"},
+		{"ALERT", "https://kari:geheim@host.example/", "a name or password before the host"},
+		{"ALERT", "https://host.example/#geheim", "holds a #"},
+		{"ALERT", "https:///geheim", "has no host"},
+		{"ALERT", "https://10.1.2.3/geheim", "10.1.2.3 is"},
+		{"ALERT", "https://host.example:x/geheim", "is no URL"},
+		{"ALERT", "https://host.example/geheim,https://host.example/geheim", "number 2: the endpoint stands there twice"},
 		{"LOG", "loud", `"loud" is not one of text, json`},
 	} {
 		var environ []string

@@ -27,6 +27,7 @@ type room struct {
 // everything. A folder without a line fails, and so does a line without a folder.
 var house = map[string]room{
 	"notifier":                 {"what is announced, by whom, and what became of it", nil, true},
+	"notifier/alarm":           {"tells staff of trouble with the service itself", []string{"notifier"}, false},
 	"notifier/api":             {"the staff's and machines' HTTP API", []string{"notifier", "subscribers"}, false},
 	"notifier/console":         {"the staff's pages, one file per action", []string{"notifier", "subscribers", "templates"}, false},
 	"notifier/audience":        {"reads another team's file of who was affected, row by row", []string{"notifier"}, false},

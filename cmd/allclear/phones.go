@@ -36,6 +36,7 @@ func (p *Program) openPhones(ctx context.Context) error {
 	sender := sms.New(sms.Options{
 		Gateway: set.Gateway, Now: p.db.Now, Rate: set.Rate, Budget: p.db, Limit: set.Budget, Report: p.intake.ReportURL,
 		Exhausted: func(codes bool, until time.Time) {
+			p.short.note(codes, until)
 			switch {
 			case codes && few.now():
 				p.o.log.Warn("what a day's budget of text messages has for codes is used up: nobody can sign a phone up", "segments", set.Budget, "until", until)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"allclear/notifier/alarm"
 	"allclear/notifier/api"
 	"allclear/notifier/audience"
 	"allclear/notifier/email"
@@ -34,6 +35,7 @@ var (
 
 	_ templates.Phones  = links{}
 	_ webhook.Together  = (*store.Store)(nil)
+	_ alarm.Keeper      = (*store.Store)(nil)
 	_ webhook.Endpoints = (*store.Store)(nil)
 	_ sms.People        = (*store.Store)(nil)
 	_ sms.Reports       = (*store.Store)(nil)

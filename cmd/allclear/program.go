@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"allclear/notifier"
+	"allclear/notifier/alarm"
 	"allclear/notifier/email"
 	"allclear/notifier/email/mailbox"
 	"allclear/notifier/fanout"
@@ -44,6 +45,8 @@ type programOptions struct {
 	box mailbox.Options
 	// lookupMX asks DNS who takes a domain's mail; nil asks nobody.
 	lookupMX func(ctx context.Context, domain string) ([]*net.MX, error)
+	// lookupTXT asks DNS for the records of DKIM keys; nil asks nobody.
+	lookupTXT func(ctx context.Context, name string) ([]string, error)
 }
 
 // Program is the service: all of it, or a worker's part. newProgram opens what
@@ -66,6 +69,8 @@ type Program struct {
 	watch    *watch
 	lost     *lostLinks
 	signUps  *signUps
+	alarms   *alarm.Teller // nil: nobody is to be told
+	short    shortOfTexts
 	metrics  *metrics
 	servers  []*server
 	base     string
@@ -119,6 +124,9 @@ func (p *Program) check() error {
 		return err
 	}
 	if _, err := s.sms(); err != nil {
+		return err
+	}
+	if _, err := s.alert(); err != nil {
 		return err
 	}
 	if _, err := s.proxies(); err != nil {
@@ -229,7 +237,7 @@ func (p *Program) deliver(ctx context.Context) error {
 		answer: p.db.AnswerSignUps, forget: p.db.ForgetUnconfirmed, forgetMoves: p.db.ForgetMoves, endFollowed: p.db.EndFollowed, now: p.db.Now, log: log, asked: func() { p.watch.nudge() }, count: p.metrics.signUps,
 	})
 	p.watch = newWatch(watch{pulse: p.db.Pulse, tell: p.pulsed, now: p.db.Now, log: log})
-	return nil
+	return p.openAlarms()
 }
 
 // pulsed passes the database's answer on.
@@ -301,6 +309,9 @@ func (p *Program) Run(ctx context.Context) error {
 	}
 	early.Go(func() { p.fan.Run(ctx) })
 	early.Go(func() { tending{tend: p.db.TendNotices, did: p.tended, log: p.o.log}.run(ctx) })
+	if p.alarms != nil {
+		early.Go(func() { p.checkEndpoints(ctx); p.alarms.Run(ctx) })
+	}
 	if keep, err := p.o.settings.retention(); err == nil && !p.o.worker {
 		early.Go(func() { retention{prune: p.db.Prune, keep: keep, now: p.db.Now, log: p.o.log}.run(ctx) })
 	}

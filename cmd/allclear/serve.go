@@ -23,7 +23,7 @@ func (c *serveCmd) Help() string {
 func (c *serveCmd) Run(a *app) error {
 	o := programOptions{settings: c.Settings, env: a.env, box: mailbox.Options{}}
 	if c.Relay != mailboxRelay { // nothing leaves that
-		o.lookupMX = net.DefaultResolver.LookupMX
+		o.lookupMX, o.lookupTXT = net.DefaultResolver.LookupMX, net.DefaultResolver.LookupTXT
 	}
 	return a.serve(o)
 }
@@ -33,13 +33,15 @@ type workerCmd struct {
 	Site
 	Mail
 	Doors
+	Alarming
 	Listen        string `setting:"LISTEN" group:"settings" placeholder:"HOST:PORT" help:"Serves /healthz, /readyz and /metrics of this worker; off unless set."`
 	MetricsListen string `setting:"METRICS_LISTEN" group:"settings" placeholder:"HOST:PORT" help:"Serves the same elsewhere, and /metrics only there."`
 }
 
 func (c *workerCmd) Run(a *app) error {
-	s := Settings{Storage: c.Storage, Site: c.Site, Mail: c.Mail, Doors: c.Doors, Listening: Listening{Listen: c.Listen, MetricsListen: c.MetricsListen}}
-	return a.serve(programOptions{settings: s, env: a.env, worker: true})
+	s := Settings{Storage: c.Storage, Site: c.Site, Mail: c.Mail, Doors: c.Doors, Alarming: c.Alarming, Listening: Listening{Listen: c.Listen, MetricsListen: c.MetricsListen}}
+	o := programOptions{settings: s, env: a.env, worker: true, lookupTXT: net.DefaultResolver.LookupTXT}
+	return a.serve(o)
 }
 
 // serve runs a program until the signal to end.
