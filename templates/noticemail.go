@@ -53,6 +53,7 @@ type notice struct {
 
 	columns []string // keys of the columns that stand in subject and body
 	names   []string // and how staff wrote them
+	bodied  []int    // places of those in the body
 	subject []chunk
 	own     bool // the text is the template's own
 
@@ -100,7 +101,7 @@ func (s *Set) prepareNotice(n notifier.Notice, times Times) (*notice, error) {
 	if !ok {
 		return nil, notifier.Invalidf("template", "%q is not one of %s", n.Template, strings.Join(notifier.NoticeTemplates, ", "))
 	}
-	p := &notice{set: s, view: v, words: Words{times.cat}, times: times, template: v.name, needed: v.needed, thread: n.IncidentID}
+	p := &notice{set: s, view: v, words: Words{times.cat}, times: times, event: notifier.Event{Lane: notifier.LaneBulk}, template: v.name, needed: v.needed, thread: n.IncidentID}
 	cat := times.cat
 	p.subject = []chunk{{source: cat.must("subject."+v.name, "title", tame(n.Title, subjectSize))}}
 	p.title = tame(n.Title, subjectSize)
@@ -218,6 +219,7 @@ func (n *notice) said(text string, before int) (template.HTML, error) {
 		case chunkColumn:
 			i := n.use(c.column)
 			used[i] = use{c, line}
+			n.bodied = append(n.bodied, i)
 			marked.WriteString(valueAt(strconv.Itoa(i)))
 		default:
 			marked.WriteString(noMarks.Replace(c.source))

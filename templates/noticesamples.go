@@ -1,8 +1,9 @@
 package templates
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
-	"time"
 
 	"allclear/notifier"
 )
@@ -53,6 +54,39 @@ func (s *Set) sampleLetter(template string, times Times) (*notifier.Letter, erro
 	if err != nil {
 		return nil, err
 	}
-	made.event = notifier.Event{ID: "ev9sample", Lane: notifier.LaneBulk, AcceptedAt: sampleAt(18, 25).Add(time.Hour)}
+	if err := made.check(); err != nil {
+		return nil, err
+	}
+	made.event.ID = "ev9sample"
 	return made.letter(r)
+}
+
+// check makes sure that an override has not lost what a notice must not be
+// without: what staff wrote, each recipient's rows, and why it comes.
+func (n *notice) check() error {
+	have := map[string]bool{}
+	for _, f := range n.html {
+		have[f.id] = true
+	}
+	said := have[idLead] || !n.own
+	for i := range n.columns {
+		said = said && (have[strconv.Itoa(i)] || !slices.Contains(n.bodied, i))
+	}
+	for _, c := range []struct {
+		ok         bool
+		what, file string
+	}{
+		{said, "what it says", noticeFile}, {have[idTable], "the recipient's rows", noticeFile}, {have[idWhy], "why it comes", "mail/partials/footer.html"},
+	} {
+		if c.ok {
+			continue
+		}
+		for _, f := range []string{"mail/layout.html", noticeFile, c.file} {
+			if n.set.files.overridden(f) {
+				c.file = f
+			}
+		}
+		return fmt.Errorf("templates: %s: a notice has no place for %s", c.file, c.what)
+	}
+	return nil
 }

@@ -50,6 +50,10 @@ func TestABadOverrideStopsTheStartWithFileAndLine(t *testing.T) {
 		{"a layout without the footer", "mail/layout.html", "<html><body>{{template \"content\" .}}</body></html>", "templates: mail/layout.html: the mail has no link to leave"},
 		{"a link that the text loses", "mail/partials/footer.html", "{{if .Leave}}<a class=\"bare\" href=\"{{.Leave}}\">bye</a>{{end}}", "templates: mail/partials/footer.html: the mail has no link to leave"},
 		{"a confirmation without its link", "mail/confirm.html", "<p>hello</p>", "templates: mail/confirm.html: the mail has no link to confirm"},
+		{"a table of a notice", "mail/partials/rows.html", "<table>\n<tbody><tr><td>{{.Nope}}</td></tr></tbody></table>", "templates: mail/partials/rows.html:2:"},
+		{"a notice without what it says", "mail/notice.html", "<h1>{{.Title}}</h1>", "templates: mail/notice.html: a notice has no place for what it says"},
+		{"a notice without its rows", "mail/notice.html", "{{.Notice.Lead}}{{range .Notice.Parts}}<div>{{.Body}}</div>{{end}}", "templates: mail/notice.html: a notice has no place for the recipient's rows"},
+		{"a footer that does not say why", "mail/partials/footer.html", "{{if .Leave}}<a class=\"leave\" href=\"{{.Leave}}\">bye</a>{{end}}", "templates: mail/partials/footer.html: a notice has no place for why it comes"},
 		{"unknown language", "lang/xx.json", "{}", "templates: lang/xx.json overrides nothing"},
 	} {
 		err := withFiles(map[string]string{c.file: c.text})

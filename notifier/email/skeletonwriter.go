@@ -103,6 +103,10 @@ func (w *skeletonWriter) body(mime encoded) {
 // for, so that a soft line break within one hides nothing and an escape beside
 // one pretends nothing; each becomes as many patches as it lies on lines.
 func (w *skeletonWriter) quoted(raw []byte) {
+	if len(w.marks) == 0 {
+		w.text(string(raw))
+		return
+	}
 	plain, from := unquote(raw)
 	base := len(w.now.text)
 	w.eachMark(plain, func(blank, at int) {
