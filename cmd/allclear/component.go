@@ -9,10 +9,11 @@ import (
 )
 
 type componentCmd struct {
-	Add    componentAddCmd    `cmd:"" help:"Add a component."`
-	Set    componentSetCmd    `cmd:"" help:"Change a component's name, group or state (tells nobody)."`
-	List   componentListCmd   `cmd:"" help:"List the components."`
-	Remove componentRemoveCmd `cmd:"" help:"Remove a component that nothing names any more."`
+	Add     componentAddCmd     `cmd:"" help:"Add a component."`
+	Set     componentSetCmd     `cmd:"" help:"Change a component's name, group or state (tells nobody)."`
+	Members componentMembersCmd `cmd:"" help:"Say who lives on a component, by a file."`
+	List    componentListCmd    `cmd:"" help:"List the components."`
+	Remove  componentRemoveCmd  `cmd:"" help:"Remove a component that nothing names any more."`
 }
 
 type componentAddCmd struct {

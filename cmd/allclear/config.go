@@ -88,7 +88,8 @@ type Listening struct {
 
 // Keeping says for how long what was sent can be looked up.
 type Keeping struct {
-	Retention string `setting:"RETENTION" group:"settings" default:"90d" placeholder:"DAYS" help:"How long deliveries are kept once everything of their incident is over; whole days, 90d or 2160h."`
+	AudienceRetention string `setting:"AUDIENCE_RETENTION" group:"settings" default:"30d" placeholder:"DAYS" help:"How long the audience of a notice is kept once all of it is over; whole days, 30d or 720h."`
+	Retention         string `setting:"RETENTION" group:"settings" default:"90d" placeholder:"DAYS" help:"How long deliveries are kept once everything of their incident is over; whole days, 90d or 2160h."`
 }
 
 // settingError is a setting that is wrong or missing: a usage error of one line.

@@ -132,15 +132,33 @@ func TestFilesOfOtherTeamsAreReadAsTheyAre(t *testing.T) {
 	if out := d.ok("notice", "audience", id, lines); out != "2 recipients, 2 rows\n" {
 		t.Errorf("NDJSON: %q", out)
 	}
-	other := last(d.ok("notice", "create", "--title", "y", "--template", "blank", "--audience", keep(t, "c.csv", "email\nbob@example.com\ncaro@example.com\n"), "--exclude-notice", id))
-	if got := d.status(other); got["recipients"] != 1.0 {
-		t.Errorf("whom the other notice is for was not left out: %v", got)
-	}
 	d.refused("exclude_notice", "notice", "audience", id, lines, "--exclude-notice", "nosuch")
 	out, _ := d.tells("notice", "audience", id, keep(t, "d.csv", "email,channel\nhttps://example.com/hook,webhook\n"))
 	if !strings.Contains(out, "1 rejected") {
 		t.Errorf("a webhook was taken: %q", out)
 	}
+}
+
+func TestWhoLivesOnAComponentCanBeAnAudience(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		d := newDesktop(t, dsn)
+		d.ok("component", "add", "imap7")
+		out, errs := d.tells("component", "members", "imap7", keep(t, "a", "ann@example.com\nbroken\nbob@example.com\n"))
+		if out != "2 members of imap7, 1 rejected\n" || !strings.HasPrefix(errs, "line 2: ") {
+			t.Errorf("printed %q and %q", out, errs)
+		}
+		id := last(d.ok("notice", "create", "--title", "x", "--template", "blank", "--body", keep(t, "b", "Hello")))
+		if out := d.ok("notice", "audience", id, "--members", "imap7"); out != "2 recipients, 2 rows\n" {
+			t.Errorf("printed %q", out)
+		}
+		d.ok("component", "members", "imap7", keep(t, "c.csv", "Name;Adresse\nCaro;caro@example.com\n"), "--email", "Adresse")
+		if out := d.ok("notice", "audience", id, "--members", "imap7"); out != "1 recipient, 1 row\n" {
+			t.Errorf("printed %q", out)
+		}
+		d.refused("nosuch", "component", "members", "nosuch", keep(t, "d", "ann@example.com\n"))
+		d.refused("members", "notice", "audience", id, "--members", "nosuch")
+		d.refused("added", "notice", "audience", id, "--members", "imap7", "--append")
+	})
 }
 
 // restoredFile has what restore-completed needs, for two people.

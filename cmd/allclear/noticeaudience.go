@@ -19,7 +19,7 @@ type audienceFlags struct {
 	Map           []string `sep:"none" placeholder:"OURS:THEIRS" help:"A column of the file and our name for it, such as email:E-Mail; may be repeated."`
 	Delimiter     string   `placeholder:"NAME" help:"comma, semicolon, tab or pipe; default: what the header uses."`
 	Encoding      string   `placeholder:"NAME" help:"utf-8, utf-16 or windows-1252; default: UTF-8, or what the file begins with."`
-	ExcludeNotice string   `placeholder:"ID" help:"Leave out whom this other notice is for, in a correction."`
+	ExcludeNotice string   `placeholder:"ID" help:"Leave out whom this other notice was sent to, in a correction."`
 }
 
 // query writes them as the API takes them.
@@ -37,9 +37,10 @@ func (f audienceFlags) query() string {
 }
 
 type noticeAudienceCmd struct {
-	ID     string `arg:"" help:"The notice."`
-	File   string `arg:"" help:"CSV or NDJSON; - is standard input."`
-	Append bool   `help:"Add to the audience (mended rows, say) in place of replacing it."`
+	ID      string `arg:"" help:"The notice."`
+	File    string `arg:"" optional:"" help:"CSV or NDJSON; - is standard input."`
+	Members string `placeholder:"KEY" help:"Whoever lives on this component, in place of a file."`
+	Append  bool   `help:"Add to the audience (mended rows, say) in place of replacing it."`
 	audienceFlags
 	Clock
 	Base
@@ -55,9 +56,28 @@ func (c *noticeAudienceCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if (c.File == "") == (c.Members == "") {
+		return &usageError{"name a file, or the component whose --members it is for"}
+	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		if c.Members != "" {
+			return a.takeMembers(ctx, db, c)
+		}
 		return a.loadAudience(ctx, db, c.ID, c.File, !c.Append, c.audienceFlags, zone)
 	})
+}
+
+// takeMembers makes who lives on a component the audience.
+func (a *app) takeMembers(ctx context.Context, db *store.Store, c *noticeAudienceCmd) error {
+	query := c.query()
+	if query != "" {
+		query += "&"
+	}
+	n, err := audienceFiles{db: db}.LoadAudience(ctx, c.ID, !c.Append, nil, query+"members="+url.QueryEscape(c.Members), "")
+	if err != nil {
+		return noNotice(err, c.ID)
+	}
+	return a.printAudience(ctx, db, n, n.Rejected)
 }
 
 // firstRejects is how many rejects are printed.
@@ -65,6 +85,27 @@ const firstRejects = 10
 
 // loadAudience reads a file, shows how far it is, and tells what came of it.
 func (a *app) loadAudience(ctx context.Context, db *store.Store, id, file string, replace bool, f audienceFlags, zone *time.Location) error {
+	before, err := db.Notice(ctx, id)
+	if err != nil {
+		return noNotice(err, id)
+	}
+	if replace {
+		before.Rejected = 0
+	}
+	var n notifier.Notice
+	err = a.reading(file, func(in io.Reader, contentType string, progress func(int64)) error {
+		var err error
+		n, err = audienceFiles{db: db, zone: zone, progress: progress}.LoadAudience(ctx, id, replace, in, f.query(), contentType)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return a.printAudience(ctx, db, n, before.Rejected)
+}
+
+// reading opens a file (- is standard input) for do, and shows how far it is read.
+func (a *app) reading(file string, do func(in io.Reader, contentType string, progress func(int64)) error) error {
 	in, size := a.in, int64(0)
 	if file != "-" {
 		opened, err := os.Open(file)
@@ -81,21 +122,10 @@ func (a *app) loadAudience(ctx context.Context, db *store.Store, id, file string
 	if ext := strings.ToLower(filepath.Ext(file)); ext == ".ndjson" || ext == ".jsonl" {
 		contentType = "application/x-ndjson"
 	}
-	before, err := db.Notice(ctx, id)
-	if err != nil {
-		return noNotice(err, id)
-	}
-	if replace {
-		before.Rejected = 0
-	}
 	m := a.meter("bytes read", size)
+	defer m.close()
 	counted := &countingReader{r: in}
-	n, err := audienceFiles{db: db, zone: zone, progress: func(int64) { m.set(counted.n) }}.LoadAudience(ctx, id, replace, counted, f.query(), contentType)
-	m.close()
-	if err != nil {
-		return err
-	}
-	return a.printAudience(ctx, db, n, before.Rejected)
+	return do(counted, contentType, func(int64) { m.set(counted.n) })
 }
 
 // printAudience tells whom a notice is for by now, and which rows of the file

@@ -41,39 +41,84 @@ type audienceFiles struct {
 	progress func(rows int64) // nil is nobody
 }
 
-// LoadAudience is part of api.Audiences.
+// LoadAudience is part of api.Audiences. exclude_notice leaves out, when the
+// file is taken, whom another notice was sent to; members takes who lives on a
+// component in the place of a file.
 func (f audienceFiles) LoadAudience(ctx context.Context, notice string, replace bool, in io.Reader, query, contentType string) (notifier.Notice, error) {
 	query, exclude, err := cutParameter(query, "exclude_notice")
 	if err != nil {
 		return notifier.Notice{}, err
 	}
-	o, err := audience.ParseOptions(query, contentType)
+	query, members, err := cutParameter(query, "members")
 	if err != nil {
 		return notifier.Notice{}, err
 	}
+	if exclude != "" {
+		if _, err := f.db.Notice(ctx, exclude); errors.Is(err, notifier.ErrNotFound) {
+			return notifier.Notice{}, notifier.Invalidf("exclude_notice", "there is no notice %q", notifier.Clip(exclude))
+		} else if err != nil {
+			return notifier.Notice{}, err
+		}
+	}
+	var n notifier.Notice
+	if members != "" {
+		n, err = f.fromMembers(ctx, notice, replace, members, query)
+	} else {
+		n, err = f.fromFile(ctx, notice, replace, in, query, contentType)
+	}
+	if err != nil || exclude == "" {
+		return n, err
+	}
+	if _, err := f.db.ExcludeNotice(ctx, notice, exclude); err != nil {
+		return n, err
+	}
+	return f.db.Notice(ctx, notice)
+}
+
+func (f audienceFiles) fromMembers(ctx context.Context, notice string, replace bool, key, query string) (notifier.Notice, error) {
+	switch {
+	case query != "":
+		return notifier.Notice{}, notifier.Invalidf("members", "stands alone: there is no file to be read")
+	case !replace:
+		return notifier.Notice{}, notifier.Invalidf("members", "take the place of the audience; they cannot be added to one")
+	}
+	return f.db.AudienceFromMembers(ctx, notice, key)
+}
+
+func (f audienceFiles) fromFile(ctx context.Context, notice string, replace bool, in io.Reader, query, contentType string) (notifier.Notice, error) {
+	o, err := f.options(query, contentType)
+	if err != nil {
+		return notifier.Notice{}, err
+	}
+	return audience.Load(ctx, f.db, in, audience.Loading{Notice: notice, Replace: replace, Options: o, Progress: f.progress})
+}
+
+// LoadMembers is part of api.Audiences.
+func (f audienceFiles) LoadMembers(ctx context.Context, key string, in io.Reader, query, contentType string) (api.Members, error) {
+	o, err := f.options(query, contentType)
+	if err != nil {
+		return api.Members{}, err
+	}
+	o.Check = memberAddress
+	got, err := audience.LoadMembers(ctx, f.db, in, key, o, f.progress)
+	return api.Members{Members: got.Members, Rejected: got.Rejected, Rejects: got.Rejects, WithoutAddress: got.WithoutAddress}, err
+}
+
+func (f audienceFiles) options(query, contentType string) (audience.Options, error) {
+	o, err := audience.ParseOptions(query, contentType)
 	if o.Zone == nil {
 		o.Zone = f.zone
 	}
 	o.Check = recipientAddress
-	l := audience.Loading{Notice: notice, Replace: replace, Options: o, Progress: f.progress}
-	if exclude != "" {
-		if _, err := f.db.Notice(ctx, exclude); err != nil {
-			if errors.Is(err, notifier.ErrNotFound) {
-				err = notifier.Invalidf("exclude_notice", "there is no notice %q", notifier.Clip(exclude))
-			}
-			return notifier.Notice{}, err
-		}
-		l.SkipName = exclude
-		l.Skip = func(ctx context.Context, ch notifier.Channel, address string) (bool, error) {
-			_, err := f.db.RecipientByAddress(ctx, exclude, ch, address)
-			if errors.Is(err, notifier.ErrNotFound) {
-				return false, nil
-			}
-			return err == nil, err
-		}
+	return o, err
+}
+
+// memberAddress checks who lives on a component: whose mailbox is there.
+func memberAddress(ch notifier.Channel, s string) (string, error) {
+	if ch != notifier.Email {
+		return "", notifier.Invalidf("channel", "members are email addresses, not %s", ch)
 	}
-	got, err := audience.Load(ctx, f.db, in, l)
-	return got.Notice, err
+	return subscribers.ParseOn(ch, s)
 }
 
 // recipientAddress checks whom a notice may go to. An endpoint is none: it has

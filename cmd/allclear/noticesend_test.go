@@ -137,6 +137,11 @@ func TestSendingAtTheCommandLineWaitsAndTellsTheAccount(t *testing.T) {
 		if !strings.Contains(out, "goes out to 2 recipients") || !strings.Contains(last(out), "2 of 2 tried: 1 sent, 1 failed") {
 			t.Errorf("printed %q", out)
 		}
+		again := last(d.ok("notice", "create", "--title", "Correction", "--template", "account-affected", "--audience",
+			keep(t, "e.csv", "email,name\nann@example.com,Ann\nbad@example.com,Bob\ncaro@example.com,Caro\n"), "--exclude-notice", id))
+		if got := d.status(again); got["recipients"] != 2.0 {
+			t.Errorf("whom the other notice reached was not left out: %v", got)
+		}
 		if out := d.ok("notice", "retry-failed", id); out != "failed deliveries that are tried again: 1\n" {
 			t.Errorf("retried %q", out)
 		}

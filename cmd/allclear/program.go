@@ -135,6 +135,12 @@ func (p *Program) check() error {
 	if _, err := s.retention(); err != nil {
 		return err
 	}
+	if _, err := s.audienceRetention(); err != nil {
+		return err
+	}
+	if _, err := s.above(); err != nil {
+		return err
+	}
 	if s.Secret != "" && len(s.Secret) < minSecret {
 		_, _, err := s.secret(p.o.env)
 		return err
@@ -313,7 +319,14 @@ func (p *Program) Run(ctx context.Context) error {
 		early.Go(func() { p.checkEndpoints(ctx); p.alarms.Run(ctx) })
 	}
 	if keep, err := p.o.settings.retention(); err == nil && !p.o.worker {
-		early.Go(func() { retention{prune: p.db.Prune, keep: keep, now: p.db.Now, log: p.o.log}.run(ctx) })
+		early.Go(func() {
+			retention{what: "deliveries", prune: p.db.Prune, keep: keep, now: p.db.Now, log: p.o.log}.run(ctx)
+		})
+	}
+	if keep, err := p.o.settings.audienceRetention(); err == nil && !p.o.worker {
+		early.Go(func() {
+			retention{what: "audiences", prune: p.db.ForgetAudiences, keep: keep, now: p.db.Now, log: p.o.log}.run(ctx)
+		})
 	}
 	if !p.o.worker {
 		early.Go(func() { resumption{resume: p.db.ResumeSubscribers, log: p.o.log}.run(ctx) })

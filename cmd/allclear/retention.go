@@ -10,8 +10,9 @@ import (
 
 const (
 	retentionDefault = 90 * 24 * time.Hour
+	audienceDefault  = 30 * 24 * time.Hour
 	retentionEvery   = time.Hour
-	retentionStep    = 1000                  // deliveries that one transaction forgets
+	retentionStep    = 1000                  // rows that one transaction forgets
 	retentionPause   = 20 * time.Millisecond // between two, at the least
 	retentionShare   = 4                     // a step is followed by a pause so many times as long
 	retentionLimit   = 30 * time.Second      // how long the database may take for a step
@@ -19,17 +20,26 @@ const (
 
 // retention reads for how long what was sent is kept: whole days.
 func (s *Keeping) retention() (time.Duration, error) {
-	if s.Retention == "" {
-		return retentionDefault, nil // settings that no command line filled in
+	return wholeDays("RETENTION", s.Retention, retentionDefault)
+}
+
+// audienceRetention reads for how long a notice's audience is kept behind its end.
+func (s *Keeping) audienceRetention() (time.Duration, error) {
+	return wholeDays("AUDIENCE_RETENTION", s.AudienceRetention, audienceDefault)
+}
+
+func wholeDays(setting, text string, otherwise time.Duration) (time.Duration, error) {
+	if text == "" {
+		return otherwise, nil // settings that no command line filled in
 	}
-	d, err := time.ParseDuration(s.Retention)
-	if days, ok := strings.CutSuffix(s.Retention, "d"); ok {
+	d, err := time.ParseDuration(text)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
 		var n uint64
 		n, err = strconv.ParseUint(days, 10, 15) // 89 years: enough for the law
 		d = time.Duration(n) * 24 * time.Hour
 	}
 	if err != nil || d < 24*time.Hour || d%(24*time.Hour) != 0 {
-		return 0, wrong("RETENTION", "%q is not whole days, one at least; write 90d or 2160h", s.Retention)
+		return 0, wrong(setting, "%q is not whole days, one at least; write 90d or 2160h", text)
 	}
 	return d, nil
 }
@@ -37,6 +47,7 @@ func (s *Keeping) retention() (time.Duration, error) {
 // retention forgets what was sent long ago, in small steps, while sending goes
 // on: between two of them everyone else has the database four fifths of the time.
 type retention struct {
+	what  string // deliveries or audiences, for the log
 	prune func(ctx context.Context, before time.Time, max int) (int, error)
 	keep  time.Duration
 	now   func() time.Time
@@ -56,10 +67,10 @@ func (r retention) run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			r.log.Warn("forget old deliveries", "error", err)
+			r.log.Warn("forget what is old", "what", r.what, "error", err)
 		}
 		if n > 0 {
-			r.log.Info("forgot old deliveries", "count", n, "older_than", r.keep)
+			r.log.Info("forgot what is old", "what", r.what, "count", n, "older_than", r.keep)
 		}
 		if !r.rest(ctx, retentionEvery) {
 			return

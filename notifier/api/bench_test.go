@@ -41,6 +41,9 @@ type whole interface {
 	Claim(ctx context.Context, c notifier.Claim) ([]notifier.Delivery, error)
 	Settle(ctx context.Context, batch []notifier.Settlement) error
 	TendNotices(ctx context.Context) (changed bool, err error)
+	BeginMembers(ctx context.Context, key string) (int64, error)
+	AddMembers(ctx context.Context, edition int64, addresses []string) error
+	FinishMembers(ctx context.Context, edition int64) (int64, error)
 	BeginAudience(ctx context.Context, notice string, replace bool) (int64, error)
 	AddToAudience(ctx context.Context, edition int64, rows []notifier.AudienceRow, rejects []notifier.Reject) error
 	FinishAudience(ctx context.Context, edition int64, withoutAddress int64, sum [32]byte) (notifier.Notice, error)

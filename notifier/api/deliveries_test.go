@@ -168,7 +168,7 @@ func everyCall(b *bench) {
 	notice := b.notice(`{"title":"x","template":"blank","body":"y"}`, "email,x\nbob@example.com,1\n")
 	everyStep(b)
 	bodies := map[string]string{
-		"PATCH /notices/{id}": `{"title":"y"}`, "PUT /notices/{id}/audience": "email,x\nbob@example.com,1\n", "POST /notices/{id}/audience": "email,x\nbob@example.com,1\n",
+		"PATCH /notices/{id}": `{"title":"y"}`, "PUT /components/{key}/members": "ann@example.com\n", "PUT /notices/{id}/audience": "email,x\nbob@example.com,1\n", "POST /notices/{id}/audience": "email,x\nbob@example.com,1\n",
 		"POST /notices/{id}/test": `{"to":"me@example.com","address":"bob@example.com"}`, "POST /notices/{id}/preview": `{"address":"bob@example.com"}`,
 		"PATCH /components/{key}": `{"name":"Web"}`, "PATCH /incidents/{id}": `{"title":"y"}`, "PATCH /incidents/{id}/updates/{uid}": `{"body":"y"}`,
 		"PATCH /subscribers/{id}": `{"language":"de"}`, "DELETE /suppressions": `{"address":"bob@example.com"}`, "POST /subscribers/import": "address\n",
@@ -198,7 +198,7 @@ func everyCall(b *bench) {
 			path = strings.Replace(path, "/subscribers/"+who+"/"+of, "/subscribers/"+hook+"/"+of, 1)
 		}
 		media := "application/json"
-		if op == "POST /subscribers/import" || strings.HasSuffix(op, "/audience") {
+		if op == "POST /subscribers/import" || strings.HasSuffix(op, "/audience") || strings.HasSuffix(op, "/members") {
 			media = "text/csv"
 		}
 		if got := b.as(notifier.RoleAdmin, method, path, bodies[op], "Content-Type", media); got.status >= 300 {

@@ -46,6 +46,41 @@ func (c noticeRoom) takeAudience(w http.ResponseWriter, r *http.Request, replace
 	return nil
 }
 
+// membersShape says who lives on a component by now, in figures.
+type membersShape struct {
+	Key            string        `json:"key"`
+	Members        int64         `json:"members"`
+	Rejected       int64         `json:"rejected"`
+	Rejects        []rejectShape `json:"rejects"` // the first 100
+	WithoutAddress int64         `json:"without_address"`
+}
+
+// takeMembers reads a list of any size of who lives on a component.
+func (c noticeRoom) takeMembers(w http.ResponseWriter, r *http.Request) error {
+	ctx, key := r.Context(), r.PathValue("key")
+	if packed := r.Header.Get("Content-Encoding"); packed != "" && packed != "identity" {
+		return &wrongType{"packed (Content-Encoding)", "it unpacked"}
+	}
+	body := &remember{in: r.Body}
+	got, err := c.tools.Audiences.LoadMembers(ctx, key, body, r.URL.RawQuery, r.Header.Get("Content-Type"))
+	if body.err != nil {
+		return &unreadable{message: "the list broke off; what was there before is still there, send it again"}
+	}
+	if err != nil {
+		return err
+	}
+	said := membersShape{key, got.Members, got.Rejected, []rejectShape{}, got.WithoutAddress}
+	for _, x := range got.Rejects {
+		said.Rejects = append(said.Rejects, rejectShape{x.Line, x.Reason})
+	}
+	answer, err := encode(reply{http.StatusOK, said})
+	if err != nil {
+		return err
+	}
+	write(w, "application/json", answer.Status, answer.Body)
+	return nil
+}
+
 // rejects gives back the rows that could not be used as they stood in the file.
 func (c noticeRoom) rejects(w http.ResponseWriter, r *http.Request) error {
 	return c.download(w, r, "rejects", func(ctx context.Context, n notifier.Notice, begun func()) error {

@@ -62,6 +62,16 @@ type NoticeStore interface {
 // the audience that was there before is still there then.
 type Audiences interface {
 	LoadAudience(ctx context.Context, notice string, replace bool, in io.Reader, query, contentType string) (notifier.Notice, error)
+	// LoadMembers reads who lives on a component, in the place of who did.
+	LoadMembers(ctx context.Context, key string, in io.Reader, query, contentType string) (Members, error)
+}
+
+// Members is what came of a list of who lives on a component.
+type Members struct {
+	Members        int64
+	Rejected       int64
+	Rejects        []notifier.Reject // the first of them
+	WithoutAddress int64
 }
 
 // Letters writes what the recipients of a notice get.

@@ -28,6 +28,7 @@ func (c noticeRoom) routes() []route {
 		{method: http.MethodDelete, path: "/notices/{id}", role: write, do: c.remove},
 		{method: http.MethodPut, path: "/notices/{id}/audience", role: write, stream: c.replaceAudience},
 		{method: http.MethodPost, path: "/notices/{id}/audience", role: write, stream: c.joinAudience},
+		{method: http.MethodPut, path: "/components/{key}/members", role: write, stream: c.takeMembers},
 		{method: http.MethodGet, path: "/notices/{id}/preflight", role: write, do: c.preflight},
 		{method: http.MethodPost, path: "/notices/{id}/preview", role: write, do: c.preview},
 		{method: http.MethodPost, path: "/notices/{id}/test", role: write, stream: c.test},

@@ -71,6 +71,30 @@ func (l lines) LoadAudience(ctx context.Context, notice string, replace bool, in
 	return l.store.FinishAudience(ctx, edition, without, [32]byte(sum.Sum(nil)))
 }
 
+// LoadMembers takes an address a line.
+func (l lines) LoadMembers(ctx context.Context, key string, in io.Reader, _, _ string) (api.Members, error) {
+	var out api.Members
+	var good []string
+	text := bufio.NewScanner(in)
+	for n := 1; text.Scan(); n++ {
+		if strings.Contains(text.Text(), "@") {
+			good = append(good, text.Text())
+			continue
+		}
+		out.Rejected++
+		out.Rejects = append(out.Rejects, notifier.Reject{Line: n, Reason: "is no address"})
+	}
+	edition, err := l.store.BeginMembers(ctx, key)
+	if err == nil {
+		err = l.store.AddMembers(ctx, edition, good)
+	}
+	if err != nil {
+		return out, err
+	}
+	out.Members, err = l.store.FinishMembers(ctx, edition)
+	return out, err
+}
+
 // tools are what notices need beside the store.
 func (b *bench) tools() api.NoticeDesk {
 	return api.NoticeDesk{
@@ -282,6 +306,22 @@ func TestAnAudienceThatBreaksOffLeavesWhatWasThere(t *testing.T) {
 	}
 }
 
+func TestMembersOfAComponentAreReplacedWhole(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open storetest.Opener) {
+		b := benchOn(t, open)
+		b.component("imap7")
+		got := b.as(notifier.RoleSender, http.MethodPut, "/components/imap7/members", "ann@example.com\nbroken\nbob@example.com\n", "Content-Type", "text/plain").is(http.StatusOK)
+		if got.text("key") != "imap7" || got.field("members") != 2.0 || got.field("rejected") != 1.0 || got.field("rejects.0.line") != 2.0 {
+			t.Errorf("taken %s", got.body)
+		}
+		if got := b.as(notifier.RoleSender, http.MethodPut, "/components/imap7/members", "caro@example.com\n", "Content-Type", "text/plain").is(http.StatusOK); got.field("members") != 1.0 {
+			t.Errorf("replaced by %s", got.body)
+		}
+		b.as(notifier.RoleSender, http.MethodPut, "/components/nosuch/members", "a@example.com\n", "Content-Type", "text/plain").problem(404, "", "nosuch")
+		b.as(notifier.RolePoster, http.MethodPut, "/components/imap7/members", "a@example.com\n", "Content-Type", "text/plain").problem(403, "", "sender")
+	})
+}
+
 func TestNoticesComeInPages(t *testing.T) {
 	b := newBench(t)
 	var made, seen []string
@@ -302,81 +342,5 @@ func TestNoticesComeInPages(t *testing.T) {
 	slices.Sort(seen)
 	if !slices.Equal(made, seen) {
 		t.Errorf("made %v, seen %v", made, seen)
-	}
-}
-
-const threePeople = "email,subject\nann@example.com,a1\nbob@example.com,b1\nbob@example.com,b2\ncaro@example.com,c1\ncaro@example.com,c2\ncaro@example.com,c3\n"
-
-func TestAPreviewShowsOneRecipientsCopy(t *testing.T) {
-	b := newBench(t)
-	id := b.notice(restored, threePeople)
-	for body, want := range map[string]string{
-		"": "ann@example.com a1", `{"which":"smallest"}`: "ann@example.com a1", `{"which":"median"}`: "bob@example.com b1 b2",
-		`{"which":"largest"}`: "caro@example.com c1 c2 c3", `{"address":"bob@EXAMPLE.com"}`: "bob@example.com b1 b2",
-	} {
-		got := b.as(notifier.RoleSender, http.MethodPost, "/notices/"+id+"/preview", body).is(http.StatusOK)
-		address, rows, _ := strings.Cut(want, " ")
-		if got.text("recipient.address") != address || got.text("text") != "email   "+rows || got.text("sms") != "sms   "+rows || got.text("html") != "<p>email   "+rows {
-			t.Errorf("%s showed %s", body, got.body)
-		}
-	}
-	as := b.as(notifier.RoleSender, http.MethodPost, "/notices/"+id+"/preview", `{"language":"de","timezone":"Europe/Oslo"}`).is(http.StatusOK)
-	if as.text("text") != "email de Europe/Oslo a1" || as.text("recipient.language") != "de" {
-		t.Errorf("as somebody else: %s", as.body)
-	}
-	for body, field := range map[string]string{
-		`{"which":"best"}`: "which", `{"which":"median","address":"ann@example.com"}`: "which", `{"timezone":"Mars/Base"}`: "timezone", `{"language":"!"}`: "language",
-		`{"channel":"email"}`: "channel", `{"address":"ann"}`: "address", `{"who":"ann"}`: "who",
-	} {
-		b.as(notifier.RoleSender, http.MethodPost, "/notices/"+id+"/preview", body).problem(422, field, "")
-	}
-	b.as(notifier.RoleSender, http.MethodPost, "/notices/"+id+"/preview", `{"address":"dora@example.com"}`).problem(404, "", "dora@example.com is not among its recipients")
-	b.as(notifier.RoleViewer, http.MethodPost, "/notices/"+id+"/preview", "").problem(403, "", "needs the role sender")
-	none := b.notice(restored, "")
-	b.as(notifier.RoleSender, http.MethodPost, "/notices/"+none+"/preview", "").problem(409, "", "no audience yet")
-	bare := b.notice(restored, "email\nann@example.com\n")
-	b.as(notifier.RoleSender, http.MethodPost, "/notices/"+bare+"/preview", "").problem(422, "audience", "recipient 1 has no")
-}
-
-func TestATestIsMailedAtOnceAndSaysThatItIsOne(t *testing.T) {
-	b := newBench(t)
-	id := b.notice(restored, threePeople)
-	got := b.as(notifier.RoleSender, http.MethodPost, "/notices/"+id+"/test", `{"to":"Me@Example.com","which":"largest"}`).is(http.StatusOK)
-	if got.text("reply") != "250 queued as Q1" || got.text("remote_id") != "Q1" || got.text("to") != "Me@example.com" {
-		t.Errorf("answered %s", got.body)
-	}
-	l := b.posted.letter
-	if b.posted.to != "Me@example.com" || l.Subject != "[TEST] Restored: {{subject}}" || l.Text != "email   c1 c2 c3" || l.EventID == "" || l.Key != "" {
-		t.Errorf("mailed %+v to %s", l, b.posted.to)
-	}
-	b.as(notifier.RoleSender, http.MethodPost, "/notices/"+id+"/test", `{}`).problem(422, "to", "")
-	b.as(notifier.RoleSender, http.MethodPost, "/notices/nosuch/test", `{"to":"me@example.com"}`).problem(404, "", "")
-	b.posted.refuse = notifier.Refuse(notifier.ErrUnavailable, "not sent: the relay refused the mail")
-	b.as(notifier.RoleSender, http.MethodPost, "/notices/"+id+"/test", `{"to":"me@example.com"}`).problem(503, "", "the relay refused the mail")
-}
-
-func TestAPreflightTellsWhatToLookAt(t *testing.T) {
-	b := newBench(t)
-	b.as(notifier.RoleAdmin, http.MethodPost, "/suppressions", `{"address":"ann@example.com"}`)
-	id := b.notice(restored, threePeople+"broken,x\n,nobody\n")
-	got := b.as(notifier.RoleSender, http.MethodGet, "/notices/"+id+"/preflight", "").is(http.StatusOK)
-	for path, want := range map[string]any{
-		"recipients": 3.0, "rows": 6.0, "rejected": 1.0, "without_address": 1.0, "suppressed": 1.0, "channels.0.name": "email", "channels.0.recipients": 3.0,
-		"languages.0.name": "", "domains.0.name": "example.com", "domains.0.recipients": 3.0, "columns.0.name": "subject", "columns.0.missing": 0.0,
-		"approvals_needed": 1.0, "estimate.seconds": 1.0,
-	} {
-		if v := got.field(path); v != want {
-			t.Errorf("%s is %v, want %v", path, v, want)
-		}
-	}
-	var said []string
-	for _, w := range got.field("warnings").([]any) {
-		said = append(said, w.(string))
-	}
-	if want := []string{
-		"audience: needs the column date", "1 row of the file could not be used; rejects.csv has it", "1 row names no address: nobody hears of it",
-		"1 recipient is suppressed and gets nothing", "it needs the approval of 1 other person", "the relay rests",
-	}; !slices.Equal(said, want) {
-		t.Errorf("warnings %q, want %q", said, want)
 	}
 }

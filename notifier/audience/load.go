@@ -29,18 +29,8 @@ type Loading struct {
 	Notice  string // its id
 	Replace bool   // the file takes the place of what is there; else it joins it
 	Options Options
-	// Skip reports whether somebody is left out; nil leaves out nobody.
-	Skip func(context.Context, notifier.Channel, string) (bool, error)
-	// SkipName says by what Skip does: another one makes the same file another one.
-	SkipName string
 	// Progress is told how many rows were read, once in a while; nil is nobody.
 	Progress func(rows int64)
-}
-
-// Loaded is what came of it.
-type Loaded struct {
-	Notice  notifier.Notice
-	Skipped int64 // rows of those left out
 }
 
 // How much goes to the Keeper at once: so many rows, or so many bytes of them,
@@ -56,30 +46,30 @@ const dropTime = 10 * time.Second
 // Load reads a file to its end and gives its rows to k, in batches. After an
 // error what was there before is still there. The error is a *notifier.Invalid
 // where the file is at fault, and wraps in's where that cannot be read.
-func Load(ctx context.Context, k Keeper, in io.Reader, l Loading) (Loaded, error) {
+func Load(ctx context.Context, k Keeper, in io.Reader, l Loading) (notifier.Notice, error) {
 	sum := sha256.New()
 	r, err := NewReader(io.TeeReader(in, sum), l.Options)
 	if err != nil {
-		return Loaded{}, err
+		return notifier.Notice{}, err
 	}
 	edition, err := k.BeginAudience(ctx, l.Notice, l.Replace)
 	if err != nil {
-		return Loaded{}, err
+		return notifier.Notice{}, err
 	}
 	b := batch{keeper: k, edition: edition, loading: l}
 	if err = b.fill(ctx, r); err == nil {
-		how, _ := json.Marshal([]any{l.Options.Map, l.Options.Delimiter, l.Options.Encoding, fmt.Sprint(l.Options.Zone), l.Options.Format, l.SkipName}) // plain values
+		how, _ := json.Marshal([]any{l.Options.Map, l.Options.Delimiter, l.Options.Encoding, fmt.Sprint(l.Options.Zone), l.Options.Format}) // plain values
 		sum.Write(how)
 		var n notifier.Notice
 		n, err = k.FinishAudience(ctx, edition, r.Point().WithoutAddress, [32]byte(sum.Sum(nil)))
 		if err == nil {
-			return Loaded{n, b.skipped}, nil
+			return n, nil
 		}
 	}
 	// Whoever sent the file may be gone, and its context with it.
 	last, done := context.WithTimeout(context.WithoutCancel(ctx), dropTime)
 	defer done()
-	return Loaded{}, errors.Join(err, k.DropAudience(last, edition))
+	return notifier.Notice{}, errors.Join(err, k.DropAudience(last, edition))
 }
 
 // batch is what was read and not yet kept.
@@ -93,10 +83,6 @@ type batch struct {
 	rejects []notifier.Reject
 	bytes   int
 	read    int64
-	skipped int64
-
-	last   [2]string // channel and address that Skip was asked about last
-	lastIs bool
 }
 
 func (b *batch) fill(ctx context.Context, r *Reader) error {
@@ -109,9 +95,7 @@ func (b *batch) fill(ctx context.Context, r *Reader) error {
 			return err
 		}
 		b.read++
-		if err := b.add(ctx, row, r); err != nil {
-			return err
-		}
+		b.add(row, r)
 		if len(b.rows)+len(b.rejects) >= batchRows || b.bytes >= batchBytes {
 			if err := b.flush(ctx); err != nil {
 				return err
@@ -120,17 +104,14 @@ func (b *batch) fill(ctx context.Context, r *Reader) error {
 	}
 }
 
-func (b *batch) add(ctx context.Context, row Row, r *Reader) error {
+func (b *batch) add(row Row, r *Reader) {
 	if row.Reason != "" {
 		if !b.headed {
 			row.Text, b.headed = headLine(r.Point())+row.Text, true
 		}
 		b.rejects = append(b.rejects, notifier.Reject{Line: row.Line, Reason: row.Reason, Text: row.Text})
 		b.bytes += len(row.Text) + len(row.Reason)
-		return nil
-	}
-	if out, err := b.skip(ctx, row); err != nil || out {
-		return err
+		return
 	}
 	b.rows = append(b.rows, notifier.AudienceRow{
 		Line: row.Line, Channel: row.Channel, Address: row.Address, Language: row.Language, Timezone: row.Timezone, Account: row.Account, Fields: row.Fields,
@@ -138,7 +119,6 @@ func (b *batch) add(ctx context.Context, row Row, r *Reader) error {
 	for _, f := range row.Fields {
 		b.bytes += len(f.Name) + len(f.Text)
 	}
-	return nil
 }
 
 // headLine is the first line of a CSV file, with its line end, as the first of
@@ -155,24 +135,6 @@ func headLine(p Point) string {
 	_ = w.Write(p.Header) // to memory
 	w.Flush()
 	return line.String()
-}
-
-// skip asks once for rows of one recipient that follow each other.
-func (b *batch) skip(ctx context.Context, row Row) (bool, error) {
-	if b.loading.Skip == nil {
-		return false, nil
-	}
-	if who := [2]string{string(row.Channel), row.Address}; who != b.last {
-		var err error
-		if b.lastIs, err = b.loading.Skip(ctx, row.Channel, row.Address); err != nil {
-			return false, err
-		}
-		b.last = who
-	}
-	if b.lastIs {
-		b.skipped++
-	}
-	return b.lastIs, nil
 }
 
 func (b *batch) flush(ctx context.Context) error {
