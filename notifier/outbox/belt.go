@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -97,6 +98,19 @@ func (b *belt) clear() []*claim {
 	items := b.items
 	b.items = nil
 	return items
+}
+
+// drop takes those of cs that nobody has begun from the belt, and returns them.
+func (b *belt) drop(cs map[*claim]bool) (dropped []*claim) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.items = slices.DeleteFunc(b.items, func(c *claim) bool {
+		if cs[c] {
+			dropped = append(dropped, c)
+		}
+		return cs[c]
+	})
+	return dropped
 }
 
 // count returns how many were taken since the last count, and how many are left.

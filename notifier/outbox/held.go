@@ -103,8 +103,10 @@ func (b *Outbox) forget(cs []*claim) (had []*claim) {
 	return had
 }
 
-// forgetBut lets go of those of had that are not in stand.
-func (b *Outbox) forgetBut(had, stand []*claim) {
+// forgetBut lets go of those of had that are not in stand, and returns those of
+// them that nobody has begun and whose leases are still good: where their event
+// only stands still, they wait for its end in our name.
+func (b *Outbox) forgetBut(had, stand []*claim) (unbegun []*claim) {
 	keep := make(map[*claim]bool, len(stand))
 	for _, c := range stand {
 		keep[c] = true
@@ -116,6 +118,16 @@ func (b *Outbox) forgetBut(had, stand []*claim) {
 		}
 	}
 	b.forget(gone)
+	now, fresh := b.o.Now(), map[*claim]bool{}
+	b.mu.Lock()
+	for _, c := range gone {
+		fresh[c] = now.Before(c.until)
+	}
+	b.mu.Unlock()
+	for _, x := range []*belt{b.express, b.ordinary} {
+		unbegun = append(unbegun, x.drop(fresh)...)
+	}
+	return unbegun
 }
 
 func (b *Outbox) settled(ls []landed) {

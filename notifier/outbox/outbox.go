@@ -180,15 +180,17 @@ func (b *Outbox) Pulse(ctx context.Context, p notifier.Pulse, asked time.Time) e
 	if s, ok := b.o.Sender.(Forewarned); ok && fresh && p.Work != old.Work {
 		s.Forewarn()
 	}
+	var unbegun []*claim
 	if p.Halts != old.Halts || !fresh {
 		had := b.look()
 		mine, err := b.standing(ctx, had)
 		if err != nil {
 			return fmt.Errorf("check claims: %w", err)
 		}
-		b.forgetBut(had, mine)
+		unbegun = b.forgetBut(had, mine)
 	}
 	b.gate.open(p, asked)
+	b.giveUp(ctx, unbegun)
 	if p.Work != old.Work || p.Halts != old.Halts || !fresh {
 		b.Nudge()
 	}

@@ -89,6 +89,32 @@ func TestNothingStartsForAReaderWhoLeftAfterTheClaim(t *testing.T) {
 	}
 }
 
+// Else it would stay in our name until the lease ends, and whoever resumes it
+// a moment later would wait for that.
+func TestWhatIsStoppedBeforeItBeganIsGivenBackAndGoesOnOnce(t *testing.T) {
+	q := newMemory()
+	block := make(chan struct{})
+	s := &notifiertest.Sender{Script: func(context.Context, *notifier.Message) error { <-block; return nil }}
+	q.add(1, notifier.LaneBulk, 40)
+	r := start(t, q, s)
+	q.wait(t, notifier.Sending, 40)
+	q.stand(true)
+	r.change(func(p *notifier.Pulse) { p.Halts++ })
+	q.wait(t, notifier.Pending, 40-24) // every worker has one in its hands
+	close(block)
+	q.wait(t, notifier.Pending, 40)
+	if n := len(s.Sent()); n != 0 {
+		t.Fatalf("%d messages left what stands still", n)
+	}
+	q.stand(false)
+	r.change(func(p *notifier.Pulse) { p.Halts++; p.Work++ })
+	q.wait(t, notifier.Sent, 40)
+	r.end()
+	if n := len(s.Sent()); n != 40 {
+		t.Fatalf("%d messages were sent; want 40", n)
+	}
+}
+
 // holding is how many claims are held.
 func (b *Outbox) holding() int {
 	b.mu.Lock()

@@ -22,6 +22,7 @@ type memory struct {
 	rows     map[notifier.DeliveryID]*row
 	away     error // every call fails with it
 	locked   error // settling fails with it
+	still    bool  // nothing may start, as of an event that was stopped
 	reaps    int
 	claimed  []int // sizes of claims
 	released int
@@ -63,6 +64,9 @@ func (m *memory) Claim(_ context.Context, c notifier.Claim) ([]notifier.Delivery
 		return nil, m.away
 	}
 	var out []notifier.Delivery
+	if m.still {
+		return nil, nil
+	}
 	for _, lane := range c.Lanes {
 		var ids []notifier.DeliveryID
 		for id, r := range m.rows {
@@ -114,7 +118,7 @@ func (m *memory) Mine(_ context.Context, worker string, ids []notifier.DeliveryI
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, id := range ids {
-		if m.rows[id].worker == worker {
+		if m.rows[id].worker == worker && !m.still {
 			mine = append(mine, id)
 		}
 	}
@@ -161,6 +165,13 @@ func (m *memory) Release(_ context.Context, worker string, ids []notifier.Delive
 	}
 	m.touch()
 	return nil
+}
+
+// stand stops everything, or lets it go on.
+func (m *memory) stand(still bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.still = still
 }
 
 // leave is what the store does when a reader leaves.
