@@ -151,7 +151,7 @@ func (p *Program) mount(ctx context.Context) error {
 			SignUps: signingUp{p.db, p.signUps}, Gate: gate.New(p.secret, "subscribe"), Work: p.set.Pages().Work(), Script: p.set.Pages().Script(), Proxies: proxies,
 			Endpoints: p.endpointPages(), Phones: p.phonePages(),
 		})
-		desk, err := p.console(proxies, zone)
+		desk, err := p.console(proxies, zone, notices)
 		if err != nil {
 			return err
 		}
@@ -176,7 +176,7 @@ func (p *Program) mount(ctx context.Context) error {
 func patience(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		read, write := bodyTime, answerTime
-		for _, streamed := range []string{"/subscribers/import", "/subscribers/export.csv", "/audience", "/report.csv", "/rejects.csv", "/members"} {
+		for _, streamed := range []string{"/subscribers/import", "/subscribers/export.csv", "/audience", "/report.csv", "/rejects.csv", "/members", "/audit.csv"} {
 			if strings.HasSuffix(r.URL.Path, streamed) {
 				read, write = streamTime, streamTime
 			}

@@ -44,7 +44,7 @@ func TestEveryRouteNeedsTheRoleThatTheTableNamesAndNobodyGetsInWithoutASession(t
 			var form url.Values
 			if r.Method == http.MethodPost {
 				form = url.Values{"form": {tokens[has]}}
-				if forged := people[has].do(r.Method, path, url.Values{"form": {"forged"}}); forged.status != http.StatusForbidden {
+				if forged := people[has].do(r.Method, path, url.Values{"form": {"forged"}}); !strings.HasSuffix(path, "/audience") && forged.status != http.StatusForbidden {
 					t.Errorf("%s %s as %s with a form that is not theirs: %d", r.Method, path, has, forged.status)
 				}
 				if foreign := people[has].do(r.Method, path, form, "Sec-Fetch-Site", "cross-site"); foreign.status != http.StatusForbidden {
@@ -52,6 +52,12 @@ func TestEveryRouteNeedsTheRoleThatTheTableNamesAndNobodyGetsInWithoutASession(t
 				}
 			}
 			got := people[has].do(r.Method, path, form)
+			if strings.HasSuffix(path, "/audience") && has.Can(r.Role) { // not such a form; see the test of uploads
+				if got.status != http.StatusBadRequest {
+					t.Errorf("%s %s as %s: %d", r.Method, path, has, got.status)
+				}
+				continue
+			}
 			if may := has.Can(r.Role); may == (got.status == http.StatusForbidden) {
 				t.Errorf("%s %s as %s: %d, the table says %s\n%s", r.Method, path, has, got.status, r.Role, got.body)
 			}

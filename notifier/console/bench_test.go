@@ -62,7 +62,7 @@ func newBench(t *testing.T, dialect string) *bench {
 	b.must(err)
 	var lock sync.Mutex
 	handler, err = console.New(console.Options{
-		Store: s, Letters: set, Name: "Example Status", BaseURL: b.site.URL, Key: []byte(strings.Repeat("k", 32)), Now: b.Now,
+		Store: s, Letters: set, Notices: b.notices(s, set), Name: "Example Status", BaseURL: b.site.URL, Key: []byte(strings.Repeat("k", 32)), Now: b.Now,
 		NewID: func() string {
 			lock.Lock()
 			defer lock.Unlock()
@@ -137,15 +137,16 @@ type page struct {
 
 func (w *browser) do(method, path string, form url.Values, header ...string) page {
 	w.b.t.Helper()
-	var body io.Reader
-	if form != nil {
-		body = strings.NewReader(form.Encode())
+	if form == nil {
+		return w.raw(method, path, nil, header...)
 	}
+	return w.raw(method, path, strings.NewReader(form.Encode()), append([]string{"Content-Type", "application/x-www-form-urlencoded"}, header...)...)
+}
+
+func (w *browser) raw(method, path string, body io.Reader, header ...string) page {
+	w.b.t.Helper()
 	r, err := http.NewRequestWithContext(w.b.t.Context(), method, w.b.site.URL+path, body)
 	w.b.must(err)
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}

@@ -19,6 +19,7 @@ const Path = "/console"
 type Options struct {
 	Store   Store
 	Letters Letters
+	Notices NoticeDesk
 	Name    string           // of the service
 	BaseURL string           // of the public pages, without a slash at its end; with https cookies are sent by https only
 	Key     []byte           // from which what forms carry is derived; 32 bytes
@@ -62,7 +63,12 @@ type console struct {
 	hash   *hasher
 	guard  *http.CrossOriginProtection
 	policy string
+	live   chan struct{} // a place for everybody who follows something
 }
+
+// mostLive is how many may follow something at once in one process; for others
+// pages show how it stands when they are loaded.
+const mostLive = 200
 
 // New makes the handler of everything below Path.
 func New(o Options) (http.Handler, error) {
@@ -81,7 +87,7 @@ func New(o Options) (http.Handler, error) {
 	}
 	c := &console{
 		o: o, views: views, hash: newHasher(), guard: http.NewCrossOriginProtection(),
-		policy: o.Policy + "; connect-src 'self'",
+		policy: o.Policy + "; connect-src 'self'", live: make(chan struct{}, mostLive),
 	}
 	return c.mux(c.routes()), nil
 }

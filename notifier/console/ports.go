@@ -136,6 +136,8 @@ type Store interface {
 	Subscribers
 	Suppressions
 	Endpoints
+	Notices
+	NoticeOrders
 }
 
 // Letters renders what would be sent, before it is.

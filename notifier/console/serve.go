@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"slices"
@@ -27,8 +28,9 @@ type route struct {
 	path   string
 	role   notifier.Role // "" lets in everybody: the door itself
 	do     action
-	// stream writes an answer of any size, or takes a body of any size, itself.
+	// stream writes an answer of any size itself.
 	stream func(w http.ResponseWriter, q *request) error
+	upload bool // the form ends with a file of any size
 }
 
 // action answers a request.
@@ -41,6 +43,7 @@ type request struct {
 	session notifier.Session // zero at the door
 	secret  string           // what the browser holds; "" at the door
 	form    url.Values       // of a POST
+	file    *multipart.Part  // of an upload; not read yet
 }
 
 // answer is a page, or where to go next.
@@ -126,10 +129,12 @@ func (c *console) serve(w http.ResponseWriter, q *request, methods map[string]ro
 		if err := c.guard.Check(q.Request); err != nil {
 			return errForeign
 		}
-		if to.stream == nil {
-			if err := c.readForm(w, q); err != nil {
-				return err
-			}
+		read := c.readForm
+		if to.upload {
+			read = c.readUpload
+		}
+		if err := read(w, q); err != nil {
+			return err
 		}
 	}
 	if to.stream != nil {
@@ -179,6 +184,35 @@ func (c *console) readForm(w http.ResponseWriter, q *request) error {
 		return errUnreadable
 	}
 	q.form = q.PostForm
+	return c.checkForm(q)
+}
+
+// readUpload reads a form up to the file at its end.
+func (c *console) readUpload(_ http.ResponseWriter, q *request) error {
+	parts, err := q.MultipartReader()
+	if err != nil {
+		return errUnreadable
+	}
+	q.form = url.Values{}
+	for left := int64(maxForm); ; {
+		part, err := parts.NextPart()
+		if err != nil { // there is no file
+			return errUnreadable
+		}
+		if part.FormName() == "file" {
+			q.file = part
+			return c.checkForm(q)
+		}
+		value, err := io.ReadAll(io.LimitReader(part, left+1))
+		if left -= int64(len(value)); err != nil || left < 0 {
+			return errUnreadable
+		}
+		q.form.Add(part.FormName(), string(value))
+	}
+}
+
+// checkForm checks that a form is text, and from a page of ours, of this session.
+func (c *console) checkForm(q *request) error {
 	for name, values := range q.form {
 		for i, v := range values {
 			if !utf8.ValidString(v) || strings.ContainsRune(v, 0) {

@@ -101,6 +101,7 @@ func sections() []struct {
 	}{
 		{"", "Now", notifier.RoleViewer},
 		{"/incidents", "Incidents", notifier.RoleViewer},
+		{"/notices", "Notices", notifier.RoleViewer},
 		{"/subscribers", "Subscribers", notifier.RoleSender},
 		{"/deliveries", "Deliveries", notifier.RoleSender},
 		{"/queue", "Queue", notifier.RoleViewer},
@@ -127,11 +128,15 @@ func (c *console) frame(q *request, said answer) frame {
 }
 
 func (v *views) render(w io.Writer, name string, f frame) error {
-	page := v.pages[name]
-	if page == nil {
+	if v.pages[name] == nil {
 		return fmt.Errorf("console: there is no page %q", name)
 	}
-	if err := page.ExecuteTemplate(w, "layout", f); err != nil {
+	return v.part(w, name, "layout", f)
+}
+
+// part renders one part of a page.
+func (v *views) part(w io.Writer, name, part string, f frame) error {
+	if err := v.pages[name].ExecuteTemplate(w, part, f); err != nil {
 		return fmt.Errorf("console: %w", err)
 	}
 	return nil
@@ -167,18 +172,12 @@ func funcs(o Options) template.FuncMap {
 		},
 		"count": func(n int) string { return grouped(int64(n)) },
 		"can":   func(me *notifier.Staff, role string) bool { return me != nil && me.Role.Can(notifier.Role(role)) },
+		"long":  lasting,
 		"words": func(s any) string { return strings.ReplaceAll(fmt.Sprint(s), "_", " ") },
 		"tone":  tone,
-		"with":  func(form string, data any) pair { return pair{form, data} },
 		"join":  func(list []string) string { return strings.Join(list, ", ") },
 		"input": func(t time.Time) string { return inputTime(t) },
 	}
-}
-
-// pair is a part of a page with its form's token.
-type pair struct {
-	Form string
-	Data any
 }
 
 // moment is an instant by UTC, with the service's zone behind where it is
@@ -280,6 +279,14 @@ func doneWords(what string) string {
 		"changed":   "Changed.",
 		"removed":   "Removed, and their sessions are over.",
 		"role":      "The role is changed, and their sessions are over.",
+		"gone":      "The draft is gone, and what was uploaded for it.",
+		"audience":  "The file was read. Who it goes to stands below; look at it before it is sent.",
+		"ordered":   "Told to be sent. How far it has come stands below.",
+		"awaiting":  "It needs the approval of another person before it goes out.",
+		"approved":  "Approved.",
+		"stopped":   "Paused. Nothing of it goes out from now on.",
+		"goes-on":   "It goes on.",
+		"cancelled": "Cancelled. What had not gone out never will.",
 		"revoked":   "The token is worthless from now on.",
 	}[what]
 }

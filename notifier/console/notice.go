@@ -1,0 +1,93 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+
+	"allclear/notifier"
+)
+
+// mostRejects is how many rows that cannot be used a page shows; the file has all.
+const mostRejects = 50
+
+// noticePage is one notice: what it is, whom it goes to, and how far it has come.
+type noticePage struct {
+	notifier.Notice
+	Counts    []stateCount
+	Share     share
+	Rejects   []notifier.Reject
+	Flight    *Flight // before it is sent, where it has an audience
+	Needed    int     // approvals
+	MayAgree  bool    // whoever looks may approve it
+	WhyNot    string  // why not
+	Editable  bool
+	Running   bool
+	Incident  string // title of the one it belongs to
+	Wrong     map[string]string
+	Tested    string // what the relay said to a test
+	Following string // where how it goes on can be followed; "" where nothing will
+}
+
+// LeftOut is how many rows nobody hears of.
+func (p *noticePage) LeftOut() int64 { return p.Rejected + p.WithoutAddress }
+
+// N is the count of a state.
+func (p *noticePage) N(state string) int64 { return p.Notice.Counts[notifier.DeliveryState(state)] }
+
+func (c *console) notice(q *request) (answer, error) { return c.noticeWith(q, noticePage{}) }
+
+func (c *console) noticeWith(q *request, p noticePage) (answer, error) {
+	n, err := c.o.Store.Notice(q.Context(), q.PathValue("id"))
+	if err != nil {
+		return answer{}, err
+	}
+	if err := c.fillNotice(q, n, &p); err != nil {
+		return answer{}, err
+	}
+	said := answer{page: "notice", title: n.Title, data: &p}
+	if p.Wrong != nil {
+		said.status = http.StatusUnprocessableEntity
+	}
+	return said, nil
+}
+
+// fillNotice finds out what a notice's page shows.
+func (c *console) fillNotice(q *request, n notifier.Notice, p *noticePage) error {
+	p.Notice, p.Needed = n, n.Needs(c.o.Notices.Above)
+	p.Editable = n.State == notifier.NoticeDraft || n.State == notifier.NoticeAwaiting
+	p.Running = n.State.Begun() && !n.State.Final()
+	p.Share = shareOf(n.Counts, n.Recipients)
+	for _, s := range notifier.DeliveryStates {
+		p.Counts = append(p.Counts, stateCount{s, n.Counts[s]})
+	}
+	if !n.State.Final() && !p.Editable {
+		p.Following = Path + "/notices/" + n.ID + "/live"
+	}
+	var refusal *notifier.Refusal
+	if err := n.MayApprove(q.session.Staff.Actor().Name); errors.As(err, &refusal) {
+		p.WhyNot = refusal.Message
+	} else {
+		p.MayAgree = q.session.Staff.Role.Can(notifier.RoleApprover)
+	}
+	if n.IncidentID != "" {
+		i, err := c.o.Store.Incident(q.Context(), n.IncidentID)
+		if err != nil && !errors.Is(err, notifier.ErrNotFound) {
+			return err
+		}
+		p.Incident = i.Title
+	}
+	if n.Rejected > 0 && q.session.Staff.Role.Can(notifier.RoleSender) {
+		var err error
+		if p.Rejects, _, err = c.o.Store.Rejects(q.Context(), n.ID, 0, mostRejects); err != nil {
+			return err
+		}
+	}
+	if p.Editable && n.Recipients > 0 {
+		f, err := c.o.Notices.Flight(q.Context(), n)
+		if err != nil {
+			return err
+		}
+		p.Flight = &f
+	}
+	return nil
+}

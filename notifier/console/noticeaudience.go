@@ -1,0 +1,84 @@
+package console
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
+	"allclear/notifier"
+)
+
+// takeAudience reads another team's file of who is meant, as it comes in: it
+// may be of any size.
+func (c *console) takeAudience(q *request) (answer, error) {
+	id := q.PathValue("id")
+	if _, err := c.o.Store.Notice(q.Context(), id); err != nil { // before a large file is read in vain
+		return answer{}, err
+	}
+	how := url.Values{}
+	for _, name := range []string{"map", "delimiter", "encoding", "timezone", "exclude_notice"} {
+		if v := strings.TrimSpace(q.form.Get(name)); v != "" {
+			how.Set(name, v)
+		}
+	}
+	kind := "text/csv"
+	switch strings.ToLower(path.Ext(q.file.FileName())) {
+	case ".ndjson", ".jsonl":
+		kind = "application/x-ndjson"
+	}
+	body := &remember{in: q.file}
+	_, err := c.o.Notices.Load(q.Context(), id, q.form.Get("join") == "", body, how.Encode(), kind)
+	if body.err != nil {
+		err = notifier.Invalidf("file", "broke off; what was there before is still there, send it again")
+	}
+	if wrong := wrongOf(err); wrong != nil {
+		return c.noticeWith(q, noticePage{Wrong: wrong})
+	}
+	return answer{to: Path + "/notices/" + id + "?done=audience"}, err
+}
+
+// remember keeps by what a body broke off.
+type remember struct {
+	in  io.Reader
+	err error
+}
+
+func (r *remember) Read(p []byte) (int, error) {
+	n, err := r.in.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+	}
+	return n, err
+}
+
+// noticeReport writes what became of a notice for every recipient.
+func (c *console) noticeReport(w http.ResponseWriter, q *request) error {
+	return c.download(w, q, "report", func(n notifier.Notice, w io.Writer) error { return c.o.Notices.Report(q.Context(), n, w) })
+}
+
+// noticeRejects gives back the rows that could not be used, as they stood in the file.
+func (c *console) noticeRejects(w http.ResponseWriter, q *request) error {
+	return c.download(w, q, "rejects", func(n notifier.Notice, w io.Writer) error { return c.o.Notices.Rejects(q.Context(), n.ID, w) })
+}
+
+// download writes a file of a notice. An error behind its beginning cuts the
+// connection, so that nobody takes half of it for all.
+func (c *console) download(w http.ResponseWriter, q *request, what string, fill func(n notifier.Notice, w io.Writer) error) error {
+	n, err := c.o.Store.Notice(q.Context(), q.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if err := c.o.Store.Audit(q.Context(), "notice."+what, n.ID, ""); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="notice-`+n.ID+`-`+what+`.csv"`)
+	if err := fill(n, w); err != nil {
+		c.o.Log.Warn("a download broke off", "part", "console", "notice", n.ID, "what", what, "error", err)
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}

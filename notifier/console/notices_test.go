@@ -1,0 +1,218 @@
+package console_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"allclear/notifier"
+	"allclear/notifier/console"
+	"allclear/store/storetest"
+	"allclear/templates"
+)
+
+// keeper keeps audiences.
+type keeper interface {
+	Recipient(ctx context.Context, notice string, place int64) (notifier.Recipient, error)
+	BeginAudience(ctx context.Context, notice string, replace bool) (int64, error)
+	AddToAudience(ctx context.Context, edition int64, rows []notifier.AudienceRow, rejects []notifier.Reject) error
+	FinishAudience(ctx context.Context, edition int64, withoutAddress int64, sum [32]byte) (notifier.Notice, error)
+}
+
+// notices are what the program gives the console for notices, as far as tests
+// need it: files are lines of an address and a subject.
+func (b *bench) notices(s keeper, set *templates.Set) console.NoticeDesk {
+	look := func(ctx context.Context, n notifier.Notice, which, _ string) (console.Copy, error) {
+		r, err := s.Recipient(ctx, n.ID, 1)
+		if err != nil {
+			return console.Copy{}, err
+		}
+		mail, err := set.Notice(n, r)
+		return console.Copy{To: r, Mail: mail, SMS: &notifier.Letter{Text: which}}, err
+	}
+	return console.NoticeDesk{
+		Draft: func(n notifier.Notice, by notifier.Actor) (notifier.Notice, []string, error) {
+			b.ids++
+			n.ID, n.State, n.CreatedAt, n.CreatedBy = fmt.Sprintf("n%06d", b.ids), notifier.NoticeDraft, b.Now(), by.Name
+			return n, nil, n.Check()
+		},
+		Event: func(id string) notifier.Event {
+			return notifier.Event{ID: "e" + id, Type: notifier.NoticeSent, Lane: notifier.LaneBulk, NoticeID: id, AcceptedAt: b.Now(), ExpiresAt: b.Now().Add(time.Hour)}
+		},
+		Load: func(ctx context.Context, id string, replace bool, in io.Reader, query, kind string) (notifier.Notice, error) {
+			if query != "" || kind != "text/csv" {
+				return notifier.Notice{}, notifier.Invalidf("map", "is %s of %s", query, kind)
+			}
+			edition, err := s.BeginAudience(ctx, id, replace)
+			if err != nil {
+				return notifier.Notice{}, err
+			}
+			var rows []notifier.AudienceRow
+			var rejects []notifier.Reject
+			sum, text := sha256.New(), bufio.NewScanner(in)
+			for line := 1; text.Scan(); line++ {
+				sum.Write(text.Bytes())
+				address, subject, ok := strings.Cut(text.Text(), ",")
+				if !ok {
+					rejects = append(rejects, notifier.Reject{Line: line, Reason: "no subject", Text: text.Text()})
+					continue
+				}
+				rows = append(rows, notifier.AudienceRow{Line: line, Channel: notifier.Email, Address: address, Fields: []notifier.Field{{Name: "subject", Text: subject}}})
+			}
+			if err := text.Err(); err != nil {
+				return notifier.Notice{}, err
+			}
+			if err := s.AddToAudience(ctx, edition, rows, rejects); err != nil {
+				return notifier.Notice{}, err
+			}
+			return s.FinishAudience(ctx, edition, 0, [32]byte(sum.Sum(nil)))
+		},
+		Look: look,
+		Test: func(ctx context.Context, n notifier.Notice, which, address, to string) (string, error) {
+			c, err := look(ctx, n, which, address)
+			if err != nil {
+				return "", err
+			}
+			return "250 for " + to + ": " + c.Mail.Subject, nil
+		},
+		Flight: func(context.Context, notifier.Notice) (console.Flight, error) {
+			return console.Flight{Warnings: []string{"the relay rests"}, Takes: 90 * time.Second}, nil
+		},
+		Report: func(_ context.Context, n notifier.Notice, w io.Writer) error {
+			_, err := fmt.Fprintf(w, "report of %s\n", n.ID)
+			return err
+		},
+		Rejects: func(_ context.Context, id string, w io.Writer) error {
+			_, err := fmt.Fprintf(w, "rejects of %s\n", id)
+			return err
+		},
+		Columns: templates.NoticeColumns,
+		Above:   2,
+	}
+}
+
+// upload sends a file by the form of a notice's page.
+func (w *browser) upload(id, file string, pairs ...string) page {
+	w.b.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	w.b.must(form.WriteField("form", w.token("/console/notices/"+id)))
+	for i := 0; i+1 < len(pairs); i += 2 {
+		w.b.must(form.WriteField(pairs[i], pairs[i+1]))
+	}
+	part, err := form.CreateFormFile("file", "restored.csv")
+	w.b.must(err)
+	_, err = part.Write([]byte(file))
+	w.b.must(err)
+	w.b.must(form.Close())
+	return w.raw(http.MethodPost, "/console/notices/"+id+"/audience", &body, "Content-Type", form.FormDataContentType())
+}
+
+const restored = "a@example.com,Hello\na@example.com,Again\nb@example.com,Hi\nc@example.com,Yes\nbroken\n"
+
+func TestANoticeGoesFromDraftToBeingSentWithAnotherPersonsWord(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		ann, kari, vera := b.enter(b.hire("ann", notifier.RoleAdmin)), b.enter(b.hire("kari", notifier.RoleApprover)), b.enter(b.hire("vera", notifier.RoleViewer))
+		ann.send("/console/notices/new", "/console/notices/new", "title", "", "template", "blank").is(http.StatusUnprocessableEntity, "title")
+		at := ann.send("/console/notices/new", "/console/notices/new", "title", "Restore of imap7", "template", "blank", "subject", "Restored: {{subject}}", "body", "All is back.\n\n{{rows}}").is(http.StatusSeeOther).header.Get("Location")
+		here := strings.TrimSuffix(at, "?done=draft")
+		id := here[strings.LastIndex(here, "/")+1:]
+		ann.get(at).is(http.StatusOK, "Kept as a draft", "Nobody yet")
+		ann.upload(id, restored, "map", "x").is(http.StatusUnprocessableEntity, "map=x")
+		vera.get(here).is(http.StatusOK, "Nobody yet")
+		ann.upload(id, restored).leads(here + "?done=audience")
+		ann.get(here).is(http.StatusOK, "Send it to 3, leaving 1 row out", "the relay rests", "1 min", "no subject", "It waits then until 1 other person agrees")
+		ann.get(here+"/preview?which=median").is(http.StatusOK, "To a@example.com", "Restored: Hello", "2 rows", "srcdoc=")
+		ann.send(here, here+"/test", "to", "me@example.com", "which", "smallest").is(http.StatusOK, "250 for me@example.com: Restored: Hello")
+		ann.get(here+"/rejects.csv").is(http.StatusOK, "rejects of "+id)
+		ann.send(here, here+"/send", "expect", "4", "accept_rejects", "1").is(http.StatusConflict, "4 recipients were expected")
+		ann.send(here, here+"/send", "expect", "3", "accept_rejects", "1", "per_second", "x").is(http.StatusUnprocessableEntity)
+		ann.send(here, here+"/send", "expect", "3", "accept_rejects", "1").leads(here + "?done=awaiting")
+		ann.get(here).is(http.StatusOK, "Nobody else is on shift", "another person must")
+		ann.send(here, here+"/approve").is(http.StatusConflict, "another person must")
+		ann.send(here, here+"/approve", "do", "override").is(http.StatusUnprocessableEntity, "say why")
+		vera.get(here).is(http.StatusOK, "It waits for the approval")
+		kari.get(here).is(http.StatusOK, "Agree that it is sent to 3")
+		kari.send(here, here+"/approve", "do", "override", "reason", "x").is(http.StatusForbidden)
+		kari.send(here, here+"/approve").leads(here + "?done=approved")
+		ann.get(here).is(http.StatusOK, "How far it has come", "staff:kari", "data-live=")
+		ann.send(here, here+"/step", "do", "pause").leads(here + "?done=stopped")
+		ann.get(here).is(http.StatusOK, "Let it go on")
+		ann.send(here, here+"/rate", "per_second", "5").leads(here + "?done=changed")
+		ann.send(here, here+"/step", "do", "resume").leads(here + "?done=goes-on")
+		ann.send(here, here+"/step", "do", "explode").is(http.StatusUnprocessableEntity)
+		ann.send(here, here+"/step", "do", "cancel").leads(here + "?done=cancelled")
+		ann.get(here+"/report.csv").is(http.StatusOK, "report of "+id)
+		ann.get("/console/notices").is(http.StatusOK, "Restore of imap7", "cancelled")
+	})
+}
+
+func TestADraftIsChangedAndThrownAway(t *testing.T) {
+	b := newBench(t, storetest.Dialects()[0])
+	w := b.enter(b.hire("ann", notifier.RoleSender))
+	here := strings.TrimSuffix(w.send("/console/notices/new", "/console/notices/new", "title", "One", "template", "blank", "body", "x").is(http.StatusSeeOther).header.Get("Location"), "?done=draft")
+	w.send(here+"/edit", here+"/edit", "title", "Two", "template", "blank", "body", "y", "approvals", "1").leads(here + "?done=changed")
+	w.send(here+"/edit", here+"/edit", "title", "Two", "template", "blank", "body", "y", "approvals", "0").is(http.StatusUnprocessableEntity, "only be raised")
+	w.get(here).is(http.StatusOK, "Two")
+	w.send(here, here+"/remove").leads("/console/notices?done=gone")
+	w.get(here).is(http.StatusNotFound)
+}
+
+// What a browser is told while it looks is the live part of the page, and it
+// ends with the notice.
+func TestAFollowedNoticeIsToldAsItGoesOnAndEndsWithIt(t *testing.T) {
+	b := newBench(t, storetest.Dialects()[0])
+	w := b.enter(b.hire("ann", notifier.RoleAdmin))
+	here := strings.TrimSuffix(w.send("/console/notices/new", "/console/notices/new", "title", "One", "template", "blank", "body", "x").is(http.StatusSeeOther).header.Get("Location"), "?done=draft")
+	w.upload(here[strings.LastIndex(here, "/")+1:], "a@example.com,Hi\n").leads(here + "?done=audience")
+	w.send(here, here+"/send", "expect", "1", "accept_rejects", "0").leads(here + "?done=ordered")
+	token := w.token(here)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.site.URL+here+"/live", nil)
+	b.must(err)
+	res, err := w.client.Do(r)
+	b.must(err)
+	defer func() { _ = res.Body.Close() }()
+	if kind := res.Header.Get("Content-Type"); res.StatusCode != http.StatusOK || !strings.HasPrefix(kind, "text/event-stream") {
+		t.Fatalf("%d, %s", res.StatusCode, kind)
+	}
+	told := bufio.NewScanner(res.Body)
+	heard := ""
+	for told.Scan() {
+		heard += told.Text() + "\n"
+		if strings.HasSuffix(heard, "\n\n") && strings.Count(heard, "event: part") == 1 && !strings.Contains(heard, "(asked)") {
+			heard += "(asked)\n"
+			w.do(http.MethodPost, here+"/step", map[string][]string{"form": {token}, "do": {"cancel"}}).leads(here + "?done=cancelled")
+		}
+	}
+	if !strings.HasPrefix(heard, "event: part\ndata: <div id=\"live\">\n") || strings.Count(heard, "event: part") < 2 || !strings.HasSuffix(heard, "event: end\ndata: -\n\n") {
+		t.Errorf("heard\n%s", heard)
+	}
+}
+
+func TestAnUploadNeedsAFormOfThisSessionBeforeItsFile(t *testing.T) {
+	b := newBench(t, storetest.Dialects()[0])
+	w := b.enter(b.hire("ann", notifier.RoleSender))
+	for says, fields := range map[string][]string{"none": {}, "another's": {"form", "forged"}} {
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		for i := 0; i+1 < len(fields); i += 2 {
+			b.must(form.WriteField(fields[i], fields[i+1]))
+		}
+		_, err := form.CreateFormFile("file", "x.csv")
+		b.must(err)
+		b.must(form.WriteField("form", w.token("/console/account"))) // behind the file it is too late
+		b.must(form.Close())
+		if got := w.raw(http.MethodPost, "/console/notices/nosuch/audience", &body, "Content-Type", form.FormDataContentType()); got.status != http.StatusForbidden {
+			t.Errorf("%s: %d", says, got.status)
+		}
+	}
+	w.do(http.MethodPost, "/console/notices/nosuch/audience", map[string][]string{"form": {w.token("/console/account")}}).is(http.StatusBadRequest)
+}
