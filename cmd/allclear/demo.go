@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"allclear/notifier"
+	"allclear/notifier/console"
 	"allclear/notifier/email/mailbox"
 )
 
@@ -181,7 +182,7 @@ func (c *demoCmd) show(a *app, p *Program, g *ground, n *neighbours, began time.
 		err = r.print(a.out, told, began)
 	}
 	if err == nil && c.Serve {
-		c.invite(a, p, token)
+		err = c.invite(a, p, token)
 	}
 	if err == nil && !r.good() {
 		err = &failure{exitFailed}
@@ -197,12 +198,17 @@ func (c *demoCmd) relayWords() string {
 }
 
 // invite says what to open and try.
-func (c *demoCmd) invite(a *app, p *Program, token string) {
+func (c *demoCmd) invite(a *app, p *Program, token string) error {
+	staff, err := hireDemo(a.ctx, p.db)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(a.out, "\nStill up, until Ctrl-C:\n  %-32s the public page\n", p.URL()+"/")
 	if p.mail.box != nil {
 		fmt.Fprintf(a.out, "  %-32s every mail; press the links in them\n", p.URL()+"/mailbox")
 	}
-	fmt.Fprintf(a.out, "  %-32s what the API understands\n\nTell everyone something yourself:\n\n", p.URL()+"/api/docs")
+	fmt.Fprintf(a.out, "  %-32s what the API understands\n  %-32s the staff's console; sign in as\n\n%s\nTell everyone something yourself there, or so:\n\n", p.URL()+"/api/docs", p.URL()+console.Path, staff)
 	fmt.Fprintf(a.out, "curl -s %s/api/v1/incidents \\\n  -H 'Authorization: Bearer %s' \\\n  -H 'Content-Type: application/json' \\\n", p.URL(), token)
 	fmt.Fprintf(a.out, "  -d '{\"title\": \"Webmail is slow\", \"severity\": \"minor\", \"components\": [\"web\"],\n       \"body\": \"Since {{at \\\"now\\\"}} pages take up to ten seconds.\"}'\n\nlistening on %s\n", p.URL())
+	return nil
 }

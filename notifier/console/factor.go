@@ -83,6 +83,15 @@ func newRecovery() (codes []string, hashes [][]byte) {
 	return codes, hashes
 }
 
+// NewCredentials makes what a person proves themselves with, and their recovery
+// codes, for whoever sets somebody up without a link: the demo.
+func NewCredentials(password string) (notifier.Credentials, []string) {
+	secret := make([]byte, factorSize)
+	_, _ = rand.Read(secret) // never fails since Go 1.24
+	codes, hashes := newRecovery()
+	return notifier.Credentials{Password: newHasher().hash(password), Secret: secret, Recovery: hashes}, codes
+}
+
 func recoveryHash(code string) []byte {
 	sum := sha256.Sum256([]byte(tidy(code)))
 	return sum[:]

@@ -40,7 +40,7 @@ func (c *console) followNotice(w http.ResponseWriter, q *request) error {
 	for shown := []byte(nil); ; {
 		fresh, ended, err := c.liveNotice(q, id)
 		if err != nil {
-			return nil //nolint:nilerr // the answer has begun, and the browser asks again
+			return nil // the answer has begun, and the browser asks again
 		}
 		_ = out.SetWriteDeadline(time.Now().Add(writeTime)) // where it cannot be set there is none
 		switch {
@@ -57,7 +57,7 @@ func (c *console) followNotice(w http.ResponseWriter, q *request) error {
 			err = out.Flush()
 		}
 		if err != nil || ended {
-			return nil //nolint:nilerr // the browser has gone
+			return nil // the browser has gone
 		}
 		select {
 		case <-q.Context().Done():

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"crypto/hmac"
+	"crypto/sha1" // what RFC 6238 uses
+	"encoding/base32"
+	"encoding/binary"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"allclear/notifier"
+	"allclear/store/storetest"
+	"allclear/subscribers"
+)
+
+const deskPassword = "four words put together"
+
+// startDesk boots a service on which nothing has happened, where one recipient
+// alone may be written to without a second person, and a browser.
+func startDesk(t *testing.T) *tour {
+	t.Helper()
+	w := &tour{clock: &movingClock{}}
+	now := time.Now().UTC()
+	w.clock.forward(now.Truncate(24 * time.Hour).Add(36 * time.Hour).Sub(now))
+	settings := settingsFor(t, storetest.DSN(t, "sqlite"), mailboxRelay)
+	settings.DKIM, settings.WebhookAllow, settings.SMS, settings.ApprovalAbove = makeKeys(t), "127.0.0.0/8", deafGateway(t), "1"
+	w.s = boot(t, programOptions{settings: settings, now: w.clock.now})
+	w.tab = browse(t, true)
+	w.speak("en")
+	return w
+}
+
+// authenticator is somebody's second factor, by RFC 6238.
+type authenticator []byte
+
+func (a authenticator) code(now time.Time) string {
+	mac := hmac.New(sha1.New, a)
+	_ = binary.Write(mac, binary.BigEndian, now.Unix()/30)
+	sum := mac.Sum(nil)
+	at := sum[len(sum)-1] & 0xf
+	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[at:])&0x7fffffff%1_000_000)
+}
+
+// hire adds a person and sets them up by their link, as they would.
+func (w *tour) hire(name string, role notifier.Role, look func(page string)) authenticator {
+	w.t.Helper()
+	path, hash := newSetUp()
+	if _, err := w.s.db.AddStaff(w.t.Context(), notifier.Staff{Name: name, Role: role, LinkUntil: w.clock.now().Add(time.Hour)}, hash); err != nil {
+		w.t.Fatal(err)
+	}
+	w.at(path, http.StatusOK)
+	look("set-up")
+	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(ask(w.tab, chromedp.Text(chromedp.CSS("#key"))), " ", ""))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	a := authenticator(key)
+	w.write("#password", deskPassword)
+	w.write("#again", deskPassword+"x")
+	w.write("#code", a.code(w.clock.now()))
+	w.send("main form button", http.StatusUnprocessableEntity)
+	look("set-up-wrong")
+	w.write("#password", deskPassword)
+	w.write("#again", deskPassword)
+	w.write("#code", a.code(w.clock.now()))
+	w.send("main form button", http.StatusOK)
+	look("codes")
+	w.shows("Your recovery codes")
+	return a
+}
+
+// signIn signs a person in on the page.
+func (w *tour) signIn(name string, a authenticator, status int64) {
+	w.t.Helper()
+	w.clock.forward(time.Minute) // a code is taken once
+	w.at("/console/sign-in", http.StatusOK)
+	w.write("#name", name)
+	w.write("#password", deskPassword)
+	code := a.code(w.clock.now())
+	if status != http.StatusOK {
+		code = "000000"
+	}
+	w.write("#code", code)
+	w.send("main form button", status)
+}
+
+// TestTheConsoleIsForEveryoneOnTheStaff sets people up, announces, and sends a
+// notice with a second person's word, in a real browser; axe-core judges every
+// page on a telephone and on a desk, by day and by night.
+func TestTheConsoleIsForEveryoneOnTheStaff(t *testing.T) {
+	judge := axe(t)
+	w := startDesk(t)
+	w.t, w.s.t = t, t
+	see := func(name string) { w.t.Helper(); w.judged(judge, "console-"+name, true) }
+
+	w.hire("ann", notifier.RoleAdmin, see)
+	w.press("main a.button")
+	w.shows("Now")
+	see("now-empty")
+	for _, page := range []string{"incidents", "notices", "subscribers", "deliveries", "queue", "endpoints", "suppressions"} {
+		w.at("/console/"+page, http.StatusOK)
+		see(page + "-empty")
+	}
+
+	w.tell()
+	follow(t, w.s.db, 40)
+	hook := w.s.call("POST", "/subscribers", object{"channel": "webhook", "address": "https://hooks.example.com/status", "contact": "ops@example.com", "state": "active"}, http.StatusCreated).text("id")
+
+	w.at("/console/incidents/new", http.StatusOK)
+	see("write")
+	w.do(chromedp.SetValue(chromedp.CSS("#severity"), "major"))
+	w.write("#title", "Mail is delayed")
+	w.write("#body", "Since 16:11 mail arrives *late*. Nothing is lost.")
+	w.send("button[value=preview]", http.StatusOK)
+	w.shows("Write").contains(t, "has no time zone")
+	see("preview")
+	w.send("button[value=post]", http.StatusOK)
+	w.shows("Mail is delayed").contains(t, "Posted.")
+	eventually(t, "everybody was told", func() bool {
+		events, err := w.s.db.LatestEvents(t.Context(), "", 1)
+		if err != nil || len(events) == 0 {
+			t.Fatal(err)
+		}
+		p, err := w.s.db.Progress(t.Context(), events[0].ID)
+		return err == nil && p.Counts[notifier.Sent] >= 40
+	})
+	see("incident")
+	w.press("table a")
+	see("event")
+	w.at("/console", http.StatusOK)
+	see("now")
+	w.at("/console/incidents/"+w.now+"/update?status=monitoring", http.StatusOK)
+	see("update")
+	w.at("/console/incidents/"+w.now+"/correct", http.StatusOK)
+	see("correct")
+	w.at("/console/incidents/"+w.now+"/retract", http.StatusOK)
+	see("retract")
+	if err := w.s.db.Suppress(t.Context(), subscribers.Suppression{Channel: notifier.Email, Address: "gone@example.com", Reason: subscribers.ReasonBounce, Note: "550 5.1.1 no such user"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range []string{
+		"incidents", "subscribers", "subscribers/s1", "subscribers/" + hook, "endpoints", "suppressions", "deliveries", "queue", "staff", "tokens", "audit", "settings", "account", "nosuch",
+	} {
+		status := int64(http.StatusOK)
+		if page == "nosuch" {
+			status = http.StatusNotFound
+		}
+		w.at("/console/"+page, status)
+		see(strings.ReplaceAll(page, "/", "-"))
+	}
+
+	w.notice(see)
+}
+
+// notice writes a notice, has another person agree to it, and watches it go out.
+func (w *tour) notice(see func(string)) {
+	t := w.t
+	file := filepath.Join(t.TempDir(), "restored.csv")
+	if err := os.WriteFile(file, []byte("email,subject,date,folder\nada@example.org,Hello,2026-11-23 16:11,Inbox\nada@example.org,Minutes,2026-11-22 09:00,Work\nbob@example.org,Invoice,2026-11-21 10:00,Inbox\nnobody,Lost,2026-11-21 10:00,Inbox\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.at("/console/notices/new", http.StatusOK)
+	see("draft")
+	w.write("#title", "Restore of imap7")
+	w.write("#body", "Everything is back.")
+	w.send("main form button", http.StatusOK)
+	w.shows("Restore of imap7").contains(t, "Kept as a draft")
+	see("notice-draft")
+	w.do(chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{file}))
+	w.send("form[enctype] button", http.StatusOK)
+	w.shows("Restore of imap7").contains(t, "Send it to 2, leaving 1 row out")
+	see("notice-audience")
+	here := ask(w.tab, chromedp.Location())
+	here = strings.TrimPrefix(strings.SplitN(here, "?", 2)[0], w.s.URL())
+	w.at(here+"/preview?which=largest", http.StatusOK)
+	w.shows("Preview").contains(t, "ada@example.org")
+	see("notice-preview")
+	w.at(here+"/edit", http.StatusOK)
+	see("notice-edit")
+	w.at(here, http.StatusOK)
+	w.send(`form[action$="/send"] > button`, http.StatusOK)
+	w.shows("Restore of imap7").contains(t, "whoever wrote a notice")
+	see("notice-awaiting")
+	w.send("header form button", http.StatusOK)
+	w.shows("Sign in")
+	see("sign-in")
+
+	kari := w.hire("kari", notifier.RoleApprover, func(page string) { w.quiet(page, "the server responded with a status of 422") })
+	w.send("header form button", http.StatusOK)
+	w.signIn("kari", kari, http.StatusUnprocessableEntity)
+	see("sign-in-wrong")
+	w.shows("Sign in").contains(t, "is wrong")
+	w.signIn("kari", kari, http.StatusOK)
+	w.at("/console/staff", http.StatusForbidden)
+	see("refused")
+	w.shows("Not for your role")
+	w.at(here, http.StatusOK)
+	see("notice-agree")
+	w.send(`form[action$="/approve"] button`, http.StatusOK)
+	w.shows("Restore of imap7")
+	// Nobody loads the page again: it is told.
+	eventually(t, "the page shows that everybody was sent theirs", func() bool {
+		return strings.Contains(ask(w.tab, chromedp.Text(chromedp.CSS("#live"))), "Tried\n2")
+	})
+	see("notice-sent")
+	w.at("/console/notices", http.StatusOK)
+	see("notices")
+}
