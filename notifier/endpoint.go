@@ -27,8 +27,8 @@ type Endpoint struct {
 	Reader int64
 	URL    string
 	Format Format
-	// Secrets sign what is posted: the current one first, then for a while the
-	// one before it.
+	// Secrets sign what is posted: the newest first, then for a while those
+	// before it, OldSecrets at most.
 	Secrets     []Secret
 	Concurrency int     // posts in flight, 1 to 4
 	Rate        float64 // posts a second at most; 0 is no bound
@@ -42,6 +42,9 @@ const SecretSize = 32
 // SecretOverlap is how long both secrets sign after a rotation, unless somebody
 // wishes otherwise.
 const SecretOverlap = 24 * time.Hour
+
+// OldSecrets is how many secrets sign beside an endpoint's newest at most.
+const OldSecrets = 3
 
 // Secret is what an endpoint verifies signatures with. Nothing prints it but Text.
 type Secret struct{ key []byte }
@@ -85,10 +88,12 @@ const AnswerSize = 1024
 type Attempt struct {
 	Delivery DeliveryID // 0 for a test
 	Type     EventType
+	Title    string // of the incident that it was about; "" for a test
 	At       time.Time
 	Status   int // of HTTP; 0: there was no answer
 	Took     time.Duration
 	Answer   string        // the first AnswerSize bytes of the answer, as text
 	Trouble  string        // what went wrong where there was no answer; "" otherwise
 	State    DeliveryState // where the attempt left the delivery
+	Next     time.Time     // when the delivery is tried again; zero: it is not, or this was not its last try
 }

@@ -189,6 +189,9 @@ type Story struct {
 	// Endpoint is what a Personal event about an endpoint tells its contact;
 	// zero for every other event.
 	Endpoint EndpointNews
+	// Unasked is set of a SubscriberConfirm to a phone that was on no page of
+	// ours: staff added it, and its owner is to be told where the code goes.
+	Unasked bool
 	// Digest is what a DigestDue tells some of its readers; zero for every other
 	// event, and where nobody has asked which readers.
 	Digest DigestStory

@@ -87,21 +87,56 @@ func (s *Store) Attempts(ctx context.Context, n subscribers.Number, page string,
 			events[out[i].Delivery.Event()] = true
 		}
 	}
-	types, err := s.typesOf(ctx, events)
+	about, err := s.subjectsOf(ctx, events)
 	if err != nil {
 		return nil, "", err
 	}
 	for i := range out {
 		if out[i].Delivery > 0 {
-			out[i].Type = types[out[i].Delivery.Event()]
+			x := about[out[i].Delivery.Event()]
+			out[i].Type, out[i].Title = x.Type, x.Title
 		}
 	}
-	return out, next, nil
+	return out, next, s.addNext(ctx, out)
 }
 
-// typesOf reads the types of events.
-func (s *Store) typesOf(ctx context.Context, events map[int64]bool) (map[int64]notifier.EventType, error) {
-	out := make(map[int64]notifier.EventType, len(events))
+// addNext fills in when what did not get through is tried again, at the last try of each.
+func (s *Store) addNext(ctx context.Context, all []notifier.Attempt) error {
+	var ids []int64
+	for _, a := range all {
+		if a.Delivery > 0 && a.State != notifier.Sent {
+			ids = append(ids, int64(a.Delivery))
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	in, arg := s.among("id", ids)
+	var found []struct{ ID, DueAt, TriedAt int64 }
+	if err := s.conn(ctx).Raw(`SELECT id, due_at, tried_at FROM deliveries WHERE state IN ('pending', 'held') AND due_at < ? AND `+in, micros(notifier.UntilResumed), arg).
+		Scan(&found).Error; err != nil {
+		return translate(fmt.Errorf("read when attempts are repeated: %w", err))
+	}
+	for _, f := range found {
+		for i := range all {
+			if int64(all[i].Delivery) == f.ID && micros(all[i].At) == f.TriedAt {
+				all[i].Next = instant(f.DueAt)
+			}
+		}
+	}
+	return nil
+}
+
+// eventSubject is what an event is about, for a list.
+type eventSubject struct {
+	Number int64
+	Type   notifier.EventType
+	Title  string
+}
+
+// subjectsOf reads what events are about, by number.
+func (s *Store) subjectsOf(ctx context.Context, events map[int64]bool) (map[int64]eventSubject, error) {
+	out := make(map[int64]eventSubject, len(events))
 	if len(events) == 0 {
 		return out, nil
 	}
@@ -109,16 +144,13 @@ func (s *Store) typesOf(ctx context.Context, events map[int64]bool) (map[int64]n
 	for n := range events {
 		numbers = append(numbers, n)
 	}
-	in, arg := s.among("number", numbers)
-	var found []struct {
-		Number int64
-		Type   notifier.EventType
-	}
-	if err := s.conn(ctx).Raw(`SELECT number, type FROM events WHERE `+in, arg).Scan(&found).Error; err != nil {
-		return nil, translate(fmt.Errorf("read the events' types: %w", err))
+	in, arg := s.among("e.number", numbers)
+	var found []eventSubject
+	if err := s.conn(ctx).Raw(`SELECT e.number, e.type, coalesce(i.title, '') AS title FROM events AS e LEFT JOIN incidents AS i ON i.id = e.incident_id WHERE `+in, arg).Scan(&found).Error; err != nil {
+		return nil, translate(fmt.Errorf("read what events are about: %w", err))
 	}
 	for _, f := range found {
-		out[f.Number] = f.Type
+		out[f.Number] = f
 	}
 	return out, nil
 }

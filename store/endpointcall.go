@@ -79,8 +79,8 @@ func (s *Store) open(f calledRow) (notifier.Endpoint, error) {
 		FailingSince: instant(row.FailingSince),
 	}
 	kept := [][]byte{row.Secret}
-	if instant(row.OldUntil).After(s.Now()) {
-		kept = append(kept, row.OldSecret)
+	for _, old := range row.olds(s.Now()) {
+		kept = append(kept, old.sealed)
 	}
 	for _, sealed := range kept {
 		secret, err := s.openSecret(row.Subscriber, sealed)

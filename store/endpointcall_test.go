@@ -25,7 +25,7 @@ func TestManyEndpointsAreWhatEachOfThemIs(t *testing.T) {
 			_, err := b.NewSecret(b.ctx, n)
 			b.must(err)
 		}
-		_, err = b.RotateSecret(b.ctx, 3, time.Hour)
+		_, err = b.RotateSecret(b.ctx, 3, time.Hour, false)
 		b.must(err)
 		readers := []int64{99, 1_000_000} // who are not there
 		for n := range int64(40) {
@@ -63,7 +63,7 @@ func TestAnEndpointWhoseSecretCannotBeOpenedIsNotInTheWayOfOthers(t *testing.T) 
 		_, err := b.EndpointsOf(b.ctx, []int64{1, 2})
 		b.must(err)
 		changed := storetest.At(t, b.dsn)(storetest.Clock(b.time), func(o *store.Options) { o.Secret = bytes.Repeat([]byte("else"), 8) })
-		_, err = changed.RotateSecret(b.ctx, 2, 0)
+		_, err = changed.RotateSecret(b.ctx, 2, 0, false)
 		b.must(err)
 		got, err := changed.EndpointsOf(b.ctx, []int64{1, 2, 3})
 		b.must(err)

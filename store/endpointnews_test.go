@@ -44,3 +44,23 @@ func TestAStoryOfWhoGetsMailIsAboutNoEndpoint(t *testing.T) {
 		same(t, "news", b.personal(notifier.SubscriberConfirm).Endpoint, notifier.EndpointNews{})
 	})
 }
+
+func TestAPhoneThatNobodyAskedForOnAPageOfOursIsKnownAsThat(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		_, err := b.AddSubscriber(b.ctx, subscribers.Subscriber{Channel: notifier.SMS, Address: "+4740000000", State: subscribers.Pending, Cadence: subscribers.Instant}, func(s subscribers.Subscriber) *notifier.Event {
+			e := s.ConfirmEvent(notifier.Desk{Now: b.time(), NewID: func() string { return "confirm" }})
+			return &e
+		})
+		b.must(err)
+		if !b.personal(notifier.SubscriberConfirm).Unasked {
+			t.Error("its code comes without where to type it in")
+		}
+	})
+	eachBox(t, func(t *testing.T, b *box) {
+		b.asks(signUp("+4740000000", func(x *subscribers.SignUp) { x.Channel = notifier.SMS }))
+		b.answer(subscribers.SignUpLimits())
+		if b.personal(notifier.SubscriberConfirm).Unasked {
+			t.Error("its code comes with a link that its owner has no need of")
+		}
+	})
+}

@@ -37,8 +37,8 @@ func (r *endpointRow) hook(who subscribers.Subscriber, now time.Time) subscriber
 		FailingSince: instant(r.FailingSince), DisabledAt: instant(r.DisabledAt), DisabledWhy: subscribers.Disabled(r.DisabledWhy),
 		Rate: r.Rate, Concurrency: r.Concurrency, HasToken: len(r.TokenHash) > 0,
 	}
-	if until := instant(r.OldUntil); until.After(now) {
-		h.OldSecretUntil = until
+	for _, old := range r.olds(now) {
+		h.OldSecrets = append(h.OldSecrets, old.until)
 	}
 	if h.DisabledWhy == "" && who.State == subscribers.Quarantined {
 		h.DisabledWhy = subscribers.DisabledByStaff

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 
@@ -124,39 +123,6 @@ func (s *Store) showSecret(ctx context.Context, n subscribers.Number, proven boo
 		return notifier.Secret{}, false, err
 	}
 	return secret, ok, nil
-}
-
-// RotateSecret gives an endpoint a new secret, which only this answer shows.
-// The one before it signs as well for the time of overlap; 0 ends it at once.
-func (s *Store) RotateSecret(ctx context.Context, n subscribers.Number, overlap time.Duration) (notifier.Secret, error) {
-	secret := notifier.MakeSecret(randomBytes(notifier.SecretSize))
-	sealed, err := s.sealSecret(int64(n), secret)
-	if err != nil {
-		return notifier.Secret{}, err
-	}
-	err = s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		_, row, err := s.lockHook(tx, n)
-		if err != nil {
-			return err
-		}
-		now, until := s.Now(), int64(0)
-		if _, err := s.openSecret(int64(n), row.Secret); err == nil && overlap > 0 { // one that cannot be opened cannot sign
-			until = micros(now.Add(overlap))
-		}
-		old := row.Secret
-		if until == 0 {
-			old = nil
-		}
-		if err := tx.Exec(`UPDATE endpoints SET secret = ?, old_secret = ?, old_until = ?, shown_at = ? WHERE subscriber = ?`,
-			sealed, old, until, micros(now), int64(n)).Error; err != nil {
-			return fmt.Errorf("rotate an endpoint's secret: %w", err)
-		}
-		return s.audit(ctx, tx, "endpoint.rotate_secret", n.String(), "the old one for "+max(overlap, 0).String())
-	})
-	if err != nil {
-		return notifier.Secret{}, err
-	}
-	return secret, nil
 }
 
 // MakeEndpointToken makes the token by which an endpoint's owner comes to it

@@ -47,7 +47,7 @@ func TestSecretsAndTokensAreNotInTheDatabase(t *testing.T) {
 		n := b.addHook("https://example.com/hook", subscribers.Active)
 		first, err := b.NewSecret(b.ctx, n)
 		b.must(err)
-		second, err := b.RotateSecret(b.ctx, n, time.Hour)
+		second, err := b.RotateSecret(b.ctx, n, time.Hour, false)
 		b.must(err)
 		token, err := b.MakeEndpointToken(b.ctx, n)
 		b.must(err)
@@ -77,35 +77,91 @@ func TestSecretsAndTokensAreNotInTheDatabase(t *testing.T) {
 func TestBothSecretsSignWhileTheyOverlap(t *testing.T) {
 	eachBox(t, func(t *testing.T, b *box) {
 		n := b.addHook("https://example.com/hook", subscribers.Active)
-		signs := func(want ...notifier.Secret) {
-			t.Helper()
-			e, err := b.Endpoint(b.ctx, int64(n))
-			b.must(err)
-			if len(e.Secrets) != len(want) {
-				t.Fatalf("%d secrets, want %d", len(e.Secrets), len(want))
-			}
-			for i := range want {
-				if !bytes.Equal(e.Secrets[i].Key(), want[i].Key()) {
-					t.Errorf("secret %d is another", i)
-				}
-			}
-		}
+		signs := func(want ...notifier.Secret) { t.Helper(); b.signs(n, want...) }
 		first, err := b.NewSecret(b.ctx, n)
 		b.must(err)
-		second, err := b.RotateSecret(b.ctx, n, 24*time.Hour)
+		second, err := b.RotateSecret(b.ctx, n, 24*time.Hour, false)
 		b.must(err)
 		signs(second, first)
-		if h := b.hook(n); !h.OldSecretUntil.Equal(b.time().Add(24 * time.Hour)) {
-			t.Errorf("until %s", h.OldSecretUntil)
-		}
+		same(t, "ends", b.hook(n).OldSecrets, []time.Time{b.time().Add(24 * time.Hour)})
 		b.pass(24 * time.Hour)
 		signs(second)
-		third, err := b.RotateSecret(b.ctx, n, 0) // it leaked
+		third, err := b.RotateSecret(b.ctx, n, 0, false) // it leaked
 		b.must(err)
 		signs(third)
-		if h := b.hook(n); !h.OldSecretUntil.IsZero() {
-			t.Errorf("until %s", h.OldSecretUntil)
+		same(t, "ends", b.hook(n).OldSecrets, []time.Time(nil))
+	})
+}
+
+// signs fails unless an endpoint's posts are signed with exactly these, in their order.
+func (b *box) signs(n subscribers.Number, want ...notifier.Secret) {
+	b.t.Helper()
+	e, err := b.Endpoint(b.ctx, int64(n))
+	b.must(err)
+	if len(e.Secrets) != len(want) {
+		b.t.Fatalf("%d secrets, want %d", len(e.Secrets), len(want))
+	}
+	for i := range want {
+		if !bytes.Equal(e.Secrets[i].Key(), want[i].Key()) {
+			b.t.Errorf("secret %d is another", i)
 		}
+	}
+}
+
+func TestEverySecretWhoseTimeIsNotOverSignsHoweverOftenItIsRotated(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		n := b.addHook("https://example.com/hook", subscribers.Active)
+		first, err := b.NewSecret(b.ctx, n)
+		b.must(err)
+		rotate := func(again bool) notifier.Secret {
+			t.Helper()
+			b.pass(time.Hour)
+			made, err := b.RotateSecret(b.ctx, n, notifier.SecretOverlap, again)
+			b.must(err)
+			return made
+		}
+		refused := func(again bool, want string) {
+			t.Helper()
+			if _, err := b.RotateSecret(b.ctx, n, notifier.SecretOverlap, again); !errors.Is(err, notifier.ErrConflict) || !strings.Contains(err.Error(), want) {
+				t.Errorf("again %t: %v", again, err)
+			}
+		}
+		second := rotate(false)
+		refused(false, "still signs, until 2026-11-24T13:00:00Z")
+		third := rotate(true)
+		b.signs(n, third, second, first)
+		fourth := rotate(true)
+		b.signs(n, fourth, third, second, first)
+		refused(true, "3 earlier secrets of this endpoint sign already")
+		b.signs(n, fourth, third, second, first)
+		same(t, "ends", b.hook(n).OldSecrets, []time.Time{b.time().Add(24 * time.Hour), b.time().Add(23 * time.Hour), b.time().Add(22 * time.Hour)})
+		b.pass(22 * time.Hour)
+		b.signs(n, fourth, third, second)
+		fifth := rotate(true)
+		b.signs(n, fifth, fourth, third)
+		b.pass(24 * time.Hour)
+		b.signs(n, fifth)
+		sixth := rotate(false)
+		seventh, err := b.RotateSecret(b.ctx, n, 0, false)
+		b.must(err)
+		b.signs(n, seventh)
+		_ = sixth
+	})
+}
+
+// Before several were kept, the column held one and nothing else.
+func TestASecretThatAnEarlierVersionKeptSignsToItsEnd(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		n := b.addHook("https://example.com/hook", subscribers.Active)
+		first, err := b.NewSecret(b.ctx, n)
+		b.must(err)
+		sealed := texts(t, b.db, `SELECT `+map[string]string{"sqlite": `hex(secret)`, "postgres": `encode(secret, 'hex')`}[b.Dialect()]+` FROM endpoints`)[0]
+		second, err := b.RotateSecret(b.ctx, n, time.Hour, false)
+		b.must(err)
+		b.exec(`UPDATE endpoints SET old_secret = %s`, map[string]string{"sqlite": `x'` + sealed + `'`, "postgres": `decode('` + sealed + `', 'hex')`}[b.Dialect()])
+		b.signs(n, second, first)
+		b.pass(time.Hour)
+		b.signs(n, second)
 	})
 }
 
@@ -132,7 +188,7 @@ func TestACommandWithoutTheServicesSecretAddsEndpoints(t *testing.T) {
 		if _, err := changed.Endpoint(b.ctx, 1); !errors.Is(err, notifier.ErrConflict) || !strings.Contains(err.Error(), "rotate") {
 			t.Errorf("with another secret: %v", err)
 		}
-		_, err = changed.RotateSecret(b.ctx, 1, time.Hour)
+		_, err = changed.RotateSecret(b.ctx, 1, time.Hour, false)
 		b.must(err)
 		if e, err := changed.Endpoint(b.ctx, 1); err != nil || len(e.Secrets) != 1 {
 			t.Errorf("%d secrets, %v", len(e.Secrets), err)

@@ -99,8 +99,8 @@ func (s *Store) extend(tx *gorm.DB, ids []int64) error {
 }
 
 // RecoverEndpoint sends an endpoint what it missed since a time, and returns how
-// many messages that are: what failed, expired or was suppressed, and what was
-// never made because the endpoint was paused or disabled. As ever it is one
+// many messages that are: what failed, expired or was suppressed, what waits for
+// its next try, and what was never made because the endpoint was paused or disabled. As ever it is one
 // message for each incident, about its newest state, that tells of all it missed
 // before; what a newer message has told of already is left out (Replay is for that).
 func (s *Store) RecoverEndpoint(ctx context.Context, n subscribers.Number, since time.Time) (int, error) {
@@ -214,12 +214,16 @@ func (r *recovery) incident(events []notifier.Event) error {
 		}
 	}
 	switch {
-	case target == nil:
-		return nil
 	case open != nil:
-		if open.State != notifier.Sending && first <= open.event() {
+		if target != nil && open.State != notifier.Sending && first <= open.event() {
 			open.Since = min(open.Since, first) // it is on its way, and tells of this too
 		}
+		if open.State != notifier.Sending && open.DueAt > r.now && open.DueAt < micros(notifier.UntilResumed) {
+			open.again(r.now) // it would have been tried only later
+			r.started = append(r.started, open.ID)
+		}
+		return nil
+	case target == nil:
 		return nil
 	}
 	id := r.key(*target)

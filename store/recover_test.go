@@ -153,6 +153,43 @@ func TestAnEndpointGetsWhatItMissedInOneMessageAnIncident(t *testing.T) {
 	})
 }
 
+func TestWhatWaitsForItsNextTryIsDueAtOnceAndCounted(t *testing.T) {
+	oneHook(t, func(t *testing.T, b *box, n subscribers.Number) {
+		since := b.time()
+		b.pass(time.Second)
+		for range 3 {
+			b.incidentless()
+		}
+		b.expand(10)
+		b.posts(503)
+		tries, _, err := b.Attempts(b.ctx, n, "", 10)
+		b.must(err)
+		for _, a := range tries {
+			if !a.Next.Equal(b.time().Add(time.Hour)) || a.Title != "Mail is slow" {
+				t.Errorf("its next try is said to be at %s: %+v", a.Next, a)
+			}
+		}
+		b.pass(time.Minute)
+		if got := b.claimOn(notifier.Webhook, "w", 10); len(got) != 0 {
+			t.Fatalf("due already: %+v", got)
+		}
+		if got := b.recover(n, since); got != 3 || len(tries) != 3 {
+			t.Errorf("%d of %d messages", got, len(tries))
+		}
+		if got := b.recover(n, since); got != 0 {
+			t.Errorf("%d messages are counted again", got)
+		}
+		again := b.claimOn(notifier.Webhook, "w", 10)
+		if len(again) != 3 || again[0].Attempts != 0 { // with all its tries before it
+			t.Fatalf("claimed %+v", again)
+		}
+		b.settle("w", notifier.Sent, again...)
+		if tries, _, err = b.Attempts(b.ctx, n, "", 10); err != nil || !tries[len(tries)-1].Next.IsZero() {
+			t.Errorf("what was sent is tried again at %s, %v", tries[len(tries)-1].Next, err)
+		}
+	})
+}
+
 func TestWhatCannotBeRecovered(t *testing.T) {
 	for name, c := range map[string]struct {
 		before func(b *box, n subscribers.Number)

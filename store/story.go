@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"allclear/notifier"
+	"allclear/subscribers"
 )
 
 // Story returns everything there is to tell of an event, as it was when the
@@ -40,6 +41,10 @@ func (s *Store) Story(ctx context.Context, number int64) (notifier.Story, error)
 			}
 		}
 		if e.Type == notifier.SubscriberConfirm {
+			if err := db.Raw(`SELECT NOT EXISTS (SELECT 1 FROM consents AS c WHERE c.subscriber = s.number AND c.step = ?) FROM subscribers AS s WHERE s.number = ? AND s.channel = ?`,
+				subscribers.StepAsked, e.Reader, string(notifier.SMS)).Scan(&out.Unasked).Error; err != nil {
+				return out, translate(fmt.Errorf("look who asked: %w", err))
+			}
 			err = db.Raw(`SELECT i.id, i.title FROM subscribers AS s JOIN incidents AS i ON i.id = s.incident WHERE s.number = ?`, e.Reader).
 				Row().Scan(&out.Incident.ID, &out.Incident.Title)
 			if errors.Is(err, sql.ErrNoRows) {

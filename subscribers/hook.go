@@ -9,16 +9,16 @@ import (
 // Hook is an endpoint as whoever looks after it sees it: never with a secret.
 type Hook struct {
 	Subscriber
-	ContactAt      time.Time // when the contact confirmed; zero: not yet
-	ProvenAt       time.Time // when it answered a test; zero: not yet
-	SecretShownAt  time.Time // zero: nobody has seen the secret
-	OldSecretUntil time.Time // until when the secret before signs as well; zero: there is none
-	FailingSince   time.Time // zero: the last post was taken
-	DisabledAt     time.Time // zero: it is called, or staff disabled it
-	DisabledWhy    Disabled
-	Rate           float64 // posts a second at most; 0 is no bound
-	Concurrency    int     // posts in flight, 1 to 4
-	HasToken       bool
+	ContactAt     time.Time   // when the contact confirmed; zero: not yet
+	ProvenAt      time.Time   // when it answered a test; zero: not yet
+	SecretShownAt time.Time   // zero: nobody has seen the secret
+	OldSecrets    []time.Time // until when each of the secrets before signs as well, the latest first
+	FailingSince  time.Time   // zero: the last post was taken
+	DisabledAt    time.Time   // zero: it is called, or staff disabled it
+	DisabledWhy   Disabled
+	Rate          float64 // posts a second at most; 0 is no bound
+	Concurrency   int     // posts in flight, 1 to 4
+	HasToken      bool
 }
 
 // Disabled is why an endpoint is not called.

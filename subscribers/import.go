@@ -92,6 +92,11 @@ func Import(ctx context.Context, to Importer, file io.Reader, o ImportOptions) (
 		if err != nil {
 			return in.sorted(), err // what is not written yet stays out: a file that broke off ends anywhere
 		}
+		if row.Err == nil && row.Subscriber.State == Pending && o.Confirm != nil {
+			if err := row.Subscriber.Confirmable(); err != nil {
+				row.Err = asInvalid(err)
+			}
+		}
 		if row.Err != nil {
 			in.report.Rows++
 			in.wrong(row.Line, row.Err)

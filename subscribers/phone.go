@@ -65,6 +65,15 @@ func Textable(phone string) bool {
 	return len(Country(phone)) == 2 && Country(phone)[0] >= 'A'
 }
 
+// Confirmable says why nobody can be asked to confirm at an address, as a
+// *notifier.Invalid; nil where they can: whoever is added as pending is sent something.
+func (s *Subscriber) Confirmable() error {
+	if s.Channel == notifier.SMS && !Textable(s.Address) {
+		return notifier.Invalidf("address", "is a number of a kind that no code is sent to (premium, service, satellite and the like); add it as active if its owner has agreed")
+	}
+	return nil
+}
+
 // Country is the ISO 3166 code of a number as ParsePhone returns it; "" where
 // it belongs to none.
 func Country(phone string) string {

@@ -44,11 +44,11 @@ func (c choices) Why(field string) string {
 // What can be wrong with endpoints and phones, beside what can be with any
 // subscription: the ends of keys in the catalogue.
 func endpointWrongs() []string {
-	return []string{"address", "scheme", "port", "closed", "contact", "types", "format", "untaken", "since", "often", "rotated", "shown", "unproven", "state", "delivery", "until"}
+	return []string{"address", "scheme", "port", "closed", "contact", "types", "format", "untaken", "since", "often", "rotated", "overlap", "many", "shown", "unproven", "state", "delivery", "until"}
 }
 
 func phoneWrongs() []string {
-	return []string{"address", "country", "quiet", "digits", "code", "late", "tries", "old", "state", "until"}
+	return []string{"address", "kind", "country", "quiet", "digits", "code", "late", "tries", "old", "state", "until"}
 }
 
 // wrongs words what is wrong, and says where on the page it is.
@@ -70,7 +70,7 @@ func (p *Pages) wrongs(cat *catalogue, door string, own []string, all []WrongFie
 
 // choiceFields are those that have a place on the pages, to which a summary leads.
 func choiceFields() []string {
-	return []string{"address", "contact", "format", "types", "components", "kinds", "severity", "cadence", "quiet", "timezone", "language", "since", "until", "code", "state"}
+	return []string{"address", "contact", "format", "types", "components", "kinds", "severity", "cadence", "quiet", "timezone", "language", "since", "until", "code", "state", "again"}
 }
 
 // formats are the shapes of posts by the names that their makers gave them.

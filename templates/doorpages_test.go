@@ -75,8 +75,8 @@ func TestThePageOfAnEndpointSaysHowItStands(t *testing.T) {
 		{EndpointPage{State: "quarantined", Confirmed: true, Off: "staff"}, []string{"Our staff"}, nil},
 		{EndpointPage{State: "quarantined", Confirmed: true}, []string{"It is switched off."}, nil},
 		{EndpointPage{State: "unsubscribed", Confirmed: true, Proven: true}, []string{"has been removed"}, []string{"Send a test", ">Save<", "Make a new secret"}},
-		{EndpointPage{State: "active", Confirmed: true, Proven: true, OldUntil: sampleAt(19, 0)}, []string{"still signs as well", `name="mark" value="` + EndpointMark(sampleAt(19, 0))}, []string{"For 24 hours"}},
-		{EndpointPage{State: "active", Confirmed: true, Proven: true, OldUntil: at}, []string{"For 24 hours"}, []string{"still signs"}},
+		{EndpointPage{State: "active", Confirmed: true, Proven: true, Olds: []time.Time{sampleAt(19, 0)}}, []string{"still signs as well", `name="again"`, `name="mark" value="` + EndpointMark([]time.Time{sampleAt(19, 0)})}, []string{"For 24 hours"}},
+		{EndpointPage{State: "active", Confirmed: true, Proven: true, Olds: []time.Time{at}}, []string{"For 24 hours"}, []string{"still signs", `name="again"`}},
 		{EndpointPage{State: "active", Confirmed: true, Proven: true, Done: "recovered", Count: 3}, []string{"<title>3 messages are sent again"}, nil},
 		{EndpointPage{State: "active", Confirmed: true, Proven: true, Done: "imagined"}, []string{"<title>Your endpoint"}, nil},
 	} {
@@ -89,7 +89,7 @@ func TestThePageOfAnEndpointSaysHowItStands(t *testing.T) {
 
 func TestPagesOfDoorsWorkBelowAPath(t *testing.T) {
 	s := newSet(t, func(o *Options) { o.BaseURL = "https://example.com/status/" })
-	contains(t, page(t, s, PageEndpoint, "en", samplePage(PageEndpoint)), `action="/status/endpoints"`, `href="/status/api/docs"`)
+	contains(t, page(t, s, PageEndpoint, "en", samplePage(PageEndpoint)), `action="/status/endpoints"`, `href="/status/api/docs#webhooks"`)
 	contains(t, page(t, s, PagePhone, "en", samplePage(PagePhone)), `action="/status/phone"`)
 	contains(t, page(t, s, PagePhoneCode, "en", samplePage(PagePhoneCode)), `action="/status/phone/code"`, `href="/status/phone"`)
 	contains(t, page(t, s, PageEndpointConfirmed, "en", samplePage(PageEndpointConfirmed)), `href="/status/manage/TOKEN"`)

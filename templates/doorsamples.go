@@ -27,7 +27,7 @@ func sampleDoor(name string, parts []notifier.Component) any {
 	case PageEndpointManage:
 		return EndpointPage{ //nolint:gosec // nobody's secret
 			Path: "/manage/TOKEN", Leave: "/unsubscribe/TOKEN", URL: "https://hooks.example.com/status", Contact: "ops@example.com", State: "active",
-			Confirmed: true, Proven: true, Shown: true, Failing: sampleAt(17, 28), OldUntil: sampleAt(16, 0).AddDate(0, 0, 1), HasToken: true,
+			Confirmed: true, Proven: true, Shown: true, Failing: sampleAt(17, 28), Olds: []time.Time{sampleAt(16, 0).AddDate(0, 0, 1), sampleAt(12, 0).AddDate(0, 0, 1)}, ID: "s5", HasToken: true,
 			Now: sampleAt(18, 30), Done: "failed", Choices: chosen, Older: "CURSOR", Attempts: sampleAttempts(), Test: &sampleAttempts()[0],
 			Secret: "whsec_U0FNUExFU0FNUExFU0FNUExFU0FNUExFU0FNUExFU0FNUExF", Token: "whtk_SAMPLESAMPLESAMPLESAMPLESAMPLESAMPLESAMPLE0",
 		}
@@ -49,7 +49,7 @@ func sampleDoor(name string, parts []notifier.Component) any {
 func sampleAttempts() []notifier.Attempt {
 	return []notifier.Attempt{
 		{Type: notifier.EndpointTest, At: sampleAt(18, 29), Status: 503, Took: 120 * time.Millisecond, Answer: "<h1>Service Unavailable</h1>\nTry again later."},
-		{Delivery: notifier.MakeDeliveryID(7, 1), Type: notifier.IncidentUpdated, At: sampleAt(17, 28), Trouble: "The endpoint did not answer within 15 s.", Took: 15 * time.Second},
-		{Delivery: notifier.MakeDeliveryID(6, 1), Type: notifier.IncidentCreated, At: sampleAt(16, 14), Status: 204, Took: 41 * time.Millisecond},
+		{Delivery: notifier.MakeDeliveryID(7, 1), Type: notifier.IncidentUpdated, Title: "imap7 does not answer", At: sampleAt(17, 28), Next: sampleAt(19, 28), Trouble: "The endpoint did not answer within 15 s.", Took: 15 * time.Second},
+		{Delivery: notifier.MakeDeliveryID(6, 1), Type: notifier.IncidentCreated, Title: "imap7 does not answer", At: sampleAt(16, 14), Status: 204, Took: 41 * time.Millisecond},
 	}
 }

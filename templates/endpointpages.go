@@ -36,11 +36,12 @@ type EndpointPage struct {
 	Until      time.Time // when a pause ends by itself
 	Off        string    // why it is switched off: gone, failing, staff; "" where that is not known, or it is not
 	OffAt      time.Time
-	Failing    time.Time // since when posts fail; zero: the last one was taken
-	Confirmed  bool      // by its contact
-	Proven     bool      // it answered a test
-	Shown      bool      // its secret was
-	OldUntil   time.Time // until when the secret before signs as well
+	Failing    time.Time   // since when posts fail; zero: the last one was taken
+	Confirmed  bool        // by its contact
+	Proven     bool        // it answered a test
+	Shown      bool        // its secret was
+	Olds       []time.Time // until when each of the secrets before signs as well
+	ID         string
 	HasToken   bool
 	Now        time.Time
 	Done       string // what was just done, one of endpointDoings; "" for nothing
@@ -66,7 +67,8 @@ type endpointManage struct {
 	Live                       bool // its choices can be changed
 	First                      string
 	Zone, Clock                string
-	Old                        string
+	Old                        []string
+	Call                       string // what its owner's program may ask, as a command
 	Mark                       string // of the secrets as the page knows them
 	Result                     *attemptLine
 	Lines                      []attemptLine
@@ -75,7 +77,7 @@ type endpointManage struct {
 
 // attemptLine is one row of what was posted.
 type attemptLine struct {
-	ID, Type, At, Status, Took, Tone, Answer string
+	ID, Type, Title, At, Status, Took, Next, Tone, Answer string
 }
 
 // Why is what is wrong with a field; "" where nothing is.
@@ -100,7 +102,7 @@ func (p *Pages) endpointForm(f frame, cat *catalogue, data EndpointForm) any {
 }
 
 // docs is where it stands what is posted, and how it is signed.
-func (p *Pages) docs() string { return p.set.root + "/api/docs" }
+func (p *Pages) docs() string { return p.set.root + "/api/docs#webhooks" }
 
 func (p *Pages) endpointManage(f frame, data EndpointPage) endpointManage {
 	cat := f.cat
@@ -108,7 +110,8 @@ func (p *Pages) endpointManage(f frame, data EndpointPage) endpointManage {
 	m := endpointManage{
 		frame: f, EndpointPage: data, Form: p.choices(cat, notifier.Webhook, data.Choices), Docs: p.docs(),
 		Heading: cat.must("page.endpoint.yours"), First: data.Now.In(times.zone).AddDate(0, 0, 1).Format(time.DateOnly),
-		Zone: times.zone.String(), Clock: times.Full(data.Now), Mark: EndpointMark(data.OldUntil),
+		Zone: times.zone.String(), Clock: times.Full(data.Now), Mark: EndpointMark(data.Olds),
+		Call: `curl -H "Authorization: Bearer whtk_..." ` + p.set.base + "/api/v1/subscribers/" + data.ID + "/attempts",
 	}
 	m.Path, m.Leave = p.set.root+data.Path, rooted(p.set.root, data.Leave)
 	m.Live = slices.Contains([]string{"active", "paused", "quarantined"}, data.State) || data.State == "pending" && data.Confirmed
@@ -127,15 +130,17 @@ func (p *Pages) endpointManage(f frame, data EndpointPage) endpointManage {
 	if data.State == "active" && !data.Failing.IsZero() {
 		m.Trouble = cat.must("page.endpoint.is.troubled", "time", times.Full(data.Failing))
 	}
-	if data.OldUntil.After(data.Now) {
-		m.Old = cat.must("page.endpoint.old", "time", times.Full(data.OldUntil))
+	for _, until := range data.Olds {
+		if until.After(data.Now) {
+			m.Old = append(m.Old, cat.must("page.endpoint.old", "time", times.Full(until)))
+		}
 	}
 	if data.Test != nil {
-		line := attempted(cat, times, *data.Test)
+		line := attempted(cat, times, data.Now, *data.Test)
 		m.Result = &line
 	}
 	for _, a := range data.Attempts {
-		m.Lines = append(m.Lines, attempted(cat, times, a))
+		m.Lines = append(m.Lines, attempted(cat, times, data.Now, a))
 	}
 	if data.Older != "" {
 		m.OlderURL = m.Path + "?attempts=" + url.QueryEscape(data.Older) + "#attempts"
@@ -169,8 +174,8 @@ func (p *Pages) endpointStanding(cat *catalogue, times Times, data EndpointPage)
 	return is("off")
 }
 
-func attempted(cat *catalogue, times Times, a notifier.Attempt) attemptLine {
-	l := attemptLine{Type: string(a.Type), At: times.Full(a.At), Tone: toneMajor, Answer: a.Answer, Status: cat.must("page.endpoint.silent")}
+func attempted(cat *catalogue, times Times, now time.Time, a notifier.Attempt) attemptLine {
+	l := attemptLine{Type: string(a.Type), Title: a.Title, At: times.Exact(a.At, now), Tone: toneMajor, Answer: a.Answer, Status: cat.must("page.endpoint.silent")}
 	if a.Status != 0 {
 		l.Status = strconv.Itoa(a.Status)
 	}
@@ -186,16 +191,20 @@ func attempted(cat *catalogue, times Times, a notifier.Attempt) attemptLine {
 	if a.Delivery != 0 {
 		l.ID = a.Delivery.String()
 	}
+	if !a.Next.IsZero() {
+		l.Next = cat.must("page.endpoint.next", "time", times.Exact(a.Next, now))
+	}
 	return l
 }
 
-// EndpointMark tells one pair of an endpoint's secrets from the next, so that a
-// button that is pressed twice changes them once.
-func EndpointMark(oldUntil time.Time) string {
-	if oldUntil.IsZero() {
-		return "0"
+// EndpointMark tells the secrets that an endpoint has from those after the next
+// change, so that a button that is pressed twice changes them once.
+func EndpointMark(olds []time.Time) string {
+	mark := strconv.Itoa(len(olds))
+	for _, until := range olds {
+		mark += "-" + strconv.FormatInt(until.Unix(), 10)
 	}
-	return strconv.FormatInt(oldUntil.Unix(), 10)
+	return mark
 }
 
 // rooted is a path of ours as a browser asks for it; "" stays that.

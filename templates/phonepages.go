@@ -38,6 +38,8 @@ type PhonePage struct {
 	Phone      string
 	State      string
 	Until      time.Time // when a pause ends by itself
+	Stopped    time.Time // when STOP came from it; zero: it did not
+	Barred     bool      // by anything else: nothing is sent to it
 	Now        time.Time
 	Done       string // saved, paused, resumed; "" for nothing
 	PauseUntil string // as it was entered, 2026-11-30
@@ -104,6 +106,13 @@ func (p *Pages) phoneManage(f frame, data PhonePage) phoneManage {
 	m.Standing = cat.must("page.phone.is." + standing(data.State))
 	if data.State == "paused" && !data.Until.IsZero() {
 		m.Standing = cat.must("page.phone.is.paused-until", "time", times.Full(data.Until))
+	}
+	switch {
+	case data.State == "unsubscribed":
+	case !data.Stopped.IsZero():
+		m.Standing = cat.must("page.phone.is.stopped", "time", times.Full(data.Stopped))
+	case data.Barred:
+		m.Standing = cat.must("page.phone.is.barred")
 	}
 	return m
 }

@@ -106,7 +106,10 @@ func (r *Renderer) personalText(t tale, d notifier.Delivery) (*notifier.Letter, 
 	brand := clip(r.set.brand.Name, brandSize)
 	switch e.Type {
 	case notifier.SubscriberConfirm:
-		l.Text = cat.must("sms.code", "brand", brand, "code", r.set.phones.Code(d.ID.Reader(), d.AcceptedAt))
+		code := r.set.phones.Code(d.ID.Reader(), d.AcceptedAt)
+		if l.Text = cat.must("sms.code", "brand", brand, "code", code); t.story.Unasked {
+			l.Text = cat.must("sms.code-link", "brand", brand, "code", code, "link", r.set.base+"/s/"+r.set.phones.Short(d.ID.Reader()))
+		}
 	case notifier.SubscriberLink:
 		l.Text = cat.must("sms.link", "brand", brand, "link", r.set.base+"/s/"+r.set.phones.Short(d.ID.Reader()))
 	default:

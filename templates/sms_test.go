@@ -114,20 +114,24 @@ func TestTypographyDoesNotMakeAnSMSDearer(t *testing.T) {
 }
 
 func TestAPhoneIsSentItsCodeAndItsLink(t *testing.T) {
-	link, move := story("link"), story("move-to")
-	link.Event.Number, move.Event.Number = 8, 9
-	r, _, _ := newRenderer(t, story("confirm"), link, move)
+	link, move, added := story("link"), story("move-to"), story("confirm")
+	link.Event.Number, move.Event.Number, added.Event.Number, added.Unasked = 8, 9, 10, true
+	r, _, _ := newRenderer(t, story("confirm"), link, move, added)
 	r.set.phones = phones{shortSize}
 	for _, lang := range r.set.Languages() {
 		d := delivery(7, 41)
 		d.Channel, d.Language, d.Quiet, d.Zone = notifier.SMS, lang, "00:00-23:59", "UTC"
 		m := render(t, r, d)
 		code := phones{}.Code(41, d.AcceptedAt)
-		if l := m.Letter; !strings.Contains(l.Text, code) || len(l.Blanks) != 0 || len(m.Fill) != 0 || l.Key != "" || l.Lane != notifier.LaneConfirm || notifier.MeasureText(l.Text).Segments > smsSegments || !strings.HasPrefix(l.Text, "Example Status") {
+		if l := m.Letter; !strings.Contains(l.Text, code) || strings.Contains(l.Text, "/s/") || len(l.Blanks) != 0 || len(m.Fill) != 0 || l.Key != "" || l.Lane != notifier.LaneConfirm || notifier.MeasureText(l.Text).Segments > smsSegments || !strings.HasPrefix(l.Text, "Example Status") {
 			t.Errorf("%s: %+v", lang, l)
 		}
 		d.ID = notifier.MakeDeliveryID(8, 41)
 		if l := render(t, r, d).Letter; !strings.Contains(l.Text, "https://status.example.com/s/S-41-xxxxxxxxxxx") || notifier.MeasureText(l.Text).Segments > smsSegments {
+			t.Errorf("%s: %+v", lang, l)
+		}
+		d.ID = notifier.MakeDeliveryID(10, 41) // staff added it
+		if l := render(t, r, d).Letter; !strings.Contains(l.Text, code) || !strings.Contains(l.Text, "https://status.example.com/s/S-41-xxxxxxxxxxx") || notifier.MeasureText(l.Text).Segments > smsSegments {
 			t.Errorf("%s: %+v", lang, l)
 		}
 		d.ID = notifier.MakeDeliveryID(9, 41)

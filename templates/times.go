@@ -35,6 +35,13 @@ func (p Times) Full(t time.Time) string {
 // the day of ref on both clocks, the year where it is ref's.
 func (p Times) Moment(t, ref time.Time) string { return p.moment(t, ref, p.clock) }
 
+// Exact is Moment to the second.
+func (p Times) Exact(t, ref time.Time) string {
+	return p.moment(t, ref, func(t time.Time) string {
+		return p.cat.must("time.clock-seconds", "hour", t.Format("15"), "minute", t.Format("04"), "second", t.Format("05"))
+	})
+}
+
 // within prints moments for a text that staff wrote, which may run in the other
 // direction than the reader's language. There each is set off by Unicode's
 // isolates: it runs as the reader's language where the text does too, and else

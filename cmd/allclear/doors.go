@@ -67,7 +67,7 @@ func (p *Program) phonePages() *web.Phones {
 	if p.phones == nil {
 		return nil
 	}
-	return &web.Phones{Codes: p.db, Short: p.links.OpenShort, Countries: p.phones.Countries}
+	return &web.Phones{Codes: p.db, Barred: p.db, Short: p.links.OpenShort, Countries: p.phones.Countries}
 }
 
 // openDoor adds a way out for what a sender carries.

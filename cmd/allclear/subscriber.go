@@ -74,6 +74,11 @@ func (c *subscriberAddCmd) Run(a *app) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
+	if !c.Active {
+		if err := s.Confirmable(); err != nil {
+			return err
+		}
+	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
 		s.CreatedAt = db.Now()
 		if c.Active {

@@ -65,6 +65,8 @@ func TestWhatAnAddressIsAndWhatAnEndpointTakesIsSeenWithoutBeingNamed(t *testing
 			}
 		}
 		d.refused("must begin with + and the country's code", "subscriber", "add", "0047 400 00 000")
+		d.refused("no code is sent to (premium, service, satellite and the like)", "subscriber", "add", "+47 829 00 000")
+		d.ok("subscriber", "add", "+47 829 00 000", "--active")
 	})
 }
 

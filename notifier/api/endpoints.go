@@ -67,6 +67,8 @@ type attemptShape struct {
 	Answer   string             `json:"answer"`
 	Trouble  string             `json:"trouble"`
 	State    *string            `json:"state"`
+	Title    string             `json:"title"`
+	NextAt   *string            `json:"next_at"` // of the last try of a delivery that is tried again
 }
 
 func showAttempt(a notifier.Attempt) attemptShape {
@@ -75,7 +77,7 @@ func showAttempt(a notifier.Attempt) attemptShape {
 		delivery = a.Delivery.String()
 	}
 	return attemptShape{
-		text(delivery), a.Type, moment(a.At), a.Status, float64(a.Took.Microseconds()) / 1000, a.Answer, a.Trouble, text(string(a.State)),
+		text(delivery), a.Type, moment(a.At), a.Status, float64(a.Took.Microseconds()) / 1000, a.Answer, a.Trouble, text(string(a.State)), a.Title, moment(a.Next),
 	}
 }
 
@@ -136,6 +138,7 @@ func (c endpointRoom) rotate(ctx context.Context, q *request) (reply, error) {
 	}
 	var in struct {
 		Overlap *int `json:"overlap_hours"`
+		Again   bool `json:"again"` // another one, though an earlier one still signs
 	}
 	if _, err := q.decode(&in, true); err != nil {
 		return reply{}, err
@@ -147,7 +150,7 @@ func (c endpointRoom) rotate(ctx context.Context, q *request) (reply, error) {
 		}
 		overlap = time.Duration(*in.Overlap) * time.Hour
 	}
-	secret, err := c.keys.RotateSecret(ctx, n, overlap)
+	secret, err := c.keys.RotateSecret(ctx, n, overlap, in.Again)
 	if err != nil {
 		return reply{}, err
 	}

@@ -96,7 +96,7 @@ type EndpointLog interface {
 type EndpointKeys interface {
 	// NewSecret is the secret of an endpoint that was just added, and is told once.
 	NewSecret(ctx context.Context, n subscribers.Number) (notifier.Secret, error)
-	RotateSecret(ctx context.Context, n subscribers.Number, overlap time.Duration) (notifier.Secret, error)
+	RotateSecret(ctx context.Context, n subscribers.Number, overlap time.Duration, again bool) (notifier.Secret, error)
 	MakeEndpointToken(ctx context.Context, n subscribers.Number) (string, error)
 }
 

@@ -109,6 +109,9 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 	confirm := c.confirm(desk)
 	switch s.State {
 	case subscribers.Pending:
+		if err := s.Confirmable(); err != nil {
+			return reply{}, err
+		}
 	case subscribers.Active:
 		if err := needs(ctx, notifier.RoleAdmin); err != nil {
 			return reply{}, err

@@ -20,6 +20,7 @@ type kept interface {
 	web.Secrets
 	web.Attempts
 	web.Codes
+	web.Barred
 	MakeEndpointToken(ctx context.Context, n subscribers.Number) (string, error)
 	EndpointByToken(ctx context.Context, hash [32]byte) (subscribers.Number, error)
 }
@@ -43,7 +44,7 @@ func newDoors(t testing.TB) *doorHouse {
 		d.kept = h.store.whole.(kept) //nolint:forcetypeassert // the real store is everything
 		o.Endpoints = &web.Endpoints{
 			Hooks: d.kept, Secrets: d.kept, Attempts: d.kept, Probe: d.probe, Allowed: d.allowed}
-		o.Phones = &web.Phones{Codes: d.kept, Countries: []string{"NO", "DE"}, Short: d.short}
+		o.Phones = &web.Phones{Codes: d.kept, Barred: d.kept, Countries: []string{"NO", "DE"}, Short: d.short}
 	})
 	return d
 }

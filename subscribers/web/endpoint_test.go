@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -197,7 +198,10 @@ func TestTestsAreNotEndless(t *testing.T) {
 		d.pass(time.Second)
 	}
 	probes := d.probes
-	d.send(page, "do", "test").says(http.StatusUnprocessableEntity, "Try again in a minute")
+	retry := d.send(page, "do", "test").says(http.StatusTooManyRequests, "Try again in a minute").header.Get("Retry-After")
+	if n, err := strconv.Atoi(retry); err != nil || n < 1 || n > 12 {
+		t.Errorf("it may be asked again after %q seconds", retry)
+	}
 	if d.probes != probes {
 		t.Error("it was called once more")
 	}
@@ -209,23 +213,30 @@ func TestTheSecretIsChangedOnceHoweverOftenTheButtonIsPressed(t *testing.T) {
 	d := newDoors(t)
 	who, page := d.proven("https://example.com/hook")
 	mark := d.ask(http.MethodGet, page, "").says(http.StatusOK, "Make a new secret").hidden().Get("mark")
-	first := d.send(page, "do", "rotate", "mark", mark).says(http.StatusOK, "There is a new secret", "still signs as well, until", "ends that at once")
+	first := d.send(page, "do", "rotate", "mark", mark).says(http.StatusOK, "There is a new secret", "still signs as well, until", "Make yet another one")
 	if _, err := notifier.ParseSecret(first.secret()); err != nil {
 		t.Errorf("the page shows %q", first.secret())
 	}
-	until := d.hook(who.Number).OldSecretUntil
-	if want := d.clock().Add(24 * time.Hour); !until.Equal(want) {
-		t.Errorf("the old one signs until %s, want %s", until, want)
+	want := d.clock().Add(24 * time.Hour)
+	if olds := d.hook(who.Number).OldSecrets; len(olds) != 1 || !olds[0].Equal(want) {
+		t.Errorf("the old one signs until %s, want %s", olds, want)
 	}
 	d.send(page, "do", "rotate", "mark", mark).says(http.StatusUnprocessableEntity, "changed a moment ago").silent("whsec_")
 	d.send(page, "do", "rotate").says(http.StatusUnprocessableEntity, "changed a moment ago").silent("whsec_")
-	if got := d.hook(who.Number).OldSecretUntil; !got.Equal(until) {
-		t.Errorf("the second press moved the end to %s", got)
+	if olds := d.hook(who.Number).OldSecrets; len(olds) != 1 || !olds[0].Equal(want) {
+		t.Errorf("the second press moved the end to %s", olds)
 	}
-	second := d.send(page, "do", "rotate", "mark", first.hidden().Get("mark")).says(http.StatusOK, "There is a new secret")
-	if second.secret() == first.secret() {
-		t.Error("it is the same one")
+	mark = first.hidden().Get("mark")
+	d.send(page, "do", "rotate", "mark", mark).says(http.StatusUnprocessableEntity, "an earlier secret still signs", `href="#field-again"`).silent("whsec_")
+	for i := range notifier.OldSecrets - 1 { // those who mean it
+		d.pass(time.Minute)
+		next := d.send(page, "do", "rotate", "mark", mark, "again", "true").says(http.StatusOK, "There is a new secret")
+		if next.secret() == first.secret() || len(d.hook(who.Number).OldSecrets) != i+2 {
+			t.Errorf("%s, %v", next.secret(), d.hook(who.Number).OldSecrets)
+		}
+		mark = next.hidden().Get("mark")
 	}
+	d.send(page, "do", "rotate", "mark", mark, "again", "true").says(http.StatusUnprocessableEntity, "Three earlier secrets sign already").silent("whsec_")
 }
 
 func TestATokenIsShownOnceAndTakesThePlaceOfTheOneBefore(t *testing.T) {
@@ -242,5 +253,5 @@ func TestATokenIsShownOnceAndTakesThePlaceOfTheOneBefore(t *testing.T) {
 	if n, err := d.kept.EndpointByToken(t.Context(), sha256.Sum256([]byte(second))); err != nil || n != who.Number {
 		t.Errorf("the second is %v, %v", n, err)
 	}
-	d.ask(http.MethodGet, page, "").says(http.StatusOK).silent("whtk_")
+	d.ask(http.MethodGet, page, "").says(http.StatusOK, "number is "+who.Number.String(), "/api/v1/subscribers/"+who.Number.String()+"/attempts").silent(second)
 }

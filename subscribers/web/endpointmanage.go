@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -37,20 +38,27 @@ func (s *site) endpointDo(r *http.Request, who subscribers.Subscriber) (answer, 
 		return answer{}, errForm
 	}
 	page := templates.EndpointPage{}
-	err = act(r, &h, &page)
+	done := act(r, &h, &page)
 	var bad wrongs
 	switch {
-	case errors.As(err, &bad):
+	case errors.As(done, &bad):
 		page.Done, page.Choices.Wrong = "", bad
-	case err != nil:
-		return answer{}, err
+	case done != nil:
+		return answer{}, done
 	}
 	said, err := s.endpointShow(r, h, "/manage/"+r.PathValue("token"), page)
-	if bad != nil {
+	var often *notifier.TooOften
+	switch {
+	case errors.As(done, &often):
+		said.status, said.retry = http.StatusTooManyRequests, seconds(often.Wait)
+	case bad != nil:
 		said.status = http.StatusUnprocessableEntity
 	}
 	return said, err
 }
+
+// seconds is how long to wait, rounded up: at least one.
+func seconds(d time.Duration) int { return max(int((d+time.Second-1)/time.Second), 1) }
 
 // endpointTest posts a test and waits for what becomes of it. With the first one
 // that is taken the secret is shown.
@@ -100,7 +108,7 @@ func (s *site) askEndpoint(r *http.Request, h *subscribers.Hook, what subscriber
 	var often *notifier.TooOften
 	switch {
 	case errors.As(err, &often):
-		return wrong("state", "often")
+		return fmt.Errorf("%w: %w", wrong("state", "often"), often)
 	case errors.Is(err, notifier.ErrConflict):
 		return wrong("state", "state")
 	}
@@ -139,11 +147,16 @@ func (s *site) endpointRotate(r *http.Request, h *subscribers.Hook, page *templa
 	switch {
 	case !proven(h) || h.State == subscribers.Unsubscribed:
 		return wrong("state", "unproven")
-	case r.PostForm.Get("mark") != templates.EndpointMark(h.OldSecretUntil):
+	case r.PostForm.Get("mark") != templates.EndpointMark(h.OldSecrets):
 		return wrong("state", "rotated")
+	case len(h.OldSecrets) > 0 && r.PostForm.Get("again") == "":
+		return wrong("again", "overlap")
 	}
-	secret, err := s.endpoints.Secrets.RotateSecret(acting(r, h.Number), h.Number, notifier.SecretOverlap)
-	if err != nil {
+	secret, err := s.endpoints.Secrets.RotateSecret(acting(r, h.Number), h.Number, notifier.SecretOverlap, len(h.OldSecrets) > 0)
+	switch {
+	case errors.Is(err, notifier.ErrConflict):
+		return wrong("state", "many")
+	case err != nil:
 		return err
 	}
 	page.Secret, page.Done = secret.Text(), "rotated"
@@ -299,7 +312,7 @@ func (s *site) endpointShow(r *http.Request, h subscribers.Hook, path string, pa
 	page.Off, page.OffAt, page.Failing = string(h.DisabledWhy), h.DisabledAt, h.FailingSince
 	page.Confirmed, page.Proven = confirmed(&h), proven(&h)
 	page.Shown = !h.SecretShownAt.IsZero() || h.ProvenAt.IsZero() // it is nobody's to see before the endpoint has answered
-	page.OldUntil, page.HasToken = h.OldSecretUntil, h.HasToken
+	page.Olds, page.HasToken, page.ID = h.OldSecrets, h.HasToken, h.Number.String()
 	if h.State != subscribers.Unsubscribed {
 		page.Leave = "/unsubscribe/" + s.links.TokenAbout(subscribers.ForUnsubscribe, h.Number, time.Time{}, h.Contact)
 	}

@@ -34,7 +34,7 @@ type Hooks interface {
 // Secrets hands an endpoint's secrets out, each once.
 type Secrets interface {
 	TakeSecret(ctx context.Context, n subscribers.Number) (notifier.Secret, bool, error)
-	RotateSecret(ctx context.Context, n subscribers.Number, overlap time.Duration) (notifier.Secret, error)
+	RotateSecret(ctx context.Context, n subscribers.Number, overlap time.Duration, again bool) (notifier.Secret, error)
 	MakeEndpointToken(ctx context.Context, n subscribers.Number) (string, error)
 }
 

@@ -17,7 +17,8 @@ import (
 
 // Phones is what the pages of phones need. All are mandatory but Countries.
 type Phones struct {
-	Codes Codes
+	Codes  Codes
+	Barred Barred
 	// Short reads the token of the short link in a text message. Its errors are
 	// subscribers.ErrLink and ErrLinkExpired.
 	Short func(token string) (subscribers.Number, error)
@@ -30,6 +31,11 @@ type Phones struct {
 // subscribers.ErrCode, ErrCodeExpired or ErrCodeTries.
 type Codes interface {
 	CheckCode(ctx context.Context, phone, code string, network netip.Prefix) (subscribers.Subscriber, error)
+}
+
+// Barred tells why an address may not be written to; notifier.ErrNotFound where it may.
+type Barred interface {
+	Suppression(ctx context.Context, channel notifier.Channel, address string) (subscribers.Suppression, error)
 }
 
 // phoneFields are those that a person fills in to sign a phone up.
@@ -88,8 +94,10 @@ func readPhone(in url.Values, known []notifier.Component, speaks func(lang strin
 	who := subscribers.Subscriber{Channel: notifier.SMS, State: subscribers.Pending}
 	var err error
 	switch who.Address, err = subscribers.ParsePhone(e.one("address")); {
-	case err != nil, !subscribers.Textable(who.Address):
+	case err != nil:
 		e.is("address", "address")
+	case !subscribers.Textable(who.Address):
+		e.is("address", "kind")
 	case len(countries) > 0 && !slices.Contains(countries, subscribers.Country(who.Address)):
 		e.is("address", "country")
 	}

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"html"
@@ -150,7 +151,7 @@ func TestWhatIsWrongWithAPhoneIsSaidAtItsField(t *testing.T) {
 	d.part("imap7", "IMAP seven")
 	for _, c := range []struct{ field, value, says string }{
 		{"address", "", `aria-describedby="hint-address wrong-address"`}, {"address", "40000000", `href="#field-address"`}, {"address", "+47 12", `href="#field-address"`},
-		{"address", "ann@example.com", `href="#field-address"`}, {"address", "+4740000000;ext=1", `href="#field-address"`}, {"address", "+47 829 00 000", `href="#field-address"`}, {"address", "+882161234567", `href="#field-address"`}, {"address", "+1 212 555 0123", "numbers of that country"},
+		{"address", "ann@example.com", `href="#field-address"`}, {"address", "+4740000000;ext=1", `href="#field-address"`}, {"address", "+47 829 00 000", "numbers of this kind, such as premium"}, {"address", "+882161234567", "numbers of this kind, such as premium"}, {"address", "+1 212 555 0123", "numbers of that country"},
 		{"quiet_from", "25:00", `href="#field-quiet"`}, {"quiet_until", "", `href="#field-quiet"`}, {"quiet_until", "22:00", `href="#field-quiet"`}, {"quiet_from", "<b>", "both a beginning and an end"},
 		{"cadence", "daily", `href="#field-cadence"`}, {"kinds", "rumour", `href="#field-kinds"`}, {"components", "nosuch", `href="#field-components"`}, {"severity", "dreadful", `href="#field-severity"`},
 		{"timezone", "Local", `href="#field-timezone"`}, {"language", "xx", `href="#field-language"`}, {"contact", "a@example.com", "cannot be chosen here"}, {"channel", "email", "not available yet"},
@@ -203,4 +204,49 @@ func TestAPhoneIsLookedAfterFromItsShortLink(t *testing.T) {
 	d.ask(http.MethodGet, "/s/nosuch", "").says(http.StatusNotFound, "This link does not work")
 	d.ask(http.MethodGet, "/s/"+d.reader("ann@example.com", subscribers.Active).String(), "").says(http.StatusNotFound)
 	d.ask(http.MethodGet, "/s/s999", "").says(http.StatusGone)
+}
+
+func TestWhoSaidStopReadsOnThePageThatTheyDidAndHowTextsComeAgain(t *testing.T) {
+	d := newDoors(t)
+	who, form := d.phone("+4740000000", "timezone", "Europe/Oslo", "language", "en")
+	d.type6(form, d.code(who)).says(http.StatusOK)
+	stops := d.kept.(interface { //nolint:forcetypeassert // the real store is everything
+		StopPhone(ctx context.Context, phone string) (bool, error)
+		StartPhone(ctx context.Context, phone, message string) (bool, error)
+		Suppress(ctx context.Context, x subscribers.Suppression) error
+	})
+	if _, err := stops.StopPhone(t.Context(), who.Address); err != nil {
+		t.Fatal(err)
+	}
+	d.ask(http.MethodGet, "/s/"+who.Number.String(), "").says(http.StatusOK, "STOP came from this number on", "Send START from it").silent("come as chosen below")
+	if _, err := stops.StartPhone(t.Context(), who.Address, ""); err != nil {
+		t.Fatal(err)
+	}
+	d.ask(http.MethodGet, "/s/"+who.Number.String(), "").says(http.StatusOK, "come as chosen below").silent("STOP came")
+	if err := stops.Suppress(t.Context(), subscribers.Suppression{Channel: notifier.SMS, Address: who.Address, Reason: subscribers.ReasonManual, Note: "his ex asked"}); err != nil {
+		t.Fatal(err)
+	}
+	d.ask(http.MethodGet, "/s/"+who.Number.String(), "").says(http.StatusOK, "This number is barred").silent("STOP came", "ex asked")
+}
+
+func TestAPhoneThatStaffAddedIsConfirmedFromItsShortLink(t *testing.T) {
+	d := newDoors(t)
+	who := subscribers.Subscriber{Address: "+4740000000", CreatedAt: d.clock()}
+	if err := who.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	who, err := d.store.AddSubscriber(t.Context(), who, func(s subscribers.Subscriber) *notifier.Event {
+		e := s.ConfirmEvent(notifier.Desk{Now: d.clock(), NewID: func() string { return "confirm" }})
+		return &e
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := who.Number
+	form := d.ask(http.MethodGet, "/s/"+n.String(), "").says(http.StatusOK, "Type the code that you get").hidden()
+	d.type6(form, d.links.Code(n, d.clock())).says(http.StatusOK)
+	if d.state(n) != subscribers.Active {
+		t.Errorf("it is %s", d.state(n))
+	}
+	d.ask(http.MethodGet, "/s/"+n.String(), "").says(http.StatusOK, "Your text messages")
 }

@@ -86,6 +86,15 @@ func (s *site) phoneShow(r *http.Request, who subscribers.Subscriber, page templ
 		page.Path = "/manage/" + r.PathValue("token")
 	}
 	page.Phone, page.State, page.Until, page.Now = who.Address, string(who.State), who.PausedUntil, s.now()
+	switch barred, err := s.phones.Barred.Suppression(r.Context(), notifier.SMS, who.Address); {
+	case errors.Is(err, notifier.ErrNotFound):
+	case err != nil:
+		return answer{}, err
+	case barred.Reason == subscribers.ReasonStop:
+		page.Stopped = barred.CreatedAt
+	default:
+		page.Barred = true
+	}
 	if who.State != subscribers.Unsubscribed {
 		page.Leave = "/unsubscribe/" + s.links.Token(subscribers.ForUnsubscribe, who.Number, time.Time{})
 	}
