@@ -178,7 +178,8 @@ type recipientRow struct {
 const recipientColumns = `r.audience, r.place, r.channel, r.address, r.language, r.timezone, r.account, r.lines`
 
 // recipientsAt finds recipients of files by a column that has an index, each
-// value by itself.
+// value by itself. Which file it is in is looked at afterwards: the planners
+// would rather walk the whole file that is being read, for every value anew.
 func (s *Store) recipientsAt(tx *gorm.DB, column string, values []string, files []int64) (out []recipientRow, err error) {
 	also := ``
 	if column == `folded` {
@@ -188,10 +189,10 @@ func (s *Store) recipientsAt(tx *gorm.DB, column string, values []string, files 
 		var found []recipientRow
 		if s.dialect == postgres {
 			err = tx.Raw(`SELECT `+recipientColumns+` FROM unnest(CAST(? AS text[])) AS v(value)
-				CROSS JOIN LATERAL (SELECT * FROM recipients AS r WHERE r.`+column+` = v.value AND r.audience = ANY(CAST(? AS bigint[]))`+also+` OFFSET 0) AS r`, &part, &files).Scan(&found).Error
+				CROSS JOIN LATERAL (SELECT * FROM recipients AS r WHERE r.`+column+` = v.value AND r.audience + 0 = ANY(CAST(? AS bigint[]))`+also+` OFFSET 0) AS r`, &part, &files).Scan(&found).Error
 		} else {
 			text, _ := json.Marshal(part) // strings cannot fail
-			err = tx.Raw(`SELECT `+recipientColumns+` FROM json_each(?) AS v CROSS JOIN recipients AS r ON r.`+column+` = v.value AND r.audience IN ?`+also,
+			err = tx.Raw(`SELECT `+recipientColumns+` FROM json_each(?) AS v CROSS JOIN recipients AS r ON r.`+column+` = v.value AND +r.audience IN ?`+also,
 				string(text), files).Scan(&found).Error
 		}
 		if err != nil {
@@ -237,17 +238,19 @@ func (a *adding) add(kind, name string, n int64) {
 
 // lengthen notes with recipients who were known already that they have more rows.
 func (a *adding) lengthen() error {
-	b := newBatch(0, "place bigint", "more bigint")
+	// The file's number comes with each: given once, it would have the planner
+	// walk the whole file and look for every recipient in what it is given.
+	b := newBatch(0, "audience bigint", "place bigint", "more bigint")
 	for _, r := range a.of {
 		if r.more > 0 && r.audience == a.file.Number {
-			b.add(r.place, r.more)
+			b.add(r.audience, r.place, r.more)
 		}
 	}
 	if len(b.values[0]) == 0 {
 		return nil
 	}
 	from, args := b.from(a.store)
-	return a.tx.Exec(`UPDATE recipients SET lines = lines + u.more FROM `+from+` WHERE recipients.audience = ? AND recipients.place = u.place`, append(args, a.file.Number)...).Error
+	return a.tx.Exec(`UPDATE recipients SET lines = lines + u.more FROM `+from+` WHERE recipients.audience = u.audience AND recipients.place = u.place`, args...).Error
 }
 
 func (a *adding) reject(rejects []notifier.Reject) error {

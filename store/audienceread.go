@@ -201,9 +201,9 @@ func (s *Store) AudienceBreakdown(ctx context.Context, notice string) (notifier.
 	if err := db.Raw(`SELECT coalesce(CAST(sum(count) AS bigint), 0) FROM audience_shares WHERE audience IN ? AND kind = 'erased'`, numbersOf(files)).Scan(&gone).Error; err != nil {
 		return b, translate(fmt.Errorf("count recipients: %w", err))
 	}
-	from := `suppressions AS b CROSS JOIN recipients AS r ON r.address = b.address AND r.channel = b.channel AND r.audience IN ?`
+	from := `suppressions AS b CROSS JOIN recipients AS r ON r.address = b.address AND r.channel = b.channel AND +r.audience IN ?` // see recipientsAt
 	if s.dialect == postgres {
-		from = `suppressions AS b CROSS JOIN LATERAL (SELECT 1 FROM recipients AS r WHERE r.address = b.address AND r.channel = b.channel AND r.audience IN ? OFFSET 0) AS r`
+		from = `suppressions AS b CROSS JOIN LATERAL (SELECT 1 FROM recipients AS r WHERE r.address = b.address AND r.channel = b.channel AND r.audience + 0 IN ? OFFSET 0) AS r`
 	}
 	if err := db.Raw(`SELECT count(*) FROM `+from, numbersOf(files)).Scan(&b.Suppressed).Error; err != nil {
 		return b, translate(fmt.Errorf("count who may not be written to: %w", err))

@@ -261,6 +261,9 @@ func (b *box) everything(n int, first int64) {
 // what is asked for.
 var readsAllRecipients = regexp.MustCompile(`Seq Scan on (recipients|recipient_rows|rejects)|SCAN (recipients|recipient_rows|rejects|r)\b`)
 
+// walksAFile finds that a whole file is walked along its key; in order and up to a limit it may be.
+var walksAFile = regexp.MustCompile(`USING PRIMARY KEY \(audience=\?\)`)
+
 // A file of ten million rows is taken up, sent, reported and forgotten in small
 // steps, and none of them may read all of it, whatever the planner knows.
 func TestNothingScansTheRecipients(t *testing.T) {
@@ -280,7 +283,7 @@ func TestNothingScansTheRecipients(t *testing.T) {
 			looked := func(name string, do func()) {
 				t.Helper()
 				for _, p := range b.Explained(t, do) {
-					if readsAllRecipients.MatchString(p) || scans(p) {
+					if readsAllRecipients.MatchString(p) || scans(p) || walksAFile.MatchString(p) && !strings.Contains(p, "LIMIT") {
 						t.Errorf("%s, analyzed %t, reads everything:\n%s", name, analyzed, p)
 					}
 				}
