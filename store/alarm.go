@@ -11,7 +11,6 @@ import (
 	"gorm.io/gorm/clause"
 
 	"allclear/notifier"
-	"allclear/subscribers"
 )
 
 type alarmRow struct {
@@ -153,35 +152,4 @@ func (s *Store) AlarmTold(ctx context.Context, a notifier.Alarm) error {
 		}
 		return tx.Exec(`DELETE FROM alarms WHERE once AND told_at > 0 AND seen_at < ?`, micros(now.Add(-notifier.AlarmKept))).Error
 	})
-}
-
-// HaltedNotices are the notices that stopped by themselves.
-func (s *Store) HaltedNotices(ctx context.Context) ([]notifier.Notice, error) {
-	var rows []struct{ ID, Title, Halted string }
-	if err := s.conn(ctx).Raw(`SELECT id, title, halted FROM notices WHERE state = 'halted' ORDER BY id`).Scan(&rows).Error; err != nil {
-		return nil, translate(fmt.Errorf("look for halted notices: %w", err))
-	}
-	out := make([]notifier.Notice, 0, len(rows))
-	for _, r := range rows {
-		out = append(out, notifier.Notice{ID: r.ID, Title: r.Title, State: notifier.NoticeHalted, Halted: r.Halted})
-	}
-	return out, nil
-}
-
-// DisabledEndpoints are those that were disabled since a time, latest first.
-func (s *Store) DisabledEndpoints(ctx context.Context, since time.Time, limit int) ([]subscribers.Hook, error) {
-	var numbers []int64
-	if err := s.conn(ctx).Raw(`SELECT e.subscriber FROM endpoints AS e JOIN subscribers AS r ON r.number = e.subscriber
-		WHERE e.failing_since > 0 AND e.disabled_at >= ? AND r.state <> 'unsubscribed' ORDER BY e.disabled_at DESC, e.subscriber LIMIT ?`, micros(since), limit).Scan(&numbers).Error; err != nil {
-		return nil, translate(fmt.Errorf("look for disabled endpoints: %w", err))
-	}
-	out := make([]subscribers.Hook, 0, len(numbers))
-	for _, n := range numbers {
-		h, err := s.Hook(ctx, subscribers.Number(n))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, h)
-	}
-	return out, nil
 }

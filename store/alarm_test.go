@@ -181,6 +181,33 @@ func TestManyProcessesTellOnce(t *testing.T) {
 	})
 }
 
+func TestNoticesWithoutASecondPersonAndUpdatesThatStayHeldAreFound(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		storetest.Exec(t, b.dsn, sample(t, b.Dialect())...)
+		at := time.UnixMicro(1795447210000000)
+		if n, err := b.OverriddenNotices(b.ctx, at); err != nil || len(n) > 0 {
+			t.Errorf("%+v, %v", n, err)
+		}
+		if h, err := b.StuckUpdates(b.ctx); err != nil || len(h) > 0 {
+			t.Errorf("%+v, %v", h, err)
+		}
+		storetest.Exec(t, b.dsn, `UPDATE notices SET approved = '[{"By":"ann","Reason":"alone on shift"}]' WHERE id = 'not1'`, `UPDATE held_updates SET trouble = 'it is resolved'`)
+		if n, err := b.OverriddenNotices(b.ctx, at); err != nil || len(n) != 1 || n[0].ID != "not1" || n[0].Approved[0].Reason != "alone on shift" {
+			t.Errorf("%+v, %v", n, err)
+		}
+		if n, err := b.OverriddenNotices(b.ctx, at.Add(time.Second)); err != nil || len(n) > 0 {
+			t.Errorf("%+v, %v", n, err)
+		}
+		if h, err := b.StuckUpdates(b.ctx); err != nil || len(h) != 1 || h[0].ID != "upd3" || h[0].Trouble != "it is resolved" {
+			t.Errorf("%+v, %v", h, err)
+		}
+		storetest.Exec(t, b.dsn, `UPDATE held_updates SET trouble = ''`, `UPDATE notices SET state = 'cancelled' WHERE id = 'not1'`)
+		if h, err := b.StuckUpdates(b.ctx); err != nil || len(h) != 1 || h[0].Notice != notifier.NoticeCancelled {
+			t.Errorf("%+v, %v", h, err)
+		}
+	})
+}
+
 func TestHaltedNoticesAndDisabledEndpointsAreFound(t *testing.T) {
 	eachBox(t, func(t *testing.T, b *box) {
 		if n, err := b.HaltedNotices(b.ctx); err != nil || len(n) > 0 {

@@ -178,7 +178,10 @@ func (m *alarmMail) Tell(ctx context.Context, alarms []notifier.Alarm) error {
 	_, err := m.mailer.Send(ctx, &notifier.Message{Lane: lane, Channel: notifier.Email, To: m.to, Letter: letter}, freeFlight{})
 	var e *notifier.SendError
 	if errors.As(err, &e) { // the relay's words may hold the address
-		return fmt.Errorf("not sent: stage %s, code %d %s", e.Stage, e.Code, e.Enhanced)
+		if e.Code == 0 {
+			return fmt.Errorf("no relay took it: it ended at the stage %s", e.Stage)
+		}
+		return fmt.Errorf("no relay took it: %d %s at the stage %s", e.Code, e.Enhanced, e.Stage)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -171,7 +172,7 @@ func TestStaffAreToldWhatElseIsWrong(t *testing.T) {
 			o.settings.DKIM, o.lookupTXT = makeKeys(t), txt
 		})
 		s.endpoint(gone.URL+"/verborgen", nil)
-		_, event := s.announce("Mail is late", nil)
+		incident, event := s.announce("Mail is late", nil)
 		s.done(event)
 		gone.wait(t, 1)
 		storetest.Exec(t, dsn, `INSERT INTO notices (id, title, template, state, halted, event_number, begun_at, created_at, created_by)
@@ -189,8 +190,22 @@ func TestStaffAreToldWhatElseIsWrong(t *testing.T) {
 		if !strings.Contains(key.Text, "has no TXT record") {
 			t.Errorf("%+v", key)
 		}
-		storetest.Exec(t, dsn, `UPDATE notices SET state = 'cancelled', halted = ''`)
-		eventually(t, "somebody looked", func() bool { clock.forward(15 * time.Second); s.alarms.Nudge(); return len(c.calls()) > 4 })
+		storetest.Exec(t, dsn, `UPDATE notices SET state = 'cancelled', halted = '', ordered_at = `+fmt.Sprint(clock.now().UnixMicro())+`, approved = '[{"By":"ann","Reason":"alone on shift"}]'`,
+			`INSERT INTO held_updates (id, incident_id, notice_id, moment, saying, created_at, created_by) SELECT 'upd9', id, 'not1', 'tried', '{}', 1, 'staff:ann' FROM incidents`)
+		clock.forward(61 * time.Second)
+		stuck := s.alarm(c, "incident:"+incident, "reminder")
+		if !strings.Contains(stuck.Text, "the notice was cancelled") {
+			t.Errorf("%+v", stuck)
+		}
+		alone := s.alarm(c, "notice:not1", "reminder")
+		if !strings.Contains(alone.Title, "ann sends the notice") || !strings.Contains(alone.Text, "alone on shift") {
+			t.Errorf("%+v", alone)
+		}
+		eventually(t, "somebody looked", func() bool {
+			clock.forward(15 * time.Second)
+			s.alarms.Nudge()
+			return slices.ContainsFunc(c.alarms(t), func(a alarmSaid) bool { return a.State == "over" })
+		})
 		s.alarm(c, "notice:not1", "over")
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"allclear/notifier"
@@ -60,7 +61,7 @@ func (l *lookout) look(ctx context.Context) ([]notifier.Trouble, error) {
 	if d := now.Sub(l.looked); d >= 0 && d < seldom {
 		return out, nil
 	}
-	for _, find := range []func(context.Context, time.Time) ([]notifier.Trouble, error){l.disabled, l.silent} {
+	for _, find := range []func(context.Context, time.Time) ([]notifier.Trouble, error){l.disabled, l.silent, l.overridden, l.stuck} {
 		found, err := find(ctx, now)
 		if err != nil {
 			return nil, err
@@ -106,11 +107,15 @@ func relayWhy(cause error) string {
 	if !errors.As(cause, &e) {
 		return ""
 	}
+	where := " (stage " + e.Stage + "). "
 	switch e.Stage {
 	case "dial", "greeting", "tls", "auth", "mail":
-		return "It said, or what was seen: " + said(e) + " (at the stage " + e.Stage + "). "
+		if e.Receipt.Reply != "" {
+			return "It answered: " + e.Receipt.Reply + where
+		}
+		return "It cannot be talked to: " + said(e) + where
 	}
-	return fmt.Sprintf("It answered %d %s at the stage %s. ", e.Code, e.Enhanced, e.Stage)
+	return strings.TrimSpace(fmt.Sprintf("It answered %d %s", e.Code, e.Enhanced)) + where
 }
 
 // late finds express lanes in which something has been due for long.
@@ -231,6 +236,49 @@ func (l *lookout) silence(ctx context.Context, i *notifier.Incident, now time.Ti
 		}}, nil
 	}
 	return nil, nil
+}
+
+// overridden finds notices that one person alone sent, so that all hear of it.
+func (l *lookout) overridden(ctx context.Context, now time.Time) ([]notifier.Trouble, error) {
+	found, err := l.db.OverriddenNotices(ctx, now.Add(-foundAgo))
+	if err != nil {
+		return nil, err
+	}
+	var out []notifier.Trouble
+	for _, n := range found {
+		for _, a := range n.Approved {
+			if a.Reason == "" {
+				continue
+			}
+			out = append(out, notifier.Trouble{
+				Key: fmt.Sprintf("notice:%s:override:%d", n.ID, a.At.UnixMicro()), About: "notice:" + n.ID, Since: a.At, Once: true,
+				Title: fmt.Sprintf("%s sends the notice %q without a second person", notifier.Clip(a.By), notifier.Clip(n.Title)),
+				Text:  fmt.Sprintf("The reason: %s. It goes to %s; `allclear notice status %s` shows it, and `allclear notice pause %s` stops it within a second.", notifier.Clip(a.Reason), plural(n.Recipients, "recipient"), n.ID, n.ID),
+			})
+		}
+	}
+	return out, nil
+}
+
+// stuck finds updates that wait for a notice and that nothing will publish.
+func (l *lookout) stuck(ctx context.Context, _ time.Time) ([]notifier.Trouble, error) {
+	found, err := l.db.StuckUpdates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []notifier.Trouble
+	for _, h := range found {
+		why := h.Trouble
+		if why == "" {
+			why = "the notice was cancelled"
+		}
+		out = append(out, notifier.Trouble{
+			Key: "update:" + h.ID, About: "incident:" + h.IncidentID, Once: true, URL: l.base + "/incidents/" + h.IncidentID,
+			Title: "An update that waits for the notice " + h.After.ID + " cannot be published",
+			Text:  fmt.Sprintf("The reason: %s. Say by hand what is to be said: `allclear incident update %s`.", notifier.Clip(why), h.IncidentID),
+		})
+	}
+	return out, nil
 }
 
 // hostOf is the host of an endpoint's URL, whose other parts may be secrets.
