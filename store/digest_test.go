@@ -237,6 +237,28 @@ func TestWhatIsCriticalComesAtOnceWhereThatIsAskedForAndIsNotTwiceTold(t *testin
 	})
 }
 
+func TestWhatIsStillToComeAtOnceIsNoDigests(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		ann := b.joins("ann@example.com", func(s *subscribers.Subscriber) { s.Critical = true })
+		bob := b.joins("bob@example.com", nil)
+		b.digests()
+		b.happens("one", notifier.Event{Type: notifier.IncidentCreated})
+		critical := notifier.Event{Kind: notifier.KindIncident, Severity: notifier.SeverityCritical, Type: notifier.IncidentCreated}
+		b.happens("two", critical)
+		b.happens("three", notifier.Event{Type: notifier.IncidentCreated})
+		b.pass(day) // and nothing was expanded yet
+		b.digests()
+		b.wantDigests(ann, "1")
+		b.wantDigests(bob, "1,2,3")
+		b.expand(10)
+		b.states(int64(ann), map[int64]notifier.DeliveryState{1: "", 2: notifier.Pending, 3: ""})
+		b.pass(day)
+		b.digests()
+		b.wantDigests(ann, "1|3")
+		b.wantDigests(bob, "1,2,3")
+	})
+}
+
 func TestTheEndOfWhatADigestToldIsToldWhateverTheFilterSays(t *testing.T) {
 	eachBox(t, func(t *testing.T, b *box) {
 		ann := b.joins("ann@example.com", nil)

@@ -20,7 +20,9 @@ type backlogs struct {
 	events []notifier.Event // since the first of the readers' cursors
 }
 
-// missed is what a digest tells each of the readers of.
+// missed is what a digest tells each of the readers of. It notes in rows up to
+// where that goes: not beyond what may still come to a reader at once, because
+// the fan-out has not come to it.
 func (b *backlogs) missed(rows []digestReader) ([][]int64, error) {
 	if len(rows) == 0 {
 		return nil, nil
@@ -29,6 +31,17 @@ func (b *backlogs) missed(rows []digestReader) ([][]int64, error) {
 	var err error
 	if b.events, err = b.since(first); err != nil || len(b.events) == 0 {
 		return make([][]int64, len(rows)), err
+	}
+	begun, err := b.begun(false)
+	if err != nil {
+		return nil, err
+	}
+	_, expanded, err := newestEvents(b.tx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		rows[i].UpTo = b.settled(rows[i], begun, expanded)
 	}
 	if rows, err = b.welcome(rows); err != nil {
 		return nil, err
@@ -41,7 +54,7 @@ func (b *backlogs) missed(rows []digestReader) ([][]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	atOnce, err := b.atOnce(rows)
+	atOnce, err := b.atOnce(rows, begun)
 	if err != nil {
 		return nil, err
 	}
@@ -54,14 +67,31 @@ func (b *backlogs) missed(rows []digestReader) ([][]int64, error) {
 		if r.Row.Number == 0 { // barred
 			continue
 		}
-		from, _ := slices.BinarySearchFunc(b.events, r.Cursor+1, func(e notifier.Event, n int64) int { return int(e.Number - n) })
+		from, to := b.place(r.Cursor+1), b.place(r.UpTo+1)
 		out[i] = people[i].Missed(subscribers.Backlog{
-			Events: b.events[from:],
+			Events: b.events[from:max(from, to)],
 			AtOnce: func(event int64) bool { return atOnce[int64(notifier.MakeDeliveryID(event, r.Row.Number))] },
 			Told:   func(incident string) bool { return told[r.Row.Number][incident] },
 		})
 	}
 	return out, nil
+}
+
+// place is where the first event from a number on stands.
+func (b *backlogs) place(number int64) int {
+	at, _ := slices.BinarySearchFunc(b.events, number, func(e notifier.Event, n int64) int { return int(e.Number - n) })
+	return at
+}
+
+// settled is the last event up to which it is known what comes to a reader at once.
+func (b *backlogs) settled(r digestReader, begun map[string]int64, expanded int64) int64 {
+	who := r.Row.subscriber()
+	for _, e := range b.events[b.place(expanded+1):] {
+		if who.AtOnce(e) || who.Critical && e.Type.Closing() || begun[e.IncidentID] <= r.Turned {
+			return e.Number - 1
+		}
+	}
+	return b.upTo
 }
 
 // since are the announcements behind a cursor.
@@ -105,11 +135,7 @@ func (b *backlogs) welcome(rows []digestReader) ([]digestReader, error) {
 // about to be. Somebody who gets digests can have one of what happened before
 // they began with them, of what is critical where they asked for that, and of the
 // end of what they were told of so.
-func (b *backlogs) atOnce(rows []digestReader) (map[int64]bool, error) {
-	begun, err := b.begun(false)
-	if err != nil {
-		return nil, err
-	}
+func (b *backlogs) atOnce(rows []digestReader, begun map[string]int64) (map[int64]bool, error) {
 	var keys []int64
 	for _, r := range rows {
 		if r.Row.Number == 0 {

@@ -24,6 +24,7 @@ type digestReader struct {
 
 	Cursor, Turned int64
 	DigestDay      string
+	UpTo           int64 `gorm:"-"` // where the next begins
 }
 
 // slice makes the digests of the next max readers of the schedule.
@@ -87,21 +88,25 @@ func (m *digestMaker) move(rows []digestReader, due []letterTo, happened bool) e
 	if !happened || len(rows) == 0 {
 		return nil
 	}
-	all, told := make([]int64, len(rows)), make([]int64, len(due))
-	for i, r := range rows {
-		all[i] = r.Row.Number
+	upTo, told := map[int64][]int64{}, make([]int64, len(due))
+	for _, r := range rows {
+		if r.UpTo > r.Cursor {
+			upTo[r.UpTo] = append(upTo[r.UpTo], r.Row.Number)
+		}
 	}
 	for i, d := range due {
 		told[i] = d.Number
 	}
-	in, arg := m.store.among(`subscriber`, all)
-	if err := m.tx.Exec(`UPDATE digest_cursors SET cursor = ? WHERE `+in, m.run.UpTo, arg).Error; err != nil {
-		return fmt.Errorf("move the cursors: %w", err)
+	for cursor, readers := range upTo {
+		in, arg := m.store.among(`subscriber`, readers)
+		if err := m.tx.Exec(`UPDATE digest_cursors SET cursor = ? WHERE `+in, cursor, arg).Error; err != nil {
+			return fmt.Errorf("move the cursors: %w", err)
+		}
 	}
 	if len(told) == 0 {
 		return nil
 	}
-	in, arg = m.store.among(`subscriber`, told)
+	in, arg := m.store.among(`subscriber`, told)
 	return wrapped("note the day of digests", m.tx.Exec(`UPDATE digest_cursors SET day = ? WHERE `+in, m.run.Day, arg).Error)
 }
 
@@ -143,7 +148,7 @@ func (s *Store) insertDigests(tx *gorm.DB, event, now int64, all []letterTo) (in
 	if err := t.save(s, tx); err != nil {
 		return 0, err
 	}
-	return int(made), s.notify(tx)
+	return int(made), s.bump(tx, "work")
 }
 
 // listed is how a list of events is kept.

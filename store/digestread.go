@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -95,13 +96,13 @@ func (s *Store) digestItems(db *gorm.DB, numbers []int64) ([]notifier.DigestItem
 	return out, nil
 }
 
-// PreviewDigest is what a digest would tell a subscriber of now, whenever their
-// next one is due; no items where they have missed nothing.
-func (s *Store) PreviewDigest(ctx context.Context, n subscribers.Number) (notifier.Digest, error) {
+// PreviewDigest is what a digest that was made at a time would tell a subscriber,
+// whenever their next one is due; no items where they have missed nothing.
+func (s *Store) PreviewDigest(ctx context.Context, n subscribers.Number, at time.Time) (notifier.Digest, error) {
 	db := s.conn(ctx)
-	last, _, err := newestEvents(db)
-	if err != nil {
-		return notifier.Digest{}, translate(err)
+	var last int64
+	if err := db.Raw(`SELECT coalesce(max(number), 0) FROM events WHERE accepted_at <= ?`, micros(at)).Scan(&last).Error; err != nil {
+		return notifier.Digest{}, translate(fmt.Errorf("look for the newest event: %w", err))
 	}
 	var rows []digestReader
 	if err := db.Raw(`SELECT s.*, c.cursor, c.turned, c.day AS digest_day FROM subscribers AS s JOIN digest_cursors AS c ON c.subscriber = s.number

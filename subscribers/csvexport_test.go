@@ -59,7 +59,7 @@ func TestWhatIsExportedIsImportedAsItWas(t *testing.T) {
 			s := subscribers.Subscriber{
 				Address:  local.Draw(t, "local") + "@example.com",
 				State:    rapid.SampledFrom(subscribers.States).Draw(t, "state"),
-				Cadence:  rapid.SampledFrom([]subscribers.Cadence{subscribers.Instant, subscribers.Milestones}).Draw(t, "cadence"),
+				Cadence:  rapid.SampledFrom(subscribers.Cadences).Draw(t, "cadence"),
 				Hour:     subscribers.Hour(rapid.IntRange(0, 24).Draw(t, "hour")),
 				Weekday:  rapid.SampledFrom(append([]subscribers.Weekday{""}, subscribers.Weekdays...)).Draw(t, "weekday"),
 				Critical: rapid.Bool().Draw(t, "critical"),
@@ -75,6 +75,7 @@ func TestWhatIsExportedIsImportedAsItWas(t *testing.T) {
 			door := rapid.IntRange(0, 2).Draw(t, "door")
 			if door > 0 { // digests are mails
 				s.Hour, s.Weekday, s.Critical = 0, "", false
+				s.Cadence = rapid.SampledFrom(subscribers.Offered(notifier.SMS)).Draw(t, "without digests")
 			}
 			if rapid.Bool().Draw(t, "group") {
 				s.Group, s.Contact = true, local.Draw(t, "contact")+"@example.org"

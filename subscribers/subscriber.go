@@ -60,9 +60,11 @@ const (
 // Cadences lists every cadence.
 var Cadences = []Cadence{Instant, Milestones, Daily, Weekly, Monthly}
 
-// Offered lists those that can be had on a channel in this version, which sends
-// no digests yet.
-func Offered(notifier.Channel) []Cadence {
+// Offered lists those that can be had on a channel.
+func Offered(c notifier.Channel) []Cadence {
+	if c == notifier.Email {
+		return Cadences
+	}
 	return []Cadence{Instant, Milestones}
 }
 
@@ -128,9 +130,6 @@ func (s *Subscriber) Validate() error {
 	}
 	if err := s.validateSchedule(); err != nil {
 		return err
-	}
-	if !slices.Contains(Offered(s.Channel), s.Cadence) {
-		return notifier.Invalidf("cadence", "%s digests are not available in this version; use instant or milestones", s.Cadence)
 	}
 	if s.Timezone != "" {
 		if _, err := time.LoadLocation(s.Timezone); err != nil || s.Timezone == "Local" {

@@ -35,7 +35,9 @@ func TestABadSubscriberNamesItsField(t *testing.T) {
 		"types":         {func(s *Subscriber) { s.Filter.Types = []notifier.EventType{notifier.IncidentCreated} }},
 		"quiet":         {func(s *Subscriber) { s.Quiet = "22:00-07:00" }},
 		"state":         {func(s *Subscriber) { s.State = "gone" }, func(s *Subscriber) { s.State = "Active" }},
-		"cadence":       {func(s *Subscriber) { s.Cadence = "hourly" }, func(s *Subscriber) { s.Cadence = Weekly }},
+		"cadence":       {func(s *Subscriber) { s.Cadence = "hourly" }},
+		"hour":          {func(s *Subscriber) { s.Hour = 25 }, func(s *Subscriber) { s.Hour = -1 }},
+		"weekday":       {func(s *Subscriber) { s.Weekday = "mon" }},
 		"timezone":      {func(s *Subscriber) { s.Timezone = "Europe/Nowhere" }, func(s *Subscriber) { s.Timezone = "Local" }, func(s *Subscriber) { s.Timezone = "../etc/passwd" }, func(s *Subscriber) { s.Timezone = "+02:00" }},
 		"language":      {func(s *Subscriber) { s.Language = "english!" }, func(s *Subscriber) { s.Language = "e" }, func(s *Subscriber) { s.Language = "en_GB" }, func(s *Subscriber) { s.Language = "en-" + strings.Repeat("abcdefgh-", 5) + "x1" }},
 		"components[0]": {func(s *Subscriber) { s.Filter.Components = []string{"A B"} }},
@@ -74,6 +76,10 @@ func TestABadEndpointOrPhoneNamesItsField(t *testing.T) {
 		{"address", phone, func(s *Subscriber) { s.Address = "+47 1" }},
 		{"quiet", phone, func(s *Subscriber) { s.Quiet = "22-7" }},
 		{"cadence", phone, func(s *Subscriber) { s.Cadence = Daily }},
+		{"cadence", hook, func(s *Subscriber) { s.Cadence = Weekly }},
+		{"hour", phone, func(s *Subscriber) { s.Hour = 1 }},
+		{"weekday", hook, func(s *Subscriber) { s.Weekday = "monday" }},
+		{"critical", phone, func(s *Subscriber) { s.Critical = true }},
 		{"types", phone, func(s *Subscriber) { s.Filter.Types = []notifier.EventType{notifier.IncidentCreated} }},
 	} {
 		s := c.good()

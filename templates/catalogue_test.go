@@ -259,6 +259,9 @@ func madeKeys() []string {
 	for _, n := range strings.Fields("0 1 2 3 4 5 6") {
 		out = append(out, "weekday."+n)
 	}
+	for _, d := range weekdays {
+		out = append(out, "page.subscribe.weekday."+d)
+	}
 	for _, c := range []string{"daily", "weekly", "monthly", "last"} {
 		out = append(out, "digest.title."+c)
 	}

@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"slices"
 	"strings"
+	"time"
 
 	"allclear/notifier"
 )
@@ -117,13 +118,14 @@ func (s *Set) digestStory(d notifier.Digest, story func(event int64) (notifier.S
 	return out, nil
 }
 
-// Digest is the letter of a digest, to be looked at: its links lead nowhere.
-func (s *Set) Digest(ctx context.Context, d notifier.Digest, language, zone string) (*notifier.Letter, error) {
+// Digest is the letter of a digest that is made at a time, to be looked at: its
+// links lead nowhere.
+func (s *Set) Digest(ctx context.Context, d notifier.Digest, at time.Time, language, zone string) (*notifier.Letter, error) {
 	told, err := s.digestStory(d, func(event int64) (notifier.Story, error) { return s.stories.Story(ctx, event) })
 	if err != nil {
 		return nil, err
 	}
-	story := notifier.Story{Event: notifier.Event{Type: notifier.DigestDue, Lane: notifier.LaneDigest, AcceptedAt: s.now()}, Digest: told}
+	story := notifier.Story{Event: notifier.Event{Type: notifier.DigestDue, Lane: notifier.LaneDigest, AcceptedAt: at}, Digest: told}
 	return s.letter(story, circumstances{view: viewNamed("digest"), times: s.Times(language, zone)}, fingerprint(story))
 }
 

@@ -33,6 +33,9 @@ type ManagePage struct {
 	Severity notifier.Severity
 	Cadence  string
 	Cadences []string // those that can be had
+	Hour     string   // of digests: 0 to 23; "" is the service's
+	Weekday  string   // of weekly ones: monday and so on; "" is Monday
+	Critical bool     // with digests: critical ones come at once all the same
 	Timezone string
 	Language string
 
@@ -79,6 +82,8 @@ type manage struct {
 	Which    []option // kinds
 	Levels   []option // severities
 	Rhythms  []option // cadences
+	Hours    []option
+	Days     []option
 	Tongues  []option // languages
 	Zones    template.HTML
 	First    string // the first day a pause may end on
@@ -109,7 +114,7 @@ func doings() []string {
 
 // managed are the fields of the page that can be wrong.
 func managed() []string {
-	return []string{"components", "kinds", "severity", "cadence", "timezone", "language", "until", "address", "address-often", "state"}
+	return []string{"components", "kinds", "severity", "cadence", "hour", "weekday", "timezone", "language", "until", "address", "address-often", "state"}
 }
 
 func (p *Pages) manage(f frame, data ManagePage) manage {
@@ -175,6 +180,12 @@ func (m *manage) choices(cat *catalogue) {
 	}
 	for _, c := range m.Cadences {
 		m.Rhythms = append(m.Rhythms, option{c, cat.must("page.subscribe.cadence." + c), c == m.Cadence})
+	}
+	for _, c := range cat.hours(m.Hour) {
+		m.Hours = append(m.Hours, option{c.Value, c.Label, c.Chosen})
+	}
+	for _, c := range cat.days(m.Weekday) {
+		m.Days = append(m.Days, option{c.Value, c.Label, c.Chosen})
 	}
 }
 

@@ -1,10 +1,12 @@
 package templates
 
 import (
+	"fmt"
 	"html/template"
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 
 	"allclear/notifier"
 )
@@ -51,6 +53,8 @@ type subscribeBox struct {
 	Address, Timezone         string
 	Parts, Kinds              []choice
 	Levels, Cadences, Tongues []choice
+	Hours, Days               []choice      // of digests
+	Critical                  bool          // critical ones come at once all the same
 	Zones                     template.HTML // options
 	Wrong                     []wrongShown
 	Endpoints, Phones         string // where those are registered; "" where they cannot be
@@ -77,7 +81,7 @@ func (b subscribeBox) Why(field string) string {
 
 // shownFields are those that have a place in the form, to which a summary can lead.
 func shownFields() []string {
-	return []string{"address", "components", "severity", "kinds", "cadence", "timezone", "language"}
+	return []string{"address", "components", "severity", "kinds", "cadence", "hour", "weekday", "critical", "timezone", "language"}
 }
 
 func (p *Pages) subscribeBox(cat *catalogue, form SubscribeForm) subscribeBox {
@@ -123,6 +127,7 @@ func (p *Pages) subscribeBox(cat *catalogue, form SubscribeForm) subscribeBox {
 	for _, c := range form.Cadences {
 		b.Cadences = append(b.Cadences, choose("cadence", c, cat.must("page.subscribe.cadence."+c)))
 	}
+	b.Hours, b.Days, b.Critical = cat.hours(in.Get("hour")), cat.days(in.Get("weekday")), in.Get("critical") == "true"
 	for _, l := range p.set.languages.all {
 		tongue := choose("language", l.code, l.must("language.name"))
 		tongue.Chosen = tongue.Chosen || in.Get("language") == "" && l == cat
@@ -130,6 +135,32 @@ func (p *Pages) subscribeBox(cat *catalogue, form SubscribeForm) subscribeBox {
 	}
 	b.Open = b.Open || len(in) > 1 && form.Only == nil
 	return b
+}
+
+// hours are those that digests can come at, the service's first.
+func (c *catalogue) hours(chosen string) []choice {
+	out := []choice{{Label: c.must("page.subscribe.hour-any"), Chosen: chosen == ""}}
+	for h := range 24 {
+		value := strconv.Itoa(h)
+		out = append(out, choice{Value: value, Label: c.must("time.clock", "hour", fmt.Sprintf("%02d", h), "minute", "00"), Chosen: value == chosen})
+	}
+	return out
+}
+
+// weekdays are the days of the week as a subscriber's are written, Monday first.
+var weekdays = [...]string{"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"}
+
+// days are those that weekly digests can come on.
+func (c *catalogue) days(chosen string) []choice {
+	var out []choice
+	for i, day := range weekdays {
+		value := day
+		if i == 0 {
+			value = "" // what it is unless another is chosen
+		}
+		out = append(out, choice{Value: value, Label: c.must("page.subscribe.weekday." + day), Chosen: value == chosen || day == chosen})
+	}
+	return out
 }
 
 // box is the form where a page has one.

@@ -39,6 +39,7 @@ type commandLine struct {
 	Suppression suppressionCmd `cmd:"" help:"Addresses that must not be written to."`
 	Told        toldCmd        `cmd:"" help:"Everything that was sent to an address, when, and what became of it."`
 	Queue       queueCmd       `cmd:"" help:"What waits to be sent: look, pause, resume, retry."`
+	Digest      digestCmd      `cmd:"" help:"What followers get on their schedule: look ahead, look at one, make them now."`
 	Templates   templatesCmd   `cmd:"" help:"The texts of mails and pages, and your own in their place."`
 	DKIM        dkimCmd        `cmd:"" name:"dkim" help:"Keys that sign mail, and the DNS records they need."`
 	Token       tokenCmd       `cmd:"" help:"Tokens for programs that use the API."`

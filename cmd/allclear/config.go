@@ -30,6 +30,7 @@ type Settings struct {
 	Doors
 	Listening
 	Keeping
+	Digests
 	Approving
 	Alarming
 }
@@ -71,6 +72,11 @@ type Mail struct {
 	DKIM            string `name:"dkim" setting:"DKIM" group:"settings" placeholder:"DOMAIN:SELECTOR:KEYFILE,..." help:"Keys that sign every mail."`
 	Signer          string `setting:"SIGNER" group:"settings" default:"auto" placeholder:"auto|go|libcrypto" help:"Whose RSA signs: the system's libcrypto is several times as fast as Go's; auto takes it where it is found."`
 	BounceDomain    string `setting:"BOUNCE_DOMAIN" group:"settings" placeholder:"DOMAIN" help:"Where returned mail goes, to an address that names its delivery; default: From's address."`
+}
+
+// Digests says when they come.
+type Digests struct {
+	DigestHour string `setting:"DIGEST_HOUR" group:"settings" default:"9" placeholder:"HOUR" help:"When digests come to readers who chose no hour, 0 to 23 by their clock."`
 }
 
 // Doors says how webhooks and text messages leave.

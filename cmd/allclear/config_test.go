@@ -116,6 +116,8 @@ func TestEveryWrongValueNamesItsVariableOnOneLine(t *testing.T) {
 		{"ALERT", "https://10.1.2.3/geheim", "10.1.2.3 is"},
 		{"ALERT", "https://host.example:x/geheim", "is no URL"},
 		{"ALERT", "https://host.example/geheim,https://host.example/geheim", "number 2: the endpoint stands there twice"},
+		{"DIGEST_HOUR", "24", `"24" is no hour of the day; write 0 to 23`},
+		{"DIGEST_HOUR", "noon", `"noon" is no hour of the day; write 0 to 23`},
 		{"LOG", "loud", `"loud" is not one of text, json`},
 	} {
 		var environ []string

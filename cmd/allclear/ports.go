@@ -4,6 +4,7 @@ import (
 	"allclear/notifier/alarm"
 	"allclear/notifier/api"
 	"allclear/notifier/audience"
+	"allclear/notifier/digest"
 	"allclear/notifier/email"
 	"allclear/notifier/fanout"
 	"allclear/notifier/outbox"
@@ -29,6 +30,8 @@ var (
 	_ templates.Stories    = (*store.Store)(nil)
 	_ subscribers.Importer = (*store.Store)(nil)
 
+	_ digest.Store         = (*store.Store)(nil)
+	_ templates.Digests    = (*store.Store)(nil)
 	_ templates.Recipients = (*store.Store)(nil)
 	_ audience.Keeper      = (*store.Store)(nil)
 	_ api.Letters          = (*templates.Set)(nil)

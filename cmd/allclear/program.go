@@ -13,6 +13,7 @@ import (
 
 	"allclear/notifier"
 	"allclear/notifier/alarm"
+	"allclear/notifier/digest"
 	"allclear/notifier/email"
 	"allclear/notifier/email/mailbox"
 	"allclear/notifier/fanout"
@@ -66,6 +67,7 @@ type Program struct {
 	phones   *sms.Setting // nil: there is no gateway
 	intake   *sms.Intake
 	fan      *fanout.Fanout
+	digests  *digest.Maker
 	watch    *watch
 	lost     *lostLinks
 	signUps  *signUps
@@ -139,6 +141,9 @@ func (p *Program) check() error {
 		return err
 	}
 	if _, err := s.above(); err != nil {
+		return err
+	}
+	if _, err := s.hour(); err != nil {
 		return err
 	}
 	if s.Secret != "" && len(s.Secret) < minSecret {
@@ -236,6 +241,14 @@ func (p *Program) deliver(ctx context.Context) error {
 		p.metrics.made.WithLabelValues(s.Lane.String()).Add(float64(s.Made))
 		p.nudgeDoors()
 	}})
+	calendar, err := s.calendar(&s.Clock)
+	if err != nil {
+		return err
+	}
+	p.digests = digest.New(digest.Options{Store: p.db, Calendar: calendar, Now: p.db.Now, Log: log, Made: func(n int) {
+		p.metrics.made.WithLabelValues(notifier.LaneDigest.String()).Add(float64(n))
+		p.nudgeDoors()
+	}})
 	p.lost = newLostLinks(&lostLinks{send: p.db.SendLink, sent: p.fan.Nudge, now: p.db.Now, log: log})
 	mx := &noMail{lookup: p.o.lookupMX, now: p.db.Now}
 	p.signUps = newSignUps(signUps{
@@ -318,6 +331,7 @@ func (p *Program) Run(ctx context.Context) error {
 	if p.alarms != nil {
 		early.Go(func() { p.checkEndpoints(ctx); p.alarms.Run(ctx) })
 	}
+	early.Go(func() { p.digests.Run(ctx) })
 	if keep, err := p.o.settings.retention(); err == nil && !p.o.worker {
 		early.Go(func() {
 			retention{what: "deliveries", prune: p.db.Prune, keep: keep, now: p.db.Now, log: p.o.log}.run(ctx)

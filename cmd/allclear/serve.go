@@ -34,12 +34,13 @@ type workerCmd struct {
 	Mail
 	Doors
 	Alarming
+	Digests
 	Listen        string `setting:"LISTEN" group:"settings" placeholder:"HOST:PORT" help:"Serves /healthz, /readyz and /metrics of this worker; off unless set."`
 	MetricsListen string `setting:"METRICS_LISTEN" group:"settings" placeholder:"HOST:PORT" help:"Serves the same elsewhere, and /metrics only there."`
 }
 
 func (c *workerCmd) Run(a *app) error {
-	s := Settings{Storage: c.Storage, Site: c.Site, Mail: c.Mail, Doors: c.Doors, Alarming: c.Alarming, Listening: Listening{Listen: c.Listen, MetricsListen: c.MetricsListen}}
+	s := Settings{Storage: c.Storage, Site: c.Site, Mail: c.Mail, Doors: c.Doors, Alarming: c.Alarming, Digests: c.Digests, Listening: Listening{Listen: c.Listen, MetricsListen: c.MetricsListen}}
 	o := programOptions{settings: s, env: a.env, worker: true, lookupTXT: net.DefaultResolver.LookupTXT}
 	return a.serve(o)
 }

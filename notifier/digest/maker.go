@@ -32,22 +32,28 @@ type Options struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 	Made     func(n int) // told of digests that can be sent from now on; nil: nobody asks
-	// Rest waits, and reports whether to go on; nil waits for d or the end of ctx.
-	Rest func(ctx context.Context, d time.Duration) bool
 }
 
 // Maker makes digests when they are due. Any number may work on one database.
-type Maker struct{ o Options }
+type Maker struct {
+	o     Options
+	nudge chan struct{}
+}
 
 // New makes one.
 func New(o Options) *Maker {
-	if o.Rest == nil {
-		o.Rest = rest
-	}
 	if o.Made == nil {
 		o.Made = func(int) {}
 	}
-	return &Maker{o}
+	return &Maker{o, make(chan struct{}, 1)}
+}
+
+// Nudge lets Run look at once, without waiting for it.
+func (m *Maker) Nudge() {
+	select {
+	case m.nudge <- struct{}{}:
+	default:
+	}
 }
 
 // Run makes what is due until ctx ends.
@@ -64,9 +70,13 @@ func (m *Maker) Run(ctx context.Context) {
 		case !next.IsZero():
 			pause = min(often, max(next.Sub(m.o.Now()), time.Millisecond))
 		}
-		if !m.o.Rest(ctx, pause) {
-			return
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-m.nudge:
+		case <-t.C:
 		}
+		t.Stop()
 	}
 }
 
@@ -104,16 +114,5 @@ func (m *Maker) MakeAt(ctx context.Context, at time.Time, count func(made int)) 
 		if err := ctx.Err(); err != nil {
 			return time.Time{}, err
 		}
-	}
-}
-
-func rest(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }

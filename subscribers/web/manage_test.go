@@ -100,6 +100,35 @@ func TestASubscriberChangesEverythingOnOnePage(t *testing.T) {
 	}
 }
 
+func TestASubscriberChoosesWhenDigestsCome(t *testing.T) {
+	h := newHouse(t)
+	n := h.reader("ann@example.com", subscribers.Active)
+	save := func(more ...string) shown {
+		return h.send(h.manageLink(n), append([]string{"do", "save", "scope", "all", "kinds", "incident", "severity", "none", "timezone", "Europe/Oslo", "language", ""}, more...)...)
+	}
+	save("cadence", "weekly", "hour", "0", "weekday", "sunday", "critical", "true").
+		says(http.StatusOK, `value="weekly" checked`, `<option value="0" selected>`, `<option value="sunday" selected>`, `name="critical" value="true" checked`)
+	hour, err := subscribers.HourOf(0)
+	if s := h.who(n); err != nil || s.Schedule() != (subscribers.Schedule{Cadence: subscribers.Weekly, Hour: hour, Weekday: "sunday", Timezone: "Europe/Oslo"}) || !s.Critical {
+		t.Errorf("became %+v", s)
+	}
+	save("cadence", "daily", "hour", "", "weekday", "").says(http.StatusOK, `value="daily" checked`, `<option value="" selected>`).silent(`name="critical" value="true" checked`)
+	if s := h.who(n); s.Hour != 0 || s.Weekday != "" || s.Critical {
+		t.Errorf("became %+v", s)
+	}
+}
+
+func TestADigestCanBeChosenOnTheForm(t *testing.T) {
+	h := newHouse(t)
+	h.signUp(url.Values{"address": {"ann@example.com"}, "cadence": {"monthly"}, "hour": {"7"}, "weekday": {"friday"}, "critical": {"true"}, "timezone": {"Asia/Kathmandu"}}).says(http.StatusOK)
+	h.answer()
+	if s := h.find("ann@example.com"); s.Cadence != subscribers.Monthly || s.Hour.String() != "7" || s.Weekday != "friday" || !s.Critical {
+		t.Errorf("became %+v", s)
+	}
+	h.signUp(url.Values{"address": {"bob@example.com"}, "cadence": {"weekly"}, "hour": {"25"}, "weekday": {"x"}, "critical": {"perhaps"}}).
+		says(http.StatusUnprocessableEntity, `href="#subscribe-hour"`, `href="#subscribe-weekday"`, `href="#subscribe-critical"`)
+}
+
 func TestThePageLeadsToLeavingToo(t *testing.T) {
 	h := newHouse(t)
 	reader, owner := h.reader("ann@example.com", subscribers.Active), h.group("list@example.com", "owner@example.com")
@@ -119,17 +148,18 @@ func TestWhatCannotBeSavedIsNamedByItsFieldAndNothingIs(t *testing.T) {
 	h.part("web", "The web")
 	n := h.reader("ann@example.com", subscribers.Active)
 	link, before := h.manageLink(n), h.who(n)
-	good := map[string]string{"do": "save", "scope": "all", "kinds": "incident", "severity": "none", "cadence": "instant", "timezone": "", "language": ""}
+	good := map[string]string{"do": "save", "scope": "all", "kinds": "incident", "severity": "none", "cadence": "instant", "hour": "", "weekday": "", "timezone": "", "language": ""}
 	for name, c := range map[string]struct{ field, value, problem string }{
-		"no part":               {"scope", "some", "field-components"},
-		"no kind":               {"kinds", "gossip", "field-kinds"},
-		"a severity":            {"severity", "huge", "field-severity"},
-		"a cadence":             {"cadence", "hourly", "field-cadence"},
-		"a cadence not to have": {"cadence", "weekly", "field-cadence"},
-		"a zone":                {"timezone", "Mars/<b>Base", "field-timezone"},
-		"a zone of this host":   {"timezone", "Local", "field-timezone"},
-		"a language":            {"language", "klingon!", "field-language"},
-		"one without texts":     {"language", "xx", "field-language"},
+		"no part":             {"scope", "some", "field-components"},
+		"no kind":             {"kinds", "gossip", "field-kinds"},
+		"a severity":          {"severity", "huge", "field-severity"},
+		"a cadence":           {"cadence", "hourly", "field-cadence"},
+		"an hour":             {"hour", "24", "field-hour"},
+		"a day of the week":   {"weekday", "someday", "field-weekday"},
+		"a zone":              {"timezone", "Mars/<b>Base", "field-timezone"},
+		"a zone of this host": {"timezone", "Local", "field-timezone"},
+		"a language":          {"language", "klingon!", "field-language"},
+		"one without texts":   {"language", "xx", "field-language"},
 	} {
 		var fields []string
 		for k, v := range good {

@@ -17,11 +17,15 @@ type choices struct {
 	some               bool // only some components
 	none               bool // not one kind
 	cadence            subscribers.Cadence
+	hour               subscribers.Hour
+	weekday            subscribers.Weekday
+	critical           bool
 	timezone, language string
 }
 
 func (c choices) put(s *subscribers.Subscriber) {
 	s.Filter, s.Cadence, s.Timezone, s.Language = c.filter, c.cadence, c.timezone, c.language
+	s.Hour, s.Weekday, s.Critical = c.hour, c.weekday, c.critical
 }
 
 // readChoices reads the form, and names the fields that are wrong. What a
@@ -58,6 +62,13 @@ func readChoices(form url.Values, parts []notifier.Component) (c choices, wrong 
 	if !slices.Contains(cadences(notifier.Email), string(c.cadence)) {
 		wrong = append(wrong, "cadence")
 	}
+	if c.hour, err = subscribers.ParseHour(form.Get("hour")); err != nil {
+		wrong = append(wrong, "hour")
+	}
+	if c.weekday = subscribers.Weekday(form.Get("weekday")); c.weekday != "" && !slices.Contains(subscribers.Weekdays, c.weekday) {
+		c.weekday, wrong = "", append(wrong, "weekday")
+	}
+	c.critical = form.Get("critical") == "true"
 	c.timezone, c.language = strings.TrimSpace(form.Get("timezone")), strings.TrimSpace(form.Get("language"))
 	if probe := (subscribers.Subscriber{Address: "someone@example.com", Timezone: c.timezone}); probe.Validate() != nil {
 		wrong = append(wrong, "timezone")
@@ -99,7 +110,7 @@ func wrongField(err error) string {
 		return ""
 	}
 	field, _, _ := strings.Cut(bad.Field, "[")
-	if !slices.Contains([]string{"components", "kinds", "severity", "cadence", "timezone", "language", "until", "address", "address-often"}, field) {
+	if !slices.Contains([]string{"components", "kinds", "severity", "cadence", "hour", "weekday", "timezone", "language", "until", "address", "address-often"}, field) {
 		field = "state"
 	}
 	return field

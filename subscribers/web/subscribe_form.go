@@ -20,7 +20,7 @@ const (
 )
 
 // entryFields are those that a person fills in, by the names of the columns.
-var entryFields = []string{"address", "components", "severity", "kinds", "cadence", "timezone", "language", "incident"}
+var entryFields = []string{"address", "components", "severity", "kinds", "cadence", "hour", "weekday", "critical", "timezone", "language", "incident"}
 
 // readEntry makes a subscriber of what was entered, and says what of it is
 // wrong; it looks at nothing but the form and the components there are.
@@ -32,6 +32,7 @@ func readEntry(in url.Values, known []notifier.Component, speaks func(lang strin
 	for _, name := range []string{"cadence", "timezone", "language", "incident"} {
 		e.check(name, func(p *subscribers.Subscriber) { *e.field(p, name) = e.text(name) }, func(p subscribers.Subscriber) { *e.field(&who, name) = *e.field(&p, name) })
 	}
+	who.Hour, who.Weekday, who.Critical = e.digest()
 	if who.Language != "" && !speaks(who.Language) {
 		e.is("language", "language")
 	}
@@ -61,6 +62,25 @@ func readEntry(in url.Values, known []notifier.Component, speaks func(lang strin
 	return who, e.wrong
 }
 
+// digest reads when digests come, and whether what is critical comes at once all the same.
+func (e *entry) digest() (hour subscribers.Hour, day subscribers.Weekday, critical bool) {
+	hour, err := subscribers.ParseHour(e.one("hour"))
+	if err != nil {
+		e.is("hour", "hour")
+	}
+	if day = subscribers.Weekday(e.text("weekday")); day != "" && !slices.Contains(subscribers.Weekdays, day) {
+		e.is("weekday", "weekday")
+	}
+	switch e.text("critical") {
+	case "":
+	case "true":
+		critical = true
+	default:
+		e.is("critical", "critical")
+	}
+	return hour, day, critical
+}
+
 type entry struct {
 	in      url.Values
 	fields  []string         // of a subscriber, that the form has
@@ -88,7 +108,7 @@ func (e *entry) refuse() {
 		case slices.Contains(known, name):
 		case slices.Contains([]string{"state", "group", "contact"}, name):
 			e.is(name, "refused")
-		case slices.Contains([]string{"hour", "weekday", "format", "types"}, name):
+		case slices.Contains([]string{"hour", "weekday", "critical", "format", "types"}, name):
 			if strings.Join(e.in[name], "") != "" {
 				e.is(name, "later")
 			}

@@ -132,9 +132,9 @@ func TestWhatIsWrongIsSaidAtItsFieldAndNothingEnteredIsLost(t *testing.T) {
 		{"address", "", `href="#subscribe-address"`}, {"address", "nobody", `aria-invalid="true" aria-describedby="subscribe-address-wrong"`},
 		{"address", "a@example.com\r\nBcc: b@example.com", `href="#subscribe-address"`}, {"address", "<a@b.c>,<d@e.f>", `href="#subscribe-address"`},
 		{"components", "nosuch", `href="#subscribe-components"`}, {"severity", "dreadful", `href="#subscribe-severity"`}, {"kinds", "rumour", `href="#subscribe-kinds"`},
-		{"cadence", "daily", `href="#subscribe-cadence"`}, {"timezone", "../../etc/passwd", `href="#subscribe-timezone"`}, {"language", "<script>", `href="#subscribe-language"`},
+		{"cadence", "hourly", `href="#subscribe-cadence"`}, {"timezone", "../../etc/passwd", `href="#subscribe-timezone"`}, {"language", "<script>", `href="#subscribe-language"`},
 		{"incident", "nosuch", "not there any more"}, {"state", "active", "cannot be chosen here"}, {"group", "", "cannot be chosen here"}, {"contact", "x", "cannot be chosen here"},
-		{"hour", "9", "not available yet"}, {"channel", "sms", "not available yet"}, {"colour", "red", "has no field “colour”"}, {"<b>", "x", "&lt;b&gt;"},
+		{"hour", "24", `href="#subscribe-hour"`}, {"format", "slack", "not available yet"}, {"channel", "sms", "not available yet"}, {"colour", "red", "has no field “colour”"}, {"<b>", "x", "&lt;b&gt;"},
 	} {
 		fields := url.Values{"address": {"ann@example.com"}, "components": {"imap7"}, c.field: {c.value}}
 		if c.field != "components" {

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"allclear/notifier"
+	"allclear/notifier/digest"
+	"allclear/store"
+	"allclear/subscribers"
+)
+
+// hour reads when digests come to those who chose no hour.
+func (s *Digests) hour() (int, error) {
+	if s.DigestHour == "" {
+		return 9, nil // settings that no command line filled in
+	}
+	h, err := strconv.Atoi(s.DigestHour)
+	if err != nil || h < 0 || h > 23 {
+		return 0, wrong("DIGEST_HOUR", "%q is no hour of the day; write 0 to 23", s.DigestHour)
+	}
+	return h, nil
+}
+
+// calendar is when digests are due.
+func (s *Digests) calendar(c *Clock) (*digest.Calendar, error) {
+	hour, err := s.hour()
+	if err != nil {
+		return nil, err
+	}
+	zone, err := c.zone()
+	if err != nil {
+		return nil, err
+	}
+	return digest.NewCalendar(hour, zone)
+}
+
+type digestCmd struct {
+	Preview  digestPreviewCmd  `cmd:"" help:"What a follower's next digest would tell."`
+	Run      digestRunCmd      `cmd:"" help:"Make the digests that are due, to be sent now."`
+	Calendar digestCalendarCmd `cmd:"" help:"When digests come, and to how many."`
+}
+
+type digestRunCmd struct {
+	At   string `placeholder:"TIME" help:"Those due at this time: now (default), 09:00, \"2026-11-30 09:00 Europe/Oslo\"."`
+	JSON bool   `name:"json" help:"Print one JSON object."`
+	Base
+	Clock
+	Digests
+}
+
+// Help says what becomes of what was missed.
+func (c *digestRunCmd) Help() string {
+	return `A running serve or worker does so by itself. Each follower gets one digest of their day, however often this is run; periods that nobody made digests of are made up for by one. A time ahead makes today what would be due then.`
+}
+
+func (c *digestRunCmd) Run(a *app) error {
+	calendar, err := c.calendar(&c.Clock)
+	if err != nil {
+		return err
+	}
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		at, err := c.at(db.Now(), c.At)
+		if err != nil {
+			return err
+		}
+		log, err := a.logger(&c.Base)
+		if err != nil {
+			return err
+		}
+		made := int64(0)
+		m := a.meter("making digests", 0)
+		next, err := digest.New(digest.Options{Store: db, Calendar: calendar, Now: db.Now, Log: log}).MakeAt(ctx, at, func(n int) {
+			made += int64(n)
+			m.set(made)
+		})
+		m.close()
+		if err != nil {
+			return err
+		}
+		if err := db.Audit(ctx, "digest.run", stamp(at), plural(made, "digest")); err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(a.out, struct {
+				At   *time.Time `json:"at"`
+				Made int64      `json:"made"`
+				Next *time.Time `json:"next_at"`
+			}{jsonTime(at), made, jsonTime(next)})
+		}
+		fmt.Fprintf(a.out, "made %s", plural(made, "digest"))
+		if !next.IsZero() {
+			fmt.Fprintf(a.out, "; the next are due at %s", stamp(next))
+		}
+		fmt.Fprintln(a.out)
+		return nil
+	})
+}
+
+// at reads a time of a digest; "" is now.
+func (s *Clock) at(now time.Time, text string) (time.Time, error) {
+	zone, err := s.zone()
+	if err != nil {
+		return time.Time{}, err
+	}
+	at, err := instant("at", text, desk(now, zone))
+	if err == nil && at.IsZero() {
+		at = now
+	}
+	return at, err
+}
+
+type digestPreviewCmd struct {
+	Subscriber string `required:"" placeholder:"ID|ADDRESS" help:"Whose."`
+	At         string `placeholder:"TIME" help:"As it would be made at this time (default: now)."`
+	HTML       bool   `name:"html" help:"Print the mail's HTML."`
+	JSON       bool   `name:"json" help:"Print one JSON object."`
+	Base
+	Site
+}
+
+func (c *digestPreviewCmd) Run(a *app) error {
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		who, err := findSubscriber(ctx, db, c.Subscriber)
+		if err != nil {
+			return err
+		}
+		if !who.Cadence.Digest() {
+			return notifier.Refuse(notifier.ErrConflict, "%s gets no digests: its cadence is %s", who.Address, who.Cadence)
+		}
+		at, err := c.at(db.Now(), c.At)
+		if err != nil {
+			return err
+		}
+		d, err := db.PreviewDigest(ctx, who.Number, at)
+		if err != nil {
+			return err
+		}
+		if len(d.Items) == 0 && !c.JSON {
+			fmt.Fprintf(a.out, "%s has missed nothing; there would be no mail\n", who.Address)
+			return nil
+		}
+		set, err := c.noticeSet(db)
+		if err != nil {
+			return err
+		}
+		d.Day = at.Format(time.DateOnly)
+		l, err := set.Digest(ctx, d, at, who.Language, who.Timezone)
+		if err != nil {
+			return err
+		}
+		for n, b := range l.Blanks {
+			token := []string{"LEAVE", "MANAGE"}[n]
+			l.Text, l.HTML = strings.ReplaceAll(l.Text, b.Mark, token), strings.ReplaceAll(l.HTML, b.Mark, token)
+		}
+		switch {
+		case c.JSON:
+			return printJSON(a.out, struct {
+				Subscriber string              `json:"subscriber"`
+				Cadence    subscribers.Cadence `json:"cadence"`
+				Incidents  int                 `json:"incidents"`
+				Subject    string              `json:"subject"`
+				Text       string              `json:"text"`
+				HTML       string              `json:"html"`
+			}{who.Number.String(), who.Cadence, len(d.Items), l.Subject, l.Text, l.HTML})
+		case c.HTML:
+			fmt.Fprintln(a.out, l.HTML)
+			return nil
+		}
+		fmt.Fprintf(a.out, "Subject: %s\n\n%s\n", l.Subject, strings.TrimRight(l.Text, "\n"))
+		return nil
+	})
+}
+
+type digestCalendarCmd struct {
+	Days int  `default:"7" placeholder:"N" help:"How many days ahead (default: 7)."`
+	JSON bool `name:"json" help:"Print one JSON object a line."`
+	Base
+	Clock
+	Digests
+}
+
+// comingRun is one line of the calendar.
+type comingRun struct {
+	At      time.Time           `json:"at"`
+	Local   string              `json:"local"`
+	Cadence subscribers.Cadence `json:"cadence"`
+	Zone    string              `json:"timezone"`
+	Spec    string              `json:"schedule"`
+	Readers int64               `json:"readers"`
+}
+
+func (c *digestCalendarCmd) Run(a *app) error {
+	if c.Days < 1 || c.Days > 400 {
+		return notifier.Invalidf("days", "%d is not between 1 and 400", c.Days)
+	}
+	calendar, err := c.calendar(&c.Clock)
+	if err != nil {
+		return err
+	}
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		runs, err := c.coming(ctx, db, calendar)
+		if err != nil {
+			return err
+		}
+		t := newTable("at", "local time", "how often", ">readers", "time zone")
+		for _, r := range runs {
+			if c.JSON {
+				if err := json.NewEncoder(a.out).Encode(r); err != nil {
+					return err
+				}
+				continue
+			}
+			t.add(r.At.UTC().Format("2006-01-02 15:04Z"), r.Local, r.Cadence, count(r.Readers), r.Zone)
+		}
+		switch {
+		case c.JSON:
+			return nil
+		case len(t.rows) == 0:
+			fmt.Fprintf(a.out, "nobody gets a digest within %s\n", plural(int64(c.Days), "day"))
+			return nil
+		}
+		return t.print(a.out)
+	})
+}
+
+// coming lists the runs of the days ahead, soonest first.
+func (c *digestCalendarCmd) coming(ctx context.Context, db *store.Store, calendar *digest.Calendar) ([]comingRun, error) {
+	all, err := db.DigestCalendar(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := db.Now()
+	end := now.AddDate(0, 0, c.Days)
+	var out []comingRun
+	for _, s := range all {
+		zone, err := calendar.Zone(s.Schedule)
+		if err != nil {
+			return nil, err
+		}
+		spec, err := calendar.Spec(s.Schedule)
+		if err != nil {
+			return nil, err
+		}
+		for at := now; ; {
+			next, err := calendar.Next(s.Schedule, at)
+			if err != nil {
+				return nil, err
+			}
+			if next.At.After(end) {
+				break
+			}
+			out = append(out, comingRun{next.At, next.At.In(zone).Format("Mon 15:04 MST"), s.Cadence, zone.String(), spec, s.Readers})
+			at = next.At
+		}
+	}
+	slices.SortStableFunc(out, func(x, y comingRun) int { return x.At.Compare(y.At) })
+	return out, nil
+}

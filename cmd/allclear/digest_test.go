@@ -1,0 +1,148 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"allclear/notifier"
+	"allclear/notifier/email/emailtest"
+	"allclear/subscribers"
+)
+
+func TestADigestComesThroughTheWholeServiceOnItsSchedule(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		relay := emailtest.NewServer(t, emailtest.Options{})
+		clock := &movingClock{}
+		s := boot(t, programOptions{settings: settingsFor(t, dsn, relay.URL("tls=off")), now: clock.now})
+		const n = 6
+		follow(t, s.db, n, func(x *subscribers.Subscriber) {
+			x.Timezone, x.Language = "Europe/Oslo", "en"
+			if x.Address != "a1@example.com" {
+				x.Cadence = subscribers.Daily
+			}
+		})
+		var runs int
+		eventually(t, "the schedule is planned", func() bool {
+			s.digests.Nudge()
+			all, err := s.db.DigestCalendar(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			runs = len(all)
+			return runs == 1 && !all[0].At.IsZero()
+		})
+		incident, first := s.announce("imap7 is down", object{"body": "A shelf failed."})
+		s.done(first)
+		second := s.update(incident, "resolved", "All of it is back.")
+		s.done(second)
+		if got := relay.WaitFor(2); len(got) != 2 {
+			t.Fatalf("%d mails at once", len(got))
+		}
+		clock.forward(25 * time.Hour)
+		s.digests.Nudge()
+		got := byReader(t, relay.WaitFor(2+n-1))
+		for reader, mails := range got {
+			if reader == "a1@example.com" {
+				continue
+			}
+			if len(mails) != 1 {
+				t.Fatalf("%s got %d mails", reader, len(mails))
+			}
+			m := mails[0]
+			if m.subject != "Your daily digest: over: 1" || m.references != "" || m.inReplyTo != "" || m.leave == "" {
+				t.Errorf("%s got %q (references %q, to leave %q)", reader, m.subject, m.references, m.leave)
+			}
+			for _, want := range []string{"imap7 is down", "All of it is back.", "CET)", "/manage/"} {
+				if !strings.Contains(m.text, want) && !(want == "CET)" && strings.Contains(m.text, "CEST)")) {
+					t.Errorf("%s is not told %q", reader, want)
+				}
+			}
+		}
+		// Whoever turns to every word at once is owed what waits.
+		s.announce("Mail is late", object{"body": "By minutes."})
+		relay.WaitFor(2 + n - 1 + 1)
+		who, err := findSubscriber(t.Context(), s.db, "a2@example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.db.ChangeSubscriber(t.Context(), who.Number, func(x *subscribers.Subscriber) error {
+			x.Cadence = subscribers.Instant
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		s.digests.Nudge()
+		all := byReader(t, relay.WaitFor(2+n-1+2))
+		if mails := all["a2@example.com"]; len(mails) != 2 || !strings.HasPrefix(mails[1].subject, "What waited for your next digest") || !strings.Contains(mails[1].text, "Mail is late") {
+			t.Errorf("%+v", mails)
+		}
+	})
+}
+
+func TestDigestsAreLookedAtAndMadeByHand(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		environ := []string{"ALLCLEAR_DATABASE=" + dsn, "ALLCLEAR_DIGEST_HOUR=7", "ALLCLEAR_TIMEZONE=Europe/Oslo", "USER=kari"}
+		run := func(args ...string) string {
+			t.Helper()
+			code, out, errs := runOnce(t, environ, args...)
+			if code != 0 {
+				t.Fatalf("%s: exit %d, %s", strings.Join(args, " "), code, errs)
+			}
+			return out
+		}
+		run("migrate")
+		if out := run("digest", "calendar"); out != "nobody gets a digest within 7 days\n" {
+			t.Errorf("%q", out)
+		}
+		run("subscriber", "add", "ann@example.com", "--active", "--cadence", "daily", "--zone", "Asia/Kathmandu")
+		run("subscriber", "add", "bob@example.com", "--active", "--cadence", "weekly", "--hour", "18", "--weekday", "friday", "--critical")
+		run("subscriber", "add", "cyd@example.com", "--active")
+		out := run("digest", "calendar", "--json", "--days", "7")
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		if len(lines) != 8 {
+			t.Fatalf("%d runs: %s", len(lines), out)
+		}
+		for _, line := range lines {
+			var got comingRun
+			if err := json.Unmarshal([]byte(line), &got); err != nil {
+				t.Fatal(err)
+			}
+			ok := got.Cadence == subscribers.Daily && got.Spec == "CRON_TZ=Asia/Kathmandu 0 7 * * *" && got.Zone == "Asia/Kathmandu" && got.At.UTC().Format("15:04") == "01:15" ||
+				got.Cadence == subscribers.Weekly && got.Spec == "CRON_TZ=Europe/Oslo 0 18 * * 5" && strings.HasPrefix(got.Local, "Fri 18:00 CE")
+			if !ok || got.Readers != 1 {
+				t.Errorf("%s", line)
+			}
+		}
+		if out := run("digest", "preview", "--subscriber", "ann@example.com"); out != "ann@example.com has missed nothing; there would be no mail\n" {
+			t.Errorf("%q", out)
+		}
+		run("incident", "open", "imap7 is down", "--severity", "critical", "-m", "A shelf failed.")
+		// The fan-out is serve's: as nobody runs it, it is still to come.
+		if out := run("digest", "preview", "--subscriber", "ann@example.com"); !strings.HasPrefix(out, "Subject: Your daily digest: still open: 1\n") || !strings.Contains(out, "A shelf failed.") {
+			t.Errorf("%q", out)
+		}
+		if code, _, errs := runOnce(t, environ, "digest", "preview", "--subscriber", "cyd@example.com"); code != exitFailed || !strings.Contains(errs, "its cadence is instant") {
+			t.Errorf("exit %d, %s", code, errs)
+		}
+		if out := run("digest", "run"); !strings.HasPrefix(out, "made 0 digests; the next are due at ") {
+			t.Errorf("%q", out)
+		}
+		// To bob, what is critical is still to come at once.
+		at := time.Now().Add(10 * 24 * time.Hour).UTC().Format(time.RFC3339)
+		var made struct{ Made int }
+		if err := json.Unmarshal([]byte(run("digest", "run", "--at", at, "--json")), &made); err != nil || made.Made != 1 {
+			t.Errorf("%+v, %v", made, err)
+		}
+		if out := run("digest", "run", "--at", at); !strings.HasPrefix(out, "made 0 digests") {
+			t.Errorf("%q", out)
+		}
+		if out := run("told", "ann@example.com"); !strings.Contains(out, "digest") || !strings.Contains(out, string(notifier.Pending)) {
+			t.Errorf("%q", out)
+		}
+		if code, _, errs := runOnce(t, environ, "digest", "run", "--at", "someday"); code != exitUsage && code != exitFailed || !strings.Contains(errs, "is no time") {
+			t.Errorf("exit %d, %s", code, errs)
+		}
+	})
+}
