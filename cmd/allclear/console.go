@@ -17,7 +17,7 @@ import (
 )
 
 // console is the staff's pages on this program.
-func (p *Program) console(proxies []netip.Prefix, zone *time.Location, notices api.NoticeDesk) (http.Handler, error) {
+func (p *Program) console(proxies []netip.Prefix, zone *time.Location, notices api.NoticeDesk) (*console.Handler, error) {
 	pages := p.set.Pages()
 	h, err := console.New(console.Options{
 		Store: accepting{p.db, p.metrics}, Letters: p.set, Notices: p.consoleNotices(notices, zone), Name: p.o.settings.Name, BaseURL: p.base, Key: derive(p.secret, "console"),

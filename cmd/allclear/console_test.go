@@ -21,6 +21,11 @@ func TestWhoTheDemoNamesCanSignInOnTheConsole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	at := s.URL() + "/mailbox/"
+	elsewhere := http.Header{"X-Forwarded-For": {"198.51.100.7"}}
+	if got := knock(t, http.DefaultClient, at, elsewhere); got != http.StatusForbidden {
+		t.Errorf("the mailbox answers anybody: %d", got)
+	}
 	people := regexp.MustCompile(`(\S+) +\((\w+)\)  password (\S+)  code (\S+)`).FindAllStringSubmatch(says, -1)
 	if len(people) != 2 {
 		t.Fatalf("it says %q", says)
@@ -41,7 +46,26 @@ func TestWhoTheDemoNamesCanSignInOnTheConsole(t *testing.T) {
 		if !strings.Contains(inside, fmt.Sprintf(`%s <span class="soft">(%s)</span>`, who[1], who[2])) {
 			t.Errorf("%s is shown\n%s", who[1], inside)
 		}
+		if got := knock(t, &browser, s.URL()+"/mailbox/", elsewhere); got != http.StatusOK {
+			t.Errorf("the mailbox answers %s with %d", who[1], got)
+		}
 	}
+}
+
+// knock asks for a page and returns the status.
+func knock(t *testing.T, c *http.Client, at string, header http.Header) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = header.Clone()
+	res, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	return res.StatusCode
 }
 
 func fetch(t *testing.T, c *http.Client, method, at string, form url.Values) []byte {

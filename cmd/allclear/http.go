@@ -164,8 +164,9 @@ func (p *Program) mount(ctx context.Context) error {
 			mux.Handle(sms.IntakePath, p.noticed(p.intake))
 		}
 		if box := p.mail.box; box != nil {
-			mux.Handle("/mailbox", fromHere(box))
-			mux.Handle("/mailbox/", fromHere(box))
+			caught := fromHere(box, func(r *http.Request) bool { return desk.SignedIn(r, notifier.RoleSender) })
+			mux.Handle("/mailbox", caught)
+			mux.Handle("/mailbox/", caught)
 		}
 	}
 	return nil
@@ -232,16 +233,16 @@ func (p *Program) shown(next http.Handler) http.Handler {
 	})
 }
 
-// fromHere lets only programs on this machine see caught mail. A proxy on this
-// machine forwards for others, and a name that a page elsewhere has pointed at
-// this machine (DNS rebinding) is not one of ours.
-func fromHere(next http.Handler) http.Handler {
+// fromHere lets only programs on this machine see caught mail, and staff who may
+// see addresses. A proxy on this machine forwards for others, and a name that a
+// page elsewhere has pointed at this machine (DNS rebinding) is not one of ours.
+func fromHere(next http.Handler, staff func(*http.Request) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.RemoteAddr)
 		ip := net.ParseIP(host)
 		forwarded := r.Header.Get("X-Forwarded-For")+r.Header.Get("Forwarded")+r.Header.Get("X-Real-Ip")+r.Header.Get("Via") != ""
-		if err != nil || ip == nil || !ip.IsLoopback() || forwarded || !onLoopback("http://"+r.Host) {
-			http.Error(w, "the mailbox is shown to this machine only", http.StatusForbidden)
+		if (err != nil || ip == nil || !ip.IsLoopback() || forwarded || !onLoopback("http://"+r.Host)) && !staff(r) {
+			http.Error(w, "the mailbox is shown to this machine, and to staff who are signed in at /console with the role sender", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -61,8 +61,8 @@ func TestReadyMeansThatTheDatabaseAnswers(t *testing.T) {
 	}
 }
 
-func TestCaughtMailIsShownToThisMachineOnly(t *testing.T) {
-	page := fromHere(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+func TestCaughtMailIsShownToThisMachineAndToStaffOnly(t *testing.T) {
+	page := fromHere(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), func(r *http.Request) bool { return r.Header.Get("Cookie") == "staff" })
 	for name, c := range map[string]struct {
 		remote, host string
 		header       []string
@@ -75,6 +75,7 @@ func TestCaughtMailIsShownToThisMachineOnly(t *testing.T) {
 		"a proxy here":     {"127.0.0.1:5", "127.0.0.1:8080", []string{"X-Forwarded-For", "192.0.2.7"}, 403},
 		"a proxy here (7)": {"127.0.0.1:5", "127.0.0.1:8080", []string{"Forwarded", "for=192.0.2.7"}, 403},
 		"rebound name":     {"127.0.0.1:5", "evil.example:8080", nil, 403},
+		"staff, anywhere":  {"192.0.2.7:5", "status.example.com", []string{"Cookie", "staff"}, 200},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/mailbox", nil)
 		r.RemoteAddr, r.Host = c.remote, c.host

@@ -70,8 +70,21 @@ type console struct {
 // pages show how it stands when they are loaded.
 const mostLive = 200
 
+// Handler answers everything below Path.
+type Handler struct {
+	http.Handler
+	c *console
+}
+
+// SignedIn reports whether a request, to a page that is not the console's,
+// comes from somebody who is signed in and has at least this role.
+func (h *Handler) SignedIn(r *http.Request, least notifier.Role) bool {
+	q := &request{Request: r}
+	return h.c.recognise(q) == nil && q.session.ID != "" && q.session.Staff.Role.Can(least)
+}
+
 // New makes the handler of everything below Path.
-func New(o Options) (http.Handler, error) {
+func New(o Options) (*Handler, error) {
 	if o.Zone == nil {
 		o.Zone = time.UTC
 	}
@@ -89,7 +102,7 @@ func New(o Options) (http.Handler, error) {
 		o: o, views: views, hash: newHasher(), guard: http.NewCrossOriginProtection(),
 		policy: o.Policy + "; connect-src 'self'", live: make(chan struct{}, mostLive),
 	}
-	return c.mux(c.routes()), nil
+	return &Handler{c.mux(c.routes()), c}, nil
 }
 
 func (c *console) desk() notifier.Desk {

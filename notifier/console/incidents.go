@@ -40,7 +40,8 @@ type incidentPage struct {
 	notifier.Incident
 	Names  []string // of its components
 	Told   []told
-	Public string // where the public sees it; "" where it does not
+	Held   []notifier.HeldUpdate // updates that wait for a notice
+	Public string                // where the public sees it; "" where it does not
 }
 
 func (c *console) incident(q *request) (answer, error) {
@@ -62,6 +63,16 @@ func (c *console) incident(q *request) (answer, error) {
 	}
 	if p.Told, err = c.toldOf(q, i.ID, 20); err != nil {
 		return answer{}, err
+	}
+	held, err := c.o.Store.HeldUpdates(q.Context(), i.ID)
+	if err != nil {
+		return answer{}, err
+	}
+	for _, h := range held {
+		if h.PublishedAt.IsZero() {
+			h.Saying.Body = shownTimes(h.Saying.Body)
+			p.Held = append(p.Held, h)
+		}
 	}
 	if i.State == notifier.Published {
 		p.Public = c.o.BaseURL + "/incidents/" + i.ID

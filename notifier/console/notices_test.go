@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -215,4 +216,32 @@ func TestAnUploadNeedsAFormOfThisSessionBeforeItsFile(t *testing.T) {
 		}
 	}
 	w.do(http.MethodPost, "/console/notices/nosuch/audience", map[string][]string{"form": {w.token("/console/account")}}).is(http.StatusBadRequest)
+}
+
+func TestAnUpdateWaitsForANoticeAndIsTakenBack(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		w := b.enter(b.hire("ann", notifier.RoleAdmin))
+		incident := "/console/incidents/" + b.announce("imap7 is down")
+		w.get(incident).is(http.StatusOK, "Write to those affected")
+		id := strings.TrimPrefix(incident, "/console/incidents/")
+		w.get("/console/notices/new?incident="+id).is(http.StatusOK, `value="`+id+`" selected`)
+		here := strings.TrimSuffix(w.send("/console/notices/new", "/console/notices/new", "title", "Restore", "template", "blank", "body", "x", "incident", id).is(http.StatusSeeOther).header.Get("Location"), "?done=draft")
+		notice := strings.TrimPrefix(here, "/console/notices/")
+		at := incident + "/update"
+		w.get(at).is(http.StatusOK, `value="tried `+notice+`"`, "when everybody was tried: Restore")
+		form := []string{"status", "resolved", "severity", "minor", "body", "All {{notice.sent}} were told.", "after", "tried " + notice}
+		wrong := append([]string{}, form...)
+		wrong[5] = "{{notice.mood}}"
+		w.send(at, at, append(wrong, "do", "preview")...).is(http.StatusUnprocessableEntity, "notice.mood")
+		shown := w.send(at, at, append(form, "do", "preview")...).is(http.StatusOK, "All 0 were told.", "it waits for the notice Restore")
+		once, seen := marks(shown)
+		w.send(at, at, append(form, "do", "post", "once", once, "seen", seen)...).leads(incident + "?done=waits")
+		page := w.get(incident).is(http.StatusOK, "Waits for a notice", "All {{notice.sent}} were told.")
+		if all := b.incidents(); len(all[0].Updates) != 1 || all[0].Status == notifier.Resolved {
+			t.Errorf("%+v", all[0])
+		}
+		drop := regexp.MustCompile(incident + `/held/[^/"]+/drop`).FindString(page.body)
+		w.send(incident, drop).leads(incident + "?done=dropped")
+		w.send(incident, drop).is(http.StatusNotFound)
+	})
 }

@@ -19,6 +19,7 @@ type nowPage struct {
 	Domains   []notifier.HeldDomain
 	Hooks     []subscribers.Hook
 	Events    []told
+	Notices   []notifier.Notice // under way, or waiting for somebody
 	Followers int64
 }
 
@@ -65,6 +66,15 @@ func (c *console) now(q *request) (answer, error) {
 	}
 	if p.Followers, err = c.o.Store.Followers(ctx); err != nil {
 		return answer{}, err
+	}
+	notices, _, err := c.o.Store.Notices(ctx, "", 20)
+	if err != nil {
+		return answer{}, err
+	}
+	for _, n := range notices {
+		if !n.State.Final() && n.State != notifier.NoticeDraft {
+			p.Notices = append(p.Notices, n)
+		}
 	}
 	if p.Events, err = c.toldOf(q, "", latest); err != nil {
 		return answer{}, err

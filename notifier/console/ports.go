@@ -71,6 +71,12 @@ type Archive interface {
 	Followers(ctx context.Context) (int64, error)
 }
 
+// Waiting keeps updates that wait for a notice.
+type Waiting interface {
+	HeldUpdates(ctx context.Context, incident string) ([]notifier.HeldUpdate, error)
+	DropHeldUpdate(ctx context.Context, incident, id string) error
+}
+
 // Events tells how far events have come.
 type Events interface {
 	Progress(ctx context.Context, event string) (notifier.Progress, error)
@@ -130,6 +136,7 @@ type Store interface {
 	Audit
 	Incidents
 	Archive
+	Waiting
 	Events
 	Queue
 	Deliveries

@@ -39,6 +39,7 @@ func (c *console) routes() []route {
 			{method: post, path: "/incidents/{id}/correct", role: notifier.RolePoster, do: c.correct},
 			{method: get, path: "/incidents/{id}/updates/{uid}", role: notifier.RolePoster, do: c.correctUpdateAsk},
 			{method: post, path: "/incidents/{id}/updates/{uid}", role: notifier.RolePoster, do: c.correctUpdate},
+			{method: post, path: "/incidents/{id}/held/{uid}/drop", role: notifier.RolePoster, do: c.dropHeld},
 			{method: post, path: "/incidents/{id}/publish", role: notifier.RolePoster, do: c.publish},
 			{method: get, path: "/incidents/{id}/retract", role: notifier.RolePoster, do: c.retractAsk},
 			{method: post, path: "/incidents/{id}/retract", role: notifier.RolePoster, do: c.retract},

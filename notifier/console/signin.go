@@ -67,6 +67,10 @@ func (c *console) prove(q *request, name string) (x notifier.Session, secret str
 	right := c.hash.matches(kept.Password, q.form.Get("password"))
 	proof, proven := proofOf(kept, q.form.Get("code"), c.o.Now())
 	if !right || !proven {
+		// Noted for every name alike: whose it is, is known only where somebody's is.
+		if err := c.o.Store.Audit(q.Context(), "session.refused", who.ID, ""); err != nil {
+			return x, "", err
+		}
 		return x, "", notifier.ErrNotFound
 	}
 	secret, hash := newSecret()

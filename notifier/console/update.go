@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"allclear/notifier"
 )
@@ -21,7 +22,47 @@ func (c *console) sayAsk(q *request) (answer, error) {
 	if to := notifier.Status(q.URL.Query().Get("status")); slices.Contains(notifier.Statuses(i.Kind), to) {
 		form.Set("status", string(to))
 	}
-	return c.writeAgain(q, http.StatusOK, writePage{Form: form, Of: &i})
+	p := writePage{Form: form, Of: &i}
+	if p.Notices, err = c.noticesOf(q, i.ID); err != nil {
+		return answer{}, err
+	}
+	return c.writeAgain(q, http.StatusOK, p)
+}
+
+// noticesOf are the latest notices of an incident for which an update can wait.
+func (c *console) noticesOf(q *request, incident string) ([]notifier.Notice, error) {
+	found, _, err := c.o.Store.Notices(q.Context(), "", perPage)
+	return slices.DeleteFunc(found, func(n notifier.Notice) bool {
+		return n.IncidentID != incident || n.State == notifier.NoticeCancelled
+	}), err
+}
+
+// after reads for which notice an update is to wait, and how long; nil: for none.
+func after(form url.Values) *notifier.AfterNotice {
+	when, id, ok := strings.Cut(form.Get("after"), " ")
+	if !ok {
+		return nil
+	}
+	return &notifier.AfterNotice{ID: id, When: notifier.NoticeMoment(when)}
+}
+
+// asHeld is an update that waits, as it would be if its notice stood then as it
+// does now: what a preview can show.
+func (c *console) asHeld(q *request, i notifier.Incident, s notifier.Saying) (notifier.Posting, error) {
+	n, err := c.o.Store.Notice(q.Context(), s.AfterNotice.ID)
+	if errors.Is(err, notifier.ErrNotFound) {
+		return notifier.Posting{}, notifier.Invalidf("after", "names no notice that there is")
+	}
+	if err != nil {
+		return notifier.Posting{}, err
+	}
+	s.AfterNotice = nil
+	if s.Body, err = n.Figures(s.Body); err != nil {
+		return notifier.Posting{}, err
+	}
+	p, err := i.Say(s, c.desk())
+	p.Warnings = append(p.Warnings, "it waits for the notice "+n.Title+", and its figures are those of then")
+	return p, err
 }
 
 // saying reads what is said of an incident: everything that the form shows.
@@ -51,7 +92,7 @@ func (c *console) saying(i notifier.Incident, form url.Values) (notifier.Saying,
 		s.StartsAt, s.EndsAt = &starts, &ends
 	}
 	figures, err := impact(form)
-	s.Impact = &figures
+	s.Impact, s.AfterNotice = &figures, after(form)
 	return s, err
 }
 
@@ -61,6 +102,9 @@ func (c *console) say(q *request) (answer, error) {
 		return answer{}, err
 	}
 	p := writePage{Form: q.form, Of: &i}
+	if p.Notices, err = c.noticesOf(q, i.ID); err != nil {
+		return answer{}, err
+	}
 	s, err := c.saying(i, q.form)
 	desk, id := c.once(q)
 	var posting notifier.Posting
@@ -75,6 +119,16 @@ func (c *console) say(q *request) (answer, error) {
 		return answer{}, err
 	}
 	if q.form.Get("do") != "post" || q.form.Get("seen") != c.seen(q.form) {
+		if s.AfterNotice != nil {
+			posting, err = c.asHeld(q, i, s)
+		}
+		if wrong := wrongOf(err); wrong != nil {
+			p.Wrong = wrong
+			return c.writeAgain(q, http.StatusUnprocessableEntity, p)
+		}
+		if err != nil {
+			return answer{}, err
+		}
 		return c.previewed(q, p, posting)
 	}
 	here := Path + "/incidents/" + i.ID
@@ -93,5 +147,15 @@ func (c *console) say(q *request) (answer, error) {
 		p.Wrong = wrong
 		return c.writeAgain(q, http.StatusUnprocessableEntity, p)
 	}
-	return answer{to: here + "?done=posted"}, err
+	done := "posted"
+	if s.AfterNotice != nil {
+		done = "waits"
+	}
+	return answer{to: here + "?done=" + done}, err
+}
+
+// dropHeld takes back an update that waits for a notice.
+func (c *console) dropHeld(q *request) (answer, error) {
+	id := q.PathValue("id")
+	return answer{to: Path + "/incidents/" + id + "?done=dropped"}, c.o.Store.DropHeldUpdate(q.Context(), id, q.PathValue("uid"))
 }

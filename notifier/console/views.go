@@ -266,6 +266,8 @@ func doneWords(what string) string {
 		"password":  "The password is changed, and all your other sessions are over.",
 		"session":   "The session is over.",
 		"posted":    "Posted. Who is told of it, and how far it has come, stands below.",
+		"waits":     "Kept until its notice has come so far. Nobody was told yet.",
+		"dropped":   "Taken back. Nobody was told.",
 		"draft":     "Kept as a draft. Nobody was told.",
 		"published": "Published.",
 		"corrected": "Corrected.",

@@ -23,6 +23,7 @@ type writePage struct {
 	Once       string // so that pressing twice posts once
 	Seen       string // of what the preview shows
 	Of         *notifier.Incident
+	Notices    []notifier.Notice // for which an update can wait
 	Components []notifier.Component
 	Kinds      []notifier.Kind
 	Levels     []string
@@ -96,7 +97,7 @@ func (c *console) writeAgain(q *request, status int, p writePage) (answer, error
 
 // fields of the form that say what is posted.
 func postedFields() []string {
-	return []string{"kind", "title", "severity", "status", "components", "body", "at", "starts_at", "ends_at", "delay_min", "delay_max", "quiet"}
+	return []string{"kind", "title", "severity", "status", "components", "body", "at", "starts_at", "ends_at", "delay_min", "delay_max", "quiet", "after"}
 }
 
 // seen is a mark of everything that would be posted, so that only what was

@@ -143,7 +143,7 @@ func TestASampleFillsTheFormIn(t *testing.T) {
 func TestASubscribersHistoryIsShownAndASuppressionIsLiftedByAnAdminOnly(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bench) {
 		w, sender := b.enter(b.hire("ann", notifier.RoleAdmin)), b.enter(b.hire("kari", notifier.RoleSender))
-		sender.get("/console/subscribers?address=nobody%40example.com").is(http.StatusOK, "Nobody fits")
+		sender.get("/console/subscribers?address=nobody%40example.com").is(http.StatusOK, "Nobody with this address follows")
 		sender.get("/console/subscribers?address=x").is(http.StatusUnprocessableEntity)
 		w.send("/console/suppressions", "/console/suppressions", "address", "Bob@Example.com", "note", "asked by phone").leads("/console/suppressions?done=barred")
 		sender.get("/console/suppressions").is(http.StatusOK, "Bob@example.com", "asked by phone", "manual")
