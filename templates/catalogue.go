@@ -51,21 +51,51 @@ func (c *catalogue) text(key string, args ...any) (string, error) {
 	if len(args) == 0 && !strings.Contains(m, "{") {
 		return m, nil
 	}
+	var out strings.Builder
 	var missing error
-	out := place.ReplaceAllStringFunc(m, func(p string) string {
-		for i := 0; i < len(args); i += 2 {
-			if args[i] != p[1:len(p)-1] {
-				continue
-			}
-			if name, ok := args[i+1].(string); ok && p != m && slices.Contains(foreign, p) {
-				return c.isolate(name)
-			}
-			return c.value(args[i+1])
+	for rest := m; ; {
+		before, p, behind := nextPlace(rest)
+		out.WriteString(before)
+		if p == "" {
+			return out.String(), missing
 		}
-		missing = fmt.Errorf("lang/%s.json: message %q wants %s, which it is not given", c.code, key, p)
-		return p
-	})
-	return out, missing
+		rest = behind
+		i := 0
+		for i < len(args) && args[i] != p[1:len(p)-1] {
+			i += 2
+		}
+		if i >= len(args) {
+			missing = fmt.Errorf("lang/%s.json: message %q wants %s, which it is not given", c.code, key, p)
+			out.WriteString(p)
+			continue
+		}
+		if name, ok := args[i+1].(string); ok && p != m && slices.Contains(foreign, p) {
+			out.WriteString(c.isolate(name))
+			continue
+		}
+		out.WriteString(c.value(args[i+1]))
+	}
+}
+
+// nextPlace finds the first place of a message, {name}; "" where there is none.
+// Messages are put together so often, and times of many, that an expression is
+// too slow for it.
+func nextPlace(m string) (before, p, behind string) {
+	for from := 0; ; {
+		open := strings.IndexByte(m[from:], '{')
+		if open < 0 {
+			return m, "", ""
+		}
+		open += from
+		end := open + 1
+		for end < len(m) && m[end] >= 'a' && m[end] <= 'z' {
+			end++
+		}
+		if end > open+1 && end < len(m) && m[end] == '}' {
+			return m[:open], m[open : end+1], m[end+1:]
+		}
+		from = open + 1
+	}
 }
 
 // must is text for keys that checkCatalogue has found; a message that lacks

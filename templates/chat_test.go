@@ -188,3 +188,14 @@ func TestAnUpdateWithoutWordsIsStillAMessage(t *testing.T) {
 		}
 	}
 }
+
+func TestTheAddressOfALinkCallsNobody(t *testing.T) {
+	tale := story("incident-updated")
+	tale.Incident.Updates[2].Body = "See <https://example.com/a)@everyone> and [this](https://example.com/(@here)."
+	for _, f := range []notifier.Format{notifier.FormatSlack, notifier.FormatTeams, notifier.FormatDiscord} {
+		body := string(posted(t, newSet(t), tale, f, circumstance{since: 7, told: 6}, "en", "UTC"))
+		if strings.Contains(body, ")@everyone") || strings.Contains(body, "(@here") || !strings.Contains(body, "%40everyone") {
+			t.Errorf("%s: %s", f, body)
+		}
+	}
+}

@@ -169,6 +169,7 @@ func (d dialect) inline(n *html.Node) string {
 		if text := strings.TrimSpace(textOf(n)); text == "" || text == address || text == strings.TrimPrefix(address, "mailto:") {
 			label = ""
 		}
+		address = calling.ReplaceAllStringFunc(address, func(call string) string { return strings.ReplaceAll(call, "@", "%40") })
 		return d.link(label, address)
 	}
 	return d.inlines(n)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/csv"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -172,18 +171,28 @@ func (n *notice) value(f notifier.Field, most int) string {
 		}
 		return n.times.Moment(v, time.Time{})
 	case float64:
-		return n.words.cat.numbers.Sprint(number.Decimal(v, number.Scale(decimals(f.Text))))
+		if shape, ok := decimals(f.Text); ok {
+			return n.words.cat.numbers.Sprint(number.Decimal(v, shape))
+		}
 	}
 	return tame(f.Text, most)
 }
 
-// decimals is how many digits behind the point a number was written with.
-func decimals(text string) int {
-	_, behind, _ := strings.Cut(strings.TrimSpace(text), ".")
-	if _, err := strconv.ParseUint(behind, 10, 64); err != nil {
-		return 0
+// decimals prints a number with as many digits behind the point as it was
+// written with. false: it has more digits than are kept of it, and is printed
+// as it is.
+func decimals(text string) (number.Option, bool) {
+	digits := 0
+	for _, r := range text {
+		if r >= '0' && r <= '9' {
+			digits++
+		}
 	}
-	return min(len(behind), 15)
+	if strings.ContainsAny(text, "eE") {
+		return number.MaxFractionDigits(15), digits <= 15
+	}
+	_, behind, _ := strings.Cut(strings.TrimSpace(text), ".")
+	return number.Scale(len(behind)), digits <= 15
 }
 
 // attachment is every row of a recipient as CSV (RFC 4180, comma, CRLF), with

@@ -69,13 +69,14 @@ func TestTimesAndNumbersAreWrittenAsTheReaderReadsThem(t *testing.T) {
 	when := time.Date(2026, 11, 23, 23, 11, 30, 0, time.UTC)
 	row := []notifier.Field{
 		{Name: "when", Text: "2026-11-24 00:11:30", Value: when}, {Name: "day", Text: "2026-11-23", Value: when.Truncate(24 * time.Hour)},
+		{Name: "long", Text: "12345678901234567", Value: 12345678901234567.0}, {Name: "small", Text: "-1.5e-3", Value: -0.0015},
 		{Name: "price", Text: "1234.50", Value: 1234.5}, {Name: "count", Text: "100000", Value: 1e5}, {Name: "order", Text: "00042"},
 	}
-	n := notifier.Notice{Template: notifier.BlankNotice, Title: "t", Body: "{{when}} | {{day}} | {{price}} | {{count}} | {{order}}"}
+	n := notifier.Notice{Template: notifier.BlankNotice, Title: "t", Body: "{{when}} | {{day}} | {{price}} | {{count}} | {{order}} | {{long}} | {{small}}"}
 	for _, c := range []struct{ language, zone, want string }{
-		{"en", "", "23 Nov 2026, 23:11 UTC | 23 Nov 2026 | 1,234.50 | 100,000 | 00042"},
-		{"de", "Europe/Berlin", "23. Nov. 2026, 23:11 UTC (24. Nov. 2026, 00:11 CET) | 23. Nov. 2026 | 1.234,50 | 100.000 | 00042"},
-		{"en", "Asia/Kathmandu", "23 Nov 2026, 23:11 UTC (24 Nov 2026, 04:56 UTC+5:45) | 23 Nov 2026 | 1,234.50 | 100,000 | 00042"},
+		{"en", "", "23 Nov 2026, 23:11 UTC | 23 Nov 2026 | 1,234.50 | 100,000 | 00042 | 12345678901234567 | -0.0015"},
+		{"de", "Europe/Berlin", "23. Nov. 2026, 23:11 UTC (24. Nov. 2026, 00:11 CET) | 23. Nov. 2026 | 1.234,50 | 100.000 | 00042 | 12345678901234567 | -0,0015"},
+		{"en", "Asia/Kathmandu", "23 Nov 2026, 23:11 UTC (24 Nov 2026, 04:56 UTC+5:45) | 23 Nov 2026 | 1,234.50 | 100,000 | 00042 | 12345678901234567 | -0.0015"},
 	} {
 		l, err := newSet(t).Notice(n, notifier.Recipient{Place: 1, Address: "a@example.com", Language: c.language, Timezone: c.zone, Rows: [][]notifier.Field{row}})
 		if err != nil {
