@@ -26,7 +26,7 @@ func (p *Program) consoleNotices(tools api.NoticeDesk, zone *time.Location) cons
 	}
 	return console.NoticeDesk{
 		Draft: func(n notifier.Notice, by notifier.Actor) (notifier.Notice, []string, error) {
-			return api.DraftNotice(n, desk(), by)
+			return api.DraftNotice(n, desk(), by, p.set)
 		},
 		Event: func(id string) notifier.Event { return api.NoticeEvent(id, desk()) },
 		Load:  tools.Audiences.LoadAudience,

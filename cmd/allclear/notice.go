@@ -41,8 +41,8 @@ type noticeCreateCmd struct {
 	Approvals int    `placeholder:"N" help:"How many other people must agree at least."`
 	Audience  string `placeholder:"FILE" help:"Whom it is for, as allclear notice audience reads it."`
 	audienceFlags
-	Clock
 	Base
+	Site
 }
 
 func (c *noticeCreateCmd) Run(a *app) error {
@@ -55,9 +55,13 @@ func (c *noticeCreateCmd) Run(a *app) error {
 		return err
 	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		set, err := c.noticeSet(db)
+		if err != nil {
+			return err
+		}
 		n, warnings, err := api.DraftNotice(notifier.Notice{
 			Title: c.Title, Template: c.Template, Subject: c.Subject, Body: body, IncidentID: c.Incident, Approvals: c.Approvals,
-		}, desk(db.Now(), zone), notifier.ActorFrom(ctx))
+		}, desk(db.Now(), zone), notifier.ActorFrom(ctx), set)
 		if err != nil {
 			return err
 		}

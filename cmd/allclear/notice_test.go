@@ -62,7 +62,7 @@ func (s *service) audience(id, file string, want int) object {
 func TestANoticeIsDraftedWithItsAudienceAtTheCommandLine(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		d := newDesktop(t, dsn)
-		body := keep(t, "body.md", "Your mail of {{at \"-20m\"}} is back. {{rows}}\n")
+		body := keep(t, "body.md", "Your mail of {{at \"-20m\"}} is back.\n\n{{rows}}\n")
 		file := keep(t, "users.csv", "E-Mail;Betreff;Datum\nann@example.com;Eins;2026-11-23 16:11\nann@example.com;Zwei;\nBOB@Example.COM;Drei;\n;niemand;\nkaputt;Vier;\n")
 		out, errs := d.tells("notice", "create", "--title", "Restore of imap7", "--template", "restore-completed", "--body", body, "--audience", file, "--map", "email:E-Mail", "--map", "subject:Betreff")
 		if !strings.HasPrefix(out, "2 recipients, 3 rows, 1 rejected, 1 without an address\n") || !strings.HasPrefix(errs, "line 6: ") {
@@ -98,6 +98,7 @@ func TestWhatIsWrongWithAFileLeavesNothingBehind(t *testing.T) {
 	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
 	nobody := keep(t, "a.csv", "Kunde,E-Mail-Adresse\nAnn,ann@example.com\n")
 	d.refused("map", "notice", "create", "--title", "x", "--template", "blank", "--audience", nobody)
+	d.refused("line of its own", "notice", "create", "--title", "x", "--template", "restore-completed", "--body", keep(t, "body", "These are {{rows}}"))
 	d.refused("template", "notice", "create", "--title", "x", "--template", "nosuch")
 	d.refused("no such file", "notice", "create", "--title", "x", "--template", "blank", "--audience", filepath.Join(t.TempDir(), "nosuch"))
 	if out := d.ok("notice", "list"); out != "none; allclear notice create makes one\n" {

@@ -15,6 +15,7 @@ import (
 	"allclear/notifier/email"
 	"allclear/store"
 	"allclear/subscribers"
+	"allclear/templates"
 )
 
 // Approving says when a notice needs a second person.
@@ -191,9 +192,15 @@ func (p *Program) noticeDesk() (api.NoticeDesk, error) {
 		return api.NoticeDesk{}, err
 	}
 	return api.NoticeDesk{
-		Audiences: audienceFiles{db: p.db, zone: zone}, Letters: p.set, Mailer: mailNow{p.mailer}, Above: above, MessageID: p.mail.messageID,
+		Audiences: audienceFiles{db: p.db, zone: zone}, Letters: p.set, Mailer: mailNow{p.mailer}, Above: above, MessageID: p.mail.messageID, Needs: needs,
 		Warnings: func(ctx context.Context) []string { return flightWarnings(ctx, p.db, p.mail, p.base) },
 	}, nil
+}
+
+// needs lists the columns that a template of notices needs of every row.
+func needs(template string) []string {
+	needed, _ := templates.NoticeColumns(template)
+	return needed
 }
 
 // messageID is that of the mail to a reader of an event.

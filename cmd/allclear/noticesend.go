@@ -53,6 +53,13 @@ func (c *noticeSendCmd) Run(a *app) error {
 				return err
 			}
 		}
+		set, err := c.noticeSet(db)
+		if err != nil {
+			return err
+		}
+		if err := api.Sendable(ctx, db, n, set); err != nil {
+			return err
+		}
 		if n, err = db.OrderNotice(ctx, n.ID, order, above, api.NoticeEvent(n.ID, d)); err != nil {
 			return noNotice(err, c.ID)
 		}

@@ -55,10 +55,28 @@ func (c noticeRoom) send(ctx context.Context, q *request) (reply, error) {
 	if order.At, err = instant("at", in.At); err != nil {
 		return reply{}, err
 	}
+	if err := Sendable(ctx, c.store, n, c.tools.Letters); err != nil {
+		return reply{}, err
+	}
 	if n, err = c.store.OrderNotice(ctx, id, order, c.tools.Above, NoticeEvent(id, desk)); err != nil {
 		return reply{}, err
 	}
 	return c.shown(ctx, http.StatusAccepted, n, nil)
+}
+
+// Sendable refuses a notice that could be written to nobody: its text cannot be
+// read, or names a column that no row has. What only some recipients lack is
+// theirs alone, and the report names them.
+func Sendable(ctx context.Context, figures NoticeFigures, n notifier.Notice, letters Letters) error {
+	columns, err := figures.AudienceColumns(ctx, n.ID)
+	if err != nil || n.Recipients == 0 { // the store says that
+		return err
+	}
+	names := []string{}
+	for _, x := range columns {
+		names = append(names, x.Name)
+	}
+	return readable(n, names, letters)
 }
 
 // accepted is how many rejects are accepted of as many as there are.

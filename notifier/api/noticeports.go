@@ -94,6 +94,8 @@ type NoticeDesk struct {
 	Audiences Audiences
 	Letters   Letters
 	Mailer    Mailer
+	// Needs lists the columns that a template needs of every row.
+	Needs func(template string) []string
 	// MessageID is that of the mail to a reader of an event.
 	MessageID func(event string, reader int64) string
 	// Above is the size of an audience that one person alone may write to.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
+	"strings"
 
 	"allclear/notifier"
 )
@@ -67,6 +70,7 @@ func CheckFlight(ctx context.Context, book PreflightBook, n notifier.Notice, d N
 		return p, err
 	}
 	p.warn(n, d.Letters.CheckNotice(n, names))
+	p.gaps(n, d.Needs(n.Template))
 	if d.Warnings != nil {
 		p.Warnings = append(p.Warnings, d.Warnings(ctx)...)
 	}
@@ -97,6 +101,25 @@ func (p *Preflight) warn(n notifier.Notice, template []error) {
 	}
 	say(missing == 1, "it needs the approval of 1 other person")
 	say(missing > 1, "it needs the approval of %d other people", missing)
+}
+
+var columnTag = regexp.MustCompile(`\{\{\s*([^{}"\s][^{}"]*?)\s*\}\}`)
+
+// gaps warns of columns that the mail needs and some recipients have not.
+func (p *Preflight) gaps(n notifier.Notice, needed []string) {
+	for _, tag := range columnTag.FindAllStringSubmatch(n.Subject+" "+n.Body, -1) {
+		needed = append(needed, tag[1])
+	}
+	for _, c := range p.Columns {
+		used := slices.ContainsFunc(needed, func(name string) bool { return strings.EqualFold(name, c.Name) })
+		switch {
+		case !used || c.Missing == 0:
+		case c.Missing == 1:
+			p.Warnings = append(p.Warnings, fmt.Sprintf("1 recipient has no %q and can be sent nothing", c.Name))
+		default:
+			p.Warnings = append(p.Warnings, fmt.Sprintf("%d recipients have no %q and can be sent nothing", c.Missing, c.Name))
+		}
+	}
 }
 
 func shares(in []notifier.Share) []Share {

@@ -62,11 +62,12 @@ func TestATestIsMailedAtOnceAndSaysThatItIsOne(t *testing.T) {
 func TestAPreflightTellsWhatToLookAt(t *testing.T) {
 	b := newBench(t)
 	b.as(notifier.RoleAdmin, http.MethodPost, "/suppressions", `{"address":"ann@example.com"}`)
-	id := b.notice(restored, threePeople+"broken,x\n,nobody\n")
+	id := b.notice(strings.Replace(restored, notifier.RestoreCompleted, notifier.MailBounced, 1), threePeople+"dora@example.com,\nbroken,x\n,nobody\n")
+	b.as(notifier.RoleSender, http.MethodPost, "/notices/"+id+"/send", `{"expect":4,"accept_rejects":true}`).problem(422, "audience", "needs the column date")
 	got := b.as(notifier.RoleSender, http.MethodGet, "/notices/"+id+"/preflight", "").is(http.StatusOK)
 	for path, want := range map[string]any{
-		"recipients": 3.0, "rows": 6.0, "rejected": 1.0, "without_address": 1.0, "suppressed": 1.0, "channels.0.name": "email", "channels.0.recipients": 3.0,
-		"languages.0.name": "", "domains.0.name": "example.com", "domains.0.recipients": 3.0, "columns.0.name": "subject", "columns.0.missing": 0.0,
+		"recipients": 4.0, "rows": 7.0, "rejected": 1.0, "without_address": 1.0, "suppressed": 1.0, "channels.0.name": "email", "channels.0.recipients": 4.0,
+		"languages.0.name": "", "domains.0.name": "example.com", "domains.0.recipients": 4.0, "columns.0.name": "subject", "columns.0.missing": 1.0,
 		"approvals_needed": 1.0, "estimate.seconds": 1.0,
 	} {
 		if v := got.field(path); v != want {
@@ -79,7 +80,7 @@ func TestAPreflightTellsWhatToLookAt(t *testing.T) {
 	}
 	if want := []string{
 		"audience: needs the column date", "1 row of the file could not be used; rejects.csv has it", "1 row names no address: nobody hears of it",
-		"1 recipient is suppressed and gets nothing", "it needs the approval of 1 other person", "the relay rests",
+		"1 recipient is suppressed and gets nothing", "it needs the approval of 1 other person", `1 recipient has no "subject" and can be sent nothing`, "the relay rests",
 	}; !slices.Equal(said, want) {
 		t.Errorf("warnings %q, want %q", said, want)
 	}

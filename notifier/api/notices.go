@@ -86,7 +86,7 @@ func (c noticeRoom) create(ctx context.Context, q *request) (reply, error) {
 	}
 	n, warnings, err := DraftNotice(notifier.Notice{
 		Title: in.Title, Template: in.Template, Subject: in.Subject, Body: in.Body, IncidentID: in.IncidentID, Approvals: in.Approvals,
-	}, c.desk(), notifier.ActorFrom(ctx))
+	}, c.desk(), notifier.ActorFrom(ctx), c.tools.Letters)
 	if err != nil {
 		return reply{}, err
 	}
@@ -101,14 +101,30 @@ func (c noticeRoom) create(ctx context.Context, q *request) (reply, error) {
 
 // DraftNotice makes a draft of what by wrote: its times are resolved, and what
 // is wrong is an *Invalid. The warnings are for whoever wrote it.
-func DraftNotice(n notifier.Notice, d notifier.Desk, by notifier.Actor) (notifier.Notice, []string, error) {
+func DraftNotice(n notifier.Notice, d notifier.Desk, by notifier.Actor, letters Letters) (notifier.Notice, []string, error) {
 	n.Title, n.Subject = strings.TrimSpace(n.Title), strings.TrimSpace(n.Subject)
 	body, warnings, err := noticeBody(n.Body, d)
 	if err != nil {
 		return n, nil, err
 	}
 	n.ID, n.Body, n.State, n.CreatedAt, n.CreatedBy = d.NewID(), body, notifier.NoticeDraft, d.Now.UTC(), by.Name
-	return n, warnings, n.Check()
+	if err := n.Check(); err != nil {
+		return n, nil, err
+	}
+	return n, warnings, readable(n, nil, letters)
+}
+
+// readable says what keeps a notice from being written to people of whom these
+// columns are known; without columns only its text is judged, and a draft need
+// not have one yet.
+func readable(n notifier.Notice, columns []string, letters Letters) error {
+	if columns == nil && n.Subject == "" && n.Body == "" {
+		return nil
+	}
+	for _, err := range letters.CheckNotice(n, columns) {
+		return err
+	}
+	return nil
 }
 
 // noticeBody makes a body what is kept. Braces are warned of elsewhere: in a
@@ -171,14 +187,20 @@ func (c noticeRoom) change(ctx context.Context, q *request) (reply, error) {
 		}
 	}
 	change := notifier.NoticeChange{Title: in.Title, Template: in.Template, Subject: in.Subject, Body: in.Body, IncidentID: in.IncidentID, Approvals: in.Approvals}
-	var n notifier.Notice
-	if change != (notifier.NoticeChange{}) {
-		n, err = c.store.ChangeNotice(ctx, id, change)
-	} else {
-		n, err = c.store.Notice(ctx, id)
-	}
+	n, err := c.store.Notice(ctx, id)
 	if err != nil {
 		return reply{}, err
+	}
+	if change != (notifier.NoticeChange{}) {
+		if err := change.Apply(&n); err != nil {
+			return reply{}, err
+		}
+		if err := readable(n, nil, c.tools.Letters); err != nil {
+			return reply{}, err
+		}
+		if n, err = c.store.ChangeNotice(ctx, id, change); err != nil {
+			return reply{}, err
+		}
 	}
 	return c.shown(ctx, http.StatusOK, n, warnings)
 }

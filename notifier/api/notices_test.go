@@ -98,7 +98,7 @@ func (l lines) LoadMembers(ctx context.Context, key string, in io.Reader, _, _ s
 // tools are what notices need beside the store.
 func (b *bench) tools() api.NoticeDesk {
 	return api.NoticeDesk{
-		Audiences: lines{b.store}, Letters: plainLetters{}, Mailer: b.posted, Above: 2,
+		Audiences: lines{b.store}, Letters: plainLetters{}, Mailer: b.posted, Above: 2, Needs: func(string) []string { return []string{"subject"} },
 		MessageID: func(event string, reader int64) string { return fmt.Sprintf("<%s.%d@example.com>", event, reader) },
 		Warnings:  func(context.Context) []string { return []string{"the relay rests"} },
 	}
@@ -118,8 +118,11 @@ func (plainLetters) Notice(n notifier.Notice, r notifier.Recipient) (*notifier.L
 	return &notifier.Letter{Key: "k", Subject: n.Subject, Text: said, HTML: "<p>" + said}, nil
 }
 
-func (plainLetters) CheckNotice(_ notifier.Notice, columns []string) []error {
-	if !slices.Contains(columns, "date") {
+func (plainLetters) CheckNotice(n notifier.Notice, columns []string) []error {
+	if strings.Contains(n.Body, "{{nonsense") {
+		return []error{notifier.Invalidf("body", "line 1: cannot be read")}
+	}
+	if len(columns) > 0 && n.Template == notifier.MailBounced && !slices.Contains(columns, "date") {
 		return []error{notifier.Invalidf("audience", "needs the column date")}
 	}
 	return nil
@@ -193,6 +196,7 @@ func TestABadNoticeIsRefusedByField(t *testing.T) {
 		"unknown template": {`{"title":"x","template":"nosuch"}`, "template", "restore-completed"},
 		"unknown incident": {`{"title":"x","template":"blank","incident_id":"nosuch"}`, "incident_id", ""},
 		"a broken time":    {`{"title":"x","template":"blank","body":"{{at \"soon\"}}"}`, "body", "line 1"},
+		"a broken tag":     {`{"title":"x","template":"blank","body":"{{nonsense"}`, "body", "cannot be read"},
 		"two subjects":     {`{"title":"x","template":"blank","subject":"a\nb"}`, "subject", ""},
 		"unknown field":    {`{"title":"x","template":"blank","audience":"all"}`, "audience", "is not a known field"},
 		"less than nobody": {`{"title":"x","template":"blank","approvals":-1}`, "approvals", ""},
@@ -218,6 +222,7 @@ func TestADraftIsChangedByFieldAndDeleted(t *testing.T) {
 		t.Errorf("warnings %v", w)
 	}
 	b.as(notifier.RoleSender, http.MethodPatch, "/notices/"+id, `{"approvals":0}`).problem(422, "approvals", "only be raised")
+	b.as(notifier.RoleSender, http.MethodPatch, "/notices/"+id, `{"body":"{{nonsense"}`).problem(422, "body", "cannot be read")
 	b.as(notifier.RoleSender, http.MethodPatch, "/notices/"+id, `{"title":null}`).problem(422, "title", "cannot be null")
 	b.as(notifier.RoleSender, http.MethodPatch, "/notices/nosuch", `{"title":"x"}`).problem(404, "", "")
 	b.as(notifier.RoleSender, http.MethodDelete, "/notices/"+id, "").is(http.StatusNoContent)
