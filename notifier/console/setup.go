@@ -15,8 +15,9 @@ import (
 type setUpPage struct {
 	Form  string
 	Name  string
-	Key   string       // the second factor's, to be typed
-	URL   template.URL // the same, for an authenticator on this device
+	Key   string        // the second factor's, to be typed
+	URL   template.URL  // the same, for an authenticator on this device
+	Code  template.HTML // the same, for another device's camera; "" where it is too long
 	Wrong map[string]string
 }
 
@@ -48,9 +49,10 @@ func (c *console) setUpAgain(q *request, status int, wrong map[string]string) (a
 		return answer{}, err
 	}
 	secret := c.factorOf(token)
+	address := factorURL(secret, c.o.Name, who.Name)
 	p := setUpPage{
-		Name: who.Name, Key: spaced(base32Text.EncodeToString(secret)), Wrong: wrong,
-		URL: template.URL(factorURL(secret, c.o.Name, who.Name)), //nolint:gosec // made here, every part escaped
+		Name: who.Name, Code: picture(address, "The key as a picture for the authenticator's camera"), Key: spaced(base32Text.EncodeToString(secret)), Wrong: wrong,
+		URL: template.URL(address), //nolint:gosec // made here, every part escaped
 	}
 	said := answer{status: status, page: "set-up", title: "Set up your sign-in"}
 	p.Form, said.cookies = c.formFor(q)
