@@ -460,3 +460,67 @@ func TestWhatDigestsToldIsForgottenWithTheirDeliveries(t *testing.T) {
 		}
 	})
 }
+
+func TestAMoveTakesDigestsAlong(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		ann := b.joins("ann@example.com", func(s *subscribers.Subscriber) {
+			s.Cadence, s.Weekday, s.Critical = subscribers.Weekly, "tuesday", true
+		})
+		b.digests()
+		b.happens("one", notifier.Event{})
+		b.expand(10)
+		b.pass(day) // a Tuesday
+		b.digests()
+		b.settle("w", notifier.Sent, b.claim("w", 10)...)
+		b.happens("two", notifier.Event{}) // 3
+		b.expand(10)
+		b.must(b.AskMove(b.ctx, ann, "ann@example.org"))
+		move, err := b.Move(b.ctx, ann, false)
+		b.must(err)
+		for _, to := range []bool{false, true} {
+			n := ann
+			if to {
+				n = move.To
+			}
+			_, err := b.AgreeMove(b.ctx, n, to)
+			b.must(err)
+		}
+		is, err := b.Subscriber(b.ctx, move.To)
+		b.must(err)
+		if is.Schedule() != (subscribers.Schedule{Cadence: subscribers.Weekly, Weekday: "tuesday"}) || !is.Critical || is.State != subscribers.Active {
+			t.Errorf("became %+v", is)
+		}
+		b.pass(7 * day)
+		b.digests()
+		var got []string
+		for _, d := range b.claim("w", 10) {
+			if d.Lane == notifier.LaneDigest {
+				told, err := b.Digest(b.ctx, d.ID.Event(), d.Digest)
+				b.must(err)
+				got = append(got, fmt.Sprint(d.Address, told.Items))
+			}
+		}
+		if len(got) != 1 || got[0] != "ann@example.org[{3 3}]" {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+func TestABreakIsNotToldOf(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		ann := b.joins("ann@example.com", nil)
+		b.digests()
+		b.turns(ann, func(s *subscribers.Subscriber) { s.State, s.PausedUntil = subscribers.Paused, b.time().Add(day) })
+		b.happens("one", notifier.Event{})
+		b.expand(10)
+		b.pass(day)
+		if n, err := b.ResumeSubscribers(b.ctx, 10); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		b.happens("two", notifier.Event{})
+		b.expand(10)
+		b.pass(day)
+		b.digests()
+		b.wantDigests(ann, "2")
+	})
+}

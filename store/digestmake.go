@@ -88,26 +88,32 @@ func (m *digestMaker) move(rows []digestReader, due []letterTo, happened bool) e
 	if !happened || len(rows) == 0 {
 		return nil
 	}
-	upTo, told := map[int64][]int64{}, make([]int64, len(due))
+	told := make(map[int64]bool, len(due))
+	for i := range due {
+		told[due[i].Number] = true
+	}
+	type place struct {
+		cursor int64
+		told   bool
+	}
+	places := map[place][]int64{}
 	for _, r := range rows {
-		if r.UpTo > r.Cursor {
-			upTo[r.UpTo] = append(upTo[r.UpTo], r.Row.Number)
+		if n := r.Row.Number; r.UpTo > r.Cursor || told[n] {
+			at := place{max(r.UpTo, r.Cursor), told[n]}
+			places[at] = append(places[at], n)
 		}
 	}
-	for i, d := range due {
-		told[i] = d.Number
-	}
-	for cursor, readers := range upTo {
+	for at, readers := range places {
+		set, args := `cursor = ?`, []any{at.cursor}
+		if at.told {
+			set, args = `cursor = ?, day = ?`, append(args, m.run.Day)
+		}
 		in, arg := m.store.among(`subscriber`, readers)
-		if err := m.tx.Exec(`UPDATE digest_cursors SET cursor = ? WHERE `+in, cursor, arg).Error; err != nil {
+		if err := m.tx.Exec(`UPDATE digest_cursors SET `+set+` WHERE `+in, append(args, arg)...).Error; err != nil {
 			return fmt.Errorf("move the cursors: %w", err)
 		}
 	}
-	if len(told) == 0 {
-		return nil
-	}
-	in, arg := m.store.among(`subscriber`, told)
-	return wrapped("note the day of digests", m.tx.Exec(`UPDATE digest_cursors SET day = ? WHERE `+in, m.run.Day, arg).Error)
+	return nil
 }
 
 // letterTo is one digest: events that are told to a reader.
