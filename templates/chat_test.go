@@ -199,3 +199,30 @@ func TestTheAddressOfALinkCallsNobody(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsCutShowsNoSignsOfAnotherWayOfWriting(t *testing.T) {
+	s := newSet(t)
+	html, err := s.markdown.html("The *first* paragraph is **short**.\n\nThen: "+strings.Repeat("a **bold** word and an *other* one, ", 200), nil, s.styles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		d     dialect
+		first string
+	}{
+		"slack":   {slackDialect(), "The _first_ paragraph is *short*."},
+		"discord": {discordDialect(), "The *first* paragraph is **short**."},
+		"teams":   {teamsDialect(), "The _first_ paragraph is **short**."},
+	} {
+		got, cut := c.d.text(html, 500)
+		if !cut || units(got) > 500 || units(got) < 450 || !strings.HasPrefix(got, c.first+"\n\nThen: a bold word and an other one, a bold word") {
+			t.Errorf("%s: %t, %q", name, cut, got)
+		}
+		if got, cut = c.d.text(html, 50); !cut || got != c.first { // no room for a word of the next
+			t.Errorf("%s: %t, %q", name, cut, got)
+		}
+		if got, cut = c.d.text(html, 20); !cut || units(got) > 20 || !strings.HasPrefix(got, "The first") {
+			t.Errorf("%s: %t, %q", name, cut, got)
+		}
+	}
+}

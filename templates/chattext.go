@@ -24,17 +24,42 @@ type dialect struct {
 }
 
 // text is a body in the dialect, in at most so many characters, and whether its
-// end is left out. What is cut is plain.
+// end is left out. Blocks are left whole as far as they have room; of the one
+// that is cut the words stand plain, so that no sign is left without its other
+// half.
 func (d dialect) text(body template.HTML, most int) (string, bool) {
-	out := strings.Join(d.blocks(body), "\n\n")
+	blocks := d.blocks(body)
+	out := strings.Join(blocks, "\n\n")
 	if units(out) <= most {
 		return out, false
 	}
-	text, err := textOfWidth(string(body), unbroken)
-	if err != nil {
-		return "", true
+	const between = "\n\n"
+	words, kept := bare().blocks(body), []string(nil)
+	for i, b := range blocks {
+		if n := units(b) + len(between); n <= most {
+			kept, most = append(kept, b), most-n
+			continue
+		}
+		if i < len(words) && (i == 0 || most > leastRest) {
+			kept = append(kept, fit(words[i], most, d.plain))
+		}
+		break
 	}
-	return fit(strings.TrimSpace(text), most, d.plain), true
+	return strings.Join(kept, between), true
+}
+
+// leastRest is how much of a block that is cut is worth showing, in characters.
+const leastRest = 80
+
+// bare is the dialect of who knows no signs: its blocks are those of any other, in words.
+func bare() dialect {
+	same := func(s string) string { return s }
+	return dialect{escape: same, bullet: "- ", newline: "\n", code: same, fenced: same, link: func(label, address string) string {
+		if label == "" {
+			return strings.TrimPrefix(address, "mailto:")
+		}
+		return label
+	}}
 }
 
 // plain writes text as it is, line for line.

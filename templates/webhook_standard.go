@@ -89,7 +89,7 @@ func (s *Set) standard(story notifier.Story, c circumstances) ([]byte, error) {
 	own := updates[len(updates)-1]
 	updates = updates[:len(updates)-1]
 	var out []byte
-	for _, most := range []int{0, 4_000, 2_000, 1_000, 500, 250, 50} {
+	for _, most := range []int{0, 8_000, 6_000, 4_000, 2_000, 1_000, 500, 250, 50} {
 		u, err := s.hookUpdate(story, own, most, c.times)
 		if err != nil {
 			return nil, err

@@ -1,7 +1,10 @@
 package api_test
 
 import (
+	"html"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -93,5 +96,28 @@ func TestEveryProblemLeadsToItsExplanation(t *testing.T) {
 		if anchor == "" || !strings.Contains(page, `id="`+anchor+`"`) {
 			t.Errorf("%s is not explained", p.body)
 		}
+	}
+}
+
+func TestTheDocsTellHowToVerifyAWebhookWithTheProgramsOfTheGuide(t *testing.T) {
+	b := newBench(t)
+	page := html.UnescapeString(string(b.raw(http.MethodGet, "/api/docs", "", nil).body))
+	for _, want := range []string{`<h2 id="webhooks">`, "webhook-id", "webhook-timestamp", "webhook-signature", "HMAC-SHA256", "whsec_", "5 minutes"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	guide, err := os.ReadFile(filepath.Join("..", "..", "docs", "webhooks.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs := regexp.MustCompile("(?s)```(?:go|python)\n(.*?)```").FindAllSubmatch(guide, -1)
+	for _, p := range programs { // which are tested against what is posted
+		if !strings.Contains(page, string(p[1])) {
+			t.Errorf("the page has another program than\n%s", p[1])
+		}
+	}
+	if len(programs) != 2 {
+		t.Errorf("%d programs in the guide", len(programs))
 	}
 }

@@ -38,14 +38,17 @@ func (c endpointRoom) routes() []route {
 }
 
 // enterAs lets an endpoint's owner in: a token is good for its own endpoint
-// alone, and any other looks as if it did not exist.
-func (a *api) enterAs(r *http.Request, secret string) (notifier.Token, error) {
+// alone, and any other looks as if it did not exist. What only staff may do is
+// refused as that.
+func (a *api) enterAs(r *http.Request, to route, secret string) (notifier.Token, error) {
 	n, err := a.owners.EndpointByToken(r.Context(), sha256.Sum256([]byte(secret)))
 	switch {
 	case errors.Is(err, notifier.ErrNotFound):
 		return notifier.Token{}, &unauthorised{message: "this token is not known, or was replaced", code: "invalid_token"}
 	case err != nil:
 		return notifier.Token{}, fmt.Errorf("look the endpoint's token up: %w", err)
+	case !to.owner:
+		return notifier.Token{}, &forbidden{has: roleOwner, needs: to.role}
 	case r.PathValue("id") != n.String():
 		return notifier.Token{}, notifier.ErrNotFound
 	}

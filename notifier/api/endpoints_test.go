@@ -42,3 +42,26 @@ func TestAnEndpointThatLeftIsNotTested(t *testing.T) {
 	b.as(notifier.RoleAdmin, http.MethodDelete, "/subscribers/"+id, "").is(http.StatusNoContent)
 	b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers/"+id+"/test", "").is(http.StatusConflict)
 }
+
+func TestAnEndpointsTokenIsToldTheTruthWhereItMayNot(t *testing.T) {
+	b := newBench(t)
+	id, other := b.hook("mine"), b.hook("other")
+	token := b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers/"+id+"/token", "").text("token")
+	owner := http.Header{"Authorization": {"Bearer " + token}}
+	b.raw(http.MethodGet, "/api/v1/subscribers/"+id+"/attempts", "", owner).is(http.StatusOK)
+	b.raw(http.MethodGet, "/api/v1/subscribers", "", owner).problem(403, "", "an endpoint's own token is good for that endpoint's calls alone")
+	b.raw(http.MethodDelete, "/api/v1/subscribers/"+id, "", owner).problem(403, "", "needs the role admin")
+	b.raw(http.MethodGet, "/api/v1/subscribers/"+other+"/attempts", "", owner).is(http.StatusNotFound)
+	owner.Set("Authorization", "Bearer "+token[:len(token)-1]+"_")
+	b.raw(http.MethodGet, "/api/v1/subscribers", "", owner).problem(401, "", "token is not known")
+}
+
+func TestASecondRotationWithinTheOverlapHasToBeMeant(t *testing.T) {
+	b := newBench(t)
+	path := "/subscribers/" + b.hook("rotated") + "/rotate-secret"
+	b.as(notifier.RoleAdmin, http.MethodPost, path, "").is(http.StatusOK)
+	b.as(notifier.RoleAdmin, http.MethodPost, path, "").problem(409, "", "an earlier secret of this endpoint still signs, until")
+	b.as(notifier.RoleAdmin, http.MethodPost, path, `{"again":true}`).is(http.StatusOK)
+	b.as(notifier.RoleAdmin, http.MethodPost, path, `{"overlap_hours":0}`).is(http.StatusOK)
+	b.as(notifier.RoleAdmin, http.MethodPost, path, "").is(http.StatusOK) // nothing signs beside the newest
+}

@@ -54,6 +54,9 @@ type (
 
 func (e *unauthorised) Error() string { return e.message }
 func (e *forbidden) Error() string {
+	if e.has == roleOwner {
+		return fmt.Sprintf("this needs the role %s; an endpoint's own token is good for that endpoint's calls alone", e.needs)
+	}
 	return fmt.Sprintf("this needs the role %s; the token has %s", e.needs, e.has)
 }
 func (e *refusedMethod) Error() string {
