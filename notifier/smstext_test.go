@@ -39,6 +39,7 @@ func TestTypographyIsMadePlainWhereThatSavesParts(t *testing.T) {
 		"Größe: 5 €":                         "Größe: 5 €",
 		"‹imap7›\u2003is\u00ad down ― 5′ 3″": `'imap7' is down - 5' 3"`,
 		"café à São Paulo":                   "café à Sao Paulo",
+		"façade en français, Ça va":          "facade en francais, Ça va", // there is no small one in the alphabet
 	} {
 		if got := PlainText(in); got != want {
 			t.Errorf("%q: %q", in, got)

@@ -234,6 +234,14 @@ func (s *Store) reportStop(ctx context.Context, tx *gorm.DB, id notifier.Deliver
 	return nil
 }
 
+// SegmentsSpent is how many segments of a day's budget are spent.
+func (s *Store) SegmentsSpent(ctx context.Context, day string) (n int, err error) {
+	if err := s.conn(ctx).Raw(`SELECT coalesce(max(spent), 0) FROM segments WHERE day = ?`, day).Scan(&n).Error; err != nil {
+		return 0, translate(fmt.Errorf("read a day's budget: %w", err))
+	}
+	return n, nil
+}
+
 // SpendSegments takes n segments out of a day's budget, and reports whether it
 // held so many: the day's total never exceeds limit. A negative n gives back
 // what was not sent.

@@ -84,6 +84,9 @@ func Country(phone string) string {
 	return phonenumbers.GetRegionCodeForNumber(n)
 }
 
+// KnownCountry reports whether a word is the ISO 3166 code of a country that has numbers.
+func KnownCountry(code string) bool { return phonenumbers.GetCountryCodeForRegion(code) != 0 }
+
 // PhonePrefix is what numbers of one range have in common: the country's code
 // and three digits.
 func PhonePrefix(phone string) string {

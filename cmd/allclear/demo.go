@@ -158,7 +158,7 @@ func (c *demoCmd) show(a *app, p *Program, g *ground, n *neighbours, began time.
 		}
 		return notifier.Refuse(notifier.ErrUnavailable, "the relay takes no mail: %s", p.pool.Relays()[0].Cause)
 	}
-	t.meter = a.meter("mails", 3*int64(c.Subscribers))
+	t.meter = a.meter("messages", 3*(int64(c.Subscribers)+int64(len(demoHooks())+len(demoPhones()))))
 	told, err := t.tell(ctx)
 	t.meter.close()
 	if err != nil {
@@ -174,15 +174,15 @@ func (c *demoCmd) show(a *app, p *Program, g *ground, n *neighbours, began time.
 		return err
 	}
 	r.checked(check)
-	r.json.WebhookPosts, r.json.WebhookPass, r.json.WebhookFail, r.texts = n.report()
-	r.json.Texts = int64(len(r.texts))
+	r.json.Webhooks.Posts, r.json.Webhooks.Pass, r.json.Webhooks.Fail, r.texts = n.report()
+	r.json.Texts.Sent = int64(len(r.texts))
 	if c.JSON {
 		err = printJSON(a.out, r.json)
 	} else {
 		err = r.print(a.out, told, began)
 	}
 	if err == nil && c.Serve {
-		err = c.invite(a, p, token)
+		err = c.invite(a, p, n, token)
 	}
 	if err == nil && !r.good() {
 		err = &failure{exitFailed}
@@ -198,7 +198,7 @@ func (c *demoCmd) relayWords() string {
 }
 
 // invite says what to open and try.
-func (c *demoCmd) invite(a *app, p *Program, token string) error {
+func (c *demoCmd) invite(a *app, p *Program, n *neighbours, token string) error {
 	staff, err := hireDemo(a.ctx, p.db)
 	if err != nil {
 		return err
@@ -209,6 +209,8 @@ func (c *demoCmd) invite(a *app, p *Program, token string) error {
 	}
 	fmt.Fprintf(a.out, "  %-32s what the API understands\n  %-32s the staff's console; sign in as\n\n%s\nTell everyone something yourself there, or so:\n\n", p.URL()+"/api/docs", p.URL()+console.Path, staff)
 	fmt.Fprintf(a.out, "curl -s %s/api/v1/incidents \\\n  -H 'Authorization: Bearer %s' \\\n  -H 'Content-Type: application/json' \\\n", p.URL(), token)
-	fmt.Fprintf(a.out, "  -d '{\"title\": \"Webmail is slow\", \"severity\": \"minor\", \"components\": [\"web\"],\n       \"body\": \"Since {{at \\\"now\\\"}} pages take up to ten seconds.\"}'\n\nlistening on %s\n", p.URL())
+	fmt.Fprintf(a.out, "  -d '{\"title\": \"Webmail is slow\", \"severity\": \"minor\", \"components\": [\"web\"],\n       \"body\": \"Since {{at \\\"now\\\"}} pages take up to ten seconds.\"}'\n\n")
+	fmt.Fprintf(a.out, "What phones are sent, codes too, and what programs are posted stands here as it comes.\n\nlistening on %s\n", p.URL())
+	n.tell(func(format string, args ...any) { fmt.Fprintf(a.out, format+"\n", args...) })
 	return nil
 }

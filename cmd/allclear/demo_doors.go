@@ -33,6 +33,7 @@ type neighbours struct {
 	pass, fail int64                      // signatures
 	posts      int64
 	texts      []string
+	say        func(format string, args ...any) // what comes, as it comes; nil: it is not said
 }
 
 // demoHooks are the programs, by the format they want.
@@ -125,6 +126,9 @@ func (n *neighbours) hook(w http.ResponseWriter, r *http.Request) {
 	} else {
 		n.fail++
 	}
+	if n.say != nil {
+		n.say("post to %s: %d bytes, webhook-id %s", r.URL.Path, len(body), r.Header.Get("Webhook-Id"))
+	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -134,11 +138,21 @@ func (n *neighbours) text(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	_, words, _ := bytes.Cut(body, []byte("\n"))
+	to, words, _ := bytes.Cut(body, []byte("\n"))
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.texts = append(n.texts, strings.TrimSpace(string(words)))
+	if n.say != nil {
+		n.say("text to %s: %s", to, n.texts[len(n.texts)-1])
+	}
 	w.WriteHeader(http.StatusOK)
+}
+
+// tell says what comes from now on, one at a time.
+func (n *neighbours) tell(say func(format string, args ...any)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.say = say
 }
 
 // report tells what they got.

@@ -29,11 +29,20 @@ type reportJSON struct {
 	LastMS      float64 `json:"last_ms"`
 	Rate        float64 `json:"rate"`
 
-	// What went to programs and phones, for people; all above is mail.
-	WebhookPosts int64 `json:"-"`
-	WebhookPass  int64 `json:"-"`
-	WebhookFail  int64 `json:"-"`
-	Texts        int64 `json:"-"`
+	// What went to programs and phones; all above is mail.
+	Webhooks webhooksJSON `json:"webhooks"`
+	Texts    textsJSON    `json:"texts"`
+}
+
+// webhooksJSON counts posts, and those whose signatures hold and do not.
+type webhooksJSON struct {
+	Posts int64 `json:"posts"`
+	Pass  int64 `json:"pass"`
+	Fail  int64 `json:"fail"`
+}
+
+type textsJSON struct {
+	Sent int64 `json:"sent"`
 }
 
 type report struct {
@@ -116,7 +125,7 @@ func (r *report) checked(i *inspection) {
 
 // good: every delivery was sent or superseded, and every signature holds.
 func (r *report) good() bool {
-	return r.json.Failed == 0 && r.open == 0 && (r.json.DKIMFail == nil || *r.json.DKIMFail == 0 && r.mails == r.Sent) && r.json.WebhookFail == 0
+	return r.json.Failed == 0 && r.open == 0 && (r.json.DKIMFail == nil || *r.json.DKIMFail == 0 && r.mails == r.Sent) && r.json.Webhooks.Fail == 0
 }
 
 func (r *report) print(w io.Writer, all []told, began time.Time) error {
@@ -150,11 +159,11 @@ func (r *report) print(w io.Writer, all []told, began time.Time) error {
 	} else {
 		fmt.Fprintf(w, "DKIM        %s signatures hold, %s fail (%s mails, two keys each)\n", count(*j.DKIMPass), count(*j.DKIMFail), count(r.mails))
 	}
-	if j.WebhookPosts > 0 {
-		fmt.Fprintf(w, "webhooks    %s to %d programs, %s signatures hold, %s fail\n", plural(j.WebhookPosts, "post"), len(demoHooks()), count(j.WebhookPass), count(j.WebhookFail))
+	if j.Webhooks.Posts > 0 {
+		fmt.Fprintf(w, "webhooks    %s to %d programs, %s signatures hold, %s fail\n", plural(j.Webhooks.Posts, "post"), len(demoHooks()), count(j.Webhooks.Pass), count(j.Webhooks.Fail))
 	}
-	if j.Texts > 0 {
-		fmt.Fprintf(w, "phones      %s, such as: %s\n", plural(j.Texts, "text message"), r.texts[len(r.texts)-1])
+	if j.Texts.Sent > 0 {
+		fmt.Fprintf(w, "phones      %s, such as: %s\n", plural(j.Texts.Sent, "text message"), r.texts[len(r.texts)-1])
 	}
 	if r.open > 0 {
 		fmt.Fprintf(w, "open        %s still wait for another try\n", plural(r.open, "message"))

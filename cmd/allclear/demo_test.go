@@ -27,7 +27,7 @@ func TestTheDemoTellsEveryoneChecksEverySignatureAndLeavesNothing(t *testing.T) 
 			}
 			keys := map[string]any{}
 			var r reportJSON
-			if err := json.Unmarshal([]byte(out), &keys); err != nil || len(keys) != 12 {
+			if err := json.Unmarshal([]byte(out), &keys); err != nil || len(keys) != 14 {
 				t.Fatalf("%d keys, %v: %s", len(keys), err, out)
 			}
 			if err := json.Unmarshal([]byte(out), &r); err != nil {
@@ -35,6 +35,9 @@ func TestTheDemoTellsEveryoneChecksEverySignatureAndLeavesNothing(t *testing.T) 
 			}
 			if r.Subscribers != 60 || r.Failed != 0 || r.Sent+r.Superseded != r.Deliveries || r.Sent < 120 {
 				t.Errorf("report %s", out)
+			}
+			if r.Webhooks.Posts == 0 || r.Webhooks.Pass != r.Webhooks.Posts || r.Webhooks.Fail != 0 || r.Texts.Sent == 0 {
+				t.Errorf("programs and phones %s", out)
 			}
 			if *r.DKIMPass != 2*r.Sent || *r.DKIMFail != 0 {
 				t.Errorf("of %d mails %d signatures hold, %d fail", r.Sent, *r.DKIMPass, *r.DKIMFail)

@@ -22,6 +22,11 @@ func (d *Doors) sms() (*sms.Setting, error) {
 	if err != nil {
 		return nil, wrongBy("SMS", err)
 	}
+	for _, c := range set.Countries {
+		if !subscribers.KnownCountry(c) {
+			return nil, wrong("SMS", "countries= names %s, which is no country's code, such as NO", c)
+		}
+	}
 	return set, nil
 }
 
@@ -35,6 +40,7 @@ func (p *Program) openPhones(ctx context.Context) error {
 	held, few := newOnceAnHour(p.db.Now), newOnceAnHour(p.db.Now)
 	sender := sms.New(sms.Options{
 		Gateway: set.Gateway, Now: p.db.Now, Rate: set.Rate, Budget: p.db, Limit: set.Budget, Report: p.intake.ReportURL,
+		Answered: newGatewayNews(set.Gateway.Name(), p.o.log).answered,
 		Exhausted: func(codes bool, until time.Time) {
 			p.short.note(codes, until)
 			switch {

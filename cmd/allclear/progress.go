@@ -38,12 +38,12 @@ const moment = time.Second
 
 // set says how much is done. It may be called with the same or a smaller value.
 func (m *meter) set(done int64) {
-	if done <= m.last {
+	if done = min(done, max(m.total, 0)); done <= m.last {
 		return
 	}
 	m.last = done
 	if m.bar != nil {
-		_ = m.bar.Set64(min(done, m.total))
+		_ = m.bar.Set64(done)
 		return
 	}
 	if m.total <= 0 || m.now().Sub(m.begun) < moment {

@@ -23,9 +23,14 @@ type queueCmd struct {
 type queueStatusCmd struct {
 	JSON bool `name:"json" help:"Print one JSON object."`
 	Base
+	Doors
 }
 
 func (c *queueStatusCmd) Run(a *app) error {
+	texts, err := c.sms()
+	if err != nil {
+		return err
+	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
 		depths, err := db.Depths(ctx)
 		if err != nil {
@@ -57,11 +62,32 @@ func (c *queueStatusCmd) Run(a *app) error {
 			}
 			printLastAnswer(ctx, a.out, db)
 		}
+		if texts != nil && texts.Budget > 0 {
+			if err := printBudget(ctx, a.out, db, texts.Budget); err != nil {
+				return err
+			}
+		}
 		for _, p := range pulse.Pauses {
 			fmt.Fprintf(a.out, "paused: %s, by %s since %s\n", pauseWord(p.Scope, p.Key), p.By, stamp(p.Since))
 		}
 		return nil
 	})
+}
+
+// longestText is how many parts a text message has at most.
+const longestText = 3
+
+// printBudget says that the day's budget of text messages is used up, so far that
+// a message may not fit into it, and until when.
+func printBudget(ctx context.Context, w io.Writer, db *store.Store, limit int) error {
+	now := db.Now().UTC()
+	spent, err := db.SegmentsSpent(ctx, now.Format(time.DateOnly))
+	if err != nil || spent+longestText <= limit {
+		return err
+	}
+	tomorrow := time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, time.UTC)
+	_, err = fmt.Fprintf(w, "texts: the day's budget is used up (%d of %s); what does not fit waits until %s\n", spent, plural(int64(limit), "part"), stamp(tomorrow))
+	return err
 }
 
 // printLastAnswer says why mail waits, as far as that is quickly known: the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"allclear/notifier"
 	"allclear/store"
@@ -45,7 +46,7 @@ func (c *toldCmd) Run(a *app) error {
 					Title   string             `json:"title"`
 				}{deliveryJSON(d), about.event, about.kind, about.title})
 			}
-			t.add(d.AcceptedAt.UTC().Format("2006-01-02 15:04Z"), d.State, became(d), string(about.kind), about.title)
+			t.add(d.AcceptedAt.UTC().Format("2006-01-02 15:04Z"), d.State, became(d, db.Now()), string(about.kind), about.title)
 			if words := answered(d); words != "" && d.State != notifier.Sent {
 				answers = append(answers, fmt.Sprintf("%s, %s: %s (%s, delivery %s)", stamp(d.AcceptedAt), d.State, words, d.Relay, d.ID))
 			}
@@ -99,9 +100,13 @@ func subjectOf(s notifier.Story) subject {
 	return subject{s.Event.ID, s.Event.Type, title}
 }
 
-// became is when a delivery was sent, or why it was not, as short as a table needs it.
-func became(d notifier.Delivery) string {
+// became is when a delivery was sent, or until when it waits, as short as a table
+// needs it. What was never tried and is due later waits for quiet hours to end,
+// or for another day's budget.
+func became(d notifier.Delivery, now time.Time) string {
 	switch {
+	case !d.State.Final() && d.DueAt.Before(notifier.UntilResumed) && d.TriedAt.IsZero() && d.DueAt.After(now):
+		return "waits till " + d.DueAt.UTC().Format("2006-01-02 15:04Z")
 	case d.State == notifier.Sent || d.State == notifier.Bounced:
 		return d.SentAt.UTC().Format("15:04:05Z")
 	case !d.State.Final() && d.DueAt.Before(notifier.UntilResumed) && !d.TriedAt.IsZero():

@@ -3,12 +3,12 @@ package sms
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -134,7 +134,10 @@ func (l line) receipt(a reply, words, remote string) notifier.Receipt {
 // refusal is an error by an answer's status, where the gateway's own words say no more.
 func (l line) refusal(a reply, words string) *notifier.SendError {
 	if words = strings.TrimSpace(words); words == "" {
-		words = fmt.Sprintf("%d %s", a.status, http.StatusText(a.status))
+		words = http.StatusText(a.status)
+	}
+	if status := strconv.Itoa(a.status); !strings.HasPrefix(words, status) {
+		words = strings.TrimSpace(status + " " + words) // what it means without the words, and beside them
 	}
 	se := &notifier.SendError{Fault: notifier.FaultRecipient, Permanent: true, Code: a.status, Stage: stageAnswer, Receipt: l.receipt(a, words, "")}
 	switch s := a.status; {

@@ -36,6 +36,10 @@ type Options struct {
 	// Exhausted, if set, is told when the day's budget is used up, or what of it
 	// is for codes, for every message that has to wait. It must not block.
 	Exhausted func(codes bool, until time.Time)
+	// Answered, if set, is told after every try whether the gateway worked: nil
+	// where it took the message or refused it for the number's sake, else what
+	// kept it from that. It must not block.
+	Answered func(trouble *notifier.SendError)
 }
 
 // Sender is the sms channel's notifier.Sender.
@@ -103,6 +107,7 @@ func (s *Sender) Send(ctx context.Context, m *notifier.Message, f notifier.Fligh
 	}
 	r, err := s.o.Gateway.Send(ctx, t)
 	took := s.o.Now().Sub(began)
+	s.answered(err)
 	if err != nil {
 		var se *notifier.SendError
 		if errors.As(err, &se) {
@@ -118,6 +123,23 @@ func (s *Sender) Send(ctx context.Context, m *notifier.Message, f notifier.Fligh
 		return notifier.Receipt{}, err
 	}
 	return r, nil
+}
+
+// answered tells what a try says of the gateway. A message in doubt says that no
+// answer came, whosever fault the delivery's end is.
+func (s *Sender) answered(err error) {
+	if s.o.Answered == nil {
+		return
+	}
+	var se *notifier.SendError
+	switch {
+	case err == nil:
+		s.o.Answered(nil)
+	case errors.As(err, &se) && (se.Fault != notifier.FaultRecipient || se.Doubt):
+		s.o.Answered(se)
+	case se != nil:
+		s.o.Answered(nil)
+	}
 }
 
 // find asks whether a message in doubt was taken, where the gateway can be
