@@ -247,3 +247,21 @@ func TestEveryRecipientGetsTheirOwnRowsWhenManyAreRenderedAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func TestAFileThatNoRelayWouldTakeHoldsWhatFitsAndSaysSo(t *testing.T) {
+	n, r := sampleNotice(notifier.RestoreCompleted)
+	first := r.Rows[0]
+	r.Rows = nil
+	for range 70 {
+		r.Rows = append(r.Rows, append([]notifier.Field{{Name: "Text", Text: strings.Repeat("x", 100_000)}}, first...))
+	}
+	l, err := newSet(t).Notice(n, r)
+	if err != nil || len(l.Attachments) != 1 {
+		t.Fatal(err)
+	}
+	rows := readAttached(t, l.Attachments[0])
+	if len(rows) != 53 || len(l.Attachments[0].Data) > attachedSize+100 {
+		t.Errorf("%d rows in %d bytes", len(rows), len(l.Attachments[0].Data))
+	}
+	contains(t, strings.Join(strings.Fields(l.Text), " "), "see the attached file restore-completed.csv. It has room for the first 52 rows only.")
+}

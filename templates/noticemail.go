@@ -185,7 +185,7 @@ func (n *notice) body(body string, m *Mail) error {
 		}
 		m.Notice.Parts = append(m.Notice.Parts, NoticePart{Body: said})
 		if n.first == nil {
-			plain, err := textOfWidth(string(said), unbroken)
+			plain, err := (&textWriter{width: unbroken, bare: true}).read(string(said))
 			if err != nil {
 				return fmt.Errorf("templates: %s: read text: %w", n.view.name, err)
 			}

@@ -222,7 +222,7 @@ func TestAMessageToAPhoneSaysTheSubjectAndTheFirstSentence(t *testing.T) {
 	s := newSet(t)
 	for _, c := range []struct{ template, subject, body, want string }{
 		{notifier.RestoreCompleted, "", "", "Example Status: Restore completed: imap7, 23 November - 3 messages are back in your mailbox. https://status.example.com/incidents/7kq2m9"},
-		{notifier.AccountAffected, "News for {{account}}", "Dear *{{account}}*, all is [well](https://example.com). More:\n\n{{rows}}", "Example Status: News for ingrid - Dear *ingrid*, all is well <https://example.com>. https://status.example.com/incidents/7kq2m9"},
+		{notifier.AccountAffected, "News for {{account}}", "Dear *{{account}}*, all is [well](https://example.com). More:\n\n{{rows}}", "Example Status: News for ingrid - Dear ingrid, all is well <https://example.com>. https://status.example.com/incidents/7kq2m9"},
 	} {
 		n, r := sampleNotice(notifier.RestoreCompleted)
 		n.Template, n.Subject, n.Body, r.Channel, r.Address = c.template, c.subject, c.body, notifier.SMS, "+4790000001"

@@ -23,11 +23,14 @@ const unbroken = 1 << 30
 
 // textOfWidth is plainText with lines of at most so many columns, or unbroken.
 func textOfWidth(document string, width int) (string, error) {
+	return (&textWriter{width: width}).read(document)
+}
+
+func (w *textWriter) read(document string) (string, error) {
 	root, err := html.Parse(strings.NewReader(document))
 	if err != nil {
 		return "", err
 	}
-	w := &textWriter{width: width}
 	w.walk(root)
 	w.flush()
 	return strings.Trim(w.out.String(), "\n") + "\n", nil
@@ -44,6 +47,7 @@ type textWriter struct {
 	close  bool            // the paragraph before was a head
 	fresh  bool            // nothing stands yet within the innermost prefix
 	lists  []int           // number of the next item, outermost first; -1 for bullets
+	bare   bool            // no signs around what is stressed, as in previews and on phones
 
 	// Where the document is one that values are put into: put takes a text with
 	// the marks in it, code fills in a line as it is, address that of a link.
@@ -210,6 +214,9 @@ func (w *textWriter) heading(n *html.Node, underline string) {
 }
 
 func (w *textWriter) around(n *html.Node, mark string) {
+	if w.bare {
+		mark = ""
+	}
 	w.line.WriteString(mark)
 	w.children(n)
 	w.line.WriteString(mark)
