@@ -137,6 +137,14 @@ func (p *Program) openAlarms() error {
 	return nil
 }
 
+// tellTrouble looks and tells until ctx ends, where somebody is to be told.
+func (p *Program) tellTrouble(ctx context.Context) {
+	if p.alarms != nil {
+		p.checkEndpoints(ctx)
+		p.alarms.Run(ctx)
+	}
+}
+
 // checkEndpoints warns of endpoints of ALLCLEAR_ALERT that would not be called
 // at this moment; it asks DNS.
 func (p *Program) checkEndpoints(ctx context.Context) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"allclear/notifier"
+	"allclear/notifier/alarm"
 	"allclear/notifier/email"
 	"allclear/notifier/email/emailtest"
 	"allclear/store/storetest"
@@ -42,8 +43,20 @@ func (c *customer) alarms(t *testing.T) (out []alarmSaid) {
 // alarm waits until one is posted that is about something and stands so.
 func (s *service) alarm(c *customer, about, state string) alarmSaid {
 	s.t.Helper()
+	return s.alarmAfter(c, about, state, nil, 0)
+}
+
+// alarmAfter is alarm where a look has to come some time after another: the
+// clock is put forward again and again, so seldom that looks come in between.
+func (s *service) alarmAfter(c *customer, about, state string, clock *movingClock, step time.Duration) alarmSaid {
+	s.t.Helper()
 	var found alarmSaid
+	var put time.Time
 	eventually(s.t, about+" is told of as "+state, func() bool {
+		if clock != nil && time.Since(put) > time.Second {
+			clock.forward(step)
+			put = time.Now()
+		}
 		s.alarms.Nudge()
 		said := c.alarms(s.t)
 		i := slices.IndexFunc(said, func(a alarmSaid) bool { return a.About == about && a.State == state })
@@ -80,10 +93,8 @@ func TestStaffAreToldOfARelayThatGoesAwayAndComesBack(t *testing.T) {
 		s.done(event)
 		resting := func() bool { return s.pool.Relays()[0].State != email.RelayWorking }
 		eventually(t, "the first relay rests", resting)
-		s.alarms.Nudge()
-		eventually(t, "somebody looked", func() bool { clock.forward(5 * time.Second); s.alarms.Nudge(); return len(c.calls()) > 0 })
 		about := "relay:" + first.Addr
-		began := s.alarm(c, about, "began")
+		began := s.alarmAfter(c, about, "began", &clock, relayPatience+time.Second)
 		if !strings.Contains(began.Text, "refused") || !strings.Contains(began.Text, "Mail goes by the others") || began.Over != nil {
 			t.Errorf("%+v", began)
 		}
@@ -102,9 +113,7 @@ func TestStaffAreToldOfARelayThatGoesAwayAndComesBack(t *testing.T) {
 			}
 			return !resting()
 		})
-		s.alarms.Nudge()
-		clock.forward(2 * time.Minute)
-		over := s.alarm(c, about, "over")
+		over := s.alarmAfter(c, about, "over", &clock, notifier.AlarmCalm+time.Second)
 		if over.Over == nil || !over.Since.Equal(began.Since) {
 			t.Errorf("%+v", over)
 		}
@@ -162,6 +171,18 @@ func TestTwoProcessesRemindOnceOfAnIncidentWithoutAWord(t *testing.T) {
 	}
 }
 
+func TestAWorkerTellsWhatItSees(t *testing.T) {
+	dsn := storetest.DSN(t, "postgres")
+	relay := emailtest.NewServer(t, emailtest.Options{}).URL("tls=off")
+	boot(t, programOptions{settings: settingsFor(t, dsn, relay)}) // tells nobody
+	var clock movingClock
+	c := newCustomer(t)
+	w := alarmed(t, dsn, relay, c, &clock, func(o *programOptions) { o.worker, o.settings.BaseURL = true, "https://status.fjordpost.example" })
+	storetest.Exec(t, dsn, `INSERT INTO notices (id, title, template, state, halted, event_number, begun_at, created_at, created_by)
+		VALUES ('not1', 'Your mail was restored', 'blank', 'halted', '9 of 100 failed or bounced', 99, 1, 1, 'staff:ann')`)
+	w.alarm(c, "notice:not1", "began")
+}
+
 func TestStaffAreToldWhatElseIsWrong(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		var clock movingClock
@@ -181,19 +202,17 @@ func TestStaffAreToldWhatElseIsWrong(t *testing.T) {
 		if !strings.Contains(halted.Title, "Your mail was restored") || !strings.Contains(halted.Text, "9 of 100 failed or bounced") || !strings.Contains(halted.Text, "allclear notice resume not1") {
 			t.Errorf("%+v", halted)
 		}
-		clock.forward(2 * time.Minute)
-		found := s.alarm(c, "endpoint:s1", "reminder")
+		found := s.alarmAfter(c, "endpoint:s1", "reminder", &clock, seldom+time.Second)
 		if host := strings.TrimPrefix(gone.URL, "http://"); !strings.Contains(found.Title, host) || strings.Contains(found.Title+found.Text, "verborgen") || !strings.Contains(found.Text, "410") {
 			t.Errorf("%+v", found)
 		}
-		key := s.alarm(c, "dkim:rsa._domainkey.fjordpost.example", "began")
+		key := s.alarmAfter(c, "dkim:rsa._domainkey.fjordpost.example", "began", &clock, dkimDoubt+time.Second)
 		if !strings.Contains(key.Text, "has no TXT record") {
 			t.Errorf("%+v", key)
 		}
 		storetest.Exec(t, dsn, `UPDATE notices SET state = 'cancelled', halted = '', ordered_at = `+fmt.Sprint(clock.now().UnixMicro())+`, approved = '[{"By":"ann","Reason":"alone on shift"}]'`,
 			`INSERT INTO held_updates (id, incident_id, notice_id, moment, saying, created_at, created_by) SELECT 'upd9', id, 'not1', 'tried', '{}', 1, 'staff:ann' FROM incidents`)
-		clock.forward(61 * time.Second)
-		stuck := s.alarm(c, "incident:"+incident, "reminder")
+		stuck := s.alarmAfter(c, "incident:"+incident, "reminder", &clock, seldom+time.Second)
 		if !strings.Contains(stuck.Text, "the notice was cancelled") {
 			t.Errorf("%+v", stuck)
 		}
@@ -201,12 +220,7 @@ func TestStaffAreToldWhatElseIsWrong(t *testing.T) {
 		if !strings.Contains(alone.Title, "ann sends the notice") || !strings.Contains(alone.Text, "alone on shift") {
 			t.Errorf("%+v", alone)
 		}
-		eventually(t, "somebody looked", func() bool {
-			clock.forward(15 * time.Second)
-			s.alarms.Nudge()
-			return slices.ContainsFunc(c.alarms(t), func(a alarmSaid) bool { return a.State == "over" })
-		})
-		s.alarm(c, "notice:not1", "over")
+		s.alarmAfter(c, "notice:not1", "over", &clock, notifier.AlarmCalm+time.Second)
 	})
 }
 
@@ -230,8 +244,7 @@ func TestStaffAreToldThatTheQueueStands(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.done(event)
-		eventually(t, "it is over", func() bool { clock.forward(15 * time.Second); s.alarms.Nudge(); return len(c.calls()) > 1 })
-		s.alarm(c, "queue:email:incident", "over")
+		s.alarmAfter(c, "queue:email:incident", "over", &clock, notifier.AlarmCalm+time.Second)
 	})
 }
 
@@ -246,8 +259,7 @@ func TestADatabaseThatTakesNoWritesIsToldOf(t *testing.T) {
 		} else {
 			storetest.Exec(t, dsn, `CREATE TRIGGER full_disk BEFORE UPDATE ON counters BEGIN SELECT RAISE(ABORT, 'no space left on device'); END`)
 		}
-		eventually(t, "staff are told", func() bool { clock.forward(10 * time.Second); s.alarms.Nudge(); return len(c.calls()) > 0 })
-		if said := s.alarm(c, "database", "began"); !strings.Contains(said.Text, "no space left on device") {
+		if said := s.alarmAfter(c, "database", "began", &clock, alarm.Patience+time.Second); !strings.Contains(said.Text, "no space left on device") {
 			t.Errorf("%+v", said)
 		}
 		drop := `DROP TRIGGER full_disk`
@@ -255,8 +267,7 @@ func TestADatabaseThatTakesNoWritesIsToldOf(t *testing.T) {
 			drop += ` ON counters`
 		}
 		storetest.Exec(t, dsn, drop)
-		eventually(t, "it is over", func() bool { clock.forward(15 * time.Second); s.alarms.Nudge(); return len(c.calls()) > 1 })
-		s.alarm(c, "database", "over")
+		s.alarmAfter(c, "database", "over", &clock, notifier.AlarmCalm+time.Second)
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"allclear/notifier"
+	"allclear/notifier/console"
 	"allclear/notifier/email"
 	"allclear/store"
 	"allclear/subscribers"
@@ -72,6 +73,9 @@ func (l *lookout) look(ctx context.Context) ([]notifier.Trouble, error) {
 	return out, nil
 }
 
+// page is one of the console's.
+func (l *lookout) page(path string) string { return l.base + console.Path + "/" + path }
+
 // relaysDown finds relays that have not worked for a while.
 func (l *lookout) relaysDown(now time.Time) []notifier.Trouble {
 	var out []notifier.Trouble
@@ -88,7 +92,7 @@ func (l *lookout) relaysDown(now time.Time) []notifier.Trouble {
 		if now.Sub(since) < relayPatience {
 			continue
 		}
-		t := notifier.Trouble{Key: "relay:" + r.Name, About: "relay:" + r.Name, Since: since, Title: "Relay " + r.Name + " is down", Ended: "relay " + r.Name + " works again"}
+		t := notifier.Trouble{Key: "relay:" + r.Name, About: "relay:" + r.Name, Since: since, URL: l.page("queue"), Title: "Relay " + r.Name + " is down", Ended: "relay " + r.Name + " works again"}
 		t.Text = relayWhy(r.Cause)
 		if len(all) > 1 {
 			t.Text += "Mail goes by the others meanwhile, as far as they carry its lanes and work."
@@ -131,7 +135,7 @@ func (l *lookout) late(ctx context.Context, now time.Time) ([]notifier.Trouble, 
 		}
 		about := fmt.Sprintf("queue:%s:%s", d.Channel, d.Lane)
 		out = append(out, notifier.Trouble{
-			Key: about, About: about, Since: d.Oldest,
+			Key: about, About: about, Since: d.Oldest, URL: l.page("queue"),
 			Title: fmt.Sprintf("What is urgent is late: %s of the lane %s waits for more than %s", d.Channel, d.Lane, plural(int64(queuePatience.Minutes()), "minute")),
 			Text:  fmt.Sprintf("%s there, the oldest due since %s. `allclear queue status` says why, and whether somebody paused it.", plural(d.Pending, "message"), stamp(d.Oldest)),
 			Ended: fmt.Sprintf("%s of the lane %s is on time again", d.Channel, d.Lane),
@@ -150,7 +154,7 @@ func (l *lookout) halted(ctx context.Context) ([]notifier.Trouble, error) {
 	for _, n := range found {
 		title := notifier.Clip(n.Title)
 		out = append(out, notifier.Trouble{
-			Key: "notice:" + n.ID, About: "notice:" + n.ID,
+			Key: "notice:" + n.ID, About: "notice:" + n.ID, URL: l.page("notices/" + n.ID),
 			Title: fmt.Sprintf("The notice %q halted by itself", title),
 			Text:  fmt.Sprintf("%s. Nothing more of it goes out. Look at it with `allclear notice status %s`; then `allclear notice resume %s` goes on with everybody else, and `allclear notice cancel %s` ends it.", notifier.Clip(n.Halted), n.ID, n.ID, n.ID),
 			Ended: fmt.Sprintf("the notice %q is halted no more", title),
@@ -172,7 +176,7 @@ func (l *lookout) disabled(ctx context.Context, now time.Time) ([]notifier.Troub
 			why = "it answered 410: it wants nothing more"
 		}
 		out = append(out, notifier.Trouble{
-			Key: fmt.Sprintf("endpoint:%s:%d", h.Number, h.DisabledAt.UnixMicro()), About: "endpoint:" + h.Number.String(), Since: h.DisabledAt, Once: true,
+			Key: fmt.Sprintf("endpoint:%s:%d", h.Number, h.DisabledAt.UnixMicro()), About: "endpoint:" + h.Number.String(), Since: h.DisabledAt, Once: true, URL: l.page("subscribers/" + h.Number.String()),
 			Title: fmt.Sprintf("The endpoint %s at %s was disabled", h.Number, hostOf(h.Address)),
 			Text:  "The reason: " + why + ". Its contact was told, and can call it again from its page; what it missed can be recovered then.",
 		})
@@ -230,7 +234,7 @@ func (l *lookout) silence(ctx context.Context, i *notifier.Incident, now time.Ti
 		}
 		hours := plural(int64(after.Hours()), "hour")
 		return []notifier.Trouble{{
-			Key: fmt.Sprintf("incident:%s:%s:%d:%s", i.ID, word, last.UnixMicro(), after), About: "incident:" + i.ID, Since: last, Once: true, URL: l.base + "/incidents/" + i.ID,
+			Key: fmt.Sprintf("incident:%s:%s:%d:%s", i.ID, word, last.UnixMicro(), after), About: "incident:" + i.ID, Since: last, Once: true, URL: l.page("incidents/" + i.ID),
 			Title: fmt.Sprintf("%q is open, and nothing was said of it for %s", notifier.Clip(i.Title), hours),
 			Text:  fmt.Sprintf("Readers last heard at %s that it is %q. Say where it stands, even if nothing is new, or resolve it: `allclear incident update %s`, `allclear incident resolve %s`.", stamp(last), i.Status, i.ID, i.ID),
 		}}, nil
@@ -251,7 +255,7 @@ func (l *lookout) overridden(ctx context.Context, now time.Time) ([]notifier.Tro
 				continue
 			}
 			out = append(out, notifier.Trouble{
-				Key: fmt.Sprintf("notice:%s:override:%d", n.ID, a.At.UnixMicro()), About: "notice:" + n.ID, Since: a.At, Once: true,
+				Key: fmt.Sprintf("notice:%s:override:%d", n.ID, a.At.UnixMicro()), About: "notice:" + n.ID, Since: a.At, Once: true, URL: l.page("notices/" + n.ID),
 				Title: fmt.Sprintf("%s sends the notice %q without a second person", notifier.Clip(a.By), notifier.Clip(n.Title)),
 				Text:  fmt.Sprintf("The reason: %s. It goes to %s; `allclear notice status %s` shows it, and `allclear notice pause %s` stops it within a second.", notifier.Clip(a.Reason), plural(n.Recipients, "recipient"), n.ID, n.ID),
 			})
@@ -273,7 +277,7 @@ func (l *lookout) stuck(ctx context.Context, _ time.Time) ([]notifier.Trouble, e
 			why = "the notice was cancelled"
 		}
 		out = append(out, notifier.Trouble{
-			Key: "update:" + h.ID, About: "incident:" + h.IncidentID, Once: true, URL: l.base + "/incidents/" + h.IncidentID,
+			Key: "update:" + h.ID, About: "incident:" + h.IncidentID, Once: true, URL: l.page("incidents/" + h.IncidentID),
 			Title: "An update that waits for the notice " + h.After.ID + " cannot be published",
 			Text:  fmt.Sprintf("The reason: %s. Say by hand what is to be said: `allclear incident update %s`.", notifier.Clip(why), h.IncidentID),
 		})

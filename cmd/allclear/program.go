@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -328,9 +327,7 @@ func (p *Program) Run(ctx context.Context) error {
 	}
 	early.Go(func() { p.fan.Run(ctx) })
 	early.Go(func() { tending{tend: p.db.TendNotices, did: p.tended, log: p.o.log}.run(ctx) })
-	if p.alarms != nil {
-		early.Go(func() { p.checkEndpoints(ctx); p.alarms.Run(ctx) })
-	}
+	early.Go(func() { p.tellTrouble(ctx) })
 	early.Go(func() { p.digests.Run(ctx) })
 	if keep, err := p.o.settings.retention(); err == nil && !p.o.worker {
 		early.Go(func() {
@@ -397,14 +394,4 @@ func (p *Program) Close() error {
 		errs = append(errs, p.db.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// onLoopback reports whether only this machine reaches a URL.
-func onLoopback(base string) bool {
-	u, err := url.Parse(base)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }

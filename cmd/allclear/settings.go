@@ -155,3 +155,13 @@ func (s *Mail) bounceDomain() (string, error) {
 	}
 	return subscribers.Domain(a), nil
 }
+
+// onLoopback reports whether only this machine reaches a URL.
+func onLoopback(base string) bool {
+	u, err := url.Parse(base)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
