@@ -112,3 +112,15 @@ func TestAMethodThatIsNotPossibleNamesTheRightOnes(t *testing.T) {
 		t.Errorf("Allow %q", got.header.Get("Allow"))
 	}
 }
+
+func TestWhoeverAsksForTheHeadOfAFileOrOfNewsGetsThatAlone(t *testing.T) {
+	b := newBench(t, storetest.Dialects()[0])
+	w := b.enter(b.hire("ann", notifier.RoleAdmin))
+	for _, path := range []string{"/console/audit.csv", "/console/notices/nosuch/live"} {
+		if got := w.do(http.MethodHead, path, nil).is(http.StatusOK); got.body != "" {
+			t.Errorf("%s: %q", path, got.body)
+		}
+	}
+	b.browser().do(http.MethodHead, "/console/audit.csv", nil).is(http.StatusSeeOther)
+	w.get("/console/audit?action=audit.").is(http.StatusOK, "Nothing was done that fits")
+}

@@ -21,6 +21,9 @@ import (
 // incident is at most 64 KiB.
 const maxForm = 256 << 10
 
+// mostFields is how many fields the form of an upload has at most.
+const mostFields = 20
+
 // route is one method of one path below Path, and the least role that it
 // needs. Of do and stream it has one.
 type route struct {
@@ -137,6 +140,9 @@ func (c *console) serve(w http.ResponseWriter, q *request, methods map[string]ro
 			return err
 		}
 	}
+	if to.stream != nil && q.Method == http.MethodHead {
+		return nil // whoever does not want the body need not have it made
+	}
 	if to.stream != nil {
 		return to.stream(w, q)
 	}
@@ -196,7 +202,7 @@ func (c *console) readUpload(_ http.ResponseWriter, q *request) error {
 	q.form = url.Values{}
 	for left := int64(maxForm); ; {
 		part, err := parts.NextPart()
-		if err != nil { // there is no file
+		if err != nil || len(q.form) > mostFields { // there is no file
 			return errUnreadable
 		}
 		if part.FormName() == "file" {
@@ -204,7 +210,7 @@ func (c *console) readUpload(_ http.ResponseWriter, q *request) error {
 			return c.checkForm(q)
 		}
 		value, err := io.ReadAll(io.LimitReader(part, left+1))
-		if left -= int64(len(value)); err != nil || left < 0 {
+		if left -= int64(len(value)) + 1; err != nil || left < 0 {
 			return errUnreadable
 		}
 		q.form.Add(part.FormName(), string(value))
