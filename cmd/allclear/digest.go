@@ -40,6 +40,24 @@ func (s *Digests) calendar(c *Clock) (*digest.Calendar, error) {
 	return digest.NewCalendar(hour, zone)
 }
 
+// digestWords is when somebody's digests come.
+func digestWords(s subscribers.Subscriber) string {
+	out := "at the service's hour"
+	if h := s.Hour.String(); h != "" {
+		out = "at " + h + ":00"
+	}
+	switch s.Cadence {
+	case subscribers.Weekly:
+		out += " on " + s.Weekday.Day().String() + "s"
+	case subscribers.Monthly:
+		out += " on the first day of the month"
+	}
+	if s.Critical {
+		out += "; what is critical at once"
+	}
+	return out
+}
+
 type digestCmd struct {
 	Preview  digestPreviewCmd  `cmd:"" help:"What a follower's next digest would tell."`
 	Run      digestRunCmd      `cmd:"" help:"Make the digests that are due, to be sent now."`

@@ -99,6 +99,9 @@ func TestDigestsAreLookedAtAndMadeByHand(t *testing.T) {
 		run("subscriber", "add", "ann@example.com", "--active", "--cadence", "daily", "--zone", "Asia/Kathmandu")
 		run("subscriber", "add", "bob@example.com", "--active", "--cadence", "weekly", "--hour", "18", "--weekday", "friday", "--critical")
 		run("subscriber", "add", "cyd@example.com", "--active")
+		if out := run("subscriber", "show", "bob@example.com"); !strings.Contains(out, "at 18:00 on Fridays; what is critical at once") {
+			t.Errorf("%s", out)
+		}
 		out := run("digest", "calendar", "--json", "--days", "7")
 		lines := strings.Split(strings.TrimSpace(out), "\n")
 		if len(lines) != 8 {

@@ -87,6 +87,9 @@ func shown(s subscribers.Subscriber) []shownLine {
 	if s.Channel == notifier.Webhook {
 		lines = append(lines, shownLine{"types", all(s.Filter.Types, "all")})
 	}
+	if s.Cadence.Digest() {
+		lines = append(lines, shownLine{"digests", digestWords(s)})
+	}
 	return append(lines,
 		shownLine{"quiet", string(s.Quiet)}, shownLine{"time zone", service(s.Timezone)}, shownLine{"language", service(s.Language)},
 		shownLine{"since", stamp(s.CreatedAt)}, shownLine{"confirmed", stamp(s.ConfirmedAt)}, shownLine{"left", until(s.Unsubscribed)},

@@ -31,6 +31,32 @@ func TestANewSubscriberIsAskedToConfirm(t *testing.T) {
 	b.as(notifier.RoleSender, http.MethodGet, "/subscribers/"+got.text("id"), "").is(http.StatusOK)
 }
 
+func TestWhenDigestsComeIsSetAndTakenBack(t *testing.T) {
+	b := newBench(t)
+	made := b.as(notifier.RoleSender, http.MethodPost, "/subscribers", `{"address":"ann@example.com","cadence":"weekly","hour":0,"weekday":"sunday","critical":true}`).is(http.StatusCreated)
+	path := "/subscribers/" + made.text("id")
+	want := func(what string, got any, is any) {
+		t.Helper()
+		if got != is {
+			t.Errorf("%s is %v, want %v", what, got, is)
+		}
+	}
+	want("cadence", made.field("cadence"), "weekly")
+	want("hour", made.field("hour"), 0.0)
+	want("weekday", made.field("weekday"), "sunday")
+	want("critical", made.field("critical"), true)
+	is := b.as(notifier.RoleSender, http.MethodPatch, path, `{"cadence":"daily","hour":23,"weekday":null,"critical":null}`).is(http.StatusOK)
+	want("hour", is.field("hour"), 23.0)
+	want("weekday", is.field("weekday"), nil)
+	want("critical", is.field("critical"), false)
+	is = b.as(notifier.RoleSender, http.MethodPatch, path, `{"hour":null}`).is(http.StatusOK)
+	want("hour", is.field("hour"), nil)
+	for body, field := range map[string]string{`{"hour":24}`: "hour", `{"hour":-1}`: "hour", `{"weekday":"mon"}`: "weekday", `{"cadence":"hourly"}`: "cadence"} {
+		b.as(notifier.RoleSender, http.MethodPatch, path, body).problem(422, field, "")
+	}
+	b.as(notifier.RoleSender, http.MethodPost, "/subscribers", `{"channel":"webhook","address":"https://example.com/h","contact":"c@example.com","cadence":"daily"}`).problem(422, "cadence", "by email only")
+}
+
 func TestOnlyAnAdministratorAnswersForSomebody(t *testing.T) {
 	b := newBench(t)
 	b.as(notifier.RoleSender, http.MethodPost, "/subscribers", `{"address":"ann@example.com","state":"active"}`).problem(403, "", "needs the role admin")
