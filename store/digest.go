@@ -145,8 +145,9 @@ func (m *digestMaker) set(what string, args ...any) error {
 // plan finds the next run, where that was not done or the service's hour or zone changed.
 func (m *digestMaker) plan() error {
 	next, err := m.calendar.Next(m.run.schedule(), instant(m.run.AfterAt))
-	if err != nil {
-		return err
+	if err != nil { // a zone that this program does not know, say: the others' digests do not wait for it
+		m.store.log.Error("a schedule of digests has no next run", "cadence", m.run.Cadence, "timezone", m.run.Timezone, "error", err)
+		next.At = notifier.UntilResumed
 	}
 	return m.set(`next_at = ?, planned = ?`, micros(next.At), m.calendar.Setting())
 }

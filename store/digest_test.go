@@ -373,6 +373,31 @@ func TestNobodyGetsTwoDigestsOfOneDay(t *testing.T) {
 	})
 }
 
+// lost knows no zone but its own.
+type lost struct{ noons }
+
+func (c lost) Next(s subscribers.Schedule, after time.Time) (subscribers.Run, error) {
+	if s.Timezone != "" {
+		return subscribers.Run{}, fmt.Errorf("unknown zone %s", s.Timezone)
+	}
+	return c.noons.Next(s, after)
+}
+
+func TestAScheduleThatCannotBeReadHoldsUpNoOther(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		ann := b.joins("ann@example.com", nil)
+		bob := b.joins("bob@example.com", func(s *subscribers.Subscriber) { s.Timezone = "Mars/Base" })
+		c := lost{noons{"lost"}}
+		b.digestsAt(c, b.time(), 3)
+		b.happens("one", notifier.Event{})
+		b.expand(10)
+		b.pass(day)
+		b.digestsAt(c, b.time(), 3)
+		b.wantDigests(ann, "1")
+		b.wantDigests(bob, "")
+	})
+}
+
 func TestAnotherHourOfTheServicePlansItsDigestsAnew(t *testing.T) {
 	eachBox(t, func(t *testing.T, b *box) {
 		b.joins("ann@example.com", nil)
