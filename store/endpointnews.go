@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -25,5 +26,25 @@ func (s *Store) endpointNews(db *gorm.DB, reader int64) (notifier.EndpointNews, 
 	if err != nil {
 		return notifier.EndpointNews{}, fmt.Errorf("read the URL of subscriber %d: it is none", reader) // an error of url's would show it
 	}
-	return notifier.EndpointNews{Host: u.Host, DisabledWhy: string(h.DisabledWhy), DisabledAt: h.DisabledAt, FailingSince: h.FailingSince}, nil
+	where := u.Host
+	if h.State != subscribers.Pending || !h.ContactAt.IsZero() { // else its words may be anybody's, and are mailed to nobody
+		where += shortPath(u.EscapedPath())
+	}
+	return notifier.EndpointNews{Host: where, DisabledWhy: string(h.DisabledWhy), DisabledAt: h.DisabledAt, FailingSince: h.FailingSince}, nil
+}
+
+// longestWord is up to what length a part of a path is shown, in bytes: what is
+// longer may be the secret by which a chat's address works.
+const longestWord = 12
+
+// shortPath is a path by which somebody who looks after several endpoints of one
+// host tells one from the other, and nobody else can post there.
+func shortPath(path string) string {
+	parts := strings.Split(strings.TrimSuffix(path, "/"), "/")
+	for i, p := range parts {
+		if len(p) > longestWord {
+			parts[i] = p[:4] + "..."
+		}
+	}
+	return strings.Join(parts, "/")
 }

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"net/netip"
 	"testing"
 
 	"allclear/notifier"
@@ -22,6 +23,25 @@ func TestAStoryOfAnEndpointNamesItsHostAndNoMoreOfItsAddress(t *testing.T) {
 	})
 }
 
+func TestAContactThatConfirmedReadsWhichOfItsEndpointsAMailIsAbout(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		for address, want := range map[string]string{
+			"https://hooks.example.com/status/one/?key=1":                           "hooks.example.com/status/one",
+			"https://hooks.slack.com/services/T0123/B0456/XXXXXXXXXXXXXXXXXXXXXXXX": "hooks.slack.com/services/T0123/B0456/XXXX...",
+			"https://example.org/": "example.org",
+		} {
+			n := b.addHook(address, subscribers.Pending)
+			_, err := b.ConfirmSubscriber(b.ctx, n, netip.Prefix{})
+			b.must(err)
+			story, err := b.Story(b.ctx, b.number(`SELECT number FROM events WHERE reader = %d`, n))
+			b.must(err)
+			if story.Endpoint.Host != want {
+				t.Errorf("%s is called %s, want %s", address, story.Endpoint.Host, want)
+			}
+		}
+	})
+}
+
 func TestAStoryOfAnEndpointThatIsSwitchedOffTellsWhyAndSinceWhen(t *testing.T) {
 	oneHook(t, func(t *testing.T, b *box, n subscribers.Number) {
 		b.incidentless()
@@ -29,7 +49,7 @@ func TestAStoryOfAnEndpointThatIsSwitchedOffTellsWhyAndSinceWhen(t *testing.T) {
 		b.posts(410)
 		h := b.hook(n)
 		same(t, "news", b.personal(notifier.EndpointDisabled).Endpoint,
-			notifier.EndpointNews{Host: "example.com", DisabledWhy: "gone", DisabledAt: h.DisabledAt, FailingSince: h.FailingSince})
+			notifier.EndpointNews{Host: "example.com/hook", DisabledWhy: "gone", DisabledAt: h.DisabledAt, FailingSince: h.FailingSince})
 		if h.DisabledAt.IsZero() {
 			t.Error("it is not switched off")
 		}

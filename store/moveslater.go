@@ -36,12 +36,13 @@ func (s *Store) Moved(ctx context.Context, n subscribers.Number) (bool, error) {
 }
 
 // askedToday reports whether a subscriber asked for this move today, so that the
-// new address was mailed about it and will not be again.
+// new address was mailed about it and will not be again. One that is put off
+// behind somebody else's is asked for as often, so that its owner cannot tell.
 func (s *Store) askedToday(tx *gorm.DB, from, target subscribers.Subscriber, now time.Time) (bool, error) {
 	m, err := s.move(tx, from.Number, false, false)
 	switch {
 	case errors.Is(err, notifier.ErrNotFound):
-		return false, nil
+		return s.putOffToday(tx, from, target, now)
 	case err != nil:
 		return false, err
 	case m.To != target.Number || !m.AskedAt.After(now.Add(-askedLife)):
@@ -53,6 +54,24 @@ func (s *Store) askedToday(tx *gorm.DB, from, target subscribers.Subscriber, now
 		return false, fmt.Errorf("look for the mail of a move: %w", err)
 	}
 	return mails > 0, nil
+}
+
+// putOffToday is askedToday of a move that is put off, for as long as the other is not through.
+func (s *Store) putOffToday(tx *gorm.DB, from, target subscribers.Subscriber, now time.Time) (bool, error) {
+	m, err := s.movePutOff(tx, from.Number)
+	switch {
+	case errors.Is(err, notifier.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	case m.To != target.Number || !m.AskedAt.After(now.Add(-askedLife)):
+		return false, nil
+	}
+	var others int
+	if err := tx.Raw(`SELECT count(*) FROM moves WHERE target = ? AND asked_at > ?`, int64(target.Number), micros(now.Add(-subscribers.MoveLife))).Scan(&others).Error; err != nil {
+		return false, fmt.Errorf("look for somebody else's move: %w", err)
+	}
+	return others > 0, nil
 }
 
 // movePutOff is the move that a subscriber asked for while somebody else's to

@@ -120,3 +120,22 @@ func TestANewAddressKeepsHowItsOwnerAgreedAtTheOldOne(t *testing.T) {
 		})
 	})
 }
+
+func TestWhoAsksAgainIsMailedOnceWhetherTheMoveStandsOrIsPutOff(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		a, c := b.subscribe(reader("a@example.org", subscribers.Active)), b.subscribe(reader("c@example.org", subscribers.Active))
+		for range 2 {
+			b.must(b.AskMove(b.ctx, a.Number, "new@example.org"))
+			b.must(b.AskMove(b.ctx, c.Number, "new@example.org")) // behind a's, which c must not be able to tell
+			d.Advance(time.Minute)
+		}
+		got := b.mailed()
+		slices.Sort(got)
+		same(t, "mails", got, []string{"a@example.org subscriber.move_from", "c@example.org subscriber.move_from", "new@example.org subscriber.move_to"})
+		b.must(b.CancelMove(b.ctx, a.Number)) // then there is something to ask about
+		b.must(b.AskMove(b.ctx, c.Number, "new@example.org"))
+		if m, err := b.Move(b.ctx, b.at("new@example.org").Number, true); err != nil || m.From != c.Number {
+			t.Errorf("%+v, %v", m, err)
+		}
+	})
+}

@@ -207,10 +207,10 @@ func TestAnOwnersTokenIsGoodForItsOwnEndpointAlone(t *testing.T) {
 		{"GET", "/subscribers/" + other + "/attempts", nil, 404},
 		{"POST", "/subscribers/" + other + "/rotate-secret", nil, 404},
 		{"PATCH", "/subscribers/" + other, object{"state": "paused"}, 404},
-		{"GET", "/subscribers", nil, 401},
-		{"GET", "/deliveries", nil, 401},
-		{"POST", "/incidents", object{"title": "x"}, 401},
-		{"DELETE", "/subscribers/" + mine, nil, 401},
+		{"GET", "/subscribers", nil, 403},
+		{"GET", "/deliveries", nil, 403},
+		{"POST", "/incidents", object{"title": "x"}, 403},
+		{"DELETE", "/subscribers/" + mine, nil, 403},
 	} {
 		if _, err := callAPI(t.Context(), s.URL(), token, x.method, x.path, x.body, x.want); err != nil {
 			t.Error(err)
