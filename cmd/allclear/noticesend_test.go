@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"allclear/notifier"
 	"allclear/notifier/email/emailtest"
 )
 
@@ -114,6 +116,20 @@ func TestEverybodyGetsOneMailWithTheirOwnRowsOnly(t *testing.T) {
 			t.Errorf("told %q", told)
 		}
 	})
+}
+
+func TestWhatNobodyCouldBeWrittenIsRefusedBeforeItIsSent(t *testing.T) {
+	relay := emailtest.NewServer(t, emailtest.Options{})
+	s := boot(t, programOptions{settings: settingsFor(t, filepath.Join(t.TempDir(), "a.db"), relay.URL("tls=off"))})
+	id := s.call("POST", "/notices", object{"title": "x", "template": "blank", "body": "Dear {{nmae}}."}, 201).text("id")
+	s.audience(id, plainCrowd(2), 202)
+	if said := s.call("POST", "/notices/"+id+"/send", object{"expect": 2}, 422); !strings.Contains(said.text("detail"), "did you mean {{name}}") {
+		t.Errorf("refused with %v", said)
+	}
+	var invalid *notifier.Invalid
+	if _, err := (careful{accepting{s.db, s.metrics}, s.set}).OrderNotice(t.Context(), id, notifier.NoticeOrder{Expect: 2}, 1000, notifier.Event{ID: "e"}); !errors.As(err, &invalid) {
+		t.Errorf("by the console: %v", err)
+	}
 }
 
 func TestSendingAtTheCommandLineWaitsAndTellsTheAccount(t *testing.T) {

@@ -271,13 +271,6 @@ func (p *Program) pulsed(ctx context.Context, pulse notifier.Pulse, asked time.T
 	return p.pulseDoors(ctx, pulse, asked)
 }
 
-// tended lets others go on with what was done about notices, and the public
-// pages show an update that waited for one.
-func (p *Program) tended() {
-	p.posted.Add(1)
-	p.watch.nudge()
-}
-
 // databaseError gives a bad address the name of its setting.
 func databaseError(err error) error {
 	var inv *notifier.Invalid
@@ -329,20 +322,8 @@ func (p *Program) Run(ctx context.Context) error {
 	early.Go(func() { tending{tend: p.db.TendNotices, did: p.tended, log: p.o.log}.run(ctx) })
 	early.Go(func() { p.tellTrouble(ctx) })
 	early.Go(func() { p.digests.Run(ctx) })
-	if keep, err := p.o.settings.retention(); err == nil && !p.o.worker {
-		early.Go(func() {
-			retention{what: "deliveries", prune: p.db.Prune, keep: keep, now: p.db.Now, log: p.o.log}.run(ctx)
-		})
-	}
-	if keep, err := p.o.settings.audienceRetention(); err == nil && !p.o.worker {
-		early.Go(func() {
-			retention{what: "audiences", prune: p.db.ForgetAudiences, keep: keep, now: p.db.Now, log: p.o.log}.run(ctx)
-		})
-	}
 	if !p.o.worker {
-		early.Go(func() { resumption{resume: p.db.ResumeSubscribers, log: p.o.log}.run(ctx) })
-		early.Go(func() { p.lost.run(ctx) })
-		early.Go(func() { p.signUps.run(ctx) })
+		p.keepHouse(ctx, &early)
 	}
 	for _, d := range p.doors {
 		early.Go(func() { trouble(d.out.Run(ctx)) })

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -90,6 +91,25 @@ func (r retention) forget(ctx context.Context) (all int, err error) {
 			return all, err
 		}
 	}
+}
+
+// keepHouse does what serve does beside sending: it forgets what is old, ends
+// pauses, and looks after who signs up or lost a link.
+func (p *Program) keepHouse(ctx context.Context, until *sync.WaitGroup) {
+	s := &p.o.settings
+	if keep, err := s.retention(); err == nil {
+		until.Go(func() { p.forgetting("deliveries", p.db.Prune, keep).run(ctx) })
+	}
+	if keep, err := s.audienceRetention(); err == nil {
+		until.Go(func() { p.forgetting("audiences", p.db.ForgetAudiences, keep).run(ctx) })
+	}
+	until.Go(func() { resumption{resume: p.db.ResumeSubscribers, log: p.o.log}.run(ctx) })
+	until.Go(func() { p.lost.run(ctx) })
+	until.Go(func() { p.signUps.run(ctx) })
+}
+
+func (p *Program) forgetting(what string, prune func(context.Context, time.Time, int) (int, error), keep time.Duration) retention {
+	return retention{what: what, prune: prune, keep: keep, now: p.db.Now, log: p.o.log}
 }
 
 func rest(ctx context.Context, d time.Duration) bool {

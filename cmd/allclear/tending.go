@@ -47,3 +47,10 @@ func (t tending) run(ctx context.Context) {
 		}
 	}
 }
+
+// tended lets others go on with what was done about notices, and the public
+// pages show an update that waited for one.
+func (p *Program) tended() {
+	p.posted.Add(1)
+	p.watch.nudge()
+}
