@@ -40,6 +40,20 @@ func (s *Digests) calendar(c *Clock) (*digest.Calendar, error) {
 	return digest.NewCalendar(hour, zone)
 }
 
+// openDigests builds what makes digests when they are due.
+func (p *Program) openDigests() error {
+	s := &p.o.settings
+	calendar, err := s.calendar(&s.Clock)
+	if err != nil {
+		return err
+	}
+	p.digests = digest.New(digest.Options{Store: p.db, Calendar: calendar, Now: p.db.Now, Log: p.o.log, Made: func(n int) {
+		p.metrics.made.WithLabelValues(notifier.LaneDigest.String()).Add(float64(n))
+		p.nudgeDoors()
+	}})
+	return nil
+}
+
 // digestWords is when somebody's digests come.
 func digestWords(s subscribers.Subscriber) string {
 	out := "at the service's hour"

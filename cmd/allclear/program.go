@@ -240,14 +240,9 @@ func (p *Program) deliver(ctx context.Context) error {
 		p.metrics.made.WithLabelValues(s.Lane.String()).Add(float64(s.Made))
 		p.nudgeDoors()
 	}})
-	calendar, err := s.calendar(&s.Clock)
-	if err != nil {
+	if err := p.openDigests(); err != nil {
 		return err
 	}
-	p.digests = digest.New(digest.Options{Store: p.db, Calendar: calendar, Now: p.db.Now, Log: log, Made: func(n int) {
-		p.metrics.made.WithLabelValues(notifier.LaneDigest.String()).Add(float64(n))
-		p.nudgeDoors()
-	}})
 	p.lost = newLostLinks(&lostLinks{send: p.db.SendLink, sent: p.fan.Nudge, now: p.db.Now, log: log})
 	mx := &noMail{lookup: p.o.lookupMX, now: p.db.Now}
 	p.signUps = newSignUps(signUps{
