@@ -121,7 +121,7 @@ func TestEverybodyGetsOneMailWithTheirOwnRowsOnly(t *testing.T) {
 func TestWhatNobodyCouldBeWrittenIsRefusedBeforeItIsSent(t *testing.T) {
 	relay := emailtest.NewServer(t, emailtest.Options{})
 	s := boot(t, programOptions{settings: settingsFor(t, filepath.Join(t.TempDir(), "a.db"), relay.URL("tls=off"))})
-	id := s.call("POST", "/notices", object{"title": "x", "template": "blank", "body": "Dear {{nmae}}."}, 201).text("id")
+	id := s.call("POST", "/notices", object{"title": "x", "template": "blank", "body": "Dear {{names}}."}, 201).text("id")
 	s.audience(id, plainCrowd(2), 202)
 	if said := s.call("POST", "/notices/"+id+"/send", object{"expect": 2}, 422); !strings.Contains(said.text("detail"), "did you mean {{name}}") {
 		t.Errorf("refused with %v", said)
