@@ -43,10 +43,11 @@ func (s *Store) Rejects(ctx context.Context, notice string, after int64, limit i
 
 // filesOf are the files of a notice's audience; ErrNotFound if there is no notice.
 func (s *Store) filesOf(db *gorm.DB, notice string) ([]audienceRow, error) {
-	if _, err := takeNotice(db, notice); err != nil {
-		return nil, err
+	files, err := currentFiles(db, notice)
+	if err == nil && len(files) == 0 {
+		_, err = takeNotice(db, notice)
 	}
-	return currentFiles(db, notice)
+	return files, err
 }
 
 // Recipient returns the recipient at a place with their own rows, in the order

@@ -62,6 +62,10 @@ func (b *box) problems() (out []string) {
 		"readers with two deliveries of one incident": `SELECT count(*) FROM deliveries d JOIN events e ON e.number = d.event_number
 			JOIN events f ON f.incident_id = e.incident_id AND f.number > e.number JOIN deliveries n ON n.id = f.number * 4294967296 + (d.id & 4294967295)
 			WHERE d.state IN ('pending', 'sending', 'held') AND n.state IN ('pending', 'sending', 'held') AND n.behind <> d.id`,
+		"open deliveries of notices to addresses that may not be written to": `SELECT count(*) FROM deliveries d JOIN suppressions b ON b.channel = d.channel AND b.address = d.address
+			WHERE d.state IN ('pending', 'sending', 'held') AND (d.id & 4294967295) >= 2147483648`,
+		"recipients' places that leave a gap": `SELECT count(*) FROM audiences a WHERE a.state = 'current' AND a.recipients <> (SELECT count(*) FROM recipients r
+			WHERE r.audience = a.number AND r.place > a.first AND r.place <= a.first + a.recipients)`,
 		"open deliveries of readers who left": `SELECT count(*) FROM deliveries d JOIN subscribers s ON s.number = d.id & 4294967295
 			WHERE d.state IN ('pending', 'sending', 'held') AND d.lane > 1 AND (s.state <> 'active'
 			OR EXISTS (SELECT 1 FROM suppressions b WHERE b.channel = s.channel AND b.address = s.address))`,

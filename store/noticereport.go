@@ -89,7 +89,7 @@ func (s *Store) noticeKeys(db *gorm.DB, channels []notifier.Channel, addresses [
 	for i, c := range channels {
 		names[i] = string(c)
 	}
-	if err := db.Raw(`SELECT o.event_number * 4294967296 + CAST(? AS bigint) + r.place FROM recipients AS r JOIN audiences AS a ON a.number = r.audience AND a.state = 'current'
+	if err := db.Raw(`SELECT o.event_number * 4294967296 + CAST(? AS bigint) + r.place FROM recipients AS r JOIN audiences AS a ON a.number = r.audience + 0 AND a.state = 'current'
 		JOIN notices AS o ON o.id = a.notice_id WHERE r.address IN ? AND r.channel IN ? AND o.event_number > 0`,
 		notifier.RecipientReader(0), addresses, names).Scan(&keys).Error; err != nil {
 		return nil, fmt.Errorf("find what notices send to an address: %w", err)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"gorm.io/gorm"
-
 	"allclear/notifier"
 )
 
@@ -13,28 +11,23 @@ import (
 // returns how many they are. Who may not be written to any more is left out. A
 // notice that was cancelled, or whose audience was deleted, is refused.
 func (s *Store) RetryFailedNotice(ctx context.Context, id string) (int, error) {
-	var e notifier.Event
-	err := s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
-		c, err := lockNotice(tx, id)
-		if err != nil {
-			return err
-		}
-		if c.Event == 0 {
-			return notifier.Refuse(notifier.ErrConflict, "this notice has not been sent yet")
-		}
-		if e, err = eventByID(tx, c.EventID); err != nil {
-			return err
-		}
-		return tx.Exec(`UPDATE events SET expires_at = ? WHERE number = ? AND NOT withdrawn`, micros(s.Now().Add(notifier.NoticeLife)), c.Event).Error
-	})
+	db := s.conn(ctx)
+	c, err := takeNotice(db, id)
+	if err != nil {
+		return 0, translate(err)
+	}
+	if c.Event == 0 {
+		return 0, notifier.Refuse(notifier.ErrConflict, "this notice has not been sent yet")
+	}
+	e, err := eventByID(db, c.EventID)
 	if err != nil {
 		return 0, err
 	}
 	return s.retryFailed(ctx, e)
 }
 
-// reopen lets a notice that is done be done once more, where something of it is
-// tried again.
+// reopen lets a notice live on, and be done once more if it is done, where
+// something of it is tried again.
 func (r *retrial) reopen() error {
 	c, err := lockNotice(r.tx, r.notice)
 	switch {
@@ -44,10 +37,12 @@ func (r *retrial) reopen() error {
 		return notifier.Refuse(notifier.ErrConflict, "this notice was cancelled, and reaches nobody any more")
 	case !c.CleanedAt.IsZero():
 		return notifier.Refuse(notifier.ErrConflict, "the audience of this notice was deleted, and with it what each was to be told")
-	case c.State != notifier.NoticeDone:
-		return nil
 	}
-	if err := r.tx.Exec(`UPDATE notices SET state = 'settling', done_at = 0 WHERE id = ?`, r.notice).Error; err != nil {
+	r.expires = micros(instant(r.now).Add(notifier.NoticeLife))
+	if err := r.tx.Exec(`UPDATE events SET expires_at = ? WHERE number = ?`, r.expires, r.event).Error; err != nil {
+		return fmt.Errorf("let the notice live on: %w", err)
+	}
+	if err := r.tx.Exec(`UPDATE notices SET state = 'settling', done_at = 0 WHERE id = ? AND state = 'done'`, r.notice).Error; err != nil {
 		return fmt.Errorf("reopen a notice: %w", err)
 	}
 	return nil

@@ -486,6 +486,14 @@ func TestWhatFailedIsTriedAgainAndTheNoticeIsDoneAgain(t *testing.T) {
 		if n, err := b.RetryFailed(b.ctx, "ev-n"); n != 0 || err != nil {
 			t.Errorf("%d, %v", n, err)
 		}
+		b.tend()
+		b.exec(`DELETE FROM suppressions`)
+		b.pass(10 * day)
+		b.must(b.RetryDelivery(b.ctx, ds[0].ID))
+		b.sendAll(sent)
+		if n := b.in("n", notifier.NoticeDone); len(sent) != 3 || n.Counts[notifier.Sent] != 6 {
+			t.Errorf("%+v", n.Counts)
+		}
 		b.sound()
 	})
 }
