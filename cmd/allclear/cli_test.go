@@ -80,7 +80,7 @@ func TestTheCommandLineTellsAStoryFromBeginningToEnd(t *testing.T) {
 				"email,ola@example.org,,none,,instant,,,pending,,,,,,,,,\n"},
 			{"incident open imap7_is_down --severity major -c imap7 -m Words.", "" +
 				"opened incident IDIDIDIDIDIDIDID: imap7 is down\n" +
-				"mailing everyone who asked (event IDIDIDIDIDIDIDID); allclear incident show IDIDIDIDIDIDIDID follows it\n"},
+				"telling everyone who asked (event IDIDIDIDIDIDIDID); allclear incident show IDIDIDIDIDIDIDID follows it\n"},
 			{"incident list", "" +
 				"ID                OPENED             STATE          SEVERITY  TITLE\n" +
 				"IDIDIDIDIDIDIDID  2026-11-23 16:11Z  investigating  major     imap7 is down\n"},

@@ -242,7 +242,7 @@ func (a *app) posted(did string, p notifier.Posting, asJSON bool) error {
 	fmt.Fprintf(a.out, "%s %s %s: %s\n", did, p.Incident.Kind, p.Incident.ID, p.Incident.Title)
 	switch {
 	case event != "":
-		fmt.Fprintf(a.out, "mailing everyone who asked (event %s); allclear incident show %s follows it\n", event, p.Incident.ID)
+		fmt.Fprintf(a.out, "telling everyone who asked (event %s); allclear incident show %s follows it\n", event, p.Incident.ID)
 	case p.Incident.State == notifier.Draft:
 		fmt.Fprintf(a.out, "a draft; allclear incident publish %s lets it go out\n", p.Incident.ID)
 	default:

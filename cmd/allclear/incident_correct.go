@@ -14,7 +14,7 @@ type incidentCorrectCmd struct {
 	Title     *string  `placeholder:"TEXT" help:"What happened, in a line."`
 	Severity  *string  `placeholder:"LEVEL" help:"none, minor, major or critical."`
 	Component []string `short:"c" sep:"," placeholder:"KEY,..." help:"What it touched."`
-	Tell      bool     `help:"Mail everyone who asked that this was wrong."`
+	Tell      bool     `help:"Tell everyone who asked that this was wrong."`
 	bodyFlags
 	whenFlags
 	impactFlags
@@ -108,7 +108,7 @@ func (c *incidentCorrectCmd) correctUpdate(ctx context.Context, a *app, db *stor
 	}
 	warn(a.err, warnings)
 	if event != nil {
-		fmt.Fprintf(a.out, "corrected update %s; mailing everyone who asked (event %s)\n", c.Update, event.ID)
+		fmt.Fprintf(a.out, "corrected update %s; telling everyone who asked (event %s)\n", c.Update, event.ID)
 		return nil
 	}
 	fmt.Fprintf(a.out, "corrected update %s; nobody was mailed\n", c.Update)

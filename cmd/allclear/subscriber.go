@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -43,6 +45,7 @@ type subscriberAddCmd struct {
 	Weekday   string   `placeholder:"DAY" help:"On what day its weekly digests come: monday (default), tuesday and so on."`
 	Critical  bool     `help:"With digests: what is critical comes at once all the same."`
 	JSON      bool     `name:"json" help:"Print one JSON object."`
+	Allow     string   `name:"webhook-allow" setting:"WEBHOOK_ALLOW" group:"settings" placeholder:"CIDR,..." help:"Private networks that webhooks may be posted to; for the warning of one that is in none."`
 	Base
 }
 
@@ -98,6 +101,9 @@ func (c *subscriberAddCmd) Run(a *app) error {
 		if err != nil {
 			return conflict(err, "%s is a subscriber already; allclear subscriber show %s shows it", s.Address, s.Address)
 		}
+		if err := c.warn(a, s); err != nil {
+			return err
+		}
 		if c.JSON {
 			return printJSON(a.out, subscriberJSON(s))
 		}
@@ -111,6 +117,27 @@ func (c *subscriberAddCmd) Run(a *app) error {
 		}
 		return nil
 	})
+}
+
+// warn says that a webhook is at an address that is not called. What a name
+// leads to is looked at by allclear webhook check, and before every post.
+func (c *subscriberAddCmd) warn(a *app, s subscribers.Subscriber) error {
+	u, err := url.Parse(s.Address)
+	if s.Channel != notifier.Webhook || err != nil {
+		return nil //nolint:nilerr // it was read before
+	}
+	if _, err := netip.ParseAddr(u.Hostname()); err != nil && u.Hostname() != "localhost" {
+		return nil // a name
+	}
+	d := Doors{WebhookAllow: c.Allow}
+	guard, err := d.guard("")
+	if err != nil {
+		return err
+	}
+	if v := guard.Check(a.ctx, s.Address); !v.Allowed {
+		fmt.Fprintf(a.err, "warning: nothing is posted there: %s\n", v.Why)
+	}
+	return nil
 }
 
 // mayReturn holds back whoever left, unless it is said that they want to come

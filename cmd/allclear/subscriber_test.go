@@ -108,3 +108,13 @@ func TestASubscriberIsShownWithWhatKeepsItFromBeingWrittenTo(t *testing.T) {
 		}
 	})
 }
+
+func TestAWebhookThatIsAddedAtAnAddressThatIsNotCalledIsWarnedOf(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		d := newDesktop(t, dsn)
+		if out, errs := d.tells("subscriber", "add", "https://10.1.2.3/hook", "--contact", "ops@example.com"); !strings.HasPrefix(out, "added s1") || !strings.HasPrefix(errs, "warning: nothing is posted there: ") {
+			t.Errorf("%q, %q", out, errs)
+		}
+		d.ok("subscriber", "add", "https://10.1.2.4/hook", "--contact", "ops@example.com", "--webhook-allow", "10.1.0.0/16")
+	})
+}
