@@ -239,8 +239,8 @@ func TestWhoFillsInTheTrapIsAnsweredAsEverybodyAndNothingIsDone(t *testing.T) {
 		t.Errorf("mails %s", got)
 	}
 	h.send("/link", "address", "bot@example.com", "leave_empty", "x", "form", h.gate.For("link").Form(h.clock().Add(-gate.LeastAge))).says(http.StatusOK, "Look into your mailbox")
-	if len(h.lost.all) != 0 {
-		t.Errorf("asked %v", h.lost.all)
+	if len(h.lost.all) != 1 || !h.lost.last.Trapped {
+		t.Errorf("asked %v, trapped: %t", h.lost.all, h.lost.last.Trapped)
 	}
 	h.flood() // in a rush as in any other hour
 	h.signUp(url.Values{"address": {"bot@example.com"}, "leave_empty": {"x"}}).says(http.StatusTooManyRequests, "One more step").silent("leave_empty")
