@@ -105,6 +105,7 @@ type Approval struct {
 type NoticeOrder struct {
 	Expect        int64     // how many recipients they believe it has
 	AcceptRejects int64     // how many rejected rows they accept
+	AcceptMissing int64     // how many recipients they accept who lack what the mail needs
 	At            time.Time // zero is now
 	PerSecond     int       // at most so many a second; 0 is as fast as it goes
 	// Canary is the share that goes first, in per cent; negative means none. 0

@@ -181,6 +181,20 @@ func (s *Store) AudienceColumns(ctx context.Context, notice string) ([]notifier.
 	return out, nil
 }
 
+// AudienceAccounts is how many of a notice's audience have an account. It reads
+// through all recipients.
+func (s *Store) AudienceAccounts(ctx context.Context, notice string) (n int64, err error) {
+	db := s.conn(ctx)
+	files, err := s.filesOf(db, notice)
+	if err != nil {
+		return 0, translate(err)
+	}
+	if err := db.Raw(`SELECT count(*) FROM recipients WHERE audience IN ? AND account <> ''`, numbersOf(files)).Scan(&n).Error; err != nil {
+		return 0, translate(fmt.Errorf("count accounts: %w", err))
+	}
+	return n, nil
+}
+
 // domainsShown is how many domains a breakdown names.
 const domainsShown = 20
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -22,6 +23,9 @@ func (s *Store) OrderNotice(ctx context.Context, id string, order notifier.Notic
 		if err := order.Check(&c.Notice); err != nil {
 			return "", err
 		}
+		if at := order.At; !at.IsZero() && at.Before(s.Now().Add(-pastAllowed)) {
+			return "", notifier.Invalidf("at", "that time is past; leave it out to send now")
+		}
 		by := notifier.ActorFrom(ctx)
 		c.Order, c.OrderedAt, c.OrderedBy = order, s.Now(), by.Name
 		detail := fmt.Sprintf("%d recipients", c.Recipients)
@@ -34,6 +38,10 @@ func (s *Store) OrderNotice(ctx context.Context, id string, order notifier.Notic
 		return detail, s.goAhead(tx, c, above, event.ID)
 	})
 }
+
+// pastAllowed is how long ago a time to send at may be: somebody who means now
+// has a clock and a form of their own.
+const pastAllowed = time.Minute
 
 // override notes an admin's reason to do without a second person.
 func (c *course) override(by notifier.Actor, reason string, s *Store) error {

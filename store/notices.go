@@ -138,6 +138,7 @@ func (s *Store) countNotices(db *gorm.DB, notices []notifier.Notice) error {
 			into = notifier.Cancelled
 			n.Counts[notifier.Pending] += n.Counts[notifier.Held]
 			n.Counts[notifier.Held] = 0
+			n.Tried = n.Recipients - n.Counts[notifier.Cancelled] - n.Counts[notifier.Pending] - n.Counts[notifier.Sending]
 		default:
 			continue
 		}

@@ -286,8 +286,11 @@ func TestWhatWorkersHaveClaimedAndNotBegunStopsWithThePauseAndTheCancellation(t 
 			t.Errorf("%+v", n.Counts)
 		}
 		b.expand(3)
-		if n := b.notice("n"); n.Counts[notifier.Cancelled] != 19 || n.Counts[notifier.Sent] != 1 {
-			t.Errorf("%+v", n.Counts)
+		if n := b.notice("n"); n.Counts[notifier.Cancelled] != 19 || n.Counts[notifier.Sent] != 1 || n.Tried != 1 {
+			t.Errorf("%d tried, %+v", n.Tried, n.Counts)
+		}
+		if all, _, err := b.Notices(b.ctx, "", 10); err != nil || len(all) != 1 || all[0].Tried != 1 {
+			t.Errorf("the list tells otherwise: %+v, %v", all, err)
 		}
 		for _, again := range []error{b.ResumeNotice(b.ctx, "n"), b.PauseNotice(b.ctx, "n"), func() error { _, err := b.RetryFailedNotice(b.ctx, "n"); return err }()} {
 			if !errors.Is(again, notifier.ErrConflict) {
@@ -306,7 +309,7 @@ func TestANoticeThatIsCancelledBeforeItIsMadeReportsEverybodyAsCancelled(t *test
 		b.must(b.CancelNotice(b.ctx, "n"))
 		b.expand(2)
 		b.tend()
-		if n := b.in("n", notifier.NoticeCancelled); n.Counts[notifier.Cancelled] != 20 {
+		if n := b.in("n", notifier.NoticeCancelled); n.Counts[notifier.Cancelled] != 20 || n.Tried != 0 {
 			t.Errorf("%+v", n.Counts)
 		}
 		report, err := b.NoticeReport(b.ctx, "n", 0, 100)

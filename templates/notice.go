@@ -89,14 +89,14 @@ func (s *Set) Notice(n notifier.Notice, r notifier.Recipient) (*notifier.Letter,
 // CheckNotice lists what keeps a notice from going out to an audience whose
 // file has these columns: text that cannot be read, {{columns}} that nobody's
 // file has, columns that the template needs and the file lacks. Each is a
-// *notifier.Invalid for subject, body or audience. Without columns, as there is
-// no audience yet, only the text is judged.
+// *notifier.Invalid for subject, body or audience. Where columns are nil, as there
+// is no audience yet, only the text is judged; an audience may have none at all.
 func (s *Set) CheckNotice(n notifier.Notice, columns []string) []error {
 	var out []error
 	if _, err := s.prepareNotice(n, s.Times("", "")); err != nil {
 		out = append(out, err)
 	}
-	if len(columns) == 0 {
+	if columns == nil {
 		return out
 	}
 	known := map[string]bool{}
@@ -125,6 +125,9 @@ func (s *Set) CheckNotice(n notifier.Notice, columns []string) []error {
 
 // meant says what was probably meant by a column's name, or which there are.
 func meant(name string, columns []string, before, behind string) string {
+	if len(columns) == 0 {
+		return "; the audience has no columns beside addresses"
+	}
 	if n := nearest(name, columns); n != "" {
 		return "; did you mean " + before + tame(n, labelSize) + behind + "?"
 	}

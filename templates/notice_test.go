@@ -134,3 +134,14 @@ func TestWhatIsPreparedOnceIsNotPreparedAgainForTheNextRecipient(t *testing.T) {
 	contains(t, b.Letter.Text, "account=berit", "Mail to *berit*")
 	lacks(t, b.Letter.HTML+b.Letter.Text+b.Letter.Subject, "ingrid")
 }
+
+func TestATextThatCannotBeReadFailsForGoodAndIsNotTriedForEver(t *testing.T) {
+	n, r := sampleNotice(notifier.AccountAffected)
+	n.Template, n.Body = notifier.BlankNotice, ""
+	renderer, _ := noticeRenderer(t, n, r)
+	_, err := renderer.Render(t.Context(), noticeDelivery(r))
+	var se *notifier.SendError
+	if !errors.As(err, &se) || !se.Permanent || !strings.Contains(err.Error(), "body: is empty") {
+		t.Errorf("%v", err)
+	}
+}

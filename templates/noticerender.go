@@ -36,20 +36,23 @@ func (r *Renderer) noticeLetter(ctx context.Context, t tale, d notifier.Delivery
 		return nil, unwritable(fmt.Errorf("recipient %d of notice %s is not whom the delivery is for", place, n.ID))
 	}
 	made, err := r.prepared(ctx, t, who)
+	var door *notifier.Invalid // of the text, or of the channel
+	if errors.As(err, &door) {
+		return nil, unwritable(err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	l, err := made.letter(who)
 	var lacks *lackingError
-	var door *notifier.Invalid // of the channel
 	if errors.As(err, &lacks) || errors.As(err, &door) {
 		return nil, unwritable(err)
 	}
 	return l, err
 }
 
-// unwritable is the end of a delivery that no later try can write: the audience
-// does not change any more.
+// unwritable is the end of a delivery that no later try can write: neither the
+// text nor the audience changes any more.
 func unwritable(err error) error {
 	return &notifier.SendError{Fault: notifier.FaultRecipient, Permanent: true, Stage: "render", Err: err}
 }

@@ -244,3 +244,18 @@ func TestAMessageToAPhoneSaysTheSubjectAndTheFirstSentence(t *testing.T) {
 }
 
 func asInvalid(err error, to **notifier.Invalid) bool { return errors.As(err, to) }
+
+func TestAnAudienceWithoutColumnsLacksWhatTheTemplateNeedsAndTheTextNames(t *testing.T) {
+	s := newSet(t)
+	got := s.CheckNotice(notifier.Notice{Template: notifier.MailBounced, Title: "t", Body: "Dear {{name}}, {{email}}"}, []string{})
+	want := []string{
+		`audience: mail-bounced needs the column "date", which the file has not; the audience has no columns beside addresses`,
+		`audience: mail-bounced needs the column "sender", which the file has not; the audience has no columns beside addresses`,
+		`body: line 1: nobody's row has {{name}}; the audience has no columns beside addresses`,
+	}
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || got[i].Error() != want[i] {
+			t.Fatalf("got %q\nwant %q", got, want)
+		}
+	}
+}

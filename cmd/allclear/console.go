@@ -20,7 +20,7 @@ import (
 func (p *Program) console(proxies []netip.Prefix, zone *time.Location, notices api.NoticeDesk) (*console.Handler, error) {
 	pages := p.set.Pages()
 	h, err := console.New(console.Options{
-		Store: careful{accepting{p.db, p.metrics}, p.set}, Letters: p.set, Notices: p.consoleNotices(notices, zone), Name: p.o.settings.Name, BaseURL: p.base, Key: derive(p.secret, "console"),
+		Store: careful{accepting{p.db, p.metrics}, notices}, Letters: p.set, Notices: p.consoleNotices(notices, zone), Name: p.o.settings.Name, BaseURL: p.base, Key: derive(p.secret, "console"),
 		Now: p.db.Now, NewID: newID, Zone: zone, Log: p.o.log, Style: pages.Style(), Script: pages.Script(), Policy: pages.Policy(),
 		Client: func(r *http.Request) netip.Addr { return gate.Client(r, proxies) },
 		Relays: p.relayNews, Settings: shownSettings(&p.o.settings), Phones: p.phones != nil,

@@ -13,24 +13,6 @@ import (
 	"allclear/templates"
 )
 
-// careful refuses what could be written to nobody, as the API does.
-type careful struct {
-	accepting
-	letters api.Letters
-}
-
-// OrderNotice looks at the text and the columns first.
-func (c careful) OrderNotice(ctx context.Context, id string, o notifier.NoticeOrder, above int64, e notifier.Event) (notifier.Notice, error) {
-	n, err := c.Notice(ctx, id)
-	if err != nil {
-		return n, err
-	}
-	if err := api.Sendable(ctx, c.Store, n, c.letters); err != nil {
-		return n, err
-	}
-	return c.Store.OrderNotice(ctx, id, o, above, e)
-}
-
 // consoleNotices does on the console what the API does for programs.
 func (p *Program) consoleNotices(tools api.NoticeDesk, zone *time.Location) console.NoticeDesk {
 	desk := func() notifier.Desk { return notifier.Desk{Now: p.db.Now(), Zone: zone, NewID: newID} }
@@ -83,6 +65,26 @@ func (p *Program) consoleNotices(tools api.NoticeDesk, zone *time.Location) cons
 		Columns: templates.NoticeColumns,
 		Above:   tools.Above,
 	}
+}
+
+// careful sends no notice from the console that could be written to nobody.
+type careful struct {
+	accepting
+	tools api.NoticeDesk
+}
+
+// OrderNotice judges a notice as the API does. Recipients who lack something are
+// accepted: the page with the button names them.
+func (c careful) OrderNotice(ctx context.Context, id string, o notifier.NoticeOrder, above int64, e notifier.Event) (notifier.Notice, error) {
+	n, err := c.Notice(ctx, id)
+	if err != nil {
+		return n, err
+	}
+	o.AcceptMissing = api.AllMissing
+	if err := api.Sendable(ctx, c.Store, n, o, c.tools); err != nil {
+		return n, err
+	}
+	return c.accepting.OrderNotice(ctx, id, o, above, e)
 }
 
 func sharesOf(in []api.Share) []notifier.Share {

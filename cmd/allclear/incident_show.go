@@ -117,7 +117,11 @@ func (c *incidentShowCmd) Run(a *app) error {
 func printHeld(w io.Writer, held []notifier.HeldUpdate) error {
 	var b strings.Builder
 	for _, h := range held {
-		fmt.Fprintf(&b, "\nwaits for notice %s (%s) to be %s  (update %s)\n", h.After.ID, words(string(h.Notice)), h.After.When, h.ID)
+		if h.Notice == notifier.NoticeCancelled {
+			fmt.Fprintf(&b, "\nwaited for notice %s, which was cancelled: it is never published; publish it without --after-notice, or take it back  (update %s)\n", h.After.ID, h.ID)
+		} else {
+			fmt.Fprintf(&b, "\nwaits for notice %s (%s) to be %s  (update %s)\n", h.After.ID, words(string(h.Notice)), h.After.When, h.ID)
+		}
 		if h.Trouble != "" {
 			fmt.Fprintf(&b, "  cannot be published: %s\n", h.Trouble)
 		}

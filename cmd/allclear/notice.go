@@ -33,10 +33,10 @@ type noticeCmd struct {
 }
 
 type noticeCreateCmd struct {
-	Title     string `required:"" placeholder:"TEXT" help:"What staff know it by."`
+	Title     string `required:"" placeholder:"TEXT" help:"What it is about. Recipients read it, too: as headline, and behind the template's words in the subject, where --subject is left out."`
 	Template  string `required:"" placeholder:"NAME" help:"restore-started, restore-completed, account-affected, mail-bounced or blank."`
 	Incident  string `placeholder:"ID" help:"The incident it belongs to."`
-	Subject   string `placeholder:"TEXT" help:"May hold {{column}}; default: the template's own."`
+	Subject   string `placeholder:"TEXT" help:"May hold {{column}}; default: the template's own, with the title; a subject is the headline, too."`
 	Body      string `placeholder:"FILE" help:"Markdown with {{column}}, {{rows}} and {{at \"-20m\"}}; - is standard input."`
 	Approvals int    `placeholder:"N" help:"How many other people must agree at least."`
 	Audience  string `placeholder:"FILE" help:"Whom it is for, as allclear notice audience reads it."`

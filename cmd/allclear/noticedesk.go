@@ -192,7 +192,7 @@ func (p *Program) noticeDesk() (api.NoticeDesk, error) {
 		return api.NoticeDesk{}, err
 	}
 	return api.NoticeDesk{
-		Audiences: audienceFiles{db: p.db, zone: zone}, Letters: p.set, Mailer: mailNow{p.mailer}, Above: above, MessageID: p.mail.messageID, Needs: needs,
+		Audiences: audienceFiles{db: p.db, zone: zone}, Letters: p.set, Mailer: mailNow{p.mailer}, Above: above, MessageID: p.mail.messageID, Needs: needs, Speaks: p.set.Speaks,
 		Warnings: func(ctx context.Context) []string { return flightWarnings(ctx, p.db, p.mail, p.base) },
 	}, nil
 }

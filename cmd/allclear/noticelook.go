@@ -168,7 +168,7 @@ func preflight(ctx context.Context, db *store.Store, s *Site, n notifier.Notice,
 		return api.Preflight{}, err
 	}
 	return api.CheckFlight(ctx, db, n, api.NoticeDesk{
-		Letters: set, Above: above, Needs: needs, Warnings: func(ctx context.Context) []string { return flightWarnings(ctx, db, nil, "") },
+		Letters: set, Above: above, Needs: needs, Speaks: set.Speaks, Warnings: func(ctx context.Context) []string { return flightWarnings(ctx, db, nil, "") },
 	})
 }
 

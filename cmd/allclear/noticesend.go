@@ -15,9 +15,10 @@ import (
 
 type noticeSendCmd struct {
 	ID            string        `arg:"" help:"The notice."`
-	Yes           bool          `help:"Ask nothing; accepts warnings and rejects, never a missing approval."`
+	Yes           bool          `help:"Ask nothing; accepts warnings and rejects, never a missing approval or recipients who lack something."`
 	Expect        *int64        `placeholder:"N" help:"How many recipients you believe it has; refused where it has others."`
 	AcceptRejects *int64        `placeholder:"N" help:"How many rejected rows you accept; refused where there are others."`
+	AcceptMissing *int64        `placeholder:"N" help:"How many recipients you accept who lack what the mail needs, as preflight counts them; they are sent nothing."`
 	At            string        `placeholder:"TIME" help:"When it goes out: 16:11, \"2026-11-23 16:11 Europe/Oslo\"; default: now."`
 	PerSecond     int           `placeholder:"N" help:"At most so many a second."`
 	Canary        *float64      `placeholder:"PERCENT" help:"The share that goes first; 0 is none; default: 1 of 1,000 recipients or more."`
@@ -52,12 +53,15 @@ func (c *noticeSendCmd) Run(a *app) error {
 			if err := c.ask(ctx, a, db, n, above); err != nil {
 				return err
 			}
+			if c.AcceptMissing == nil { // the preflight that was agreed to names them
+				order.AcceptMissing = api.AllMissing
+			}
 		}
 		set, err := c.noticeSet(db)
 		if err != nil {
 			return err
 		}
-		if err := api.Sendable(ctx, db, n, set); err != nil {
+		if err := api.Sendable(ctx, db, n, order, api.NoticeDesk{Letters: set, Needs: needs}); err != nil {
 			return err
 		}
 		if n, err = db.OrderNotice(ctx, n.ID, order, above, api.NoticeEvent(n.ID, d)); err != nil {
@@ -78,6 +82,9 @@ func (c *noticeSendCmd) order(n notifier.Notice, d notifier.Desk) (notifier.Noti
 	}
 	if c.AcceptRejects != nil {
 		o.AcceptRejects = *c.AcceptRejects
+	}
+	if c.AcceptMissing != nil {
+		o.AcceptMissing = *c.AcceptMissing
 	}
 	if c.Canary != nil {
 		if o.Canary = *c.Canary; o.Canary <= 0 {
@@ -192,9 +199,24 @@ func (c *noticeStep) do(a *app, step func(*store.Store, context.Context, string)
 		if err != nil {
 			return noNotice(err, c.ID)
 		}
+		if n.State == notifier.NoticeCancelled {
+			fmt.Fprintf(a.out, "notice %s is cancelled: %s\n", n.ID, endWords(n))
+			return nil
+		}
 		fmt.Fprintf(a.out, "notice %s is %s: %s of %s tried\n", n.ID, words(string(n.State)), count(n.Tried), count(n.Recipients))
 		return nil
 	})
+}
+
+// endWords says what became of a notice that was cancelled.
+func endWords(n notifier.Notice) string {
+	out := fmt.Sprintf("%s were sent, %s cancelled", count(n.Counts[notifier.Sent]), count(n.Counts[notifier.Cancelled]))
+	for _, s := range notifier.DeliveryStates {
+		if c := n.Counts[s]; c > 0 && s != notifier.Sent && s != notifier.Cancelled {
+			out += ", " + count(c) + " " + string(s)
+		}
+	}
+	return out
 }
 
 type noticePauseCmd struct{ noticeStep }

@@ -126,8 +126,12 @@ func TestWhatNobodyCouldBeWrittenIsRefusedBeforeItIsSent(t *testing.T) {
 	if said := s.call("POST", "/notices/"+id+"/send", object{"expect": 2}, 422); !strings.Contains(said.text("detail"), "did you mean {{name}}") {
 		t.Errorf("refused with %v", said)
 	}
+	tools, err := s.noticeDesk()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var invalid *notifier.Invalid
-	if _, err := (careful{accepting{s.db, s.metrics}, s.set}).OrderNotice(t.Context(), id, notifier.NoticeOrder{Expect: 2}, 1000, notifier.Event{ID: "e"}); !errors.As(err, &invalid) {
+	if _, err := (careful{accepting{s.db, s.metrics}, tools}).OrderNotice(t.Context(), id, notifier.NoticeOrder{Expect: 2}, 1000, notifier.Event{ID: "e"}); !errors.As(err, &invalid) {
 		t.Errorf("by the console: %v", err)
 	}
 }

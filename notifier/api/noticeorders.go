@@ -22,6 +22,7 @@ func (c noticeRoom) send(ctx context.Context, q *request) (reply, error) {
 	var in struct {
 		Expect        *int64   `json:"expect"`
 		AcceptRejects any      `json:"accept_rejects"` // a number, or true for as many as there are
+		AcceptMissing any      `json:"accept_missing"` // likewise
 		At            string   `json:"at"`
 		PerSecond     int      `json:"per_second"`
 		Canary        *float64 `json:"canary"`      // per cent; 0 is none
@@ -49,13 +50,16 @@ func (c noticeRoom) send(ctx context.Context, q *request) (reply, error) {
 			order.Canary = -1
 		}
 	}
-	if order.AcceptRejects, err = accepted(in.AcceptRejects, n.Rejected); err != nil {
+	if order.AcceptRejects, err = accepted("accept_rejects", in.AcceptRejects, n.Rejected); err != nil {
 		return reply{}, err
 	}
 	if order.At, err = instant("at", in.At); err != nil {
 		return reply{}, err
 	}
-	if err := Sendable(ctx, c.store, n, c.tools.Letters); err != nil {
+	if order.AcceptMissing, err = accepted("accept_missing", in.AcceptMissing, AllMissing); err != nil {
+		return reply{}, err
+	}
+	if err := Sendable(ctx, c.store, n, order, c.tools); err != nil {
 		return reply{}, err
 	}
 	if n, err = c.store.OrderNotice(ctx, id, order, c.tools.Above, NoticeEvent(id, desk)); err != nil {
@@ -64,23 +68,8 @@ func (c noticeRoom) send(ctx context.Context, q *request) (reply, error) {
 	return c.shown(ctx, http.StatusAccepted, n, nil)
 }
 
-// Sendable refuses a notice that could be written to nobody: its text cannot be
-// read, or names a column that no row has. What only some recipients lack is
-// theirs alone, and the report names them.
-func Sendable(ctx context.Context, figures NoticeFigures, n notifier.Notice, letters Letters) error {
-	columns, err := figures.AudienceColumns(ctx, n.ID)
-	if err != nil || n.Recipients == 0 { // the store says that
-		return err
-	}
-	names := []string{}
-	for _, x := range columns {
-		names = append(names, x.Name)
-	}
-	return readable(n, names, letters)
-}
-
-// accepted is how many rejects are accepted of as many as there are.
-func accepted(said any, there int64) (int64, error) {
+// accepted is how many are accepted of as many as there are.
+func accepted(field string, said any, there int64) (int64, error) {
 	switch v := said.(type) {
 	case nil:
 		return 0, nil
@@ -94,7 +83,7 @@ func accepted(said any, there int64) (int64, error) {
 			return n, nil
 		}
 	}
-	return 0, notifier.Invalidf("accept_rejects", "must be a whole number, or true for as many as there are")
+	return 0, notifier.Invalidf(field, "must be a whole number, or true for as many as there are")
 }
 
 // approve is a second person's word. With a reason it is an admin's own, who

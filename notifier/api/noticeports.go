@@ -40,6 +40,8 @@ type NoticePeople interface {
 type NoticeFigures interface {
 	AudienceColumns(ctx context.Context, notice string) ([]notifier.Column, error)
 	AudienceBreakdown(ctx context.Context, notice string) (notifier.Breakdown, error)
+	// AudienceAccounts is how many of its recipients have an account.
+	AudienceAccounts(ctx context.Context, notice string) (int64, error)
 }
 
 // NoticeProof reads, page by page, what could not be used and what became of the rest.
@@ -79,7 +81,7 @@ type Letters interface {
 	// Notice writes to r on r's channel.
 	Notice(n notifier.Notice, r notifier.Recipient) (*notifier.Letter, error)
 	// CheckNotice says what keeps it from going out to people of whom these
-	// columns are known.
+	// columns are known; nil where there is no audience yet.
 	CheckNotice(n notifier.Notice, columns []string) []error
 }
 
@@ -88,8 +90,8 @@ type Mailer interface {
 	MailNow(ctx context.Context, to string, l *notifier.Letter) (notifier.Receipt, error)
 }
 
-// NoticeDesk is what notices need beside the store. All but Above and Warnings
-// are mandatory.
+// NoticeDesk is what notices need beside the store. All but Above, Speaks
+// and Warnings are mandatory.
 type NoticeDesk struct {
 	Audiences Audiences
 	Letters   Letters
@@ -100,6 +102,8 @@ type NoticeDesk struct {
 	MessageID func(event string, reader int64) string
 	// Above is the size of an audience that one person alone may write to.
 	Above int64
+	// Speaks reports whether there are texts for a language; nil is for all.
+	Speaks func(language string) bool
 	// Warnings tells what of the service as a whole may be in a notice's way,
 	// in sentences; nil is nothing.
 	Warnings func(ctx context.Context) []string

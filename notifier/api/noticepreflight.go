@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"regexp"
-	"slices"
-	"strings"
 
 	"allclear/notifier"
 )
@@ -61,16 +58,25 @@ func CheckFlight(ctx context.Context, book PreflightBook, n notifier.Notice, d N
 	if err != nil {
 		return p, err
 	}
-	var names []string
 	for _, c := range columns {
-		names = append(names, c.Name)
 		p.Columns = append(p.Columns, ColumnGap{c.Name, n.Recipients - c.Filled})
 	}
 	if p.Estimate, err = estimate(ctx, book, n); err != nil {
 		return p, err
 	}
+	var names []string
+	if n.Recipients > 0 {
+		names = columnNames(columns)
+	}
 	p.warn(n, d.Letters.CheckNotice(n, names))
-	p.gaps(n, d.Needs(n.Template))
+	gaps, err := gapsOf(ctx, book, n, columns, d.Needs(n.Template))
+	if err != nil {
+		return p, err
+	}
+	for _, g := range gaps {
+		p.Warnings = append(p.Warnings, g.tell(n.Recipients))
+	}
+	p.tongues(d.Speaks)
 	if d.Warnings != nil {
 		p.Warnings = append(p.Warnings, d.Warnings(ctx)...)
 	}
@@ -103,21 +109,26 @@ func (p *Preflight) warn(n notifier.Notice, template []error) {
 	say(missing > 1, "it needs the approval of %d other people", missing)
 }
 
-var columnTag = regexp.MustCompile(`\{\{\s*([^{}"\s][^{}"]*?)\s*\}\}`)
-
-// gaps warns of columns that the mail needs and some recipients have not.
-func (p *Preflight) gaps(n notifier.Notice, needed []string) {
-	for _, tag := range columnTag.FindAllStringSubmatch(n.Subject+" "+n.Body, -1) {
-		needed = append(needed, tag[1])
+// tell says in a sentence who lacks a column, of so many recipients.
+func (g ColumnGap) tell(of int64) string {
+	switch {
+	case g.Missing == of:
+		return fmt.Sprintf("nobody of the audience has %q, which the mail needs", g.Name)
+	case g.Missing == 1:
+		return fmt.Sprintf("1 recipient has no %q and can be sent nothing", g.Name)
 	}
-	for _, c := range p.Columns {
-		used := slices.ContainsFunc(needed, func(name string) bool { return strings.EqualFold(name, c.Name) })
+	return fmt.Sprintf("%d recipients have no %q and can be sent nothing", g.Missing, g.Name)
+}
+
+// tongues warns of languages that mails do not speak.
+func (p *Preflight) tongues(speaks func(string) bool) {
+	for _, l := range p.Languages {
 		switch {
-		case !used || c.Missing == 0:
-		case c.Missing == 1:
-			p.Warnings = append(p.Warnings, fmt.Sprintf("1 recipient has no %q and can be sent nothing", c.Name))
+		case l.Name == "" || speaks == nil || speaks(l.Name):
+		case l.Recipients == 1:
+			p.Warnings = append(p.Warnings, fmt.Sprintf("1 recipient reads %s, which mails do not speak, and gets English", l.Name))
 		default:
-			p.Warnings = append(p.Warnings, fmt.Sprintf("%d recipients have no %q and can be sent nothing", c.Missing, c.Name))
+			p.Warnings = append(p.Warnings, fmt.Sprintf("%d recipients read %s, which mails do not speak: they get English", l.Recipients, l.Name))
 		}
 	}
 }

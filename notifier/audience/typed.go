@@ -30,6 +30,9 @@ func typedTime(text string, zone *time.Location) any {
 		layout = time.DateOnly
 	case len("2006-01-02 15:04"):
 		layout = "2006-01-02 15:04"
+		if text[len(time.DateOnly)] == 'T' {
+			layout = "2006-01-02T15:04"
+		}
 	case len(time.DateTime):
 		layout = time.DateTime
 	}

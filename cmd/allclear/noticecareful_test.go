@@ -1,0 +1,65 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"allclear/notifier"
+	"allclear/notifier/email/emailtest"
+)
+
+func TestANoticeThatCouldBeWrittenToNobodyIsSentByNoWay(t *testing.T) {
+	relay := emailtest.NewServer(t, emailtest.Options{})
+	dsn := filepath.Join(t.TempDir(), "a.db")
+	s := boot(t, programOptions{settings: settingsFor(t, dsn, relay.URL(""))})
+	d := newDesktop(t, dsn)
+	d.ok("component", "add", "imap7")
+	d.ok("component", "members", "imap7", keep(t, "m", "ann@example.com\nbob@example.com\n"))
+	tools, err := s.noticeDesk()
+	if err != nil {
+		t.Fatal(err)
+	}
+	console := careful{accepting{s.db, s.metrics}, tools}
+	for name, c := range map[string]struct{ template, body, says string }{
+		"an empty text":           {"blank", "", "is empty"},
+		"a column of a member":    {"blank", "Dear {{name}}", "nobody's row has {{name}}"},
+		"an account of a member":  {"blank", "Dear {{account}}", `nobody of the audience has "account"`},
+		"what the template needs": {"restore-completed", "", `needs the column`},
+	} {
+		args := []string{"notice", "create", "--title", name, "--template", c.template}
+		if c.body != "" {
+			args = append(args, "--body", keep(t, "b", c.body))
+		}
+		id := last(d.ok(args...))
+		d.ok("notice", "audience", id, "--members", "imap7")
+		if p := d.ok("notice", "preflight", id); !strings.Contains(p, c.says) {
+			t.Errorf("%s: preflight\n%s", name, p)
+		}
+		d.refused(c.says, "notice", "send", id, "--yes")
+		s.call("POST", "/notices/"+id+"/send", object{"expect": 2}, 422)
+		if _, err := console.OrderNotice(t.Context(), id, notifier.NoticeOrder{Expect: 2}, 1000, notifier.Event{ID: "e" + id}); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: the console sends it: %v", name, err)
+		}
+		if got := d.status(id); got["state"] != "draft" {
+			t.Errorf("%s: it is %v", name, got["state"])
+		}
+	}
+	if n := len(relay.Messages()); n != 0 {
+		t.Errorf("%d mails", n)
+	}
+}
+
+func TestRecipientsWhoLackSomethingAreNamedBeforeTheOthersAreWrittenTo(t *testing.T) {
+	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	id := last(d.ok("notice", "create", "--title", "x", "--template", "blank", "--body", keep(t, "b", "Dear {{name}}"), "--audience", keep(t, "a.csv", "email,name,language\nann@example.com,Ann,pl\nbob@example.com,,en\n")))
+	if p := d.ok("notice", "preflight", id); !strings.Contains(p, `1 recipient has no "name"`) || !strings.Contains(p, "1 recipient reads pl, which mails do not speak") {
+		t.Errorf("preflight\n%s", p)
+	}
+	d.refused("that time is past", "notice", "send", id, "--yes", "--accept-missing", "1", "--at", "2026-11-20T09:00:00Z")
+	d.refused("accept 1 missing", "notice", "send", id, "--yes")
+	d.ok("notice", "send", id, "--yes", "--accept-missing", "1")
+	if out := d.ok("notice", "cancel", id); !strings.Contains(out, "is cancelled: 0 were sent, 2 cancelled\n") {
+		t.Errorf("cancelled: %q", out)
+	}
+}
