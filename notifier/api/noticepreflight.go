@@ -111,10 +111,10 @@ func (p *Preflight) warn(n notifier.Notice, template []error) {
 
 // tell says in a sentence who lacks a column, of so many recipients.
 func (g ColumnGap) tell(of int64) string {
-	switch {
-	case g.Missing == of:
+	switch g.Missing {
+	case of:
 		return fmt.Sprintf("nobody of the audience has %q, which the mail needs", g.Name)
-	case g.Missing == 1:
+	case 1:
 		return fmt.Sprintf("1 recipient has no %q and can be sent nothing", g.Name)
 	}
 	return fmt.Sprintf("%d recipients have no %q and can be sent nothing", g.Missing, g.Name)
