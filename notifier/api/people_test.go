@@ -89,7 +89,7 @@ func TestBadSubscribersAreRefusedByField(t *testing.T) {
 		"bad zone":             {`{"address":"ann@example.com","timezone":"Mars/Base"}`, "timezone", "no time zone"},
 		"bad language":         {`{"address":"ann@example.com","language":"!"}`, "language", "no language"},
 		"bad channel":          {`{"address":"ann@example.com","channel":"pigeon"}`, "channel", "email, webhook, sms"},
-		"digest of later days": {`{"address":"ann@example.com","cadence":"weekly"}`, "cadence", "not available"},
+		"digest by text":       {`{"address":"+4740000001","channel":"sms","cadence":"weekly"}`, "cadence", "instant or milestones"},
 		"unknown cadence":      {`{"address":"ann@example.com","cadence":"hourly"}`, "cadence", "instant"},
 		"unknown kind":         {`{"address":"ann@example.com","kinds":["incident","gossip"]}`, "kinds[1]", "incident"},
 		"unknown component":    {`{"address":"ann@example.com","components":["nosuch"]}`, "components[0]", "nosuch"},
