@@ -127,7 +127,7 @@ func beganBefore(text string, now time.Time) []string {
 	if !ok || utc(now).Sub(first) <= 2*time.Minute {
 		return nil
 	}
-	return []string{fmt.Sprintf("the text speaks of %s, but the mail will say that this began now; to say otherwise, give its time in the field at (flag --at)",
+	return []string{fmt.Sprintf("the text speaks of %s, but the mail will say that this began now; to say otherwise, give its time in "+TimeField,
 		first.UTC().Format("2006-01-02 15:04 UTC"))}
 }
 

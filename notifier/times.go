@@ -235,3 +235,7 @@ func utc(t time.Time) time.Time {
 	}
 	return t.UTC().Truncate(time.Microsecond)
 }
+
+// TimeField is how warnings name where the time of an announcement is given;
+// pages that call it something else put their own word in its place.
+const TimeField = "the field at (flag --at)"

@@ -126,18 +126,18 @@ func (s *Store) PreviewDigest(ctx context.Context, n subscribers.Number, at time
 // next run as far as it is known, soonest first.
 func (s *Store) DigestCalendar(ctx context.Context) ([]subscribers.Calendared, error) {
 	var rows []struct {
-		Of              digestRow `gorm:"embedded"`
-		NextAt, Readers int64
+		Of                       digestRow `gorm:"embedded"`
+		AfterAt, NextAt, Readers int64
 	}
-	if err := s.conn(ctx).Raw(`SELECT r.cadence, r.hour, r.weekday, r.timezone, r.next_at, count(*) AS readers FROM digest_runs AS r
+	if err := s.conn(ctx).Raw(`SELECT r.cadence, r.hour, r.weekday, r.timezone, r.after_at, r.next_at, count(*) AS readers FROM digest_runs AS r
 		JOIN subscribers AS s ON s.state = 'active' AND s.cadence <> 'instant' AND s.cadence <> 'milestones' AND s.cadence = r.cadence
 			AND s.timezone = r.timezone AND s.hour = r.hour AND (r.cadence <> 'weekly' OR s.weekday = r.weekday)
-		GROUP BY r.cadence, r.hour, r.weekday, r.timezone, r.next_at ORDER BY r.next_at, r.cadence, r.timezone, r.hour, r.weekday`).Scan(&rows).Error; err != nil {
+		GROUP BY r.cadence, r.hour, r.weekday, r.timezone, r.after_at, r.next_at ORDER BY r.next_at, r.cadence, r.timezone, r.hour, r.weekday`).Scan(&rows).Error; err != nil {
 		return nil, translate(fmt.Errorf("list when digests are due: %w", err))
 	}
 	out := make([]subscribers.Calendared, len(rows))
 	for i, r := range rows {
-		out[i] = subscribers.Calendared{Schedule: r.Of.schedule(), At: instant(r.NextAt), Readers: r.Readers}
+		out[i] = subscribers.Calendared{Schedule: r.Of.schedule(), After: instant(r.AfterAt), At: instant(r.NextAt), Readers: r.Readers}
 	}
 	return out, nil
 }

@@ -77,6 +77,7 @@ type MadeDigests struct {
 // Calendared is a schedule that somebody chose, and its next run.
 type Calendared struct {
 	Schedule
+	After   time.Time // up to which digests were made, or since when somebody has it: the next run is the first behind it
 	At      time.Time // zero: not found yet
 	Readers int64     // who are active
 }

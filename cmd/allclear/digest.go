@@ -88,7 +88,7 @@ type digestRunCmd struct {
 
 // Help says what becomes of what was missed.
 func (c *digestRunCmd) Help() string {
-	return `A running serve or worker does so by itself. Each follower gets one digest of their day, however often this is run; periods that nobody made digests of are made up for by one. A time ahead makes today what would be due then.`
+	return `A running serve or worker does so by itself. Each follower gets one digest of their day, however often this is run; periods that nobody made digests of are made up for by one. A time ahead makes today what would be due then, and uses up the periods until then: each reader's next digest comes after it.`
 }
 
 func (c *digestRunCmd) Run(a *app) error {
@@ -261,7 +261,9 @@ func (c *digestCalendarCmd) Run(a *app) error {
 	})
 }
 
-// coming lists the runs of the days ahead, soonest first.
+// coming lists the runs of the days ahead, soonest first. It begins where the
+// readers of each schedule have come to: what a run by hand used up does not come
+// again, and what fell into a time when nothing ran is due now, in one.
 func (c *digestCalendarCmd) coming(ctx context.Context, db *store.Store, calendar *digest.Calendar) ([]comingRun, error) {
 	all, err := db.DigestCalendar(ctx)
 	if err != nil {
@@ -279,7 +281,11 @@ func (c *digestCalendarCmd) coming(ctx context.Context, db *store.Store, calenda
 		if err != nil {
 			return nil, err
 		}
-		for at := now; ; {
+		at := s.After
+		if at.IsZero() {
+			at = now
+		}
+		for {
 			next, err := calendar.Next(s.Schedule, at)
 			if err != nil {
 				return nil, err
@@ -288,7 +294,9 @@ func (c *digestCalendarCmd) coming(ctx context.Context, db *store.Store, calenda
 				break
 			}
 			out = append(out, comingRun{next.At, next.At.In(zone).Format("Mon 15:04 MST"), s.Cadence, zone.String(), spec, s.Readers})
-			at = next.At
+			if at = next.At; at.Before(now) {
+				at = now
+			}
 		}
 	}
 	slices.SortStableFunc(out, func(x, y comingRun) int { return x.At.Compare(y.At) })

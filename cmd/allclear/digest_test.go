@@ -141,6 +141,14 @@ func TestDigestsAreLookedAtAndMadeByHand(t *testing.T) {
 		if out := run("digest", "run", "--at", at); !strings.HasPrefix(out, "made 0 digests") {
 			t.Errorf("%q", out)
 		}
+		// The ten days are used up.
+		if out := run("digest", "calendar", "--days", "7"); out != "nobody gets a digest within 7 days\n" {
+			t.Errorf("%q", out)
+		}
+		var first comingRun
+		if err := json.NewDecoder(strings.NewReader(run("digest", "calendar", "--json", "--days", "30"))).Decode(&first); err != nil || first.At.UTC().Format(time.RFC3339) <= at {
+			t.Errorf("%+v, %v", first, err)
+		}
 		if out := run("told", "ann@example.com"); !strings.Contains(out, "digest") || !strings.Contains(out, string(notifier.Pending)) {
 			t.Errorf("%q", out)
 		}

@@ -36,12 +36,18 @@ func publishStates() []notifier.PublishState {
 	return []notifier.PublishState{notifier.Draft, notifier.Published, notifier.Retracted}
 }
 
+// held is an update that waits, and the title of the notice it waits for.
+type held struct {
+	notifier.HeldUpdate
+	Title string
+}
+
 type incidentPage struct {
 	notifier.Incident
 	Names  []string // of its components
 	Told   []told
-	Held   []notifier.HeldUpdate // updates that wait for a notice
-	Public string                // where the public sees it; "" where it does not
+	Held   []held // updates that wait for a notice
+	Public string // where the public sees it; "" where it does not
 }
 
 func (c *console) incident(q *request) (answer, error) {
@@ -64,20 +70,30 @@ func (c *console) incident(q *request) (answer, error) {
 	if p.Told, err = c.toldOf(q, i.ID, 20); err != nil {
 		return answer{}, err
 	}
-	held, err := c.o.Store.HeldUpdates(q.Context(), i.ID)
-	if err != nil {
+	if p.Held, err = c.held(q, i.ID); err != nil {
 		return answer{}, err
-	}
-	for _, h := range held {
-		if h.PublishedAt.IsZero() {
-			h.Saying.Body = shownTimes(h.Saying.Body)
-			p.Held = append(p.Held, h)
-		}
 	}
 	if i.State == notifier.Published {
 		p.Public = c.o.BaseURL + "/incidents/" + i.ID
 	}
 	return answer{page: "incident", title: i.Title, data: p}, nil
+}
+
+func (c *console) held(q *request, incident string) ([]held, error) {
+	waiting, err := c.o.Store.HeldUpdates(q.Context(), incident)
+	if err != nil {
+		return nil, err
+	}
+	var out []held
+	for _, h := range waiting {
+		n, err := c.o.Store.Notice(q.Context(), h.After.ID)
+		if err != nil {
+			return nil, err
+		}
+		h.Saying.Body = shownTimes(h.Saying.Body)
+		out = append(out, held{h, n.Title})
+	}
+	return out, nil
 }
 
 func (c *console) componentNames(q *request) (map[string]string, error) {

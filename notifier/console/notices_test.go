@@ -145,6 +145,13 @@ func TestANoticeGoesFromDraftToBeingSentWithAnotherPersonsWord(t *testing.T) {
 		kari.send(here, here+"/approve", "do", "override", "reason", "x").is(http.StatusForbidden)
 		kari.send(here, here+"/approve").leads(here + "?done=approved")
 		ann.get(here).is(http.StatusOK, "How far it has come", "staff:kari", "data-live=")
+		now := ann.get("/console").is(http.StatusOK, `<a href="`+here+`">Restore of imap7</a><br><span class="soft">notice, `, "notice; 0 of 3 sent")
+		if strings.Contains(now.body, "notice.sent") {
+			t.Error("the first page calls a notice by the type of its event")
+		}
+		events, err := b.store.LatestEvents(t.Context(), "", 1)
+		b.must(err)
+		ann.get("/console/events/"+events[0].ID).is(http.StatusOK, "Restore of imap7", `<a href="`+here+`">The notice</a>`)
 		ann.send(here, here+"/step", "do", "pause").leads(here + "?done=stopped")
 		ann.get(here).is(http.StatusOK, "Let it go on")
 		ann.send(here, here+"/rate", "per_second", "5").leads(here + "?done=changed")
@@ -236,10 +243,14 @@ func TestAnUpdateWaitsForANoticeAndIsTakenBack(t *testing.T) {
 		shown := w.send(at, at, append(form, "do", "preview")...).is(http.StatusOK, "All 0 were told.", "it waits for the notice Restore")
 		once, seen := marks(shown)
 		w.send(at, at, append(form, "do", "post", "once", once, "seen", seen)...).leads(incident + "?done=waits")
-		page := w.get(incident).is(http.StatusOK, "Waits for a notice", "All {{notice.sent}} were told.")
+		page := w.get(incident).is(http.StatusOK, "Waits for a notice", "All {{notice.sent}} were told.", "waits until everyone was tried of notice", `<a href="`+here+`">Restore</a> (draft)`)
 		if all := b.incidents(); len(all[0].Updates) != 1 || all[0].Status == notifier.Resolved {
 			t.Errorf("%+v", all[0])
 		}
+		w.upload(notice, "a@example.com,Hello\n")
+		w.send(here, here+"/send", "expect", "1", "accept_rejects", "0").leads(here + "?done=ordered")
+		b.must(b.store.CancelNotice(t.Context(), notice))
+		w.get(incident).is(http.StatusOK, "(cancelled)", "cannot be published any more")
 		drop := regexp.MustCompile(incident + `/held/[^/"]+/drop`).FindString(page.body)
 		w.send(incident, drop).leads(incident + "?done=dropped")
 		w.send(incident, drop).is(http.StatusNotFound)

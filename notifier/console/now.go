@@ -1,6 +1,8 @@
 package console
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"allclear/notifier"
@@ -26,8 +28,17 @@ type nowPage struct {
 // told is an event, and how far it has come.
 type told struct {
 	notifier.Progress
-	Title string
-	Rate  int64 // messages a second, from the first to the last; 0 where there is no telling
+	Title string // of the incident or notice
+	What  string // what was told of it, in words
+	Rate  int64  // messages a second, from the first to the last; 0 where there is no telling
+}
+
+// Link is where there is more about what was told.
+func (t told) Link() string {
+	if t.Event.NoticeID != "" {
+		return Path + "/notices/" + t.Event.NoticeID
+	}
+	return Path + "/events/" + t.Event.ID
 }
 
 // latest is how many events the first page tells of.
@@ -88,7 +99,7 @@ func (c *console) toldOf(q *request, incident string, limit int) ([]told, error)
 	if err != nil {
 		return nil, err
 	}
-	out, titles := make([]told, 0, len(events)), map[string]string{}
+	out, names := make([]told, 0, len(events)), c.named(q)
 	for _, e := range events {
 		progress, err := c.o.Store.Progress(q.Context(), e.ID)
 		if err != nil {
@@ -98,17 +109,60 @@ func (c *console) toldOf(q *request, incident string, limit int) ([]told, error)
 		if took := progress.LastSentAt.Sub(progress.FirstSentAt).Seconds(); took > 0 {
 			t.Rate = int64(float64(progress.Counts[notifier.Sent]) / max(took, 1))
 		}
-		if e.IncidentID != "" && titles[e.IncidentID] == "" {
-			i, err := c.o.Store.Incident(q.Context(), e.IncidentID)
-			if err != nil {
-				return nil, err
-			}
-			titles[e.IncidentID] = i.Title
+		if t.Title, t.What, err = names(e); err != nil {
+			return nil, err
 		}
-		t.Title = titles[e.IncidentID]
 		out = append(out, t)
 	}
 	return out, nil
+}
+
+// named tells what events were about: a title, and a word for what was told of
+// it. It reads each incident and notice once.
+func (c *console) named(q *request) func(e notifier.Event) (title, what string, err error) {
+	incidents, notices := map[string]notifier.Incident{}, map[string]string{}
+	return func(e notifier.Event) (string, string, error) {
+		switch {
+		case e.NoticeID != "":
+			if _, ok := notices[e.NoticeID]; !ok {
+				n, err := c.o.Store.Notice(q.Context(), e.NoticeID)
+				if err != nil {
+					return "", "", err
+				}
+				notices[e.NoticeID] = n.Title
+			}
+			return notices[e.NoticeID], "notice", nil
+		case e.IncidentID != "":
+			i, ok := incidents[e.IncidentID]
+			if !ok {
+				var err error
+				if i, err = c.o.Store.Incident(q.Context(), e.IncidentID); err != nil {
+					return "", "", err
+				}
+				incidents[e.IncidentID] = i
+			}
+			return i.Title, whatWasTold(e, i), nil
+		}
+		return "", strings.ReplaceAll(string(e.Type), ".", " "), nil
+	}
+}
+
+// whatWasTold is an event of an incident in words: "update: identified".
+func whatWasTold(e notifier.Event, i notifier.Incident) string {
+	switch e.Type {
+	case notifier.IncidentCreated:
+		return "new incident"
+	case notifier.IncidentUpdated:
+		at := slices.IndexFunc(i.Updates, func(u notifier.Update) bool { return u.ID == e.UpdateID })
+		if at < 0 || i.Updates[at].Status == "" {
+			return "update"
+		}
+		return "update: " + strings.ReplaceAll(string(i.Updates[at].Status), "_", " ")
+	case notifier.PostPublished:
+		return "post"
+	}
+	kind, word, _ := strings.Cut(string(e.Type), ".")
+	return kind + " " + word // incident resolved, maintenance started
 }
 
 // eventPage is one event and what became of its deliveries.
@@ -147,12 +201,8 @@ func (c *console) event(q *request) (answer, error) {
 	for _, s := range notifier.DeliveryStates {
 		p.Counts = append(p.Counts, stateCount{s, progress.Counts[s]})
 	}
-	if id := progress.Event.IncidentID; id != "" {
-		i, err := c.o.Store.Incident(q.Context(), id)
-		if err != nil {
-			return answer{}, err
-		}
-		p.Title = i.Title
+	if p.Title, p.What, err = c.named(q)(progress.Event); err != nil {
+		return answer{}, err
 	}
 	return answer{page: "event", title: "What became of it", data: &p}, nil
 }

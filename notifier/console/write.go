@@ -172,7 +172,9 @@ func (c *console) write(q *request) (answer, error) {
 
 // previewed shows what readers will get.
 func (c *console) previewed(q *request, p writePage, posting notifier.Posting) (answer, error) {
-	p.Warnings = posting.Warnings
+	for _, w := range posting.Warnings {
+		p.Warnings = append(p.Warnings, strings.ReplaceAll(w, notifier.TimeField, "“When it happened”"))
+	}
 	if len(posting.Incident.Components) == 0 {
 		p.Warnings = append(p.Warnings, "no component is named, so it concerns everybody, whatever they follow")
 	}

@@ -69,7 +69,7 @@ func TestAnIncidentIsPostedOnceAndOnlyAsItWasPreviewed(t *testing.T) {
 		if len(all) != 1 || all[0].Severity != notifier.SeverityMajor || all[0].Components[0] != "imap7" || all[0].State != notifier.Published {
 			t.Fatalf("%+v", all)
 		}
-		w.get(first).is(http.StatusOK, "Posted.", "imap7 does &lt;not&gt; answer", "incident.created")
+		w.get(first).is(http.StatusOK, "Posted.", "imap7 does &lt;not&gt; answer", "new incident")
 		w.get("/console").is(http.StatusOK, "imap7 does &lt;not&gt; answer", "Say something")
 	})
 }
