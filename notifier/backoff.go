@@ -105,6 +105,9 @@ func Decide(d Delivery, err error, receipt Receipt, at, expires time.Time, dice 
 	}
 	if s.Receipt.Reply == "" {
 		s.Receipt.Reply = Clip(se.Error())
+		if se.Stage == "render" && se.Err != nil { // people read it, and nobody was asked
+			s.Receipt.Reply = Clip("could not be written: " + se.Err.Error())
+		}
 	}
 	s.Tried, s.Gone = se.Stage != "render", se.Gone
 	var wait time.Duration

@@ -47,9 +47,18 @@ func (n *Notice) Figures(body string) (string, error) {
 			bad = Invalidf("body", "%s is not one of {{notice.sent}}, {{notice.bounced}}, {{notice.failed}}, {{notice.retrying}}, {{notice.without_address}}", tag)
 			return tag
 		}
-		return strconv.FormatInt(of(n), 10)
+		return grouped(of(n))
 	})
 	return out, bad
+}
+
+// grouped is a figure as people write it: 1,500.
+func grouped(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }
 
 // unresolved stands for {{at "now"}} while the other times of a body are resolved.

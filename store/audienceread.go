@@ -41,6 +41,33 @@ func (s *Store) Rejects(ctx context.Context, notice string, after int64, limit i
 	return out, 0, nil
 }
 
+// DropRejects forgets the rows of a draft's audience that could not be used, as
+// they were mended and added, or are meant for nobody. Approvals fall.
+func (s *Store) DropRejects(ctx context.Context, notice string) (notifier.Notice, error) {
+	return s.reviseNotice(ctx, notice, "notice.rejects", func(ctx context.Context, tx *gorm.DB, c *course) (string, error) {
+		if err := c.mayChange(); err != nil {
+			return "", err
+		}
+		files, err := currentFiles(tx, c.ID)
+		if err != nil {
+			return "", err
+		}
+		detail := fmt.Sprintf("%d rejected rows forgotten", c.Rejected)
+		for _, f := range files {
+			if err := tx.Exec(`DELETE FROM rejects WHERE audience = ?`, f.Number).Error; err != nil {
+				return "", fmt.Errorf("forget rejects: %w", err)
+			}
+			f.Rejected = 0
+			if err := saveFile(tx, &f); err != nil {
+				return "", err
+			}
+		}
+		c.Rejected = 0
+		c.changed(notifier.ActorFrom(ctx).Name)
+		return detail, nil
+	})
+}
+
 // filesOf are the files of a notice's audience; ErrNotFound if there is no notice.
 func (s *Store) filesOf(db *gorm.DB, notice string) ([]audienceRow, error) {
 	files, err := currentFiles(db, notice)

@@ -265,15 +265,26 @@ func (c *noticeReportCmd) Run(a *app) error {
 }
 
 type noticeRejectsCmd struct {
-	ID  string `arg:"" help:"The notice."`
-	Out string `placeholder:"FILE" help:"Write to this file (readable by its owner only) in place of standard output."`
+	ID     string `arg:"" help:"The notice."`
+	Out    string `placeholder:"FILE" help:"Write to this file (readable by its owner only) in place of standard output."`
+	Forget bool   `help:"Drop them in place of giving them back: they were mended and added, or are meant for nobody."`
 	Base
 }
 
 func (c *noticeRejectsCmd) Run(a *app) error {
+	if c.Forget && c.Out != "" {
+		return &usageError{"--forget and --out exclude each other"}
+	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
 		if _, err := db.Notice(ctx, c.ID); err != nil {
 			return noNotice(err, c.ID)
+		}
+		if c.Forget {
+			n, err := db.DropRejects(ctx, c.ID)
+			if err == nil {
+				_, err = fmt.Fprintln(a.out, audienceWords(n))
+			}
+			return err
 		}
 		return a.into(c.Out, func(w io.Writer) error { return api.WriteRejects(ctx, db, c.ID, w) })
 	})

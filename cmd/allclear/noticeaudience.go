@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -80,6 +82,25 @@ func (a *app) takeMembers(ctx context.Context, db *store.Store, c *noticeAudienc
 	return a.printAudience(ctx, db, n, n.Rejected)
 }
 
+var (
+	inURL     = regexp.MustCompile(`\b(map|delimiter|encoding|timezone)=(\S.*?) \(in a URL: [^)]*\)`)
+	parameter = regexp.MustCompile(`\b(map|delimiter|encoding|timezone)=(\S)`)
+)
+
+// asFlags spells the API's parameters in a sentence as flags of the command line.
+func asFlags(text string) string {
+	return parameter.ReplaceAllString(inURL.ReplaceAllString(text, "--$1 '$2'"), "--$1 $2")
+}
+
+// flagged is an error in the words of the command line.
+func flagged(err error) error {
+	var inv *notifier.Invalid
+	if !errors.As(err, &inv) || asFlags(inv.Message) == inv.Message {
+		return err
+	}
+	return notifier.Invalidf(inv.Field, "%s", asFlags(inv.Message))
+}
+
 // firstRejects is how many rejects are printed.
 const firstRejects = 10
 
@@ -99,7 +120,7 @@ func (a *app) loadAudience(ctx context.Context, db *store.Store, id, file string
 		return err
 	})
 	if err != nil {
-		return err
+		return flagged(err)
 	}
 	return a.printAudience(ctx, db, n, before.Rejected)
 }
@@ -137,12 +158,12 @@ func (a *app) printAudience(ctx context.Context, db *store.Store, n notifier.Not
 			return err
 		}
 		for _, r := range first {
-			fmt.Fprintf(a.err, "line %d: %s\n", r.Line, r.Reason)
+			fmt.Fprintf(a.err, "line %d: %s\n", r.Line, asFlags(r.Reason))
 		}
 		if more := n.Rejected - before - int64(len(first)); more > 0 {
 			fmt.Fprintf(a.err, "and %s more\n", plural(more, "rejected row"))
 		}
-		fmt.Fprintf(a.err, "allclear notice rejects %s gives them back; mended, notice audience --append takes them\n", n.ID)
+		fmt.Fprintf(a.err, "allclear notice rejects %s gives them back; mended, notice audience --append takes them, and notice rejects %s --forget drops them\n", n.ID, n.ID)
 	}
 	_, err := io.WriteString(a.out, audienceWords(n)+"\n")
 	return err

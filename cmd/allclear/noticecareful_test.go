@@ -56,10 +56,36 @@ func TestRecipientsWhoLackSomethingAreNamedBeforeTheOthersAreWrittenTo(t *testin
 	if p := d.ok("notice", "preflight", id); !strings.Contains(p, `1 recipient has no "name"`) || !strings.Contains(p, "1 recipient reads pl, which mails do not speak") {
 		t.Errorf("preflight\n%s", p)
 	}
+	if report := d.ok("notice", "report", id); !strings.Contains(report, "ann@example.com,email,,not sent,") {
+		t.Errorf("reported\n%s", report)
+	}
 	d.refused("that time is past", "notice", "send", id, "--yes", "--accept-missing", "1", "--at", "2026-11-20T09:00:00Z")
 	d.refused("accept 1 missing", "notice", "send", id, "--yes")
 	d.ok("notice", "send", id, "--yes", "--accept-missing", "1")
 	if out := d.ok("notice", "cancel", id); !strings.Contains(out, "is cancelled: 0 were sent, 2 cancelled\n") {
 		t.Errorf("cancelled: %q", out)
 	}
+}
+
+func TestMendedRowsNeedNotBeAcceptedForEverAndHintsAreFlags(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		d := newDesktop(t, dsn)
+		id := last(d.ok("notice", "create", "--title", "x", "--template", "blank", "--body", keep(t, "b", "Hello")))
+		d.refused("write --map email:E-Mail", "notice", "audience", id, keep(t, "a.csv", "id,E-Mail\n1,ann@example.com\n"))
+		d.refused("write --map 'email:E-Mail Adresse'", "notice", "audience", id, keep(t, "a.csv", "id;E-Mail Adresse\n1;ann@example.com\n"))
+		d.tells("notice", "audience", id, keep(t, "a.csv", "email\nann@example.com\nbroken\n"))
+		d.ok("notice", "audience", id, "--append", keep(t, "b.csv", "email\nbob@example.com\n"))
+		if out := d.ok("notice", "rejects", id, "--forget"); out != "2 recipients, 2 rows\n" {
+			t.Errorf("printed %q", out)
+		}
+		if out := d.ok("notice", "rejects", id); out != "" {
+			t.Errorf("left %q", out)
+		}
+		out, _ := d.tells("notice", "audience", id, "--append", keep(t, "c.csv", "email\nbroken\ncaro@example.com\n"))
+		if back := d.ok("notice", "rejects", id); back != "email\nbroken\n" || !strings.Contains(out, "1 rejected") {
+			t.Errorf("after it %q, %q", out, back)
+		}
+		d.ok("notice", "rejects", id, "--forget")
+		d.ok("notice", "send", id, "--yes", "--accept-rejects", "0")
+	})
 }

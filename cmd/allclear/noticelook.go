@@ -199,7 +199,7 @@ func printPreflight(w io.Writer, n notifier.Notice, p api.Preflight) error {
 		fmt.Fprintf(&b, "%-12sabout %s, at %g a second (%s)\n", "takes", took, p.Estimate.PerSecond, p.Estimate.From)
 	}
 	for _, x := range p.Warnings {
-		fmt.Fprintf(&b, "warning: %s\n", x)
+		fmt.Fprintf(&b, "warning: %s\n", asFlags(x))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

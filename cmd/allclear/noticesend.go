@@ -62,7 +62,7 @@ func (c *noticeSendCmd) Run(a *app) error {
 			return err
 		}
 		if err := api.Sendable(ctx, db, n, order, api.NoticeDesk{Letters: set, Needs: needs}); err != nil {
-			return err
+			return flagged(err)
 		}
 		if n, err = db.OrderNotice(ctx, n.ID, order, above, api.NoticeEvent(n.ID, d)); err != nil {
 			return noNotice(err, c.ID)

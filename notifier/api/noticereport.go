@@ -56,7 +56,11 @@ func reportRow(n notifier.Notice, r notifier.Reported, messageID func(event stri
 			message = messageID(n.EventID, r.Delivery.Reader())
 		}
 	}
-	row := []string{r.Address, string(r.Channel), r.Account, string(r.State), when(at), attempts, r.Reply, r.Relay, r.Remote, message, delivery}
+	outcome := string(r.State)
+	if !n.State.Begun() {
+		outcome = "not sent"
+	}
+	row := []string{r.Address, string(r.Channel), r.Account, outcome, when(at), attempts, r.Reply, r.Relay, r.Remote, message, delivery}
 	for i, cell := range row {
 		row[i] = safeCell(cell)
 	}
