@@ -185,3 +185,10 @@ func FuzzClip(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatCouldNotBeWrittenIsSaidInASentence(t *testing.T) {
+	err := &SendError{Fault: FaultRecipient, Permanent: true, Stage: "render", Err: errors.New(`recipient 17 has no "name"`)}
+	if s := Decide(Delivery{Channel: Email}, err, Receipt{}, time.Time{}, time.Time{}, 0); s.State != Failed || s.Receipt.Reply != `could not be written: recipient 17 has no "name"` {
+		t.Errorf("%s: %q", s.State, s.Receipt.Reply)
+	}
+}
