@@ -222,6 +222,33 @@ func (s *Store) AudienceAccounts(ctx context.Context, notice string) (n int64, e
 	return n, nil
 }
 
+// AudienceHead returns the first rows of a notice's audience, at most limit.
+func (s *Store) AudienceHead(ctx context.Context, notice string, limit int) ([][]notifier.Field, error) {
+	db := s.conn(ctx)
+	files, err := s.filesOf(db, notice)
+	if err != nil {
+		return nil, translate(err)
+	}
+	var out [][]notifier.Field
+	for _, f := range files {
+		var rows []string
+		if err := db.Raw(`SELECT fields FROM recipient_rows WHERE audience = ? ORDER BY place, line LIMIT ?`, f.Number, limit-len(out)).Scan(&rows).Error; err != nil {
+			return nil, translate(fmt.Errorf("read the first rows: %w", err))
+		}
+		for _, text := range rows {
+			var fields []notifier.Field
+			if err := json.Unmarshal([]byte(text), &fields); err != nil {
+				return nil, fmt.Errorf("read the first rows: %w", err)
+			}
+			out = append(out, fields)
+		}
+		if len(out) >= limit {
+			break
+		}
+	}
+	return out, nil
+}
+
 // domainsShown is how many domains a breakdown names.
 const domainsShown = 20
 

@@ -40,6 +40,8 @@ type NoticePeople interface {
 type NoticeFigures interface {
 	AudienceColumns(ctx context.Context, notice string) ([]notifier.Column, error)
 	AudienceBreakdown(ctx context.Context, notice string) (notifier.Breakdown, error)
+	// AudienceHead are its first rows.
+	AudienceHead(ctx context.Context, notice string, limit int) ([][]notifier.Field, error)
 	// AudienceAccounts is how many of its recipients have an account.
 	AudienceAccounts(ctx context.Context, notice string) (int64, error)
 }

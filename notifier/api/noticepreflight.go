@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
+	"strings"
+	"time"
 
 	"allclear/notifier"
 )
@@ -77,6 +80,11 @@ func CheckFlight(ctx context.Context, book PreflightBook, n notifier.Notice, d N
 		p.Warnings = append(p.Warnings, g.tell(n.Recipients))
 	}
 	p.tongues(d.Speaks)
+	head, err := book.AudienceHead(ctx, n.ID, headRows)
+	if err != nil {
+		return p, err
+	}
+	p.untimed(head)
 	if d.Warnings != nil {
 		p.Warnings = append(p.Warnings, d.Warnings(ctx)...)
 	}
@@ -118,6 +126,31 @@ func (g ColumnGap) tell(of int64) string {
 		return fmt.Sprintf("1 recipient has no %q and can be sent nothing", g.Name)
 	}
 	return fmt.Sprintf("%d recipients have no %q and can be sent nothing", g.Missing, g.Name)
+}
+
+// headRows is how many rows are looked at for what is not understood.
+const headRows = 1000
+
+var timeName = regexp.MustCompile(`(?i)(^|[ _-])(date|time|datum)($|[ _-])`)
+
+// untimed warns of columns called like times whose cells are none.
+func (p *Preflight) untimed(head [][]notifier.Field) {
+	count, first := map[string]int{}, map[string]string{}
+	var names []string
+	for _, row := range head {
+		for _, f := range row {
+			if _, ok := f.Value.(time.Time); ok || strings.TrimSpace(f.Text) == "" || !timeName.MatchString(f.Name) {
+				continue
+			}
+			if count[f.Name]++; count[f.Name] == 1 {
+				names, first[f.Name] = append(names, f.Name), f.Text
+			}
+		}
+	}
+	for _, name := range names {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("%d of the first %d rows have a %q that is not understood as a time, such as %q, and is shown as it stands: write 2026-11-20 09:12",
+			count[name], len(head), name, notifier.Clip(first[name])))
+	}
 }
 
 // tongues warns of languages that mails do not speak.
