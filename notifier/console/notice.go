@@ -21,6 +21,8 @@ type noticePage struct {
 	MayAgree  bool    // whoever looks may approve it
 	WhyNot    string  // why not
 	Editable  bool
+	Earlier   []notifier.Notice // that went out: who got one may be left out
+	Lived     []notifier.Component
 	Running   bool
 	Incident  string // title of the one it belongs to
 	Wrong     map[string]string
@@ -82,6 +84,11 @@ func (c *console) fillNotice(q *request, n notifier.Notice, p *noticePage) error
 			return err
 		}
 	}
+	if p.Editable {
+		if err := c.fillChoices(q, p); err != nil {
+			return err
+		}
+	}
 	if p.Editable && n.Recipients > 0 {
 		f, err := c.o.Notices.Flight(q.Context(), n)
 		if err != nil {
@@ -90,4 +97,19 @@ func (c *console) fillNotice(q *request, n notifier.Notice, p *noticePage) error
 		p.Flight = &f
 	}
 	return nil
+}
+
+// fillChoices finds what the forms for an audience let choose from.
+func (c *console) fillChoices(q *request, p *noticePage) error {
+	all, _, err := c.o.Store.Notices(q.Context(), "", perPage)
+	if err != nil {
+		return err
+	}
+	for _, n := range all {
+		if n.State.Begun() {
+			p.Earlier = append(p.Earlier, n)
+		}
+	}
+	p.Lived, err = c.o.Store.Components(q.Context())
+	return err
 }

@@ -40,6 +40,22 @@ func (c *console) takeAudience(q *request) (answer, error) {
 	return answer{to: Path + "/notices/" + id + "?done=audience"}, err
 }
 
+// takeMembers makes those who live on a component the audience.
+func (c *console) takeMembers(q *request) (answer, error) {
+	id, how := q.PathValue("id"), url.Values{"members": {q.form.Get("members")}}
+	if how.Get("members") == "" {
+		return c.noticeWith(q, noticePage{Wrong: map[string]string{"members": "choose a component"}})
+	}
+	if v := q.form.Get("exclude_notice"); v != "" {
+		how.Set("exclude_notice", v)
+	}
+	_, err := c.o.Notices.Load(q.Context(), id, true, nil, how.Encode(), "")
+	if wrong := wrongOf(err); wrong != nil {
+		return c.noticeWith(q, noticePage{Wrong: wrong})
+	}
+	return answer{to: Path + "/notices/" + id + "?done=audience"}, err
+}
+
 // remember keeps by what a body broke off.
 type remember struct {
 	in  io.Reader

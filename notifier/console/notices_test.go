@@ -49,6 +49,17 @@ func (b *bench) notices(s keeper, set *templates.Set) console.NoticeDesk {
 			return notifier.Event{ID: "e" + id, Type: notifier.NoticeSent, Lane: notifier.LaneBulk, NoticeID: id, AcceptedAt: b.Now(), ExpiresAt: b.Now().Add(time.Hour)}
 		},
 		Load: func(ctx context.Context, id string, replace bool, in io.Reader, query, kind string) (notifier.Notice, error) {
+			if strings.HasPrefix(query, "exclude_notice=") && strings.HasSuffix(query, "&members=imap7") {
+				edition, err := s.BeginAudience(ctx, id, replace)
+				if err != nil {
+					return notifier.Notice{}, err
+				}
+				row := notifier.AudienceRow{Line: 1, Channel: notifier.Email, Address: "lives@example.com", Fields: []notifier.Field{{Name: "subject", Text: "x"}}}
+				if err := s.AddToAudience(ctx, edition, []notifier.AudienceRow{row}, nil); err != nil {
+					return notifier.Notice{}, err
+				}
+				return s.FinishAudience(ctx, edition, 0, [32]byte{})
+			}
 			if query != "" || kind != "text/csv" {
 				return notifier.Notice{}, notifier.Invalidf("map", "is %s of %s", query, kind)
 			}
@@ -160,6 +171,36 @@ func TestANoticeGoesFromDraftToBeingSentWithAnotherPersonsWord(t *testing.T) {
 		ann.send(here, here+"/step", "do", "cancel").leads(here + "?done=cancelled")
 		ann.get(here+"/report.csv").is(http.StatusOK, "report of "+id)
 		ann.get("/console/notices").is(http.StatusOK, "Restore of imap7", "cancelled")
+	})
+}
+
+func TestAnAudienceIsWhoLivesOnAComponentWithoutThoseOfAnEarlierNoticeAndACanaryIsChosen(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		b.component("imap7", "imap7 mailboxes")
+		w := b.enter(b.hire("ann", notifier.RoleAdmin))
+		draft := func(title string) (here, id string) {
+			here = strings.TrimSuffix(w.send("/console/notices/new", "/console/notices/new", "title", title, "template", "blank", "body", "x").is(http.StatusSeeOther).header.Get("Location"), "?done=draft")
+			return here, strings.TrimPrefix(here, "/console/notices/")
+		}
+		first, earlier := draft("First")
+		w.upload(earlier, "a@example.com,Hello\n")
+		w.send(first, first+"/send", "expect", "1", "accept_rejects", "0").leads(first + "?done=ordered")
+		here, id := draft("Second")
+		w.get(here).is(http.StatusOK, `<option value="`+earlier+`">First</option>`, `<option value="imap7">imap7 mailboxes</option>`)
+		w.send(here, here+"/members").is(http.StatusUnprocessableEntity, "choose a component")
+		w.send(here, here+"/members", "members", "imap7", "exclude_notice", earlier).leads(here + "?done=audience")
+		send := func(pairs ...string) page {
+			return w.send(here, here+"/send", append([]string{"expect", "1", "accept_rejects", "0"}, pairs...)...)
+		}
+		send("canary_share", "many").is(http.StatusUnprocessableEntity, "canary share", "no share of 100")
+		send("canary_share", "NaN").is(http.StatusUnprocessableEntity, "no share of 100")
+		send("canary_wait", "soon").is(http.StatusUnprocessableEntity, "canary wait")
+		send("canary_share", "2.5 %", "canary_wait", "7").leads(here + "?done=ordered")
+		n, err := b.store.Notice(t.Context(), id)
+		b.must(err)
+		if n.Order.Canary != 2.5 || n.Order.CanaryWait != 7*time.Minute {
+			t.Errorf("%+v", n.Order)
+		}
 	})
 }
 

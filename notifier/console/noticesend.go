@@ -2,6 +2,8 @@ package console
 
 import (
 	"strconv"
+	"strings"
+	"time"
 
 	"allclear/notifier"
 )
@@ -39,11 +41,24 @@ func (c *console) order(q *request) (notifier.NoticeOrder, error) {
 	if o.At, err = c.instant("at", q.form.Get("at")); err != nil {
 		return o, err
 	}
-	o.PerSecond, err = number(q.form, "per_second")
-	if q.form.Get("canary") == "none" {
-		o.Canary = -1
+	if o.PerSecond, err = number(q.form, "per_second"); err != nil {
+		return o, err
 	}
-	return o, err
+	minutes, err := number(q.form, "canary_wait")
+	if err != nil {
+		return o, err
+	}
+	o.CanaryWait = time.Duration(min(minutes, 1<<20)) * time.Minute
+	given := strings.TrimSuffix(strings.TrimSpace(q.form.Get("canary_share")), "%")
+	switch {
+	case q.form.Get("canary") == "none":
+		o.Canary = -1
+	case given != "":
+		if o.Canary, err = strconv.ParseFloat(strings.TrimSpace(given), 64); err != nil || !(o.Canary > 0 && o.Canary <= 100) {
+			return o, notifier.Invalidf("canary_share", "%q is no share of 100; write 1 or 2.5", notifier.Clip(given))
+		}
+	}
+	return o, nil
 }
 
 // approveNotice is a second person's word. With a reason it is an admin's own,

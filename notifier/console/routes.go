@@ -56,6 +56,7 @@ func (c *console) routes() []route {
 			{method: post, path: "/notices/{id}/edit", role: notifier.RoleSender, do: c.edit},
 			{method: post, path: "/notices/{id}/remove", role: notifier.RoleSender, do: c.removeNotice},
 			{method: post, path: "/notices/{id}/audience", role: notifier.RoleSender, do: c.takeAudience, upload: true},
+			{method: post, path: "/notices/{id}/members", role: notifier.RoleSender, do: c.takeMembers},
 			{method: get, path: "/notices/{id}/preview", role: notifier.RoleSender, do: c.lookAtNotice},
 			{method: post, path: "/notices/{id}/test", role: notifier.RoleSender, do: c.testNotice},
 			{method: post, path: "/notices/{id}/send", role: notifier.RoleSender, do: c.sendNotice},
