@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -99,4 +100,16 @@ func TestAPreflightWarnsOfTimesThatAreNotUnderstood(t *testing.T) {
 			t.Errorf("preflight\n%s", p)
 		}
 	})
+}
+
+func TestAnUpdateOfACancelledNoticeIsShownAsNeverPublished(t *testing.T) {
+	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	id := last(d.ok("notice", "create", "--title", "x", "--template", "blank", "--body", keep(t, "b", "Hello"), "--audience", keep(t, "a.csv", "email\nann@example.com\n")))
+	incident := regexp.MustCompile(`[a-z2-7]{16}`).FindString(d.ok("incident", "open", "imap7 is down", "--severity", "major", "-m", "x"))
+	d.ok("incident", "update", incident, "--after-notice", id, "-m", "All were told.")
+	d.ok("notice", "send", id, "--yes")
+	d.ok("notice", "cancel", id)
+	if shown := d.ok("incident", "show", incident); !strings.Contains(shown, "waited for notice "+id+", which was cancelled: it is never published") || !strings.Contains(shown, "All were told.") {
+		t.Errorf("shown\n%s", shown)
+	}
 }
