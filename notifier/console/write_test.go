@@ -168,3 +168,13 @@ func TestTheQueueIsPausedByPartAndGoesOn(t *testing.T) {
 	pause("part", "all").leads("/console/queue?done=paused")
 	w.get("/console/queue").is(http.StatusOK, "Everything")
 }
+
+func TestThePreviewNamesItsOwnFieldWhereATextSpeaksOfATimeBefore(t *testing.T) {
+	b := newBench(t, storetest.Dialects()[0])
+	w := b.enter(b.hire("ann", notifier.RolePoster))
+	const at = "/console/incidents/new"
+	shown := w.send(at, at, "kind", "incident", "title", "Mail is slow", "severity", "minor", "body", `Since {{at "-20m"}} mail is late.`, "do", "preview").is(http.StatusOK, "give its time in “When it happened”")
+	if strings.Contains(shown.body, "--at") {
+		t.Error("the page speaks of a flag")
+	}
+}
