@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
@@ -46,8 +47,8 @@ func (p *Program) relayNews() []console.Relay {
 		if r.State == email.RelayResting {
 			shown.State = "resting"
 		}
-		if r.Cause != nil {
-			shown.Cause = r.Cause.Error()
+		if r.Cause != nil { // all staff see it
+			shown.Cause = cmp.Or(strings.TrimSpace(relayWhy(r.Cause)), "it cannot be talked to")
 		}
 		out = append(out, shown)
 	}

@@ -40,6 +40,9 @@ type bench struct {
 	site *httptest.Server
 	log  strings.Builder
 	ids  int
+	// what the store answers in place of the truth; nil: the truth
+	fault error
+	held  []notifier.HeldDomain
 }
 
 // onBoth runs a test on a bench of each database.
@@ -62,7 +65,7 @@ func newBench(t *testing.T, dialect string) *bench {
 	b.must(err)
 	var lock sync.Mutex
 	handler, err = console.New(console.Options{
-		Store: s, Letters: set, Notices: b.notices(s, set), Name: "Example Status", BaseURL: b.site.URL, Key: []byte(strings.Repeat("k", 32)), Now: b.Now,
+		Store: faulty{s, b}, Letters: set, Notices: b.notices(s, set), Name: "Example Status", BaseURL: b.site.URL, Key: []byte(strings.Repeat("k", 32)), Now: b.Now,
 		NewID: func() string {
 			lock.Lock()
 			defer lock.Unlock()

@@ -74,7 +74,7 @@ func (c *console) fail(w http.ResponseWriter, q *request, err error) {
 		return // whoever asked has gone
 	default:
 		id := c.o.NewID()
-		c.o.Log.Error("console", "part", "console", "id", id, "path", q.URL.Path, "error", err)
+		c.o.Log.Error("console", "part", "console", "id", id, "method", q.Method, "route", q.Pattern, "error", err)
 		says = trouble{"Something broke here", "This is a fault of the program; nothing that you did.", "The log has it under id " + id + "."}
 	}
 	if shown := c.show(w, q, answer{status: status, page: "trouble", title: says.Heading, data: says}); shown != nil {

@@ -69,7 +69,7 @@ func (c *console) now(q *request) (answer, error) {
 		return answer{}, err
 	}
 	p.Pauses = pulse.Pauses
-	if p.Domains, err = c.o.Store.HeldDomains(ctx, 10); err != nil {
+	if p.Domains, err = c.heldDomains(q, 10); err != nil {
 		return answer{}, err
 	}
 	if p.Hooks, err = c.o.Store.TroubledEndpoints(ctx, 10); err != nil {

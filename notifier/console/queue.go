@@ -1,6 +1,8 @@
 package console
 
 import (
+	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -27,10 +29,28 @@ func (c *console) queue(q *request) (answer, error) {
 		return answer{}, err
 	}
 	p.Pauses = pulse.Pauses
-	if p.Domains, err = c.o.Store.HeldDomains(q.Context(), 20); err != nil {
+	if p.Domains, err = c.heldDomains(q, 20); err != nil {
 		return answer{}, err
 	}
 	return answer{page: "queue", title: "Queue", data: p}, nil
+}
+
+// codes are what begins an answer by SMTP: its code and its enhanced code, of RFC 3463.
+var codes = regexp.MustCompile(`^[245][0-9]{2}(?:[ -][245]\.[0-9]{1,3}\.[0-9]{1,3})?\b`)
+
+// heldDomains are the domains for which most mail waits. The words of an answer
+// may name a reader, whom nobody below a sender is shown.
+func (c *console) heldDomains(q *request, limit int) ([]notifier.HeldDomain, error) {
+	out, err := c.o.Store.HeldDomains(q.Context(), limit)
+	if q.session.Staff.Role.Can(notifier.RoleSender) {
+		return out, err
+	}
+	for i, d := range out {
+		if d.Reply != "" {
+			out[i].Reply = cmp.Or(codes.FindString(d.Reply), "its words are for senders")
+		}
+	}
+	return out, err
 }
 
 // scope reads which part of the queue is meant, such as "channel email"; a

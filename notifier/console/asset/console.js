@@ -13,5 +13,15 @@
     at.replaceChildren.apply(at, Array.prototype.slice.call(document.importNode(fresh, true).childNodes));
     document.dispatchEvent(new Event('fresh'));
   });
-  source.addEventListener('end', function () { source.close(); });
+  var over = false;
+  source.addEventListener('end', function () { over = true; source.close(); });
+  source.addEventListener('error', function () {
+    if (over || source.readyState !== 2 || document.getElementById('not-live')) return;
+    var says = document.createElement('p');
+    says.id = 'not-live';
+    says.className = 'warnings';
+    says.setAttribute('role', 'status');
+    says.textContent = 'Not live any more: reload the page.';
+    live.before(says);
+  });
 })();
