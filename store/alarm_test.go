@@ -191,7 +191,7 @@ func TestNoticesWithoutASecondPersonAndUpdatesThatStayHeldAreFound(t *testing.T)
 		if h, err := b.StuckUpdates(b.ctx); err != nil || len(h) > 0 {
 			t.Errorf("%+v, %v", h, err)
 		}
-		storetest.Exec(t, b.dsn, `UPDATE notices SET approved = '[{"By":"ann","Reason":"alone on shift"}]' WHERE id = 'not1'`, `UPDATE held_updates SET trouble = 'it is resolved'`)
+		storetest.Exec(t, b.dsn, `UPDATE notices SET ordered_at = 5, approved = '[{"By":"ann","At":"`+at.UTC().Format(time.RFC3339Nano)+`","Reason":"alone on shift"}]' WHERE id = 'not1'`, `UPDATE held_updates SET trouble = 'it is resolved'`)
 		if n, err := b.OverriddenNotices(b.ctx, at); err != nil || len(n) != 1 || n[0].ID != "not1" || n[0].Approved[0].Reason != "alone on shift" {
 			t.Errorf("%+v, %v", n, err)
 		}

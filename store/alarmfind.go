@@ -45,7 +45,7 @@ func (s *Store) DisabledEndpoints(ctx context.Context, since time.Time, limit in
 // person since a time.
 func (s *Store) OverriddenNotices(ctx context.Context, since time.Time) ([]notifier.Notice, error) {
 	var rows []noticeRow
-	if err := s.conn(ctx).Where("ordered_at >= ? AND approved <> '[]' AND state <> 'draft'", micros(since)).Order("ordered_at, id").Find(&rows).Error; err != nil {
+	if err := s.conn(ctx).Where("approved <> '[]' AND state <> 'draft'").Order("ordered_at, id").Find(&rows).Error; err != nil {
 		return nil, translate(fmt.Errorf("look for notices without a second person: %w", err))
 	}
 	var out []notifier.Notice
@@ -54,7 +54,7 @@ func (s *Store) OverriddenNotices(ctx context.Context, since time.Time) ([]notif
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(c.Approved, func(a notifier.Approval) bool { return a.Reason != "" }) {
+		if slices.ContainsFunc(c.Approved, func(a notifier.Approval) bool { return a.Reason != "" && !a.At.Before(since) }) {
 			out = append(out, c.Notice)
 		}
 	}

@@ -25,6 +25,8 @@ const (
 	// seenStep is how exactly a session's last use is kept: writing it on every
 	// request would be a write a request.
 	seenStep = time.Minute
+	// noteWait is how long a page waits at most for its session's use to be noted.
+	noteWait = 2 * time.Second
 )
 
 type sessionRow struct {
@@ -168,7 +170,8 @@ func useProof(tx *gorm.DB, staff string, p notifier.Proof) error {
 
 // Session is the session whose browser holds what has this SHA-256, and whose
 // it is as they are now; ErrNotFound where there is none, or its time is up.
-// That it was used is noted, to the minute.
+// That it was used is noted, to the minute; where
+// the database takes no writes it lets staff in to read all the same.
 func (s *Store) Session(ctx context.Context, hash [32]byte) (notifier.Session, error) {
 	var row sessionRow
 	found := s.conn(ctx).Raw(`SELECT `+sessionColumns+` WHERE x.hash = ?`, hash[:]).Scan(&row)
@@ -180,15 +183,21 @@ func (s *Store) Session(ctx context.Context, hash [32]byte) (notifier.Session, e
 		return notifier.Session{}, fmt.Errorf("session: %w", notifier.ErrNotFound)
 	}
 	if now.Sub(x.SeenAt) >= seenStep {
-		err := s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
-			return tx.Exec(`UPDATE sessions SET seen_at = ? WHERE id = ? AND seen_at < ?`, micros(now), x.ID, micros(now)).Error
-		})
-		if err != nil {
-			return notifier.Session{}, fmt.Errorf("note the session's use: %w", err)
+		if err := s.noteUse(ctx, x.ID, now); err != nil {
+			s.log.WarnContext(ctx, "a session's use is not noted", "part", "store", "error", err)
+		} else {
+			x.SeenAt = now
 		}
-		x.SeenAt = now
 	}
 	return x, nil
+}
+
+func (s *Store) noteUse(ctx context.Context, session string, now time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, noteWait)
+	defer cancel()
+	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+		return tx.Exec(`UPDATE sessions SET seen_at = ? WHERE id = ? AND seen_at < ?`, micros(now), session, micros(now)).Error
+	})
 }
 
 // Sessions lists the sessions of a person, or of everybody where staff is "",

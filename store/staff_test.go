@@ -258,3 +258,19 @@ func TestTheAuditIsReadNewestFirstAndFiltered(t *testing.T) {
 		}
 	})
 }
+
+func TestStaffReadOnWhileTheDatabaseTakesNoWrites(t *testing.T) {
+	eachStaff(t, func(t *testing.T, b *box, ann notifier.Staff) {
+		hash := b.signIn(ann, 1, 101)
+		full := `ALTER TABLE sessions ADD CHECK (seen_at = created_at)`
+		if b.Dialect() == "sqlite" {
+			full = `CREATE TRIGGER "full" BEFORE UPDATE ON sessions BEGIN SELECT RAISE(ABORT, 'full'); END`
+		}
+		b.exec("%s", full)
+		b.pass(2 * time.Minute)
+		x, err := b.Session(b.ctx, hash)
+		if err != nil || x.Staff.Name != ann.Name {
+			t.Errorf("%+v, %v", x, err)
+		}
+	})
+}

@@ -251,7 +251,7 @@ func (l *lookout) overridden(ctx context.Context, now time.Time) ([]notifier.Tro
 	var out []notifier.Trouble
 	for _, n := range found {
 		for _, a := range n.Approved {
-			if a.Reason == "" {
+			if a.Reason == "" || a.At.Before(now.Add(-foundAgo)) {
 				continue
 			}
 			out = append(out, notifier.Trouble{
