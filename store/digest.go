@@ -33,7 +33,9 @@ const digestRunColumns = `cadence, hour, weekday, timezone, after_at, next_at, p
 // of at most max readers, and returns what it did. A schedule's row is locked
 // for the step, so that any number of processes may call it, and all that the
 // step did is committed with how far it came: whatever interrupts it, the next
-// one goes on. Runs that nobody made are made up for by one, which says so.
+// one goes on. Runs that nobody made are made up for by one, which says so. A
+// schedule that fails is passed over; its error is returned by the step that
+// finds nothing else to do.
 func (s *Store) MakeDigests(ctx context.Context, calendar subscribers.Calendar, at time.Time, max int) (subscribers.MadeDigests, error) {
 	idle := subscribers.MadeDigests{Idle: true}
 	if max < 1 {
@@ -46,15 +48,41 @@ func (s *Store) MakeDigests(ctx context.Context, calendar subscribers.Calendar, 
 		}
 		return idle, translate(err)
 	}
-	var out subscribers.MadeDigests
-	err := s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
-		out = idle
+	_, within := ctx.Value(txKey{}).(*gorm.DB)
+	var failed []digestRow
+	var first error
+	for {
+		out, run, err := s.digestStep(ctx, calendar, at, max, failed)
+		switch {
+		case err == nil && out.Idle && first != nil:
+			return idle, first
+		case err == nil:
+			return out, nil
+		case run == nil:
+			return idle, fmt.Errorf("make digests: %w", err)
+		}
+		err = fmt.Errorf("make %s digests (hour %d, zone %q): %w", run.Cadence, run.Hour, run.Timezone, err)
+		if within || ctx.Err() != nil { // what it half did is only undone with all
+			return idle, err
+		}
+		if first == nil {
+			first = err
+		}
+		failed = append(failed, run.digestRow)
+	}
+}
+
+// digestStep does a step with a schedule that is none of those that failed. It
+// returns the one that it chose with the error of working at it.
+func (s *Store) digestStep(ctx context.Context, calendar subscribers.Calendar, at time.Time, max int, failed []digestRow) (out subscribers.MadeDigests, run *digestRun, err error) {
+	err = s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
+		out, run = subscribers.MadeDigests{Idle: true}, nil
 		// Between what ends or turns a reader and what is made for them.
 		if err := s.lockFanout(tx, true); err != nil {
 			return err
 		}
-		run, err := s.chooseRun(tx, calendar, at)
-		if err != nil {
+		var err error
+		if run, err = s.chooseRun(tx, calendar, at, failed); err != nil {
 			return err
 		}
 		if run == nil {
@@ -67,10 +95,7 @@ func (s *Store) MakeDigests(ctx context.Context, calendar subscribers.Calendar, 
 		out = subscribers.MadeDigests{Made: made}
 		return err
 	})
-	if err != nil {
-		return idle, fmt.Errorf("make digests: %w", err)
-	}
-	return out, nil
+	return out, run, err
 }
 
 // dueRuns are rows with something to do: what to find, to begin or to go on with.
@@ -97,13 +122,19 @@ func (s *Store) nextDigests(db *gorm.DB) (time.Time, error) {
 	return instant(next), nil
 }
 
-// chooseRun takes a row that nobody else works at: those first that are to be
-// planned, which takes no time, then what was begun. nil: there is none.
-func (s *Store) chooseRun(tx *gorm.DB, calendar subscribers.Calendar, at time.Time) (*digestRun, error) {
+// chooseRun takes a row that nobody else works at and that is none of those that
+// failed: those first that are to be planned, which takes no time, then what was
+// begun. nil: there is none.
+func (s *Store) chooseRun(tx *gorm.DB, calendar subscribers.Calendar, at time.Time, failed []digestRow) (*digestRun, error) {
 	var run digestRun
-	err := tx.Raw(`SELECT `+digestRunColumns+` FROM digest_runs WHERE `+dueRuns+`
+	others, args := ``, []any{calendar.Setting(), micros(at)}
+	for _, f := range failed {
+		others += ` AND NOT (cadence = ? AND hour = ? AND weekday = ? AND timezone = ?)`
+		args = append(args, f.Cadence, f.Hour, f.Weekday, f.Timezone)
+	}
+	err := tx.Raw(`SELECT `+digestRunColumns+` FROM digest_runs WHERE `+dueRuns+others+`
 		ORDER BY CASE WHEN planned <> ? THEN 0 WHEN up_to > 0 THEN 1 ELSE 2 END, next_at, cadence, timezone, hour, weekday LIMIT 1`+s.skipLocked(),
-		calendar.Setting(), micros(at), calendar.Setting()).Row().Scan(&run.Cadence, &run.Hour, &run.Weekday, &run.Timezone,
+		append(args, calendar.Setting())...).Row().Scan(&run.Cadence, &run.Hour, &run.Weekday, &run.Timezone,
 		&run.AfterAt, &run.NextAt, &run.Planned, &run.UpTo, &run.Day, &run.Missed, &run.EventNumber, &run.Progress)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil //nolint:nilnil // nothing to do
@@ -142,9 +173,14 @@ func (m *digestMaker) set(what string, args ...any) error {
 	return wrapped("note how far digests came", done.Error)
 }
 
-// plan finds the next run, where that was not done or the service's hour or zone changed.
+// plan finds the next run, where that was not done or the service's hour or zone
+// changed. Of the day of the last run, or of one before it, there is no other: a
+// later hour or a zone to the west would find that day again.
 func (m *digestMaker) plan() error {
 	next, err := m.calendar.Next(m.run.schedule(), instant(m.run.AfterAt))
+	for err == nil && next.Day <= m.run.Day {
+		next, err = m.calendar.Next(m.run.schedule(), next.At)
+	}
 	if err != nil { // a zone that this program does not know, say: the others' digests do not wait for it
 		m.store.log.Error("a schedule of digests has no next run", "cadence", m.run.Cadence, "timezone", m.run.Timezone, "error", err)
 		next.At = notifier.UntilResumed
@@ -183,8 +219,18 @@ func (m *digestMaker) begin() error {
 
 // announce writes the event that the digests belong to, once there is somebody to
 // send one to. It is a step of its own: everyone else who accepts an event waits
-// for its end.
+// for its end. Where the schedule's digests of that day were made already, this
+// run ends: nobody's cursor was moved past what they missed, so the next tells it.
+// (The event of that day is no place for it, for it may have expired.)
 func (m *digestMaker) announce() error {
+	var before int
+	where, key := m.run.where()
+	if err := m.tx.Raw(`SELECT count(*) FROM digests`+where+` AND day = ?`, append(key, m.run.Day)...).Scan(&before).Error; err != nil {
+		return fmt.Errorf("look whether digests were made: %w", err)
+	}
+	if before > 0 {
+		return m.set(`up_to = 0, event_number = 0, progress = 0`)
+	}
 	e, err := m.store.acceptDigest(m.tx, 0, m.now)
 	if err != nil {
 		return err

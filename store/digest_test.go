@@ -398,6 +398,75 @@ func TestAScheduleThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	})
 }
 
+// moonless knows the zone of the moon when it plans, and no longer when it is due.
+type moonless struct {
+	noons
+	forgot *bool
+}
+
+func (c moonless) Next(s subscribers.Schedule, after time.Time) (subscribers.Run, error) {
+	if *c.forgot && s.Timezone != "" {
+		return subscribers.Run{}, fmt.Errorf("unknown zone %s", s.Timezone)
+	}
+	return c.noons.Next(s, after)
+}
+
+func TestADigestRunThatFailsHoldsUpNoOtherAndIsSaid(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		bob := b.joins("bob@example.com", func(s *subscribers.Subscriber) {
+			hour, err := subscribers.HourOf(11)
+			b.must(err)
+			s.Timezone, s.Hour = "Moon/Base", hour // due before the other
+		})
+		ann := b.joins("ann@example.com", nil)
+		forgot := false
+		c := moonless{noons{"moon"}, &forgot}
+		b.digestsAt(c, b.time(), 3)
+		b.happens("one", notifier.Event{})
+		b.expand(10)
+		b.pass(day)
+		forgot = true
+		var said error
+		for said == nil {
+			step, err := b.MakeDigests(b.ctx, c, b.time(), 3)
+			if said = err; err == nil && step.Idle {
+				t.Fatal("nobody hears of the schedule that failed")
+			}
+		}
+		if !strings.Contains(said.Error(), "Moon/Base") {
+			t.Errorf("said %q", said)
+		}
+		b.wantDigests(ann, "1")
+		b.wantDigests(bob, "")
+		forgot = false
+		b.digestsAt(c, b.time(), 3)
+		b.wantDigests(bob, "1")
+	})
+}
+
+func TestADigestRunOfADayThatWasMadeEndsAndTheNextTellsWhatItWouldHave(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		ann := b.joins("ann@example.com", nil)
+		b.digests()
+		b.happens("one", notifier.Event{})
+		b.expand(10)
+		b.pass(day)
+		b.digests()
+		bob := b.joins("bob@example.com", nil)
+		b.happens("two", notifier.Event{}) // 3
+		b.expand(10)
+		// As it was left where a later hour had found the same day again.
+		b.exec(`UPDATE digest_runs SET up_to = 3`)
+		b.digests()
+		b.wantDigests(ann, "1")
+		b.wantDigests(bob, "")
+		b.pass(day)
+		b.digests()
+		b.wantDigests(ann, "1|3")
+		b.wantDigests(bob, "3")
+	})
+}
+
 func TestAnotherHourOfTheServicePlansItsDigestsAnew(t *testing.T) {
 	eachBox(t, func(t *testing.T, b *box) {
 		b.joins("ann@example.com", nil)
