@@ -152,6 +152,9 @@ type Notice struct {
 	WithoutAddress int64
 	CaseTwins      int64 // recipients whose address differs from another's by the case of the local part only
 
+	// Edition is the number of the last file of the audience, where loaded; 0 is none.
+	Edition int64
+
 	Order NoticeOrder // the zero one until it is told to be sent
 
 	Event     int64  // number of the event that sends it; 0 until then

@@ -27,6 +27,9 @@ func (s *Store) OrderNotice(ctx context.Context, id string, order notifier.Notic
 			return "", notifier.Invalidf("at", "that time is past; leave it out to send now")
 		}
 		by := notifier.ActorFrom(ctx)
+		if c.State == notifier.NoticeAwaiting {
+			c.Approved = nil // of another order
+		}
 		c.Order, c.OrderedAt, c.OrderedBy = order, s.Now(), by.Name
 		detail := fmt.Sprintf("%d recipients", c.Recipients)
 		if order.Override != "" {
@@ -58,14 +61,18 @@ func (c *course) override(by notifier.Actor, reason string, s *Store) error {
 
 // ApproveNotice notes that another person agrees to what the notice is now, or
 // with a reason that an admin does without one. What was ordered and needs no
-// more approvals starts.
-func (s *Store) ApproveNotice(ctx context.Context, id string, by notifier.Actor, reason string, above int64) (notifier.Notice, error) {
+// more approvals starts. version is the Mark of what they looked at: a notice
+// that is another one by now is refused; "" does not say.
+func (s *Store) ApproveNotice(ctx context.Context, id string, by notifier.Actor, reason, version string, above int64) (notifier.Notice, error) {
 	action := "notice.approve"
 	if reason != "" {
 		action = "notice.override"
 	}
 	return s.reviseNotice(notifier.WithActor(ctx, by), id, action, func(_ context.Context, tx *gorm.DB, c *course) (string, error) {
 		if err := c.mayChange(); err != nil {
+			return "", err
+		}
+		if err := c.StillIs(version); err != nil {
 			return "", err
 		}
 		if c.Recipients == 0 {

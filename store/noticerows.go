@@ -151,7 +151,14 @@ func takeNotice(db *gorm.DB, id string) (course, error) {
 	case found.RowsAffected == 0:
 		return course{}, notifier.Refuse(notifier.ErrNotFound, "there is no notice %s", notifier.Clip(id))
 	}
-	return row.course()
+	c, err := row.course()
+	if err != nil {
+		return c, err
+	}
+	if err := db.Session(&gorm.Session{NewDB: true}).Raw(`SELECT coalesce(max(number), 0) FROM audiences WHERE notice_id = ? AND notice_id <> '' AND state = 'current'`, id).Scan(&c.Edition).Error; err != nil {
+		return c, fmt.Errorf("find the audience of notice %s: %w", id, err)
+	}
+	return c, nil
 }
 
 func (c *course) save(tx *gorm.DB) error {

@@ -109,7 +109,8 @@ func (s *Store) CancelNotice(ctx context.Context, id string) error {
 
 // ThrottleNotice sets how many are released a second, 0 for as fast as it goes,
 // also while the notice is being sent: what was released already goes out as it
-// was, which is about what goes out in two seconds.
+// was, which is about what goes out in two seconds. What waits for approval is
+// refused: others agree to the order as they see it.
 func (s *Store) ThrottleNotice(ctx context.Context, id string, perSecond int) error {
 	if perSecond < 0 {
 		return notifier.Invalidf("per_second", "must not be negative")
@@ -117,6 +118,9 @@ func (s *Store) ThrottleNotice(ctx context.Context, id string, perSecond int) er
 	return s.turnNotice(ctx, id, "notice.throttle", func(_ *gorm.DB, c *course) (bool, error) {
 		if c.State == notifier.NoticeDraft || c.State.Final() {
 			return false, notifier.Refuse(notifier.ErrConflict, "only a notice that was told to be sent can be throttled; this one is %s", c.State)
+		}
+		if c.State == notifier.NoticeAwaiting {
+			return false, notifier.Refuse(notifier.ErrConflict, "it waits for approval as it was ordered; order it again at another rate")
 		}
 		if c.Order.PerSecond == perSecond {
 			return false, nil

@@ -175,7 +175,7 @@ func (c *noticeApproveCmd) Run(a *app) error {
 		return notifier.Refuse(notifier.ErrConflict, "whoever works on this machine is never the second person; another one approves by POST /api/v1/notices/%s/approve, or say with --reason why nobody can", c.ID)
 	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
-		n, err := db.ApproveNotice(ctx, c.ID, notifier.ActorFrom(ctx), strings.TrimSpace(c.Reason), above)
+		n, err := db.ApproveNotice(ctx, c.ID, notifier.ActorFrom(ctx), strings.TrimSpace(c.Reason), "", above)
 		if err != nil {
 			return noNotice(err, c.ID)
 		}

@@ -90,7 +90,8 @@ func accepted(field string, said any, there int64) (int64, error) {
 // finds no second one.
 func (c noticeRoom) approve(ctx context.Context, q *request) (reply, error) {
 	var in struct {
-		Reason string `json:"reason"`
+		Reason  string `json:"reason"`
+		Version string `json:"version"` // of what they looked at
 	}
 	if _, err := q.decode(&in, true); err != nil {
 		return reply{}, err
@@ -100,7 +101,7 @@ func (c noticeRoom) approve(ctx context.Context, q *request) (reply, error) {
 			return reply{}, err
 		}
 	}
-	n, err := c.store.ApproveNotice(ctx, q.PathValue("id"), notifier.ActorFrom(ctx), in.Reason, c.tools.Above)
+	n, err := c.store.ApproveNotice(ctx, q.PathValue("id"), notifier.ActorFrom(ctx), in.Reason, in.Version, c.tools.Above)
 	if err != nil {
 		return reply{}, err
 	}

@@ -89,6 +89,30 @@ func TestAChangeOfWhatWaitsForApprovalMakesItADraftAgain(t *testing.T) {
 	}
 }
 
+func TestAnApprovalOfAVersionIsRefusedOnceTheNoticeIsAnother(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open storetest.Opener) {
+		b := benchOn(t, open)
+		id := b.notice(restored, threePeople)
+		send := func() string {
+			return b.as(notifier.RoleSender, http.MethodPost, "/notices/"+id+"/send", `{"expect":3}`).is(http.StatusAccepted).text("version")
+		}
+		seen := send()
+		if got := b.as(notifier.RoleViewer, http.MethodGet, "/notices/"+id, "").is(http.StatusOK); len(seen) != 16 || got.text("version") != seen {
+			t.Errorf("sent as %q, shown as %s", seen, got.body)
+		}
+		approve := func(version string) answer {
+			return b.as(notifier.RoleApprover, http.MethodPost, "/notices/"+id+"/approve", `{"version":"`+version+`"}`)
+		}
+		b.as(notifier.RoleSender, http.MethodPatch, "/notices/"+id, `{"per_second":3}`).problem(409, "", "waits for approval as it was ordered")
+		b.as(notifier.RoleSender, http.MethodPatch, "/notices/"+id, `{"body":"Other {{rows}}"}`).is(http.StatusOK)
+		now := send()
+		approve(seen).problem(409, "", "it was changed since you looked at it")
+		if got := approve(now).is(http.StatusAccepted); got.text("state") != "sending" {
+			t.Errorf("approved: %s", got.body)
+		}
+	})
+}
+
 func TestANoticeIsPausedResumedAndCancelled(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, open storetest.Opener) {
 		b := benchOn(t, open)

@@ -21,7 +21,7 @@ type NoticeOrders interface {
 	// OrderNotice sends it, or lets it wait for its time or for approval.
 	// above is the size of an audience that one person alone may write to.
 	OrderNotice(ctx context.Context, id string, o notifier.NoticeOrder, above int64, e notifier.Event) (notifier.Notice, error)
-	ApproveNotice(ctx context.Context, id string, by notifier.Actor, reason string, above int64) (notifier.Notice, error)
+	ApproveNotice(ctx context.Context, id string, by notifier.Actor, reason, version string, above int64) (notifier.Notice, error)
 	PauseNotice(ctx context.Context, id string) error
 	ResumeNotice(ctx context.Context, id string) error
 	CancelNotice(ctx context.Context, id string) error

@@ -40,6 +40,7 @@ type noticeSummary struct {
 // noticeShape is a notice alone.
 type noticeShape struct {
 	noticeSummary
+	Version  string        `json:"version"` // of text, audience and order
 	Subject  string        `json:"subject"`
 	Body     string        `json:"body"`
 	Rejects  []rejectShape `json:"rejects"` // the first 100
@@ -114,7 +115,7 @@ func NoticeJSON(ctx context.Context, book NoticeBook, id string, above int64) ([
 // showNotice shows a notice. Why rows were rejected is told to those only who
 // may see the audience, because it is told with what stands in them.
 func showNotice(ctx context.Context, book NoticeBook, n notifier.Notice, above int64) (noticeShape, error) {
-	s := noticeShape{noticeSummary: summariseNotice(n, above), Subject: n.Subject, Body: n.Body, Rejects: []rejectShape{}, Warnings: []string{}}
+	s := noticeShape{noticeSummary: summariseNotice(n, above), Version: n.Mark(), Subject: n.Subject, Body: n.Body, Rejects: []rejectShape{}, Warnings: []string{}}
 	if n.Rejected > 0 && notifier.ActorFrom(ctx).Role.Can(notifier.RoleSender) {
 		found, _, err := book.Rejects(ctx, n.ID, 0, mostRejects)
 		if err != nil {

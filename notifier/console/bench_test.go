@@ -168,7 +168,13 @@ var formToken = regexp.MustCompile(`name="form" value="([^"]+)"`)
 // token is that of the forms on a page.
 func (w *browser) token(path string) string {
 	w.b.t.Helper()
-	m := formToken.FindStringSubmatch(w.get(path).body)
+	return w.field(path, formToken)
+}
+
+// field is what a page holds in a hidden field.
+func (w *browser) field(path string, hidden *regexp.Regexp) string {
+	w.b.t.Helper()
+	m := hidden.FindStringSubmatch(w.get(path).body)
 	if m == nil {
 		w.b.t.Fatalf("%s has no form", path)
 	}

@@ -21,7 +21,7 @@ type Notices interface {
 // NoticeOrders carries out what staff decide about a notice.
 type NoticeOrders interface {
 	OrderNotice(ctx context.Context, id string, o notifier.NoticeOrder, above int64, e notifier.Event) (notifier.Notice, error)
-	ApproveNotice(ctx context.Context, id string, by notifier.Actor, reason string, above int64) (notifier.Notice, error)
+	ApproveNotice(ctx context.Context, id string, by notifier.Actor, reason, version string, above int64) (notifier.Notice, error)
 	PauseNotice(ctx context.Context, id string) error
 	ResumeNotice(ctx context.Context, id string) error
 	CancelNotice(ctx context.Context, id string) error

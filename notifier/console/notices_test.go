@@ -149,12 +149,13 @@ func TestANoticeGoesFromDraftToBeingSentWithAnotherPersonsWord(t *testing.T) {
 		ann.send(here, here+"/send", "expect", "3", "accept_rejects", "1", "per_second", "x").is(http.StatusUnprocessableEntity)
 		ann.send(here, here+"/send", "expect", "3", "accept_rejects", "1").leads(here + "?done=awaiting")
 		ann.get(here).is(http.StatusOK, "Nobody else is on shift", "another person must")
-		ann.send(here, here+"/approve").is(http.StatusConflict, "another person must")
+		seen := ann.field(here, version)
+		ann.send(here, here+"/approve", "version", seen).is(http.StatusConflict, "another person must")
 		ann.send(here, here+"/approve", "do", "override").is(http.StatusUnprocessableEntity, "say why")
 		vera.get(here).is(http.StatusOK, "It waits for the approval")
 		kari.get(here).is(http.StatusOK, "Agree that it is sent to 3")
 		kari.send(here, here+"/approve", "do", "override", "reason", "x").is(http.StatusForbidden)
-		kari.send(here, here+"/approve").leads(here + "?done=approved")
+		kari.send(here, here+"/approve", "version", seen).leads(here + "?done=approved")
 		ann.get(here).is(http.StatusOK, "How far it has come", "staff:kari", "data-live=")
 		now := ann.get("/console").is(http.StatusOK, `<a href="`+here+`">Restore of imap7</a><br><span class="soft">notice, `, "notice; 0 of 3 sent")
 		if strings.Contains(now.body, "notice.sent") {
@@ -171,6 +172,37 @@ func TestANoticeGoesFromDraftToBeingSentWithAnotherPersonsWord(t *testing.T) {
 		ann.send(here, here+"/step", "do", "cancel").leads(here + "?done=cancelled")
 		ann.get(here+"/report.csv").is(http.StatusOK, "report of "+id)
 		ann.get("/console/notices").is(http.StatusOK, "Restore of imap7", "cancelled")
+	})
+}
+
+// version is the field that says which notice somebody looks at.
+var version = regexp.MustCompile(`name="version" value="([0-9a-f]{16})"`)
+
+func TestAPageLeftOpenApprovesNothingThatItDidNotShow(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		ann, kari := b.enter(b.hire("ann", notifier.RoleAdmin)), b.enter(b.hire("kari", notifier.RoleAdmin))
+		at := ann.send("/console/notices/new", "/console/notices/new", "title", "Restore", "template", "blank", "subject", "Restored", "body", "All is back.").is(http.StatusSeeOther).header.Get("Location")
+		here := strings.TrimSuffix(at, "?done=draft")
+		id := here[strings.LastIndex(here, "/")+1:]
+		ann.upload(id, restored).leads(here + "?done=audience")
+		order := func() {
+			ann.send(here, here+"/send", "expect", "3", "accept_rejects", "1").leads(here + "?done=awaiting")
+		}
+		order()
+		seen := kari.field(here, version)
+		body := "Nothing is back."
+		_, err := b.store.ChangeNotice(notifier.WithActor(t.Context(), notifier.Actor{Name: "staff:ann", Role: notifier.RoleAdmin}), id, notifier.NoticeChange{Body: &body})
+		b.must(err)
+		order()
+		for _, pairs := range [][]string{{"version", seen}, {"version", seen, "do", "override", "reason", "night"}, nil} {
+			kari.send(here, here+"/approve", pairs...).is(http.StatusConflict, "it was changed since you looked at it")
+		}
+		n, err := b.store.Notice(t.Context(), id)
+		b.must(err)
+		if n.State != notifier.NoticeAwaiting || n.Approved != nil {
+			t.Errorf("%s, approved %v", n.State, n.Approved)
+		}
+		kari.send(here, here+"/approve", "version", kari.field(here, version)).leads(here + "?done=approved")
 	})
 }
 

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -73,7 +74,8 @@ func (c *console) approveNotice(q *request) (answer, error) {
 			return c.noticeWith(q, noticePage{Wrong: map[string]string{"reason": "say why nobody else can agree"}})
 		}
 	}
-	_, err := c.o.Store.ApproveNotice(q.Context(), id, notifier.ActorFrom(q.Context()), reason, c.o.Notices.Above)
+	version := cmp.Or(q.form.Get("version"), "none") // who agrees here has looked at a page
+	_, err := c.o.Store.ApproveNotice(q.Context(), id, notifier.ActorFrom(q.Context()), reason, version, c.o.Notices.Above)
 	if wrong := wrongOf(err); wrong != nil {
 		return c.noticeWith(q, noticePage{Wrong: wrong})
 	}
