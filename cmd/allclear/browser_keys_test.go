@@ -171,14 +171,15 @@ func (w *tour) enter(selector string, status int64, outcome string) {
 	w.t.Helper()
 	w.tabTo(selector)
 	w.leave(chromedp.KeyEvent(kb.Enter), status, "Enter on "+selector)
-	p := ask(w.tab, chromedp.Evaluate[page](lookAt))
 	if outcome == "" {
 		return
 	}
-	head := ask(w.tab, chromedp.Evaluate[string](`document.activeElement.matches("h1") ? document.activeElement.innerText.trim() : document.activeElement.outerHTML.slice(0, 120)`))
-	if head != outcome || !strings.HasPrefix(p.Title, outcome) {
-		w.t.Errorf("the focus is at %q below the title %q, want both to say %q", head, p.Title, outcome)
-	}
+	// The browser moves the focus with the first frame, which is after the page is there.
+	eventually(w.t, fmt.Sprintf("focus and title both say %q", outcome), func() bool {
+		p := ask(w.tab, chromedp.Evaluate[page](lookAt))
+		head := ask(w.tab, chromedp.Evaluate[string](`document.activeElement.matches("h1") ? document.activeElement.innerText.trim() : ""`))
+		return head == outcome && strings.HasPrefix(p.Title, outcome)
+	})
 }
 
 // told wants a field to be marked as wrong, and what is wrong to be told of it.

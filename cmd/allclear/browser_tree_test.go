@@ -18,6 +18,8 @@ import (
 // tree wants what a screen reader is told of the page to be what the golden file says.
 func (w *tour) tree(name string) {
 	w.t.Helper()
+	// The browser moves the focus with the first frame, which is after the page is there.
+	w.do(chromedp.WaitReady(chromedp.CSS("html:not(:has([autofocus])) > body, [autofocus]:focus")))
 	w.do(chromedp.EmulateViewport(wide, 900))
 	got := w.steady(spoken(ask(w.tab, func(ctx context.Context, t *chromedp.Target) ([]*accessibility.Node, error) {
 		all, err := cdp.Call(ctx, t, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
