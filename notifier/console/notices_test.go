@@ -309,7 +309,7 @@ func TestAnUpdateWaitsForANoticeAndIsTakenBack(t *testing.T) {
 		notice := strings.TrimPrefix(here, "/console/notices/")
 		at := incident + "/update"
 		w.get(at).is(http.StatusOK, `value="tried `+notice+`"`, "when everybody was tried: Restore")
-		form := []string{"status", "resolved", "severity", "minor", "body", "All {{notice.sent}} were told.", "after", "tried " + notice}
+		form := []string{"status", "resolved", "severity", "minor", "body", "All {{notice.sent}} were told.", "after", "tried " + notice, "known", known(w.get(at))}
 		wrong := append([]string{}, form...)
 		wrong[5] = "{{notice.mood}}"
 		w.send(at, at, append(wrong, "do", "preview")...).is(http.StatusUnprocessableEntity, "notice.mood")

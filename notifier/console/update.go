@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -96,6 +97,29 @@ func (c *console) saying(i notifier.Incident, form url.Values) (notifier.Saying,
 	return s, err
 }
 
+// errMeanwhile ends a posting to an incident of which more was said than its
+// form knows.
+var errMeanwhile = errors.New("something else was posted meanwhile")
+
+// meanwhile are the updates that a form does not know of.
+func meanwhile(i notifier.Incident, form url.Values) []notifier.Update {
+	known := strings.Fields(form.Get("known"))
+	return slices.DeleteFunc(slices.Clone(i.Updates), func(u notifier.Update) bool { return slices.Contains(known, u.ID) })
+}
+
+// Known are the ids of the updates that the page's reader can know of.
+func (p writePage) Known() string {
+	var ids []string
+	for _, u := range p.Of.Updates {
+		ids = append(ids, u.ID)
+	}
+	return strings.Join(ids, " ")
+}
+
+func hasUpdate(i notifier.Incident, id string) bool {
+	return slices.ContainsFunc(i.Updates, func(u notifier.Update) bool { return u.ID == id })
+}
+
 func (c *console) say(q *request) (answer, error) {
 	i, err := c.o.Store.Incident(q.Context(), q.PathValue("id"))
 	if err != nil {
@@ -105,8 +129,17 @@ func (c *console) say(q *request) (answer, error) {
 	if p.Notices, err = c.noticesOf(q, i.ID); err != nil {
 		return answer{}, err
 	}
-	s, err := c.saying(i, q.form)
+	here := Path + "/incidents/" + i.ID
 	desk, id := c.once(q)
+	asked := q.form.Get("do") == "post" && q.form.Get("seen") == c.seen(q.form)
+	if asked && hasUpdate(i, id) {
+		return answer{to: here + "?done=twice"}, nil
+	}
+	for _, u := range meanwhile(i, q.form) {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("“%s” was posted meanwhile, at %s UTC, and yours is not posted yet: %s",
+			strings.ReplaceAll(string(u.Status), "_", " "), u.CreatedAt.UTC().Format("15:04"), notifier.Clip(shownTimes(u.Body))))
+	}
+	s, err := c.saying(i, q.form)
 	var posting notifier.Posting
 	if err == nil {
 		posting, err = i.Say(s, desk)
@@ -118,7 +151,7 @@ func (c *console) say(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if q.form.Get("do") != "post" || q.form.Get("seen") != c.seen(q.form) {
+	if !asked || len(p.Warnings) > 0 {
 		if s.AfterNotice != nil {
 			posting, err = c.asHeld(q, i, s)
 		}
@@ -131,14 +164,16 @@ func (c *console) say(q *request) (answer, error) {
 		}
 		return c.previewed(q, p, posting)
 	}
-	here := Path + "/incidents/" + i.ID
-	if slices.ContainsFunc(i.Updates, func(u notifier.Update) bool { return u.ID == id }) {
-		return answer{to: here + "?done=twice"}, nil
-	}
 	_, err = c.o.Store.ReviseIncident(q.Context(), i.ID, func(i notifier.Incident) (notifier.Posting, error) {
-		desk, _ := c.once(q) // it may run more than once
+		desk, id := c.once(q) // it may run more than once
+		if len(meanwhile(i, q.form)) > 0 && !hasUpdate(i, id) {
+			return notifier.Posting{}, errMeanwhile
+		}
 		return i.Say(s, desk)
 	})
+	if errors.Is(err, errMeanwhile) {
+		return c.say(q) // it reads what was posted, and shows it
+	}
 	var refusal *notifier.Refusal
 	if errors.Is(err, notifier.ErrConflict) && !errors.As(err, &refusal) { // the same update, a moment ago
 		return answer{to: here + "?done=twice"}, nil

@@ -172,6 +172,7 @@ func (c *console) write(q *request) (answer, error) {
 
 // previewed shows what readers will get.
 func (c *console) previewed(q *request, p writePage, posting notifier.Posting) (answer, error) {
+	another := q.form.Get("do") == "post" && len(p.Warnings) == 0
 	for _, w := range posting.Warnings {
 		p.Warnings = append(p.Warnings, strings.ReplaceAll(w, notifier.TimeField, "“When it happened”"))
 	}
@@ -185,7 +186,7 @@ func (c *console) previewed(q *request, p writePage, posting notifier.Posting) (
 	if followers == 0 && posting.Event != nil {
 		p.Warnings = append(p.Warnings, "nobody is subscribed yet, so nobody will be told")
 	}
-	if q.form.Get("do") == "post" {
+	if another {
 		p.Warnings = append([]string{"this is not what the preview showed, so it was not posted; look at it once more"}, p.Warnings...)
 	}
 	if p.Preview, err = c.preview(q, posting); err != nil {

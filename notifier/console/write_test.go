@@ -25,6 +25,13 @@ func marks(p page) (once, seen string) {
 	return once, seen
 }
 
+// known are the updates that a page to write an update on knows of.
+func known(p page) string {
+	_, after, _ := strings.Cut(p.body, `name="known" value="`)
+	ids, _, _ := strings.Cut(after, `"`)
+	return ids
+}
+
 func (b *bench) incidents() []notifier.Incident {
 	b.t.Helper()
 	all, _, err := b.store.Incidents(b.t.Context(), notifier.IncidentQuery{Limit: 100, Updates: true})
@@ -81,7 +88,7 @@ func TestAnUpdateIsPreviewedAndPostedOnceAndTheAllClearSaysHowLongItLasted(t *te
 		at := "/console/incidents/" + id + "/update"
 		b.Advance(65 * time.Minute)
 		w.get(at+"?status=resolved").is(http.StatusOK, `value="resolved" selected`)
-		form := []string{"status", "resolved", "severity", "minor", "body", "All queues are empty."}
+		form := []string{"known", known(w.get(at)), "status", "resolved", "severity", "minor", "body", "All queues are empty."}
 		shown := w.send(at, at, append(form, "do", "preview")...).is(http.StatusOK, "incident.resolved", "1 h 5 min")
 		once, seen := marks(shown)
 		for _, done := range []string{"posted", "twice"} {
@@ -176,5 +183,31 @@ func TestThePreviewNamesItsOwnFieldWhereATextSpeaksOfATimeBefore(t *testing.T) {
 	shown := w.send(at, at, "kind", "incident", "title", "Mail is slow", "severity", "minor", "body", `Since {{at "-20m"}} mail is late.`, "do", "preview").is(http.StatusOK, "give its time in “When it happened”")
 	if strings.Contains(shown.body, "--at") {
 		t.Error("the page speaks of a flag")
+	}
+}
+
+func TestAnUpdateIsNotPostedOverWhatSomebodyElsePostedMeanwhile(t *testing.T) {
+	b := newBench(t, storetest.Dialects()[0])
+	ann, bob := b.enter(b.hire("ann", notifier.RolePoster)), b.enter(b.hire("bob", notifier.RolePoster))
+	at := "/console/incidents/" + b.announce("Mail is slow") + "/update"
+	say := func(w *browser, from page, do, status, body string) page {
+		once, seen := marks(from)
+		return w.send(at, at, "status", status, "severity", "minor", "body", body, "do", do, "once", once, "seen", seen, "known", known(from))
+	}
+	seenByAnn := say(ann, ann.get(at), "preview", "monitoring", "It gets better.").is(http.StatusOK)
+	if strings.Contains(seenByAnn.body, "meanwhile") {
+		t.Error("nothing was posted meanwhile")
+	}
+	opened := ann.get(at)
+	seenByBob := say(bob, bob.get(at), "preview", "resolved", "All is well.").is(http.StatusOK)
+	say(bob, seenByBob, "post", "resolved", "All is well.").is(http.StatusSeeOther)
+	late := say(ann, seenByAnn, "post", "monitoring", "It gets better.").is(http.StatusOK, "“resolved” was posted meanwhile", "All is well.", "As readers will get it")
+	if i := b.incidents()[0]; i.Status != notifier.Resolved || len(i.Updates) != 2 {
+		t.Errorf("%+v", i)
+	}
+	say(ann, opened, "preview", "monitoring", "It gets better.").is(http.StatusOK, "“resolved” was posted meanwhile")
+	say(ann, late, "post", "monitoring", "It gets better.").is(http.StatusSeeOther)
+	if i := b.incidents()[0]; i.Status != notifier.Monitoring {
+		t.Errorf("%+v", i)
 	}
 }
