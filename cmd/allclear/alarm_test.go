@@ -210,7 +210,7 @@ func TestStaffAreToldWhatElseIsWrong(t *testing.T) {
 		if !strings.Contains(key.Text, "has no TXT record") {
 			t.Errorf("%+v", key)
 		}
-		storetest.Exec(t, dsn, `UPDATE notices SET state = 'cancelled', halted = '', ordered_at = `+fmt.Sprint(clock.now().UnixMicro())+`, approved = '[{"By":"ann","Reason":"alone on shift"}]'`,
+		storetest.Exec(t, dsn, `UPDATE notices SET state = 'cancelled', halted = '', ordered_at = `+fmt.Sprint(clock.now().UnixMicro())+`, approved = '[{"By":"ann","At":"`+clock.now().UTC().Format(time.RFC3339Nano)+`","Reason":"alone on shift"}]'`,
 			`INSERT INTO held_updates (id, incident_id, notice_id, moment, saying, created_at, created_by) SELECT 'upd9', id, 'not1', 'tried', '{}', 1, 'staff:ann' FROM incidents`)
 		stuck := s.alarmAfter(c, "incident:"+incident, "reminder", &clock, seldom+time.Second)
 		if !strings.Contains(stuck.Text, "the notice was cancelled") {
