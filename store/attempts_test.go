@@ -53,7 +53,7 @@ func TestEveryPostIsKeptAsItsOwnerSeesIt(t *testing.T) {
 		b.expand(10)
 		var want []notifier.Attempt
 		for _, status := range []int{0, 503, 200} {
-			a := notifier.Attempt{Delivery: id, Type: notifier.IncidentUpdated, At: b.time(), Status: status, Took: 30 * time.Millisecond,
+			a := notifier.Attempt{Delivery: id, Type: notifier.IncidentUpdated, Title: "Mail is slow", At: b.time(), Status: status, Took: 30 * time.Millisecond,
 				Answer: fmt.Sprint("answer ", status), State: notifier.Pending}
 			switch status {
 			case 0:
