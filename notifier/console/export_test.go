@@ -31,22 +31,3 @@ func Hash(password string) string { return newHasher().hash(password) }
 
 // Matches checks one.
 func Matches(phc, password string) bool { return newHasher().matches(phc, password) }
-
-// QR is a code's rows, # for dark.
-func QR(text string, mask int) ([]string, error) {
-	q, err := qrOf(text, mask)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]string, q.size)
-	for y, row := range q.dark {
-		for _, dark := range row {
-			if dark {
-				out[y] += "#"
-			} else {
-				out[y] += "."
-			}
-		}
-	}
-	return out, nil
-}
