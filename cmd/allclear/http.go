@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -173,7 +174,8 @@ func (p *Program) mount(ctx context.Context) error {
 }
 
 // patience gives every request its time: a short one, and a long one to what
-// is read or written as a stream.
+// is read or written as a stream. The time to read is for the body: were it to
+// end while the answer is worked on, net/http would take whoever asked for gone.
 func patience(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		read, write := bodyTime, answerTime
@@ -183,16 +185,45 @@ func patience(next http.Handler) http.Handler {
 			}
 		}
 		c, now := http.NewResponseController(w), time.Now()
-		_ = c.SetReadDeadline(now.Add(read))
 		_ = c.SetWriteDeadline(now.Add(write))
+		if r.Body == nil || r.Body == http.NoBody {
+			_ = c.SetReadDeadline(time.Time{})
+		} else {
+			_ = c.SetReadDeadline(now.Add(read))
+			r.Body = timedBody{r.Body, c}
+		}
 		next.ServeHTTP(w, r)
 	})
 }
 
+// timedBody is a body whose time to be read is over when it has been.
+type timedBody struct {
+	io.ReadCloser
+	c *http.ResponseController
+}
+
+func (b timedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		_ = b.c.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
 // noticed makes this process look at once for what a request may have written;
-// others learn of it from the database. What was refused has written nothing,
-// and in a flood that is nearly all.
+// others learn of it from the database.
 func (p *Program) noticed(next http.Handler) http.Handler {
+	return afterWriting(next, func() { p.watch.nudge() })
+}
+
+// shown makes the public pages look again for what staff may have written.
+func (p *Program) shown(next http.Handler) http.Handler {
+	return afterWriting(next, func() { p.posted.Add(1) })
+}
+
+// afterWriting does something after a request that may have written: what was
+// refused has not, and in a flood that is nearly all.
+func afterWriting(next http.Handler, do func()) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
 			next.ServeHTTP(w, r)
@@ -200,8 +231,8 @@ func (p *Program) noticed(next http.Handler) http.Handler {
 		}
 		said := &statusWriter{ResponseWriter: w}
 		defer func() {
-			if said.status < 400 {
-				p.watch.nudge()
+			if said.status < http.StatusBadRequest {
+				do()
 			}
 		}()
 		next.ServeHTTP(said, r)
@@ -222,16 +253,6 @@ func (w *statusWriter) WriteHeader(status int) {
 
 // Unwrap is for http.ResponseController.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// shown makes the public pages look again for what staff may have written.
-func (p *Program) shown(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			defer p.posted.Add(1)
-		}
-		next.ServeHTTP(w, r)
-	})
-}
 
 // fromHere lets only programs on this machine see caught mail, and staff who may
 // see addresses. A proxy on this machine forwards for others, and a name that a

@@ -70,8 +70,8 @@ func (c *console) fail(w http.ResponseWriter, q *request, err error) {
 		w.Header().Set("Retry-After", "5")
 		status, says = http.StatusServiceUnavailable, trouble{"Not just now", "The database does not answer, so nothing was done.", "Send the same again in a moment."}
 		c.o.Log.Warn("console", "part", "console", "error", err)
-	case q.Context().Err() != nil:
-		return // whoever asked has gone
+	case q.Context().Err() != nil: // whoever asked has gone, or it took too long; no answer at all would be a 200
+		status, says = http.StatusServiceUnavailable, trouble{"It took too long", "Whether anything was done is not known.", "Look at how it stands now before you send it again."}
 	default:
 		id := c.o.NewID()
 		c.o.Log.Error("console", "part", "console", "id", id, "method", q.Method, "route", q.Pattern, "error", err)

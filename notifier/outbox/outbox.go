@@ -54,9 +54,11 @@ type Outbox struct {
 	gate     *gate
 	settler  *settler
 	confirm  *rate.Limiter
+	stopped  chan struct{} // something was set aside
 
 	mu    sync.Mutex
 	held  map[notifier.DeliveryID]*claim // every claim that is not settled
+	aside []*claim                       // stopped before they began; keep gives them back
 	looks int                            // how often they were checked
 	mute  bool                           // nothing starts, because the journal cannot be written
 }
@@ -77,6 +79,7 @@ func New(o Options) *Outbox {
 		gate:    newGate(o.Now),
 		confirm: rate.NewLimiter(confirmRate, confirmRate),
 		held:    map[notifier.DeliveryID]*claim{},
+		stopped: make(chan struct{}, 1),
 	}
 	b.express = newBelt(nil)
 	b.ordinary = newBelt(b.express)
@@ -180,17 +183,15 @@ func (b *Outbox) Pulse(ctx context.Context, p notifier.Pulse, asked time.Time) e
 	if s, ok := b.o.Sender.(Forewarned); ok && fresh && p.Work != old.Work {
 		s.Forewarn()
 	}
-	var unbegun []*claim
 	if p.Halts != old.Halts || !fresh {
 		had := b.look()
 		mine, err := b.standing(ctx, had)
 		if err != nil {
 			return fmt.Errorf("check claims: %w", err)
 		}
-		unbegun = b.forgetBut(had, mine)
+		b.setAside(b.forgetBut(had, mine))
 	}
 	b.gate.open(p, asked)
-	b.giveUp(ctx, unbegun)
 	if p.Work != old.Work || p.Halts != old.Halts || !fresh {
 		b.Nudge()
 	}
@@ -222,6 +223,29 @@ func (b *Outbox) mayReap() bool {
 	return b.gate.steady(reapGrace) && !b.settler.stuck.Load() && !b.overdue(time.Second)
 }
 
+// setAside leaves it to keep to give claims back: a look must not wait for the
+// database, because every lane waits for the look.
+func (b *Outbox) setAside(cs []*claim) {
+	if len(cs) == 0 {
+		return
+	}
+	b.mu.Lock()
+	b.aside = append(b.aside, cs...)
+	b.mu.Unlock()
+	select {
+	case b.stopped <- struct{}{}:
+	default:
+	}
+}
+
+func (b *Outbox) takeAside() []*claim {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	cs := b.aside
+	b.aside = nil
+	return cs
+}
+
 // keep extends leases and reaps those that others let run out. When the
 // database was away for longer than a lease, all of them have run out, and what
 // their holders sent is still on its way to it: nobody reaps before everyone
@@ -234,6 +258,9 @@ func (b *Outbox) keep(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-b.stopped:
+			b.giveUp(ctx, b.takeAside())
+			b.Nudge()
 		case <-beat.C:
 			if err := b.extend(ctx); err != nil && ctx.Err() == nil {
 				b.o.Log.Warn("extend leases", "channel", b.o.Channel, "error", err)

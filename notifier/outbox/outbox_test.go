@@ -115,6 +115,28 @@ func TestWhatIsStoppedBeforeItBeganIsGivenBackAndGoesOnOnce(t *testing.T) {
 	}
 }
 
+// A database that is slow to take claims back must not keep the gate from
+// being opened anew: every lane waits for the look.
+func TestALookDoesNotWaitUntilWhatWasStoppedIsGivenBack(t *testing.T) {
+	q := newMemory()
+	block, slow := make(chan struct{}), make(chan struct{})
+	s := &notifiertest.Sender{Script: func(context.Context, *notifier.Message) error { <-block; return nil }}
+	q.add(1, notifier.LaneBulk, 40)
+	r := start(t, q, s)
+	q.wait(t, notifier.Sending, 40)
+	q.stand(true)
+	q.stall(slow)
+	r.change(func(p *notifier.Pulse) { p.Halts++ })
+	r.looked(notifier.Pulse{Halts: 1})
+	r.change(func(p *notifier.Pulse) { p.Work++ })
+	r.looked(notifier.Pulse{Halts: 1, Work: 1}) // the next look, while nothing can be given back
+	close(slow)
+	q.wait(t, notifier.Pending, 40-24)
+	close(block)
+	q.wait(t, notifier.Pending, 40)
+	r.end()
+}
+
 // holding is how many claims are held.
 func (b *Outbox) holding() int {
 	b.mu.Lock()

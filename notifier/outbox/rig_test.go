@@ -20,9 +20,10 @@ import (
 type memory struct {
 	mu       sync.Mutex
 	rows     map[notifier.DeliveryID]*row
-	away     error // every call fails with it
-	locked   error // settling fails with it
-	still    bool  // nothing may start, as of an event that was stopped
+	away     error         // every call fails with it
+	locked   error         // settling fails with it
+	slow     chan struct{} // where it is set, Release waits for it
+	still    bool          // nothing may start, as of an event that was stopped
 	reaps    int
 	claimed  []int // sizes of claims
 	released int
@@ -152,6 +153,12 @@ func (m *memory) lock(err error) {
 
 func (m *memory) Release(_ context.Context, worker string, ids []notifier.DeliveryID) error {
 	m.mu.Lock()
+	slow := m.slow
+	m.mu.Unlock()
+	if slow != nil {
+		<-slow
+	}
+	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.away != nil {
 		return m.away
@@ -165,6 +172,13 @@ func (m *memory) Release(_ context.Context, worker string, ids []notifier.Delive
 	}
 	m.touch()
 	return nil
+}
+
+// stall has Release wait until the channel is closed.
+func (m *memory) stall(until chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.slow = until
 }
 
 // stand stops everything, or lets it go on.
@@ -291,6 +305,24 @@ func start(t *testing.T, q *memory, s *notifiertest.Sender, change ...func(*Opti
 	}()
 	t.Cleanup(func() { stop() })
 	return r
+}
+
+// looked waits until the outbox has taken a pulse.
+func (r *rig) looked(want notifier.Pulse) {
+	r.t.Helper()
+	limit, tick := time.NewTimer(20*time.Second), time.NewTicker(time.Millisecond)
+	defer limit.Stop()
+	defer tick.Stop()
+	for {
+		if got, _ := r.out.gate.last(); got.Halts == want.Halts && got.Work == want.Work {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			r.t.Fatal("waited for a look at the database")
+		}
+	}
 }
 
 // silence stops the pulse, or lets it go on.
