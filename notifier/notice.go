@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -279,7 +280,7 @@ func (o NoticeOrder) CanarySize(recipients int64) int64 {
 	case share == 0:
 		share = DefaultCanary
 	}
-	return min(recipients, int64(float64(recipients)*share/100+0.999999))
+	return min(recipients, max(1, int64(math.Ceil(float64(recipients)*share/100))))
 }
 
 // Halts says why a notice halts whose canary of size came to so many failures;

@@ -67,3 +67,22 @@ func (s *Store) Explained(t testing.TB, do func()) (plans []string) {
 	do()
 	return plans
 }
+
+// Meanwhile does something once, right before the nth statement that holds text.
+func (s *Store) Meanwhile(t testing.TB, text string, nth int, do func()) {
+	t.Helper()
+	hook := func(tx *gorm.DB) {
+		if !strings.Contains(tx.Statement.SQL.String(), text) {
+			return
+		}
+		if nth--; nth == 0 {
+			do()
+		}
+	}
+	if err := s.db.Callback().Query().Before("gorm:query").Register("meanwhile", hook); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.db.Callback().Row().Before("gorm:row").Register("meanwhile", hook); err != nil {
+		t.Fatal(err)
+	}
+}

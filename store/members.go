@@ -104,6 +104,9 @@ func (s *Store) AudienceFromMembers(ctx context.Context, notice, key string) (no
 	}
 	var out notifier.Notice
 	if err = s.copyMembers(ctx, edition, a.Number); err == nil {
+		err = s.stillMembers(ctx, key, a.Number)
+	}
+	if err == nil {
 		out, err = s.FinishAudience(ctx, edition, 0, [32]byte{})
 	}
 	if err != nil {
@@ -111,6 +114,16 @@ func (s *Store) AudienceFromMembers(ctx context.Context, notice, key string) (no
 		return notifier.Notice{}, err
 	}
 	return out, nil
+}
+
+// stillMembers refuses where another list has taken the place of the one that
+// was copied: what is replaced is swept away, perhaps in front of who copies it.
+func (s *Store) stillMembers(ctx context.Context, key string, list int64) error {
+	now, err := s.membersOf(s.conn(ctx), key)
+	if err == nil && now.Number != list {
+		err = notifier.Refuse(notifier.ErrConflict, "the members of the component %q were replaced meanwhile; take them again", notifier.Clip(key))
+	}
+	return translate(err)
 }
 
 func (s *Store) copyMembers(ctx context.Context, edition, from int64) error {

@@ -2,6 +2,8 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -155,6 +157,41 @@ func TestACorrectionLeavesOutWhomTheOtherNoticeWasSentTo(t *testing.T) {
 		}
 		if n := b.notice("same"); n.Recipients != 2 {
 			t.Errorf("%+v", n)
+		}
+	})
+}
+
+// What is replaced is swept away: who copies it meanwhile would take what is left for all.
+func TestMembersThatAreReplacedWhileTheyAreCopiedAreNobodysAudience(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.components()
+		bring := func(addresses ...string) {
+			e, err := b.BeginMembers(b.ctx, "imap7")
+			b.must(err)
+			for some := range slices.Chunk(addresses, 1000) {
+				b.must(b.AddMembers(b.ctx, e, some))
+			}
+			_, err = b.FinishMembers(b.ctx, e)
+			b.must(err)
+		}
+		var many []string // more than one page of them
+		for n := range 2500 {
+			many = append(many, fmt.Sprintf("r%d@example.com", n))
+		}
+		bring(many...)
+		b.draft("n")
+		b.Meanwhile(t, "FROM recipients AS r WHERE r.audience = ", 2, func() {
+			bring("cat@example.com")
+			b.tend()
+		})
+		if n, err := b.AudienceFromMembers(b.ctx, "n", "imap7"); !errors.Is(err, notifier.ErrConflict) {
+			t.Errorf("%+v, %v", n, err)
+		}
+		if n := b.notice("n"); n.Recipients != 0 {
+			t.Errorf("the audience is %d people", n.Recipients)
+		}
+		if n, err := b.AudienceFromMembers(b.ctx, "n", "imap7"); err != nil || n.Recipients != 1 {
+			t.Errorf("taken again: %+v, %v", n, err)
 		}
 	})
 }

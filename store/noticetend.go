@@ -163,8 +163,7 @@ func (c *course) release(x *standing, limit int64) (upTo, pace int64) {
 	pace = c.pace
 	var more int64
 	if rate := int64(c.Order.PerSecond); rate > 0 {
-		passed := min(time.Duration(micros(x.now)-c.releasedAt)*time.Microsecond, burst)
-		more = min(int64(passed.Seconds()*float64(rate)), 2*rate-waiting)
+		more = min(int64(x.now.Sub(c.paidUpTo(x.now)).Seconds()*float64(rate)), 2*rate-waiting)
 	} else {
 		if waiting == 0 && x.released > 0 && x.released < limit {
 			pace = min(2*pace, paceMost)
@@ -172,6 +171,16 @@ func (c *course) release(x *standing, limit int64) (upTo, pace int64) {
 		more = pace - waiting
 	}
 	return max(x.released, min(limit, x.released+more)), pace
+}
+
+// paidUpTo is the moment up to which a throttled notice has released what its
+// rate allows; what lies further back than a burst is not made up for.
+func (c *course) paidUpTo(now time.Time) time.Time {
+	at := instant(c.releasedAt)
+	if earliest := now.Add(-burst); at.Before(earliest) {
+		return earliest
+	}
+	return at
 }
 
 // paceMost is how many recipients may wait for their first try at most.
@@ -252,7 +261,9 @@ func (s *Store) takeStep(ctx context.Context, tx *gorm.DB, c *course, x *standin
 	if n.release == x.released {
 		return nil
 	}
-	c.releasedAt = micros(x.now)
+	if rate := c.Order.PerSecond; rate > 0 { // of the time that passed, what was too little for one more counts on
+		c.releasedAt = micros(c.paidUpTo(x.now).Add(time.Duration(float64(n.release-x.released) / float64(rate) * float64(time.Second))))
+	}
 	if err := releaseUpTo(tx, c.Event, n.release); err != nil {
 		return err
 	}
