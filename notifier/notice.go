@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -185,15 +186,26 @@ func (n *Notice) Needs(above int64) int {
 }
 
 // MayApprove says whether by is another person than those who made the notice:
-// a *Refusal where not. Four eyes are two people.
+// a *Refusal where not. Four eyes are two people, whatever doors they come by:
+// who is staff:ann is local:ann, too, and the program that has the token ann.
 func (n *Notice) MayApprove(by string) error {
+	same := func(other string) bool { return person(other) == person(by) }
 	switch {
-	case by == n.CreatedBy || by == n.OrderedBy || slices.Contains(n.ChangedBy, by):
+	case same(n.CreatedBy) || same(n.OrderedBy) || slices.ContainsFunc(n.ChangedBy, same):
 		return Refuse(ErrConflict, "whoever wrote a notice, its audience or the order to send it cannot approve it; another person must")
-	case slices.ContainsFunc(n.Approved, func(a Approval) bool { return a.By == by }):
+	case slices.ContainsFunc(n.Approved, func(a Approval) bool { return same(a.By) }):
 		return Refuse(ErrConflict, "it is approved by %s already", by)
 	}
 	return nil
+}
+
+// person is who an actor is, without the door.
+func person(actor string) string {
+	_, name, ok := strings.Cut(actor, ":")
+	if !ok {
+		return actor
+	}
+	return strings.ToLower(name)
 }
 
 // Enough says whether it may be sent, where it needs so many approvals: as many
