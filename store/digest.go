@@ -35,14 +35,20 @@ const digestRunColumns = `cadence, hour, weekday, timezone, after_at, next_at, p
 // step did is committed with how far it came: whatever interrupts it, the next
 // one goes on. Runs that nobody made are made up for by one, which says so. A
 // schedule that fails is passed over; its error is returned by the step that
-// finds nothing else to do.
+// finds nothing else to do. By a calendar of another setting than the one that
+// SetDigests set nothing is done; the step names that one.
 func (s *Store) MakeDigests(ctx context.Context, calendar subscribers.Calendar, at time.Time, max int) (subscribers.MadeDigests, error) {
 	idle := subscribers.MadeDigests{Idle: true}
 	if max < 1 {
 		return idle, fmt.Errorf("make digests: of %d readers at a time", max)
 	}
 	// A look first: where even an empty transaction would keep others from writing.
-	if some, err := s.digestsDue(s.conn(ctx), calendar, at); err != nil || !some {
+	some, setting, err := s.digestsDue(s.conn(ctx), calendar, at)
+	if err == nil && setting != "" && setting != calendar.Setting() {
+		idle.Setting = setting
+		return idle, nil
+	}
+	if err != nil || !some {
 		if err == nil {
 			idle.Next, err = s.nextDigests(s.conn(ctx))
 		}
@@ -105,13 +111,13 @@ const dueRuns = `(planned <> ? OR up_to > 0 OR next_at <= ?)`
 const owedLast = ` FROM digest_cursors AS c WHERE c.last_up_to > 0
 	AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.expanded_at = 0 AND e.incident_id IS NOT NULL AND e.number <= c.last_up_to)`
 
-func (s *Store) digestsDue(db *gorm.DB, calendar subscribers.Calendar, at time.Time) (bool, error) {
-	var n int
+// digestsDue reports whether there is something to do, and what SetDigests set.
+func (s *Store) digestsDue(db *gorm.DB, calendar subscribers.Calendar, at time.Time) (some bool, setting string, err error) {
 	if err := db.Raw(`SELECT (SELECT count(*) FROM (SELECT 1 FROM digest_runs WHERE `+dueRuns+` LIMIT 1) AS one)
-		+ (SELECT count(*) FROM (SELECT 1`+owedLast+` LIMIT 1) AS one)`, calendar.Setting(), micros(at)).Scan(&n).Error; err != nil {
-		return false, fmt.Errorf("look for digests that are due: %w", err)
+		+ (SELECT count(*) FROM (SELECT 1`+owedLast+` LIMIT 1) AS one) > 0, coalesce((SELECT setting FROM digest_setting), '')`, calendar.Setting(), micros(at)).Row().Scan(&some, &setting); err != nil {
+		return false, "", fmt.Errorf("look for digests that are due: %w", err)
 	}
-	return n > 0, nil
+	return some, setting, nil
 }
 
 func (s *Store) nextDigests(db *gorm.DB) (time.Time, error) {

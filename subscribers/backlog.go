@@ -72,6 +72,9 @@ type MadeDigests struct {
 	Idle bool      // there was nothing to do
 	Made int       // digests
 	Next time.Time // when the next are due, of an idle step; zero: not before somebody chooses some
+	// Setting is by what digests are to be planned, of an idle step that did
+	// nothing because its calendar's is another. "": it is the calendar's.
+	Setting string
 }
 
 // Calendared is a schedule that somebody chose, and its next run.

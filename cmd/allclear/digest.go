@@ -40,12 +40,20 @@ func (s *Digests) calendar(c *Clock) (*digest.Calendar, error) {
 	return digest.NewCalendar(hour, zone)
 }
 
-// openDigests builds what makes digests when they are due.
-func (p *Program) openDigests() error {
+// openDigests builds what makes digests when they are due. Of processes with
+// different settings the one that was started last decides for all, once.
+func (p *Program) openDigests(ctx context.Context) error {
 	s := &p.o.settings
 	calendar, err := s.calendar(&s.Clock)
 	if err != nil {
 		return err
+	}
+	before, err := p.db.SetDigests(ctx, calendar.Setting())
+	if err != nil {
+		return err
+	}
+	if before != "" && before != calendar.Setting() {
+		p.o.log.Warn("digests were planned by another hour or zone; from now on every process on this database plans by this one's", "before", before, "now", calendar.Setting())
 	}
 	p.digests = digest.New(digest.Options{Store: p.db, Calendar: calendar, Now: p.db.Now, Log: p.o.log, Made: func(n int) {
 		p.metrics.made.WithLabelValues(notifier.LaneDigest.String()).Add(float64(n))
@@ -236,6 +244,14 @@ func (c *digestCalendarCmd) Run(a *app) error {
 		return err
 	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		// The hour and zone that the service has, whatever this command was given.
+		setting, err := db.DigestSetting(ctx)
+		if err == nil && setting != "" {
+			calendar, err = digest.Parse(setting)
+		}
+		if err != nil {
+			return err
+		}
 		runs, err := c.coming(ctx, db, calendar)
 		if err != nil {
 			return err

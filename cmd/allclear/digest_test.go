@@ -157,3 +157,41 @@ func TestDigestsAreLookedAtAndMadeByHand(t *testing.T) {
 		}
 	})
 }
+
+func TestTheServiceThatWasStartedLastDecidesWhenDigestsCome(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		start := func(hour, zone string) *service {
+			settings := settingsFor(t, dsn, "mailbox:")
+			settings.DigestHour, settings.Timezone = hour, zone
+			return boot(t, programOptions{settings: settings})
+		}
+		first := start("9", "UTC")
+		follow(t, first.db, 1, func(x *subscribers.Subscriber) { x.Cadence = subscribers.Daily })
+		if strings.Contains(first.log.String(), "hour or zone") {
+			t.Errorf("the first warns: %s", first.log)
+		}
+		second := start("17", "Asia/Tokyo")
+		if text := second.log.String(); !strings.Contains(text, `before="9 UTC" now="17 Asia/Tokyo"`) {
+			t.Errorf("the second does not warn: %s", text)
+		}
+		eventually(t, "the first follows and says so", func() bool {
+			first.digests.Nudge()
+			return strings.Contains(first.log.String(), `ours="9 UTC" theirs="17 Asia/Tokyo"`)
+		})
+		eventually(t, "the schedule is planned by the second's", func() bool {
+			all, err := first.db.DigestCalendar(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(all) == 1 && all[0].At.UTC().Format("15:04") == "08:00"
+		})
+		// A command that was not given the service's settings plans by them all the same.
+		code, out, errs := runOnce(t, []string{"ALLCLEAR_DATABASE=" + dsn}, "digest", "run")
+		if code != exitDone || !strings.Contains(out, "T08:00:00Z") && !strings.Contains(out, "08:00") || strings.Count(errs, `theirs="17 Asia/Tokyo"`) != 1 {
+			t.Errorf("exit %d, %q, %q", code, out, errs)
+		}
+		if code, out, errs := runOnce(t, []string{"ALLCLEAR_DATABASE=" + dsn}, "digest", "calendar", "--days", "2"); code != exitDone || !strings.Contains(out, "Asia/Tokyo") {
+			t.Errorf("exit %d, %q, %q", code, out, errs)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package digest
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -25,8 +26,22 @@ func NewCalendar(hour int, zone *time.Location) (*Calendar, error) {
 	return &Calendar{hour: hour, zone: zone}, nil
 }
 
-// Setting is the service's hour and zone.
+// Setting is the service's hour and zone, as Parse reads them.
 func (c *Calendar) Setting() string { return strconv.Itoa(c.hour) + " " + c.zone.String() }
+
+// Parse makes a Calendar of another one's setting.
+func Parse(setting string) (*Calendar, error) {
+	hour, name, _ := strings.Cut(setting, " ")
+	h, err := strconv.Atoi(hour)
+	if err != nil || name == "" {
+		return nil, fmt.Errorf("read the setting of digests: %q is no hour and zone", setting)
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, fmt.Errorf("read the setting of digests: %w", err)
+	}
+	return NewCalendar(h, zone)
+}
 
 // Zone is where the readers of a schedule are.
 func (c *Calendar) Zone(s subscribers.Schedule) (*time.Location, error) {

@@ -28,7 +28,7 @@ type Store interface {
 // Options are what a Maker needs.
 type Options struct {
 	Store    Store
-	Calendar *Calendar
+	Calendar *Calendar // until the database names another
 	Now      func() time.Time
 	Log      *slog.Logger
 	Made     func(n int) // told of digests that can be sent from now on; nil: nobody asks
@@ -36,8 +36,9 @@ type Options struct {
 
 // Maker makes digests when they are due. Any number may work on one database.
 type Maker struct {
-	o     Options
-	nudge chan struct{}
+	o        Options
+	nudge    chan struct{}
+	calendar *Calendar
 }
 
 // New makes one.
@@ -45,7 +46,7 @@ func New(o Options) *Maker {
 	if o.Made == nil {
 		o.Made = func(int) {}
 	}
-	return &Maker{o, make(chan struct{}, 1)}
+	return &Maker{o, make(chan struct{}, 1), o.Calendar}
 }
 
 // Nudge lets Run look at once, without waiting for it.
@@ -95,9 +96,15 @@ func (m *Maker) MakeAt(ctx context.Context, at time.Time, count func(made int)) 
 		if due.IsZero() {
 			due = m.o.Now()
 		}
-		step, err := m.o.Store.MakeDigests(ctx, m.o.Calendar, due, slice)
+		step, err := m.o.Store.MakeDigests(ctx, m.calendar, due, slice)
 		if err != nil {
 			return time.Time{}, fmt.Errorf("make what is due: %w", err)
+		}
+		if step.Setting != "" {
+			if err := m.follow(step.Setting); err != nil {
+				return time.Time{}, err
+			}
+			continue
 		}
 		if step.Made > 0 {
 			m.o.Made(step.Made)
@@ -115,4 +122,20 @@ func (m *Maker) MakeAt(ctx context.Context, at time.Time, count func(made int)) 
 			return time.Time{}, err
 		}
 	}
+}
+
+// follow plans by the hour and zone that the database names: those of the
+// process that was started last. Whoever insisted on its own would plan anew what
+// the others had planned, and they again.
+func (m *Maker) follow(setting string) error {
+	c, err := Parse(setting)
+	if err == nil && c.Setting() != setting {
+		err = fmt.Errorf("read the setting of digests: %q is not as it is written", setting)
+	}
+	if err != nil {
+		return err
+	}
+	m.o.Log.Warn("another process was started with another hour or zone of digests: theirs counts", "ours", m.calendar.Setting(), "theirs", setting)
+	m.calendar = c
+	return nil
 }

@@ -76,6 +76,7 @@ INSERT INTO events (number, id, type, lane, kind, severity, accepted_at, expires
 INSERT INTO digest_runs (cadence, hour, weekday, timezone, after_at, next_at, planned, up_to, day, missed, event_number, progress) VALUES
     ('weekly', 0, 7, 'Asia/Kathmandu', 1795447100000006, 1795447260000000, '9 UTC', 2, '2026-11-29', 1, 5, 7),
     ('daily', -1, 0, '', 1795447100000006, 0, '', 0, '', 0, 0, 0);
+INSERT INTO digest_setting (one, setting, set_at) VALUES (1, '9 UTC', 1795447260000000);
 INSERT INTO digest_cursors (subscriber, cursor, turned, day, last_up_to) VALUES (7, 2, 1, '2026-11-29', 0), (1, 1, 2, '', 2);
 INSERT INTO digests (event_number, cadence, hour, weekday, timezone, day, missed) VALUES (5, 'weekly', 0, 7, 'Asia/Kathmandu', '2026-11-29', 1);
 INSERT INTO digest_contents (event_number, place, hash, items) VALUES (5, 1, 'c0ffee', '1,2');
