@@ -74,18 +74,24 @@ func (s *Store) LatestEvents(ctx context.Context, incident string, limit int) ([
 	return out, nil
 }
 
-// Suppression is why an address may not be written to; ErrNotFound where it may.
+// Suppression is why an address may not be written to, because it was erased for
+// one; ErrNotFound where it may.
 func (s *Store) Suppression(ctx context.Context, channel notifier.Channel, address string) (subscribers.Suppression, error) {
-	var r suppressionRow
-	found := s.conn(ctx).Raw(`SELECT channel, address, reason, note, created_at FROM suppressions WHERE channel = ? AND address = ?`, string(channel), address).Scan(&r)
-	if found.Error != nil {
-		return subscribers.Suppression{}, translate(fmt.Errorf("look for a suppression: %w", found.Error))
+	db := s.conn(ctx)
+	key, err := s.erasedKey(db, channel)
+	if err != nil {
+		return subscribers.Suppression{}, translate(err)
 	}
-	if found.RowsAffected == 0 {
+	var rows []suppressionRow
+	if err := db.Raw(`SELECT channel, address, reason, note, created_at FROM suppressions WHERE channel = ? AND address IN (?, ?)`, string(channel), address, key(address)).Scan(&rows).Error; err != nil {
+		return subscribers.Suppression{}, translate(fmt.Errorf("look for a suppression: %w", err))
+	}
+	if len(rows) == 0 {
 		return subscribers.Suppression{}, fmt.Errorf("suppression: %w", notifier.ErrNotFound)
 	}
+	r := rows[0]
 	return subscribers.Suppression{
-		Channel: notifier.Channel(r.Channel), Address: addressShown(r.Address), Reason: subscribers.Reason(r.Reason), Note: r.Note, CreatedAt: instant(r.CreatedAt),
+		Channel: notifier.Channel(r.Channel), Address: address, Reason: subscribers.Reason(r.Reason), Note: r.Note, CreatedAt: instant(r.CreatedAt),
 	}, nil
 }
 

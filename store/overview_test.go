@@ -83,6 +83,11 @@ func TestASuppressionIsFoundByItsAddress(t *testing.T) {
 		if _, err := b.Suppression(b.ctx, notifier.SMS, "x@example.com"); !errors.Is(err, notifier.ErrNotFound) {
 			t.Errorf("%v", err)
 		}
+		b.exec(`DELETE FROM suppressions`)
+		b.must(b.EraseSubscriber(b.ctx, b.subscribe(reader("gone@example.com", subscribers.Active)).Number))
+		if got, err = b.Suppression(b.ctx, notifier.Email, "gone@example.com"); err != nil || got.Reason != subscribers.ReasonErased {
+			t.Errorf("of an erased address: %+v, %v", got, err)
+		}
 	})
 }
 

@@ -40,6 +40,9 @@ func (p *Program) consoleNotices(tools api.NoticeDesk, zone *time.Location) cons
 			if err != nil {
 				return "", err
 			}
+			if err := api.LetTest(ctx, p.db, n, c.To, to); err != nil {
+				return "", err
+			}
 			receipt, err := tools.Mailer.MailNow(ctx, to, api.AsTest(c.Mail, newID()))
 			return fmt.Sprintf("%s answered %q", receipt.Relay, receipt.Reply), err
 		},

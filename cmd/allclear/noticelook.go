@@ -116,8 +116,11 @@ func (c *noticeTestCmd) Run(a *app) error {
 		return err
 	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
-		_, mail, _, err := c.copies(ctx, db, &c.Site, c.ID)
+		r, mail, _, err := c.copies(ctx, db, &c.Site, c.ID)
 		if err != nil {
+			return err
+		}
+		if err := api.LetTest(ctx, db, notifier.Notice{ID: c.ID}, r, to); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)

@@ -41,6 +41,7 @@ type whole interface {
 	Claim(ctx context.Context, c notifier.Claim) ([]notifier.Delivery, error)
 	Settle(ctx context.Context, batch []notifier.Settlement) error
 	TendNotices(ctx context.Context) (changed bool, err error)
+	AuditLog(ctx context.Context, q notifier.AuditQuery) ([]notifier.AuditEntry, string, error)
 	BeginMembers(ctx context.Context, key string) (int64, error)
 	AddMembers(ctx context.Context, edition int64, addresses []string) error
 	FinishMembers(ctx context.Context, edition int64) (int64, error)

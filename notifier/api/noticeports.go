@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"allclear/notifier"
+	"allclear/subscribers"
 )
 
 // Notices keeps notices.
@@ -52,6 +53,12 @@ type NoticeProof interface {
 	NoticeReport(ctx context.Context, notice string, after int64, limit int) ([]notifier.Reported, error)
 }
 
+// NoticeTests is what tests are judged and noted by.
+type NoticeTests interface {
+	Suppression(ctx context.Context, channel notifier.Channel, address string) (subscribers.Suppression, error)
+	Audit(ctx context.Context, action, subject, detail string) error
+}
+
 // NoticeStore is everything of notices that a database keeps.
 type NoticeStore interface {
 	Notices
@@ -59,6 +66,7 @@ type NoticeStore interface {
 	NoticePeople
 	NoticeFigures
 	NoticeProof
+	NoticeTests
 }
 
 // Audiences reads another team's file of who is meant. The query and the

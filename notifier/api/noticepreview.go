@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -208,6 +209,9 @@ func (c noticeRoom) test(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := LetTest(ctx, c.store, n, who, to); err != nil {
+		return err
+	}
 	letter = AsTest(letter, c.desk().NewID())
 	receipt, err := c.tools.Mailer.MailNow(ctx, to, letter)
 	if err != nil {
@@ -219,6 +223,21 @@ func (c noticeRoom) test(w http.ResponseWriter, r *http.Request) error {
 	}
 	write(w, "application/json", said.Status, said.Body)
 	return nil
+}
+
+// LetTest judges whether a recipient's copy may be mailed to somebody else, and
+// notes whose went where before it goes: what it carries is the recipient's own.
+// Any address will do, such as that of the team who made the file, but for one
+// that nothing may be sent to.
+func LetTest(ctx context.Context, s NoticeTests, n notifier.Notice, whose notifier.Recipient, to string) error {
+	x, err := s.Suppression(ctx, notifier.Email, to)
+	if err == nil {
+		return notifier.Refuse(notifier.ErrConflict, "%s is suppressed (%s), so no test goes there either", to, x.Reason)
+	}
+	if !errors.Is(err, notifier.ErrNotFound) {
+		return err
+	}
+	return s.Audit(ctx, "notice.test", n.ID, fmt.Sprintf("the copy of recipient %d to %s", whose.Place, to))
 }
 
 // AsTest marks a letter as a test; id takes the place of an event's.

@@ -59,6 +59,26 @@ func TestATestIsMailedAtOnceAndSaysThatItIsOne(t *testing.T) {
 	b.as(notifier.RoleSender, http.MethodPost, "/notices/"+id+"/test", `{"to":"me@example.com"}`).problem(503, "", "the relay refused the mail")
 }
 
+func TestATestIsNotedWithWhoseCopyWentWhereAndGoesToNobodyWhoIsSuppressed(t *testing.T) {
+	b := newBench(t)
+	id := b.notice(restored, threePeople)
+	test := func(role notifier.Role, to string) answer {
+		return b.as(role, http.MethodPost, "/notices/"+id+"/test", `{"to":"`+to+`","which":"largest"}`)
+	}
+	test(notifier.RoleSender, "team@example.net").is(http.StatusOK)
+	log, _, err := b.store.AuditLog(t.Context(), notifier.AuditQuery{Action: "notice.test", Limit: 10})
+	if err != nil || len(log) != 1 || log[0].Subject != id || log[0].Detail != "the copy of recipient 3 to team@example.net" || !strings.HasPrefix(log[0].Actor, "token:") {
+		t.Fatalf("noted %+v, %v", log, err)
+	}
+	b.posted.to = ""
+	b.as(notifier.RoleAdmin, http.MethodPost, "/suppressions", `{"address":"gone@example.net"}`)
+	test(notifier.RoleSender, "gone@EXAMPLE.net").problem(409, "", "gone@example.net is suppressed (manual)")
+	test(notifier.RolePoster, "team@example.net").problem(403, "", "needs the role sender")
+	if b.posted.to != "" {
+		t.Errorf("mailed all the same to %s", b.posted.to)
+	}
+}
+
 func TestAPreflightTellsWhatToLookAt(t *testing.T) {
 	b := newBench(t)
 	b.as(notifier.RoleAdmin, http.MethodPost, "/suppressions", `{"address":"ann@example.com"}`)
