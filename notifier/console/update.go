@@ -130,10 +130,16 @@ func (c *console) say(q *request) (answer, error) {
 		return answer{}, err
 	}
 	here := Path + "/incidents/" + i.ID
-	desk, id := c.once(q)
+	form, id := c.once(q)
 	asked := q.form.Get("do") == "post" && q.form.Get("seen") == c.seen(q.form)
 	if asked && hasUpdate(i, id) {
 		return answer{to: here + "?done=twice"}, nil
+	}
+	if other, err := c.waitsOtherwise(q, i.ID, form, id); err != nil {
+		return answer{}, err
+	} else if asked && other {
+		p.Form.Del("once")
+		p.Warnings = append(p.Warnings, "this page was sent already with another text, which waits for its notice; what stands here now was not posted. Take the other back, or post both")
 	}
 	for _, u := range meanwhile(i, q.form) {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("“%s” was posted meanwhile, at %s UTC, and yours is not posted yet: %s",
@@ -142,7 +148,7 @@ func (c *console) say(q *request) (answer, error) {
 	s, err := c.saying(i, q.form)
 	var posting notifier.Posting
 	if err == nil {
-		posting, err = i.Say(s, desk)
+		posting, err = i.Say(s, c.naming(id))
 	}
 	if wrong := wrongOf(err); wrong != nil {
 		p.Wrong = wrong
@@ -165,11 +171,10 @@ func (c *console) say(q *request) (answer, error) {
 		return c.previewed(q, p, posting)
 	}
 	_, err = c.o.Store.ReviseIncident(q.Context(), i.ID, func(i notifier.Incident) (notifier.Posting, error) {
-		desk, id := c.once(q) // it may run more than once
 		if len(meanwhile(i, q.form)) > 0 && !hasUpdate(i, id) {
 			return notifier.Posting{}, errMeanwhile
 		}
-		return i.Say(s, desk)
+		return i.Say(s, c.naming(id)) // it may run more than once
 	})
 	if errors.Is(err, errMeanwhile) {
 		return c.say(q) // it reads what was posted, and shows it
@@ -187,6 +192,13 @@ func (c *console) say(q *request) (answer, error) {
 		done = "waits"
 	}
 	return answer{to: here + "?done=" + done}, err
+}
+
+// waitsOtherwise reports whether an update waits that was sent by the same form
+// with another text.
+func (c *console) waitsOtherwise(q *request, incident, form, text string) (bool, error) {
+	waiting, err := c.o.Store.HeldUpdates(q.Context(), incident)
+	return slices.ContainsFunc(waiting, func(h notifier.HeldUpdate) bool { return h.ID != text && strings.HasPrefix(h.ID, form) }), err
 }
 
 // dropHeld takes back an update that waits for a notice.

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -110,35 +111,49 @@ func (c *console) seen(form url.Values) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// once gives the first id that is asked for as one that is the same whenever
-// this form is sent, and others anew.
-func (c *console) once(q *request) (desk notifier.Desk, first string) {
-	mac := hmac.New(sha256.New, c.o.Key)
-	mac.Write([]byte("once " + q.session.ID + " " + q.form.Get("once")))
-	first = strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac.Sum(nil)[:10]))
-	desk = c.desk()
-	next, asked := desk.NewID, false
-	desk.NewID = func() string {
-		if !asked {
-			asked = true
-			return first
-		}
-		return next()
+// once is the name of a form, the same whenever it is sent, and that of what
+// stands in it, which begins with the form's: who sends a form twice is told so,
+// and who sends it with another text is not told that it was posted.
+func (c *console) once(q *request) (form, text string) {
+	name := func(of string, size int) string {
+		mac := hmac.New(sha256.New, c.o.Key)
+		mac.Write([]byte("once " + q.session.ID + " " + q.form.Get("once") + " " + of))
+		return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac.Sum(nil)[:size]))
 	}
-	return desk, first
+	draft := ""
+	if q.form.Get("do") == "draft" {
+		draft = "draft "
+	}
+	form = name("", 10)
+	return form, form + name(draft+c.seen(q.form), 5)
+}
+
+// naming is a desk that gives these ids first.
+func (c *console) naming(ids ...string) notifier.Desk {
+	desk := c.desk()
+	next := desk.NewID
+	desk.NewID = func() string {
+		if len(ids) == 0 {
+			return next()
+		}
+		id := ids[0]
+		ids = ids[1:]
+		return id
+	}
+	return desk
 }
 
 func (c *console) write(q *request) (answer, error) {
 	p := writePage{Form: q.form}
 	a, err := c.announcement(q.form)
-	desk, id := c.once(q)
+	id, text := c.once(q)
 	var posting notifier.Posting
 	draft := q.form.Get("do") == "draft"
 	if err == nil {
 		if draft {
 			a.State = notifier.Draft
 		}
-		posting, err = notifier.Open(a, desk)
+		posting, err = notifier.Open(a, c.naming(id, text))
 	}
 	if wrong := wrongOf(err); wrong != nil {
 		p.Wrong = wrong
@@ -159,8 +174,15 @@ func (c *console) write(q *request) (answer, error) {
 		done = "published"
 	}
 	if errors.Is(err, notifier.ErrConflict) {
-		if _, found := c.o.Store.Incident(q.Context(), id); found == nil {
+		there, found := c.o.Store.Incident(q.Context(), id)
+		switch {
+		case found != nil:
+		case hasUpdate(there, text):
 			done, err = "twice", nil
+		default:
+			p.Form.Del("once")
+			p.Warnings = []string{fmt.Sprintf("this page was sent already with another text, which stands as “%s”; what stands here now was not posted. Post it too only if both are meant", there.Title)}
+			return c.previewed(q, p, posting)
 		}
 	}
 	if wrong := wrongOf(err); wrong != nil {

@@ -102,6 +102,58 @@ func TestAnUpdateIsPreviewedAndPostedOnceAndTheAllClearSaysHowLongItLasted(t *te
 	})
 }
 
+func TestAFormThatIsSentAgainWithAnotherTextIsShownAndNotSaidToBePosted(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		w := b.enter(b.hire("ann", notifier.RolePoster))
+		const at = "/console/incidents/new"
+		form := func(title, do string, more ...string) []string {
+			return append([]string{"kind", "incident", "title", title, "severity", "minor", "body", "Since {{at \"-20m\"}}.", "do", do}, more...)
+		}
+		once, seen := marks(w.send(at, at, form("Mail is slow", "preview")...))
+		w.send(at, at, form("Mail is slow", "draft", "once", once)...).is(http.StatusSeeOther)
+		b.Advance(time.Minute)
+		if to := w.send(at, at, form("Mail is slow", "draft", "once", once)...).header.Get("Location"); !strings.HasSuffix(to, "?done=twice") {
+			t.Errorf("the same draft again leads to %q", to)
+		}
+		// Back, and the other button: a draft is not a post.
+		shown := w.send(at, at, form("Mail is slow", "post", "once", once, "seen", seen)...).is(http.StatusOK, "was not posted. Post it too only if both are meant", "Mail is slow")
+		if len(b.incidents()) != 1 {
+			t.Fatalf("%+v", b.incidents())
+		}
+		again, seen := marks(shown)
+		if again == once {
+			t.Error("the form has the same name")
+		}
+		w.send(at, at, form("Mail is slow", "post", "once", again, "seen", seen)...).is(http.StatusSeeOther)
+		_, seen = marks(w.send(at, at, form("Another", "preview", "once", again)...))
+		w.send(at, at, form("Another", "post", "once", again, "seen", seen)...).is(http.StatusOK, "which stands as “Mail is slow”", "was not posted")
+		if len(b.incidents()) != 2 {
+			t.Errorf("%+v", b.incidents())
+		}
+	})
+}
+
+func TestAnUpdateThatIsSentAgainWithAnotherTextIsPostedOnceItIsSeen(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		w := b.enter(b.hire("ann", notifier.RolePoster))
+		id := b.announce("Mail is slow")
+		at := "/console/incidents/" + id + "/update"
+		before := known(w.get(at))
+		form := func(body, known, do string, more ...string) []string {
+			return append([]string{"known", known, "status", "identified", "severity", "minor", "body", body, "do", do}, more...)
+		}
+		once, seen := marks(w.send(at, at, form("A disk broke.", before, "preview")...))
+		w.send(at, at, form("A disk broke.", before, "post", "once", once, "seen", seen)...).leads("/console/incidents/" + id + "?done=posted")
+		_, seen = marks(w.send(at, at, form("Two disks broke.", before, "preview", "once", once)...))
+		shown := w.send(at, at, form("Two disks broke.", before, "post", "once", once, "seen", seen)...).is(http.StatusOK, "was posted meanwhile", "A disk broke.")
+		_, seen = marks(shown)
+		w.send(at, at, form("Two disks broke.", known(shown), "post", "once", once, "seen", seen)...).leads("/console/incidents/" + id + "?done=posted")
+		if said := b.incidents()[0].Updates; len(said) != 3 || said[2].Body != "Two disks broke." {
+			t.Errorf("%+v", said)
+		}
+	})
+}
+
 // announce opens an incident.
 func (b *bench) announce(title string) string {
 	b.t.Helper()
