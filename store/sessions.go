@@ -2,26 +2,15 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"time"
 
 	"gorm.io/gorm"
 
 	"allclear/notifier"
-	"allclear/subscribers"
 )
 
-// How often somebody may fail to sign in. Nobody guesses a password of 12
-// characters and a code at that rate, and a person who mistyped is not kept
-// out for long. A network's budget is the smaller one, so that one attacker
-// cannot keep a name's spent.
 const (
-	nameTries    = 20
-	nameEvery    = 30 * time.Second
-	networkTries = 10
-	networkEvery = time.Minute
 	// seenStep is how exactly a session's last use is kept: writing it on every
 	// request would be a write a request.
 	seenStep = time.Minute
@@ -47,49 +36,6 @@ func (r sessionRow) session() notifier.Session {
 	}
 }
 
-// TakeSignIn takes one try to sign in from what a name and a network have left,
-// before anything is looked at: *notifier.TooOften where that is nothing. It
-// is the same whether anybody has the name.
-func (s *Store) TakeSignIn(ctx context.Context, name, network string) error {
-	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		now := s.Now()
-		if err := tx.Exec(`DELETE FROM sign_ins WHERE whole_at <= ?`, micros(now)).Error; err != nil {
-			return fmt.Errorf("forget tries to sign in: %w", err)
-		}
-		for _, b := range []struct {
-			scope, key string
-			subscribers.Budget
-		}{
-			{"network", network, subscribers.Budget{Every: networkEvery, Burst: networkTries}},
-			{"name", signInKey(name), subscribers.Budget{Every: nameEvery, Burst: nameTries}},
-		} {
-			var rows []int64
-			if err := tx.Raw(`SELECT whole_at FROM sign_ins WHERE scope = ? AND key = ?`+s.forUpdate(), b.scope, b.key).Scan(&rows).Error; err != nil {
-				return fmt.Errorf("read tries to sign in: %w", err)
-			}
-			whole := now
-			if len(rows) > 0 {
-				whole = instant(rows[0])
-			}
-			at, ok := b.Take(whole, now)
-			if !ok {
-				return &notifier.TooOften{Wait: at.Sub(now)}
-			}
-			if err := tx.Exec(`INSERT INTO sign_ins (scope, key, whole_at) VALUES (?, ?, ?) ON CONFLICT (scope, key) DO UPDATE SET whole_at = excluded.whole_at`,
-				b.scope, b.key, micros(at)).Error; err != nil {
-				return fmt.Errorf("write tries to sign in: %w", err)
-			}
-		}
-		return nil
-	})
-}
-
-// signInKey is what a name is counted under: people mistype passwords as names.
-func signInKey(name string) string {
-	sum := sha256.Sum256([]byte("sign-in " + name))
-	return hex.EncodeToString(sum[:16])
-}
-
 // BeginSession signs a person in by what they just proved, and keeps the
 // session under the SHA-256 of what the browser holds. The code is used up:
 // ErrConflict where it was before. The password must still be the one that was
@@ -112,8 +58,8 @@ func (s *Store) BeginSession(ctx context.Context, x notifier.Session, hash [32]b
 		if err := s.keepSession(tx, x, hash, now); err != nil {
 			return err
 		}
-		if err := tx.Exec(`DELETE FROM sign_ins WHERE scope = 'name' AND key = ? OR scope = 'network' AND key = ?`, signInKey(x.Staff.Name), x.Network).Error; err != nil {
-			return fmt.Errorf("give tries back: %w", err)
+		if err := giveBack(tx, x.Staff.Name, x.Network); err != nil {
+			return err
 		}
 		how := "code"
 		if p.Recovery != nil {
@@ -164,6 +110,9 @@ func useProof(tx *gorm.DB, staff string, p notifier.Proof) error {
 	}
 	if done.RowsAffected == 0 {
 		return notifier.Refuse(notifier.ErrConflict, "this code was used already")
+	}
+	if err := tx.Exec(`DELETE FROM sign_ins WHERE scope = 'name' AND key = ?`, codeKey(staff)).Error; err != nil {
+		return fmt.Errorf("give tries of codes back: %w", err)
 	}
 	return nil
 }

@@ -182,46 +182,6 @@ func TestWhatLetSomebodyInEndsTheirSessionsWhenItChanges(t *testing.T) {
 	})
 }
 
-func TestGuessingIsSlowedByNameAndByNetworkWhetherAnybodyHasTheName(t *testing.T) {
-	eachStaff(t, func(t *testing.T, b *box, ann notifier.Staff) {
-		var often *notifier.TooOften
-		tries := func(name, network string) (n int) {
-			for ; n < 100; n++ {
-				if err := b.TakeSignIn(b.ctx, name, network); errors.As(err, &often) {
-					return n
-				} else if err != nil {
-					t.Fatal(err)
-				}
-			}
-			return n
-		}
-		if n := tries("nobody", "192.0.2.0/24"); n != 10 {
-			t.Errorf("%d tries from one network", n)
-		}
-		if often.Wait <= 0 || often.Wait > time.Minute {
-			t.Errorf("to wait %s", often.Wait)
-		}
-		for _, name := range []string{"ann", "nobody2"} {
-			n := 0
-			for _, network := range []string{"198.51.100.0/24", "203.0.113.0/24", "233.252.0.0/24"} {
-				n += tries(name, name+network)
-			}
-			if n != 20 {
-				t.Errorf("%d tries as %s from everywhere", n, name)
-			}
-		}
-		b.signIn(ann, 1, 101)
-		if err := b.TakeSignIn(b.ctx, "ann", "192.0.2.0/24"); err != nil {
-			t.Errorf("after she signed in: %v", err)
-		}
-		b.pass(time.Hour)
-		b.must(b.TakeSignIn(b.ctx, "x", "y"))
-		if n := b.number(`SELECT count(*) FROM sign_ins`); n != 2 {
-			t.Errorf("%d rows are kept", n)
-		}
-	})
-}
-
 func TestTheAuditIsReadNewestFirstAndFiltered(t *testing.T) {
 	eachStaff(t, func(t *testing.T, b *box, ann notifier.Staff) {
 		ctx := notifier.WithActor(b.ctx, notifier.Actor{Name: "staff:ann", Role: notifier.RoleAdmin, Network: "192.0.2.0/24"})

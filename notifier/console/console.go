@@ -56,7 +56,7 @@ type Setting struct {
 	Name, Value string
 }
 
-// console answers every request. What it holds never changes.
+// console answers every request. What it holds never changes, but for the crowd.
 type console struct {
 	o      Options
 	views  *views
@@ -64,6 +64,7 @@ type console struct {
 	guard  *http.CrossOriginProtection
 	policy string
 	live   chan struct{} // a place for everybody who follows something
+	crowd  *crowd
 }
 
 // mostLive is how many may follow something at once in one process; for others
@@ -101,6 +102,7 @@ func New(o Options) (*Handler, error) {
 	c := &console{
 		o: o, views: views, hash: newHasher(), guard: http.NewCrossOriginProtection(),
 		policy: o.Policy + "; connect-src 'self'", live: make(chan struct{}, mostLive),
+		crowd: &crowd{networks: map[string]time.Time{}},
 	}
 	return &Handler{c.mux(c.routes()), c}, nil
 }

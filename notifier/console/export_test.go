@@ -1,6 +1,10 @@
 package console
 
-import "allclear/notifier"
+import (
+	"time"
+
+	"allclear/notifier"
+)
 
 // Route is a route as tests see it.
 type Route struct {
@@ -31,3 +35,9 @@ func Hash(password string) string { return newHasher().hash(password) }
 
 // Matches checks one.
 func Matches(phc, password string) bool { return newHasher().matches(phc, password) }
+
+// Crowd is a new crowd at the door.
+func Crowd() (enter func(network string, now time.Time) error, leave func(network string)) {
+	c := &crowd{networks: map[string]time.Time{}}
+	return c.enter, c.leave
+}

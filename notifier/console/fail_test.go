@@ -26,6 +26,13 @@ func (f faulty) StaffByLink(ctx context.Context, link [32]byte) (notifier.Staff,
 	return f.Store.StaffByLink(ctx, link)
 }
 
+func (f faulty) TakeSignIn(ctx context.Context, name, network, device string) error {
+	if f.b.fault != nil {
+		return f.b.fault
+	}
+	return f.Store.TakeSignIn(ctx, name, network, device)
+}
+
 func (f faulty) HeldDomains(ctx context.Context, limit int) ([]notifier.HeldDomain, error) {
 	if f.b.held != nil {
 		return slices.Clone(f.b.held), nil

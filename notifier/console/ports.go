@@ -11,11 +11,18 @@ import (
 
 // Door lets people in.
 type Door interface {
-	// TakeSignIn is *notifier.TooOften where a name or a network tried too often.
-	TakeSignIn(ctx context.Context, name, network string) error
+	Tries
 	StaffCredentials(ctx context.Context, name string) (notifier.Staff, notifier.Credentials, error)
 	BeginSession(ctx context.Context, x notifier.Session, hash [32]byte, password string, p notifier.Proof) (notifier.Session, error)
 	Session(ctx context.Context, hash [32]byte) (notifier.Session, error)
+}
+
+// Tries bounds guessing. Its errors are *notifier.TooOften where too much was tried.
+type Tries interface {
+	// TakeSignIn takes a try of a name, a network, or a browser that is known to be the name's owner's ("" is not).
+	TakeSignIn(ctx context.Context, name, network, device string) error
+	// TakeCode takes a try of a code by whoever proved the password.
+	TakeCode(ctx context.Context, staff string) error
 }
 
 // SetUps let a person set what they prove themselves with.

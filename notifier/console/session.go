@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 
 	"allclear/notifier"
 )
@@ -20,7 +21,11 @@ import (
 const (
 	sessionCookie = "allclear-console"
 	doorCookie    = "allclear-door"
+	deviceCookie  = "allclear-device"
 )
+
+// deviceLife is for how long a browser is known in which somebody signed in.
+const deviceLife = 180 * 24 * time.Hour
 
 func (c *console) cookieName(name string) string {
 	if c.secure() {
@@ -102,6 +107,38 @@ func (c *console) door(q *request) (token string, cookies []*http.Cookie) {
 		cookies = append(cookies, k)
 	}
 	return c.formToken("door " + value), cookies
+}
+
+// device is what this browser is known by as one in which the owner of a name
+// signed in before; "" where it is not. It lets nobody in, and is only counted by
+// itself, so that strangers who try the name do not keep its owner out.
+func (c *console) device(q *request, name string) string {
+	k, err := q.Cookie(c.cookieName(deviceCookie))
+	if err != nil {
+		return ""
+	}
+	id, mark, _ := strings.Cut(k.Value, ".")
+	if len(id) != 43 || !hmac.Equal([]byte(mark), []byte(c.deviceMark(id, name))) {
+		return ""
+	}
+	return id
+}
+
+func (c *console) deviceMark(id, name string) string {
+	mac := hmac.New(sha256.New, c.o.Key)
+	mac.Write([]byte("device " + id + " " + name))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// letIn are the cookies of a browser in which somebody just signed in.
+func (c *console) letIn(q *request, who notifier.Staff, secret string) []*http.Cookie {
+	id := c.device(q, who.Name)
+	if id == "" {
+		id, _ = newSecret()
+	}
+	known := c.cookie(deviceCookie, id+"."+c.deviceMark(id, who.Name))
+	known.MaxAge = int(deviceLife.Seconds())
+	return []*http.Cookie{c.cookie(sessionCookie, secret), c.cookie(doorCookie, ""), known}
 }
 
 // begin is a new session as a request asks for it.

@@ -108,6 +108,6 @@ func (c *console) setUp(q *request) (answer, error) {
 	q.session, q.secret = x, held
 	return answer{
 		page: "codes", title: "Your recovery codes", data: codesPage{Codes: codes},
-		cookies: []*http.Cookie{c.cookie(sessionCookie, held), c.cookie(doorCookie, "")},
+		cookies: c.letIn(q, who, held),
 	}, nil
 }

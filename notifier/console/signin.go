@@ -36,7 +36,14 @@ func (c *console) signIn(q *request) (answer, error) {
 	name := strings.ToLower(strings.TrimSpace(q.form.Get("name")))
 	p := signInPage{To: inside(q.form.Get("to")), Name: notifier.Clip(name)}
 	var often *notifier.TooOften
-	err := c.o.Store.TakeSignIn(q.Context(), name, notifier.ActorFrom(q.Context()).Network)
+	network, device := notifier.ActorFrom(q.Context()).Network, c.device(q, name)
+	var err error
+	if device == "" {
+		err = c.crowd.enter(network, c.o.Now())
+	}
+	if err == nil {
+		err = c.o.Store.TakeSignIn(q.Context(), name, network, device)
+	}
 	if errors.As(err, &often) {
 		p.Wrong = "Too many tries. Wait a minute before the next one."
 		return c.signInAgain(q, http.StatusTooManyRequests, p), nil
@@ -53,8 +60,9 @@ func (c *console) signIn(q *request) (answer, error) {
 		return answer{}, err
 	}
 	c.endOld(q)
+	c.crowd.leave(network)
 	c.o.Log.Info("signed in", "part", "console", "staff", x.Staff.ID)
-	return answer{to: p.To, cookies: []*http.Cookie{c.cookie(sessionCookie, secret), c.cookie(doorCookie, "")}}, nil
+	return answer{to: p.To, cookies: c.letIn(q, x.Staff, secret)}, nil
 }
 
 // prove checks what somebody sent and begins their session. It never says which
@@ -64,9 +72,11 @@ func (c *console) prove(q *request, name string) (x notifier.Session, secret str
 	if err != nil && !errors.Is(err, notifier.ErrNotFound) {
 		return x, "", err
 	}
-	right := c.hash.matches(kept.Password, q.form.Get("password"))
-	proof, proven := proofOf(kept, q.form.Get("code"), c.o.Now())
-	if !right || !proven {
+	proof, proven, err := c.proves(q, who, kept, "password")
+	if err != nil {
+		return x, "", err
+	}
+	if !proven {
 		// Noted for every name alike: whose it is, is known only where somebody's is.
 		if err := c.o.Store.Audit(q.Context(), "session.refused", who.ID, ""); err != nil {
 			return x, "", err
@@ -76,6 +86,26 @@ func (c *console) prove(q *request, name string) (x notifier.Session, secret str
 	secret, hash := newSecret()
 	x, err = c.o.Store.BeginSession(q.Context(), c.begin(q, who), hash, kept.Password, proof)
 	return x, secret, err
+}
+
+// proves checks a form's password, in the field of that name, and its code.
+// Whoever knows the password may try few codes: once they are spent only a
+// recovery code counts, which nobody guesses. What is answered, and what is
+// done for it, is the same whichever was wrong.
+func (c *console) proves(q *request, who notifier.Staff, kept notifier.Credentials, field string) (notifier.Proof, bool, error) {
+	counted := "nobody"
+	right := c.hash.matches(kept.Password, q.form.Get(field))
+	if right {
+		counted = who.ID
+	}
+	err := c.o.Store.TakeCode(q.Context(), counted)
+	var often *notifier.TooOften
+	spent := errors.As(err, &often)
+	if err != nil && !spent {
+		return notifier.Proof{}, false, err
+	}
+	proof, ok := proofOf(kept, q.form.Get("code"), c.o.Now())
+	return proof, right && ok && (!spent || proof.Recovery != nil), nil
 }
 
 // endOld ends the session that this browser had before it signed in anew.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
+	"errors"
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +137,90 @@ func TestTooManyTriesAreRefusedForEveryNameAlike(t *testing.T) {
 	}
 	b.Advance(2 * time.Minute)
 	w.signIn("ann", password, b.code("ann")).leads("/console/queue")
+}
+
+func TestABrowserThatIsKnownIsNotKeptOutByStrangersWhoTryTheName(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		b.hire("ann", notifier.RoleAdmin)
+		hers := b.browser()
+		hers.signIn("ann", password, b.code("ann")).leads("/console/queue")
+		hers.send("/console/account", "/console/sign-out").leads("/console/sign-in")
+		stranger := b.browser()
+		for range 10 {
+			stranger.signIn("ann", "x", "x").is(http.StatusUnprocessableEntity)
+		}
+		b.Advance(30 * time.Second)
+		stranger.signIn("ann", password, b.code("ann")).is(http.StatusTooManyRequests)
+		device := hers.cookie("allclear-device")
+		at, _ := url.Parse(b.site.URL)
+		for says, value := range map[string]string{"another's": strings.Replace(device, ".", "x.", 1), "forged": device[:43] + ".x", "none": ""} {
+			stranger.client.Jar.SetCookies(at, []*http.Cookie{{Name: "allclear-device", Value: value, Path: "/"}})
+			if got := stranger.signIn("ann", password, b.code("ann")); got.status != http.StatusTooManyRequests {
+				t.Errorf("with a mark that is %s: %d", says, got.status)
+			}
+		}
+		hers.signIn("kari", password, b.code("ann")).is(http.StatusTooManyRequests) // the mark is of one name
+		hers.signIn("ann", password, b.code("ann")).leads("/console/queue")
+	})
+}
+
+func TestWhoKnowsThePasswordGuessesFewCodesAndIsNotToldThatItIsRight(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		b.hire("ann", notifier.RoleAdmin)
+		hers := b.browser()
+		hers.signIn("ann", password, b.code("ann")).leads("/console/queue")
+		hers.send("/console/account", "/console/sign-out").leads("/console/sign-in")
+		b.Advance(time.Hour)
+		wrong := ""
+		for range 8 {
+			wrong = formToken.ReplaceAllString(hers.signIn("ann", password, "000000").is(http.StatusUnprocessableEntity).body, "")
+		}
+		spent := formToken.ReplaceAllString(hers.signIn("ann", password, b.code("ann")).is(http.StatusUnprocessableEntity).body, "")
+		if spent != wrong {
+			t.Errorf("a right code is answered otherwise than a wrong one:\n%s\n%s", spent, wrong)
+		}
+		b.Advance(16 * time.Minute)
+		hers.signIn("ann", password, b.code("ann")).leads("/console/queue")
+	})
+}
+
+func TestAFloodOfStrangersIsTurnedAwayBeforeAnythingIsWritten(t *testing.T) {
+	b := newBench(t, storetest.Dialects()[0])
+	b.hire("ann", notifier.RoleAdmin)
+	w := b.browser()
+	form := url.Values{"form": {w.token("/console/sign-in")}, "name": {"nobody"}, "password": {"x"}, "code": {"x"}}
+	for range 20 {
+		w.do(http.MethodPost, "/console/sign-in", form)
+	}
+	b.fault = errors.New("the database was asked")
+	w.do(http.MethodPost, "/console/sign-in", form).is(http.StatusTooManyRequests, "Too many tries")
+}
+
+func TestTheCrowdAtTheDoorIsBoundedOfOneNetworkAndOfAll(t *testing.T) {
+	now := time.Date(2026, 11, 27, 4, 0, 0, 0, time.UTC)
+	enter, leave := console.Crowd()
+	let := func(network func(i int) string) (n int) {
+		for i := range 10_000 {
+			if enter(network(i), now) == nil {
+				n++
+			}
+		}
+		return n
+	}
+	if n := let(func(int) string { return "one" }); n != 20 {
+		t.Errorf("%d of one network", n)
+	}
+	if n := let(func(i int) string { return strconv.Itoa(i) }); n != 30 {
+		t.Errorf("%d of all, after 20 of one", n)
+	}
+	now = now.Add(10 * time.Second)
+	if err := enter("one", now); err == nil {
+		t.Error("one more of the one network")
+	}
+	leave("one")
+	if err := enter("one", now); err != nil {
+		t.Errorf("after somebody of it signed in: %v", err)
+	}
 }
 
 func TestASessionThatSomebodyElsePlantedIsNotTheirsAfterwards(t *testing.T) {
