@@ -43,6 +43,22 @@ type EntryUpdate struct {
 
 // Feed words incidents, which come with their updates, in their order.
 func (p *Pages) Feed(lang string, incidents []notifier.Incident, components []notifier.Component) (Feed, error) {
+	f, err := caught(func() (Feed, error) { return p.feed(lang, incidents, components) })
+	if err == nil || p.set.edition == "" {
+		return f, err
+	}
+	spare, none := p.set.spare()
+	if none != nil {
+		return f, err
+	}
+	if f, none = spare.pages.feed(lang, incidents, components); none != nil {
+		return f, err
+	}
+	p.set.broken("feed", err)
+	return f, nil
+}
+
+func (p *Pages) feed(lang string, incidents []notifier.Incident, components []notifier.Component) (Feed, error) {
 	s := p.set
 	cat := s.languages.find(lang)
 	times := Times{cat: cat, zone: s.zone}

@@ -2,7 +2,9 @@ package templates
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,16 +15,18 @@ import (
 //go:embed mail page lang asset
 var embedded embed.FS
 
-// files is the embedded files with those of a folder laid over them, one by one.
+// files is the embedded files with those of a folder laid over them, one by one,
+// and over both what was edited.
 type files struct {
 	embedded fs.FS
-	over     fs.FS // nil where there is none
+	over     fs.FS             // nil where there is none
+	edits    map[string]string // by name
 	list     []string
-	replaced map[string]bool
+	replaced map[string]bool // by a file of the folder
 }
 
-func openFiles(over fs.FS) (*files, error) {
-	f := &files{embedded: embedded, over: over, replaced: map[string]bool{}}
+func openFiles(over fs.FS, edits map[string]string) (*files, error) {
+	f := &files{embedded: embedded, over: over, edits: edits, replaced: map[string]bool{}}
 	err := fs.WalkDir(embedded, ".", func(name string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			f.list = append(f.list, name)
@@ -31,6 +35,14 @@ func openFiles(over fs.FS) (*files, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("templates: list embedded files: %w", err)
+	}
+	for name, text := range edits {
+		switch {
+		case !slices.Contains(f.list, name) || !Editable(name):
+			return nil, fmt.Errorf("templates: %s overrides nothing: no embedded file has this name", name)
+		case blank([]byte(text)):
+			return nil, fmt.Errorf("templates: %s is empty: delete it or fill it", name)
+		}
 	}
 	if over == nil {
 		return f, nil
@@ -98,10 +110,43 @@ func (f *files) names(under string) []string {
 	return out
 }
 
-func (f *files) overridden(name string) bool { return f.replaced[name] }
+func (f *files) overridden(name string) bool { return f.from(name) != FromEmbedded }
+
+func (f *files) from(name string) Origin {
+	if _, ok := f.edits[name]; ok {
+		return FromEdit
+	}
+	if f.replaced[name] {
+		return FromFolder
+	}
+	return FromEmbedded
+}
+
+// edition names all that stands in the place of embedded files; "" is nothing.
+func (f *files) edition() (string, error) {
+	h, some := sha256.New(), false
+	for _, name := range f.list {
+		if !f.overridden(name) {
+			continue
+		}
+		some = true
+		text, err := f.read(name)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%q %q\n", name, text)
+	}
+	if !some {
+		return "", nil
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8]), nil
+}
 
 // read returns a file as it is in use.
 func (f *files) read(name string) (string, error) {
+	if text, ok := f.edits[name]; ok {
+		return text, nil
+	}
 	from := f.embedded
 	if f.replaced[name] {
 		from = f.over
@@ -113,17 +158,34 @@ func (f *files) read(name string) (string, error) {
 	return string(b), nil
 }
 
+// Origin says whose text a file is.
+type Origin string
+
+// Where files come from; a later one takes the place of those before it.
+const (
+	FromEmbedded Origin = "embedded" // with the program
+	FromFolder   Origin = "folder"   // of overrides
+	FromEdit     Origin = "edited"   // on the console, or by templates save
+)
+
+// Editable reports whether a file may be edited while the service runs. What
+// pages load may not: browsers keep it, and a script would run on every page.
+func Editable(name string) bool {
+	return slices.ContainsFunc([]string{"mail/", "page/", "lang/"}, func(in string) bool { return strings.HasPrefix(name, in) })
+}
+
 // File is one file of the set.
 type File struct {
 	Name       string // such as mail/incident-opened.html
-	Overridden bool   // a file of the folder of overrides is used in its place
+	Overridden bool   // another text is used in the embedded one's place
+	From       Origin
 }
 
 // Files lists every file, by name.
 func (s *Set) Files() []File {
 	var out []File
 	for _, n := range s.files.list {
-		out = append(out, File{Name: n, Overridden: s.files.overridden(n)})
+		out = append(out, File{Name: n, Overridden: s.files.overridden(n), From: s.files.from(n)})
 	}
 	return out
 }
@@ -133,6 +195,13 @@ func (s *Set) Names() []string { return slices.Clone(s.files.list) }
 
 // Source is a file as it is in use: the override where there is one.
 func (s *Set) Source(name string) (string, error) { return s.files.read(name) }
+
+// Under is a file as it would be used were it not edited.
+func (s *Set) Under(name string) (string, error) {
+	f := *s.files
+	f.edits = nil
+	return f.read(name)
+}
 
 // Embedded is a file as it came with the program, to compare an override with.
 func (s *Set) Embedded(name string) (string, error) {

@@ -52,6 +52,9 @@ func mark(purpose, key string) string {
 func (s *Set) letter(story notifier.Story, c circumstances, finger string) (*notifier.Letter, error) {
 	e := story.Event
 	key := fmt.Sprintf("%d.%d.%d.%s.%s.%s.%s", e.Number, c.since, c.told, c.view.name, c.times.cat.code, c.times.zone, finger)
+	if s.edition != "" { // senders keep what they derive under the key
+		key += "." + s.edition
+	}
 	switch c.channel {
 	case notifier.Webhook:
 		return s.hook(story, c, key+"."+string(c.format))

@@ -99,11 +99,10 @@ func (n *notice) mail(l *notifier.Letter, o *own, rows *sheet) error {
 		}
 		o.table = ""
 		if len(t.Rows) > 0 {
-			var out bytes.Buffer
-			if err := n.set.mails[noticeFile].ExecuteTemplate(&out, "rows", t); err != nil {
-				return trouble(err)
+			var err error
+			if o.table, err = n.rows(t); err != nil {
+				return err
 			}
-			o.table = template.HTML(out.String()) //nolint:gosec // escaped by the template
 		}
 		l.HTML, l.Text = o.html(n.html), n.text(o, t)
 		switch {

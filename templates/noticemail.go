@@ -44,6 +44,7 @@ type notice struct {
 	words Words
 	times Times
 	event notifier.Event
+	tried bool // to find out what is wrong, so no embedded text takes the place of another
 
 	template string
 	needed   []string

@@ -69,7 +69,7 @@ func (r *Renderer) prepared(ctx context.Context, t tale, who notifier.Recipient)
 	}
 	name := fmt.Sprintf("notice %d %s %s %s", k.event, k.finger, k.times.cat.code, k.times.zone)
 	v, err := r.once(ctx, name, func(context.Context) (any, error) {
-		made, err := r.set.prepareNotice(t.story.Notice, k.times)
+		made, err := r.set.soundNotice(t.story.Notice, k.times)
 		if err != nil {
 			return nil, err
 		}

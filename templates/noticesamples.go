@@ -57,7 +57,7 @@ func (s *Set) sampleLetter(template string, times Times) (*notifier.Letter, erro
 	if err := made.check(); err != nil {
 		return nil, err
 	}
-	made.event.ID = "ev9sample"
+	made.event.ID, made.tried = "ev9sample", true
 	return made.letter(r)
 }
 

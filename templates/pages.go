@@ -177,7 +177,7 @@ func (p *Pages) Icon() Asset { return p.icon }
 // EndpointForm, EndpointPage, PhoneForm, PhoneCode, PhonePage, LinkPage or MessagePage. lang is a language or the whole
 // Accept-Language header; "" is the service's. Nothing is written on an error.
 func (p *Pages) Page(w io.Writer, name, lang string, data any) error {
-	return p.render(w, name, lang, data, p.set.now())
+	return p.surely(w, name, lang, data, p.set.now())
 }
 
 // Lang is the language that Page would choose for lang, for Content-Language.

@@ -31,11 +31,16 @@ func (s *Set) Preview(story notifier.Story, p Preview) (*notifier.Letter, error)
 	if err != nil {
 		return nil, err
 	}
+	return shown(l), nil
+}
+
+// shown fills in a letter that nobody is sent.
+func shown(l *notifier.Letter) *notifier.Letter {
 	for _, b := range l.Blanks {
 		l.HTML, l.Text = strings.ReplaceAll(l.HTML, b.Mark, shownToken), strings.ReplaceAll(l.Text, b.Mark, shownToken)
 		l.Body = []byte(strings.ReplaceAll(string(l.Body), b.Mark, shownToken))
 		l.ListUnsubscribe = strings.ReplaceAll(l.ListUnsubscribe, b.Mark, shownToken)
 	}
 	l.Key, l.Blanks = "", nil
-	return l, nil
+	return l
 }

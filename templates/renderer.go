@@ -219,7 +219,7 @@ func (r *Renderer) letter(ctx context.Context, t tale, d notifier.Delivery) (*no
 			if ok {
 				return l, nil
 			}
-			l, err := r.set.letter(t.story, circumstances{view: v, since: k.since, told: k.told, times: k.times, channel: k.channel, format: k.format}, t.finger)
+			l, err := r.set.sound(t.story, circumstances{view: v, since: k.since, told: k.told, times: k.times, channel: k.channel, format: k.format}, t.finger)
 			if err != nil {
 				return nil, err
 			}

@@ -10,6 +10,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"allclear/notifier"
@@ -42,11 +43,13 @@ type Links interface {
 // Options says what a Set is made from.
 type Options struct {
 	Overrides fs.FS // files that take the place of embedded ones of the same name; nil for none
-	Brand     Brand
-	Zone      *time.Location // the service's; nil is UTC
-	Language  string         // the service's; "" is en
-	BaseURL   string         // of the public pages, http or https; required
-	Stories   Stories        // for Renderer
+	// Edits are texts of files, by name, that take the place of those and of Overrides.
+	Edits    map[string]string
+	Brand    Brand
+	Zone     *time.Location // the service's; nil is UTC
+	Language string         // the service's; "" is en
+	BaseURL  string         // of the public pages, http or https; required
+	Stories  Stories        // for Renderer
 	// Digests, for Renderer; nil: there are none.
 	Digests Digests
 	// Recipients of notices, for Renderer; nil: there are no notices.
@@ -54,11 +57,17 @@ type Options struct {
 	Links      Links            // for Renderer
 	Phones     Phones           // for Renderer, of messages to phones; nil: there are none
 	Now        func() time.Time // the service's clock; required
+	// Broken is told when a text that is not embedded could not be used for what
+	// had to be written, and the embedded ones were; nil: nobody is.
+	Broken func(view string, err error)
 }
 
 // Set is every view, read, styled and tried out.
 type Set struct {
+	options   Options
 	files     *files
+	edition   string // of what is not embedded; "" where all is
+	spare     func() (*Set, error)
 	languages *languages
 	brand     Brand
 	logo      string // scheme and host of the brand's picture, for a policy; "" for none
@@ -95,7 +104,7 @@ func New(o Options) (*Set, error) {
 		return nil, fmt.Errorf("templates: base URL %q: write it as https://status.example.com", o.BaseURL)
 	}
 	s := &Set{
-		brand: o.Brand, base: strings.TrimRight(base.String(), "/"), root: strings.TrimRight(base.Path, "/"),
+		options: o, brand: o.Brand, base: strings.TrimRight(base.String(), "/"), root: strings.TrimRight(base.Path, "/"),
 		zone: o.Zone, stories: o.Stories, digests: o.Digests, people: o.Recipients, links: o.Links, phones: o.Phones, now: o.Now, markdown: newMarkdown(),
 	}
 	if s.logo, err = logoSource(o.Brand.Logo); err != nil {
@@ -107,9 +116,13 @@ func New(o Options) (*Set, error) {
 	if s.zone == nil {
 		s.zone = time.UTC
 	}
-	if s.files, err = openFiles(o.Overrides); err != nil {
+	if s.files, err = openFiles(o.Overrides, o.Edits); err != nil {
 		return nil, err
 	}
+	if s.edition, err = s.files.edition(); err != nil {
+		return nil, err
+	}
+	s.spare = sync.OnceValues(s.embeddedOnly)
 	if s.languages, err = loadLanguages(s.files, o.Language); err != nil {
 		return nil, err
 	}

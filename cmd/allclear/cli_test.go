@@ -322,14 +322,17 @@ func TestTemplatesAreShownRenderedComparedAndChecked(t *testing.T) {
 	if out := d.ok("templates", "show", "mail/post.html", "--templates", folder); out != source {
 		t.Errorf("show where the override is empty: %q", out)
 	}
-	if code, _, errs := runOnce(t, nil, "templates", "check", "--templates", folder); code != exitUsage || !strings.Contains(errs, "mail/post.html is empty: delete it or fill it") {
+	if code, _, errs := runOnce(t, nil, "templates", "check", "--templates", folder); code != exitFailed || errs != "allclear: 1 file of yours cannot be used\n" {
 		t.Errorf("an empty override: exit %d, %q", code, errs)
 	}
 	if err := os.WriteFile(mine, []byte(source+"<!-- ours -->\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out := d.ok("templates", "diff", "--templates", folder); !strings.HasPrefix(out, "--- embedded/mail/post.html\n+++ yours/mail/post.html\n@@ ") || !strings.Contains(out, "\n+<!-- ours -->\n") {
-		t.Errorf("diff:\n%s", out)
+	if code, out, errs := runOnce(t, nil, "templates", "diff", "--templates", folder); code != exitFailed || errs != "" || !strings.HasPrefix(out, "--- embedded/mail/post.html\n+++ yours/mail/post.html\n@@ ") || !strings.Contains(out, "\n+<!-- ours -->\n") {
+		t.Errorf("diff: exit %d, %s\n%s", code, errs, out)
+	}
+	if out := d.ok("templates", "diff", "mail/test.html", "--templates", folder); out != "" {
+		t.Errorf("diff of another: %q", out)
 	}
 	if out := d.ok("templates", "diff"); out != "" {
 		t.Errorf("diff of nothing: %q", out)
@@ -337,12 +340,53 @@ func TestTemplatesAreShownRenderedComparedAndChecked(t *testing.T) {
 	if err := os.WriteFile(mine, []byte("{{.Nonsense}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, _, errs := runOnce(t, nil, "templates", "check", "--templates", folder)
-	if code != exitUsage || !strings.Contains(errs, "ALLCLEAR_TEMPLATES (--templates): mail/post.html:1") {
-		t.Errorf("a broken template: exit %d, %q", code, errs)
+	if err := os.WriteFile(filepath.Join(folder, "mail", "tset.html"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	d.refused("no file", "templates", "show", "mail/none.html")
-	d.refused("is not one of", "templates", "render", "none")
+	code, out, errs := runOnce(t, nil, "templates", "check", "--templates", folder)
+	if code != exitFailed || !strings.HasPrefix(out, "mail/post.html:1: ") || !strings.Contains(out, "\nmail/tset.html: overrides nothing: no embedded file has this name; did you mean mail/test.html?\n") || errs != "allclear: 2 files of yours cannot be used\n" {
+		t.Errorf("broken templates: exit %d, %s\n%s", code, errs, out)
+	}
+	if out := d.ok("templates", "list", "--templates", folder); !strings.Contains(out, "embedded (yours is broken)") {
+		t.Errorf("the list names nothing that is broken:\n%s", out)
+	}
+	if code, out, _ := runOnce(t, nil, "templates", "diff", "mail/post.html", "--templates", folder); code != exitFailed || !strings.Contains(out, "+{{.Nonsense}}") {
+		t.Errorf("what is broken cannot be compared: exit %d\n%s", code, out)
+	}
+	d.refused(`no file "mail/none.html"`, "templates", "show", "mail/none.html")
+	d.refused(`no file "mail/psot.html"; did you mean mail/post.html?`, "templates", "diff", "mail/psot.html")
+	d.refused(`there is no view "none"`, "templates", "render", "none")
+}
+
+func TestATemplateIsRenderedWithDataOfOnesOwn(t *testing.T) {
+	d := &desktop{t: t}
+	folder := t.TempDir()
+	file := filepath.Join(folder, "data.json")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(d.ok("templates", "show", "incident-updated"))
+	for _, format := range []string{"text", "html", "subject", "sms", "webhook", "statuspage", "slack", "teams", "discord"} {
+		mine := d.ok("templates", "render", "incident-updated", "--data", file, "--format", format, "--language", "de", "--timezone", "Europe/Oslo")
+		if want := d.ok("templates", "render", "incident-updated", "--as", format, "--lang", "de", "--zone", "Europe/Oslo"); mine != want {
+			t.Errorf("%s of the sample as data is another:\n%s\nwant\n%s", format, mine, want)
+		}
+	}
+	write(strings.Replace(d.ok("templates", "show", "incident-updated"), "imap7 does not answer", "The shelf burns", 1))
+	if out := d.ok("templates", "render", "incident-updated", "--data", file, "--format", "sms"); !strings.Contains(out, "The shelf burns") {
+		t.Errorf("%s", out)
+	}
+	write(`{"incident": {"title": "x", "updates": [{"status": "fixed", "at": "2026-11-23T10:00:00Z"}]}}`)
+	d.refused(`incident.updates[0].status: "fixed" is not one of investigating`, "templates", "render", "incident-updated", "--data", file)
+	d.refused("no such file", "templates", "render", "incident-updated", "--data", file+"x")
+	d.refused("data: is for mails", "templates", "render", "page/home", "--data", file)
+	d.refused("format: digest is only ever a mail", "templates", "render", "digest", "--format", "sms")
+	if out := d.ok("templates", "show", "--data", "restore-completed"); !strings.Contains(out, `"subject": "Minutes of Thursday"`) {
+		t.Errorf("%s", out)
+	}
 }
 
 func TestATimeThatIsPastMayStandBehindItsFlag(t *testing.T) {

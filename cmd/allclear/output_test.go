@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 )
 
 func TestATableIsAlignedAndFitsOnATerminal(t *testing.T) {
@@ -37,56 +35,6 @@ func TestThousandsAreSetApart(t *testing.T) {
 			t.Errorf("%d: %s", n, got)
 		}
 	}
-}
-
-func TestADiffTurnsOneFileIntoTheOther(t *testing.T) {
-	if d := diff("a\nb\nc\n", "a\nb\nc\n"); d != "" {
-		t.Errorf("of equal files: %q", d)
-	}
-	want := "@@ -1,3 +1,4 @@\n a\n-b\n+B\n+b2\n c\n"
-	if d := diff("a\nb\nc\n", "a\nB\nb2\nc\n"); d != want {
-		t.Errorf("got\n%swant\n%s", d, want)
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		lines := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c", "d"}), 0, 40)
-		x, y := lines.Draw(t, "x"), lines.Draw(t, "y")
-		if got := patch(t, x, diff(strings.Join(x, "\n"), strings.Join(y, "\n"))); strings.Join(got, "\n") != strings.Join(y, "\n") {
-			t.Fatalf("patched to %v, want %v", got, y)
-		}
-	})
-}
-
-// patch applies a diff, and fails where its lines are not those of x.
-func patch(t *rapid.T, x []string, d string) []string {
-	var out []string
-	at := 0
-	for _, l := range strings.Split(strings.TrimSuffix(d, "\n"), "\n") {
-		switch {
-		case l == "":
-		case l[0] == '@':
-			from := 0
-			for _, c := range strings.TrimPrefix(l, "@@ -") {
-				if c < '0' || c > '9' {
-					break
-				}
-				from = from*10 + int(c-'0')
-			}
-			for ; at < from-1; at++ {
-				out = append(out, x[at])
-			}
-		case l[0] == '+':
-			out = append(out, l[1:])
-		default:
-			if at >= len(x) || x[at] != l[1:] {
-				t.Fatalf("line %d of the old file is not %q", at+1, l[1:])
-			}
-			if l[0] == ' ' {
-				out = append(out, l[1:])
-			}
-			at++
-		}
-	}
-	return append(out, x[at:]...)
 }
 
 func FuzzAVariableNeverStopsTheStartWithoutItsName(f *testing.F) {

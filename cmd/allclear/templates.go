@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -15,25 +16,39 @@ import (
 
 // set reads the templates of a site. A broken override is a wrong setting.
 func (s *Site) set(base string, stories templates.Stories, links templates.Links, now func() time.Time) (*templates.Set, error) {
-	zone, err := s.zone()
+	o, err := s.options(base, stories, links, now)
 	if err != nil {
 		return nil, err
+	}
+	set, err := templates.New(o)
+	return set, templatesError(err)
+}
+
+// options are what a site's templates are made from.
+func (s *Site) options(base string, stories templates.Stories, links templates.Links, now func() time.Time) (templates.Options, error) {
+	zone, err := s.zone()
+	if err != nil {
+		return templates.Options{}, err
 	}
 	phones, _ := links.(templates.Phones)
 	people, _ := stories.(templates.Recipients)
 	digests, _ := stories.(templates.Digests)
-	set, err := templates.New(templates.Options{
+	return templates.Options{
 		Overrides: s.overrides(), Brand: templates.Brand{Name: s.Name, Logo: s.Logo, Color: s.Color}, Zone: zone, Language: s.Language,
 		BaseURL: base, Stories: stories, Links: links, Phones: phones, Recipients: people, Digests: digests, Now: now,
-	})
+	}, nil
+}
+
+// templatesError gives what is wrong with the templates the name of its setting.
+func templatesError(err error) error {
 	var inv *notifier.Invalid
-	if errors.As(err, &inv) && inv.Field == "language" {
-		return nil, wrongBy("LANGUAGE", err)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &inv) && inv.Field == "language":
+		return wrongBy("LANGUAGE", err)
 	}
-	if err != nil {
-		return nil, wrong("TEMPLATES", "%s", strings.TrimPrefix(err.Error(), "templates: "))
-	}
-	return set, nil
+	return wrong("TEMPLATES", "%s", strings.TrimPrefix(err.Error(), "templates: "))
 }
 
 // overrides is the folder of the site's own files; nil where there is none.
@@ -46,22 +61,32 @@ func (s *Site) overrides() fs.FS {
 
 type templatesCmd struct {
 	List   templatesListCmd   `cmd:"" help:"List the files, and the views that can be rendered."`
-	Show   templatesShowCmd   `cmd:"" help:"Print a file as it is in use, or what a template of notices needs."`
-	Render templatesRenderCmd `cmd:"" help:"Render a view with sample data."`
-	Check  templatesCheckCmd  `cmd:"" help:"Parse and render everything, as the start of serve does."`
+	Show   templatesShowCmd   `cmd:"" help:"Print a file as it is in use, or what a view needs."`
+	Render templatesRenderCmd `cmd:"" help:"Render a view with sample data, or with yours."`
+	Check  templatesCheckCmd  `cmd:"" help:"Parse and render every file of yours in every language, and name what is wrong."`
 	Diff   templatesDiffCmd   `cmd:"" help:"Compare your files with the embedded ones."`
 }
 
-// sample is the set with a base URL where none is set.
-func (s *Site) sample(a *app) (*templates.Set, error) {
+// sample are the options of a set with a base URL where none is set.
+func (s *Site) sample(a *app) (templates.Options, error) {
 	if err := s.check(); err != nil {
-		return nil, err
+		return templates.Options{}, err
 	}
 	base, err := s.base("https://status.example.com")
 	if err != nil {
-		return nil, err
+		return templates.Options{}, err
 	}
-	return s.set(base, nil, nil, a.now)
+	return s.options(base, nil, nil, a.now)
+}
+
+// usable is a set of what can be used of the site's files.
+func (s *Site) usable(a *app) (*templates.Set, []templates.Problem, error) {
+	o, err := s.sample(a)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, problems, err := templates.Check(o)
+	return set, problems, templatesError(err)
 }
 
 type templatesListCmd struct {
@@ -70,26 +95,31 @@ type templatesListCmd struct {
 }
 
 func (c *templatesListCmd) Run(a *app) error {
-	set, err := c.sample(a)
+	set, problems, err := c.usable(a)
 	if err != nil {
 		return err
 	}
+	broken := func(name string) bool {
+		return slices.ContainsFunc(problems, func(p templates.Problem) bool { return p.File == name })
+	}
 	if c.JSON {
 		type file struct {
-			Name       string `json:"name"`
-			Overridden bool   `json:"overridden"`
+			Name       string           `json:"name"`
+			Overridden bool             `json:"overridden"`
+			From       templates.Origin `json:"from"`
+			Broken     bool             `json:"broken"`
 		}
 		files := []file{}
 		for _, f := range set.Files() {
-			files = append(files, file{f.Name, f.Overridden})
+			files = append(files, file{f.Name, f.Overridden || broken(f.Name), f.From, broken(f.Name)})
 		}
 		return printJSON(a.out, map[string]any{"files": files, "views": set.Views(), "notices": noticeNeeds()})
 	}
 	t := newTable("file", "from")
 	for _, f := range set.Files() {
-		from := "embedded"
-		if f.Overridden {
-			from = "yours"
+		from := map[templates.Origin]string{templates.FromEmbedded: "embedded", templates.FromFolder: "yours", templates.FromEdit: "edited"}[f.From]
+		if broken(f.Name) {
+			from += " (yours is broken)"
 		}
 		t.add(f.Name, from)
 	}
@@ -103,81 +133,28 @@ func (c *templatesListCmd) Run(a *app) error {
 	return nil
 }
 
-type templatesShowCmd struct {
-	File string `arg:"" help:"The file, as allclear templates list names it; or restore-started, restore-completed, account-affected, mail-bounced, blank."`
-	Site
-}
-
-func (c *templatesShowCmd) Run(a *app) error {
-	if slices.Contains(notifier.NoticeTemplates, c.File) {
-		return c.notice(a)
-	}
-	text, err := templates.Source(c.overrides(), c.File)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
-		return wrong("TEMPLATES", "%s", strings.TrimPrefix(err.Error(), "templates: "))
-	}
-	if err != nil {
-		return notifier.Refuse(notifier.ErrNotFound, "no file %q; allclear templates list shows them", c.File)
-	}
-	_, err = fmt.Fprint(a.out, text)
-	return err
-}
-
-// noticeNeed is what a template of notices needs of an audience's file.
-type noticeNeed struct {
-	Name     string   `json:"name"`
-	Needed   []string `json:"needed"`
-	Optional []string `json:"optional"`
-}
-
-func noticeNeeds() []noticeNeed {
-	var out []noticeNeed
-	for _, name := range notifier.NoticeTemplates {
-		needed, optional := templates.NoticeColumns(name)
-		out = append(out, noticeNeed{name, append([]string{}, needed...), append([]string{}, optional...)})
-	}
-	return out
-}
-
-// notice prints what a template of notices needs, and its words in the service's language.
-func (c *templatesShowCmd) notice(a *app) error {
-	set, err := c.sample(a)
-	if err != nil {
-		return err
-	}
-	needed, optional := templates.NoticeColumns(c.File)
-	words := set.NoticeWords(c.File)
-	if words == "" {
-		words = "(none: the body is yours to write)"
-	}
-	line := func(label, text string) { fmt.Fprintf(a.out, "%-11s%s\n", label, text) }
-	line("template:", c.File+" (mail/notice.html)")
-	line("needed:", orNone(needed))
-	line("optional:", orNone(optional))
-	line("others:", "every other column is shown beside them; {{column}} in subject and body is the recipient's, {{rows}} the table")
-	line("body:", words)
-	return nil
-}
-
-func orNone(columns []string) string {
-	if len(columns) == 0 {
-		return "none"
-	}
-	return strings.Join(columns, ", ")
-}
-
 type templatesRenderCmd struct {
-	View string `arg:"" help:"The view, as allclear templates list names it."`
-	As   string `default:"text" enum:"text,html,subject" placeholder:"text|html|subject" help:"What to print of a mail (default: text); pages are html."`
-	Lang string `placeholder:"CODE" help:"The reader's language."`
-	Zone string `placeholder:"ZONE" help:"The reader's time zone."`
+	View   string `arg:"" help:"The view, as allclear templates list names it."`
+	Data   string `placeholder:"FILE" help:"JSON of what it tells (- is standard input); without it a sample. allclear templates show VIEW prints the shape."`
+	Format string `aliases:"as" default:"text" enum:"text,html,subject,sms,webhook,statuspage,slack,teams,discord" placeholder:"FORMAT" help:"text (default), html, subject; sms; webhook (the standard one), statuspage, slack, teams or discord. Pages are html."`
+	Lang   string `placeholder:"CODE" help:"The reader's language; else the data's, else the service's."`
+	Zone   string `placeholder:"ZONE" help:"The reader's time zone; else the data's, else the service's."`
 	Site
+}
+
+// Help says where the shape of the data is.
+func (c *templatesRenderCmd) Help() string {
+	return `Nothing is sent and no database is needed. A view's own sample, to begin from: allclear templates show VIEW > data.json. An incident may be as GET /api/v1/incidents/ID answers it.`
 }
 
 func (c *templatesRenderCmd) Run(a *app) error {
-	set, err := c.sample(a)
+	o, err := c.sample(a)
 	if err != nil {
 		return err
+	}
+	set, err := templates.New(o)
+	if err != nil {
+		return templatesError(err)
 	}
 	if c.Lang != "" && !set.Speaks(c.Lang) {
 		return notifier.Invalidf("lang", "there are no texts in %q; there are %s", c.Lang, strings.Join(set.Languages(), ", "))
@@ -186,21 +163,34 @@ func (c *templatesRenderCmd) Run(a *app) error {
 		return notifier.Invalidf("zone", "%q is no time zone; use a name like Europe/Oslo", c.Zone)
 	}
 	if strings.HasPrefix(c.View, "page/") {
-		page, err := set.RenderSamplePage(c.View, c.Lang)
-		if err != nil {
-			return notifier.Refuse(notifier.ErrNotFound, "%s", strings.TrimPrefix(err.Error(), "templates: "))
-		}
-		_, err = a.out.Write(page)
-		return err
+		return c.page(a, set)
 	}
-	letter, err := set.RenderSample(c.View, c.Lang, c.Zone)
+	data, err := c.data(a, set)
 	if err != nil {
 		return err
 	}
-	switch c.As {
-	case "html":
+	p := templates.Preview{Channel: notifier.Email, Language: c.Lang, Zone: c.Zone}
+	switch c.Format {
+	case "sms":
+		p.Channel = notifier.SMS
+	case "webhook", "statuspage", "slack", "teams", "discord":
+		p.Channel = notifier.Webhook
+		if p.Format = notifier.Format(c.Format); c.Format == "webhook" {
+			p.Format = notifier.FormatStandard
+		}
+	}
+	letter, err := set.RenderData(c.View, data, p)
+	if err != nil {
+		return err
+	}
+	switch {
+	case p.Channel == notifier.Webhook:
+		_, err = fmt.Fprintln(a.out, string(letter.Body))
+	case p.Channel == notifier.SMS:
+		_, err = fmt.Fprintln(a.out, letter.Text)
+	case c.Format == "html":
 		_, err = fmt.Fprintln(a.out, letter.HTML)
-	case "subject":
+	case c.Format == "subject":
 		_, err = fmt.Fprintln(a.out, letter.Subject)
 	default:
 		_, err = fmt.Fprintf(a.out, "Subject: %s\n\n%s\n", letter.Subject, letter.Text)
@@ -208,14 +198,63 @@ func (c *templatesRenderCmd) Run(a *app) error {
 	return err
 }
 
+func (c *templatesRenderCmd) page(a *app, set *templates.Set) error {
+	if c.Data != "" {
+		return notifier.Invalidf("data", "is for mails; pages are rendered with their sample")
+	}
+	page, err := set.RenderSamplePage(c.View, c.Lang)
+	if err != nil {
+		return notifier.Refuse(notifier.ErrNotFound, "%s", strings.TrimPrefix(err.Error(), "templates: "))
+	}
+	_, err = a.out.Write(page)
+	return err
+}
+
+// data reads what a view is to tell; nil is the sample.
+func (c *templatesRenderCmd) data(a *app, set *templates.Set) (*templates.Data, error) {
+	if c.Data == "" {
+		return nil, nil //nolint:nilnil // the sample
+	}
+	in := a.in
+	if c.Data != "-" {
+		f, err := os.Open(c.Data)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	const most = 10 << 20
+	text, err := io.ReadAll(io.LimitReader(in, most+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > most {
+		return nil, notifier.Invalidf("data", "is larger than 10 MiB")
+	}
+	return set.ReadData(c.View, text)
+}
+
 type templatesCheckCmd struct {
 	Site
 }
 
+// Help says what is judged, and what it ends with.
+func (c *templatesCheckCmd) Help() string {
+	return `Every file of the folder is parsed, and every mail and page rendered with it in every language, with sample data; each that is wrong is named on a line of its own, FILE:LINE: WHY, on standard output. Ends with 0 where nothing is wrong, else with 1.`
+}
+
 func (c *templatesCheckCmd) Run(a *app) error {
-	set, err := c.sample(a)
+	set, problems, err := c.usable(a)
 	if err != nil {
 		return err
+	}
+	for _, p := range problems {
+		fmt.Fprintln(a.out, p)
+	}
+	if len(problems) > 0 {
+		fmt.Fprintf(a.err, "allclear: %s of yours cannot be used\n", plural(int64(len(problems)), "file"))
+		return &failure{exitFailed}
 	}
 	yours := 0
 	for _, f := range set.Files() {
@@ -223,41 +262,6 @@ func (c *templatesCheckCmd) Run(a *app) error {
 			yours++
 		}
 	}
-	fmt.Fprintf(a.out, "ok: %s rendered, %s (%d of them yours)\n", plural(int64(len(set.Views())), "view"), plural(int64(len(set.Files())), "file"), yours)
-	return nil
-}
-
-type templatesDiffCmd struct {
-	File string `arg:"" optional:"" help:"Only this file."`
-	Site
-}
-
-func (c *templatesDiffCmd) Run(a *app) error {
-	set, err := c.sample(a)
-	if err != nil {
-		return err
-	}
-	found := false
-	for _, f := range set.Files() {
-		if c.File != "" && f.Name != c.File {
-			continue
-		}
-		found = true
-		if !f.Overridden {
-			continue
-		}
-		theirs, err := set.Embedded(f.Name)
-		if err != nil {
-			return err
-		}
-		yours, err := set.Source(f.Name)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(a.out, "--- embedded/%s\n+++ yours/%s\n%s", f.Name, f.Name, diff(theirs, yours))
-	}
-	if !found {
-		return notifier.Refuse(notifier.ErrNotFound, "no file %q; allclear templates list shows them", c.File)
-	}
-	return nil
+	_, err = fmt.Fprintf(a.out, "ok: %s rendered in %s, %s (%d of them yours)\n", plural(int64(len(set.Views())), "view"), plural(int64(len(set.Languages())), "language"), plural(int64(len(set.Files())), "file"), yours)
+	return err
 }
