@@ -48,6 +48,9 @@ type incidentPage struct {
 	Told   []told
 	Held   []held // updates that wait for a notice
 	Public string // where the public sees it; "" where it does not
+	// Of a draft: what is published is what was shown.
+	Mark    string
+	Preview *preview
 }
 
 func (c *console) incident(q *request) (answer, error) {
@@ -55,7 +58,16 @@ func (c *console) incident(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	p := incidentPage{Incident: i}
+	p := incidentPage{Incident: i, Mark: i.Mark()}
+	if i.State == notifier.Draft {
+		posting, err := i.Publish(false, c.desk())
+		if err == nil {
+			p.Preview, err = c.preview(q, posting)
+		}
+		if err != nil {
+			return answer{}, err
+		}
+	}
 	for n := range p.Updates {
 		p.Updates[n].Body = shownTimes(p.Updates[n].Body)
 	}
@@ -76,7 +88,11 @@ func (c *console) incident(q *request) (answer, error) {
 	if i.State == notifier.Published {
 		p.Public = c.o.BaseURL + "/incidents/" + i.ID
 	}
-	return answer{page: "incident", title: i.Title, data: p}, nil
+	said := answer{page: "incident", title: i.Title, data: p}
+	if p.Preview != nil {
+		said.styles = p.Preview.styles
+	}
+	return said, nil
 }
 
 func (c *console) held(q *request, incident string) ([]held, error) {
@@ -108,8 +124,14 @@ func (c *console) componentNames(q *request) (map[string]string, error) {
 	return names, nil
 }
 
+// publish lets a draft go out, as whoever does it saw it.
 func (c *console) publish(q *request) (answer, error) {
 	id, quiet, desk := q.PathValue("id"), q.form.Get("do") == "quiet", c.desk()
-	_, err := c.o.Store.ReviseIncident(q.Context(), id, func(i notifier.Incident) (notifier.Posting, error) { return i.Publish(quiet, desk) })
+	_, err := c.o.Store.ReviseIncident(q.Context(), id, func(i notifier.Incident) (notifier.Posting, error) {
+		if i.State == notifier.Draft && q.form.Get("version") != i.Mark() {
+			return notifier.Posting{}, notifier.Refuse(notifier.ErrConflict, "The draft was changed since you looked at it, and is not published.")
+		}
+		return i.Publish(quiet, desk)
+	})
 	return answer{to: Path + "/incidents/" + id + "?done=published"}, err
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"html"
 	"regexp"
+	"slices"
 
 	"allclear/notifier"
 	"allclear/templates"
@@ -75,6 +76,12 @@ func storyOf(p notifier.Posting, names map[string]string) notifier.Story {
 	s.Event.Number = last + 1
 	if last > 0 {
 		s.Previous = []notifier.Event{{Number: last, ID: "preview", IncidentID: p.Incident.ID}}
+	}
+	if p.Update == nil { // a draft goes out: what it says is what is told
+		s.Incident.Updates = slices.Clone(s.Incident.Updates)
+		for i := range s.Incident.Updates {
+			s.Incident.Updates[i].Event = s.Event.Number
+		}
 	}
 	if p.Update != nil {
 		u := *p.Update

@@ -176,7 +176,7 @@ func TestADraftIsPublishedCorrectedAndRetractedWithOrWithoutAMail(t *testing.T) 
 	here := strings.TrimSuffix(to, "?done=draft")
 	w.get(to).is(http.StatusOK, "Kept as a draft", "Publish and tell everybody")
 	w.get("/console").is(http.StatusOK, "1 draft waits")
-	w.send(here, here+"/publish", "do", "quiet").leads(here + "?done=published")
+	w.send(here, here+"/publish", "do", "quiet", "version", w.field(here, version)).leads(here + "?done=published")
 	w.get(here+"/correct").is(http.StatusOK, "A new shelf")
 	w.send(here+"/correct", here+"/correct", "title", "").is(http.StatusUnprocessableEntity)
 	w.send(here+"/correct", here+"/correct", "title", "A new disk shelf").leads(here + "?done=corrected")
@@ -191,6 +191,31 @@ func TestADraftIsPublishedCorrectedAndRetractedWithOrWithoutAMail(t *testing.T) 
 	}
 	w.get(here).is(http.StatusOK, "retracted")
 	w.send("/console/account", here+"/retract", "do", "quiet").is(http.StatusConflict, "retracted already")
+}
+
+func TestADraftIsPublishedAsItWasSeenAndNotOtherwise(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		w := b.enter(b.hire("ann", notifier.RolePoster))
+		const at = "/console/incidents/new"
+		to := w.send(at, at, "kind", "incident", "severity", "minor", "title", "Mail is slow", "body", "Up to *ten* minutes.", "do", "draft").is(http.StatusSeeOther).header.Get("Location")
+		here := strings.TrimSuffix(to, "?done=draft")
+		shown := w.get(here).is(http.StatusOK, "As readers will get it", "Subject:", "What it says")
+		if policy := shown.header.Get("Content-Security-Policy"); !strings.Contains(policy, "'unsafe-hashes' 'sha256-") || !strings.Contains(shown.body, "ten") {
+			t.Errorf("policy %s", policy)
+		}
+		seen := version.FindStringSubmatch(shown.body)[1]
+		update := b.incidents()[0].Updates[0].ID
+		w.send(here+"/updates/"+update, here+"/updates/"+update, "body", "Up to *twenty* minutes.").leads(here + "?done=corrected")
+		for _, old := range []string{seen, "", "none"} {
+			w.send(here, here+"/publish", "do", "tell", "version", old).is(http.StatusConflict, "was changed since you looked at it")
+		}
+		if state := b.incidents()[0].State; state != notifier.Draft {
+			t.Fatalf("it is %s", state)
+		}
+		seen = w.field(here, version)
+		w.send(here, here+"/publish", "do", "tell", "version", seen).leads(here + "?done=published")
+		w.send("/console/account", here+"/publish", "do", "tell", "version", seen).is(http.StatusConflict, "only a draft can be published")
+	})
 }
 
 func TestASampleFillsTheFormIn(t *testing.T) {
