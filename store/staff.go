@@ -168,6 +168,20 @@ func (s *Store) SetUpStaff(ctx context.Context, link [32]byte, c notifier.Creden
 	return who, err
 }
 
+// SetUpAndEnter is SetUpStaff and FirstSession as one: who sets themselves up is
+// in, or has the link still.
+func (s *Store) SetUpAndEnter(ctx context.Context, link [32]byte, c notifier.Credentials, x notifier.Session, hash [32]byte) (notifier.Session, error) {
+	err := s.write(ctx, func(ctx context.Context, _ *gorm.DB) error {
+		var err error
+		if x.Staff, err = s.SetUpStaff(ctx, link, c); err != nil {
+			return err
+		}
+		x, err = s.FirstSession(ctx, x, hash)
+		return err
+	})
+	return x, err
+}
+
 // own is the person as the actor of ctx: what they do before they are signed in
 // is theirs, and from where stays known.
 func own(ctx context.Context, who notifier.Staff) notifier.Actor {

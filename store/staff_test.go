@@ -82,6 +82,30 @@ func TestALinkToSetUpIsGoodOnceAndForADay(t *testing.T) {
 	})
 }
 
+func TestWhoSetsThemselvesUpIsInOrHasTheLinkStill(t *testing.T) {
+	eachStaff(t, func(t *testing.T, b *box, ann notifier.Staff) {
+		taken := b.signIn(ann, 1, 101)
+		_, err := b.AddStaff(b.ctx, notifier.Staff{Name: "kari", Role: notifier.RolePoster, LinkUntil: b.time().Add(time.Hour)}, [32]byte{4})
+		b.must(err)
+		c := notifier.Credentials{Password: "phc", Secret: []byte("factor"), Step: 5, Recovery: [][]byte{{9}}}
+		if _, err := b.SetUpAndEnter(b.ctx, [32]byte{4}, c, notifier.Session{}, taken); err == nil {
+			t.Fatal("two sessions of one secret")
+		}
+		if _, err := b.StaffByLink(b.ctx, [32]byte{4}); err != nil {
+			t.Errorf("the link after a session that could not begin: %v", err)
+		}
+		hash := [32]byte{44}
+		x, err := b.SetUpAndEnter(b.ctx, [32]byte{4}, c, notifier.Session{Network: "192.0.2.0/24"}, hash)
+		b.must(err)
+		if x.Staff.Name != "kari" || x.Network != "192.0.2.0/24" || !b.signedIn(hash) {
+			t.Errorf("session %+v", x)
+		}
+		if _, err := b.SetUpAndEnter(b.ctx, [32]byte{4}, c, notifier.Session{}, [32]byte{45}); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("a second time: %v", err)
+		}
+	})
+}
+
 func TestACodeIsTakenOnceAndNoOlderOneAfterIt(t *testing.T) {
 	eachStaff(t, func(t *testing.T, b *box, ann notifier.Staff) {
 		begin := func(p notifier.Proof, password string) error {

@@ -57,6 +57,8 @@ func (w *tour) hire(name string, role notifier.Role, look func(page string)) aut
 	}
 	w.at(path, http.StatusOK)
 	look("set-up")
+	w.send("main form button", http.StatusOK)
+	look("set-up-key")
 	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(ask(w.tab, chromedp.Text(chromedp.CSS("#key"))), " ", ""))
 	if err != nil {
 		w.t.Fatal(err)

@@ -35,6 +35,8 @@ type bench struct {
 	t     *testing.T
 	store interface {
 		console.Store
+		SetUpStaff(ctx context.Context, link [32]byte, c notifier.Credentials) (notifier.Staff, error)
+		FirstSession(ctx context.Context, x notifier.Session, hash [32]byte) (notifier.Session, error)
 		AddComponent(ctx context.Context, c notifier.Component) error
 	}
 	site *httptest.Server

@@ -28,8 +28,8 @@ type Tries interface {
 // SetUps let a person set what they prove themselves with.
 type SetUps interface {
 	StaffByLink(ctx context.Context, link [32]byte) (notifier.Staff, error)
-	SetUpStaff(ctx context.Context, link [32]byte, c notifier.Credentials) (notifier.Staff, error)
-	FirstSession(ctx context.Context, x notifier.Session, hash [32]byte) (notifier.Session, error)
+	// SetUpAndEnter keeps what a person will prove themselves with, uses the link up and begins their session.
+	SetUpAndEnter(ctx context.Context, link [32]byte, c notifier.Credentials, x notifier.Session, hash [32]byte) (notifier.Session, error)
 }
 
 // Account is what people do with their own sign-in.

@@ -15,7 +15,7 @@ import (
 type setUpPage struct {
 	Form  string
 	Name  string
-	Key   string        // the second factor's, to be typed
+	Key   string        // the second factor's, to be typed; "" before somebody began
 	URL   template.URL  // the same, for an authenticator on this device
 	Code  template.HTML // the same, for another device's camera; "" where it is too long
 	Wrong map[string]string
@@ -27,28 +27,56 @@ type codesPage struct {
 	Fresh bool // in place of older ones
 }
 
-// factorOf is the second factor that a link offers. It is derived from the
-// link, so that looking at the page changes nothing, and looking again offers the same.
-func (c *console) factorOf(token string) []byte {
+// factorOf is the second factor that a link offers to a browser. It is derived
+// from both, so that nothing has to be kept and looking again offers the same,
+// and so that who sees the link in another browser does not see the key.
+func (c *console) factorOf(token, holder string) []byte {
 	mac := hmac.New(sha256.New, c.o.Key)
-	mac.Write([]byte("second factor " + token))
+	mac.Write([]byte("second factor " + token + " " + holder))
 	return mac.Sum(nil)[:factorSize]
 }
 
-func (c *console) setUpAsk(q *request) (answer, error) {
-	return c.setUpAgain(q, http.StatusOK, nil)
+// holder is what only this browser holds: its session's secret, or at the door its cookie's.
+func (c *console) holder(q *request) string {
+	if q.secret != "" {
+		return q.secret
+	}
+	k, err := q.Cookie(c.cookieName(doorCookie))
+	if err != nil {
+		return ""
+	}
+	return "door " + k.Value
 }
 
-func (c *console) setUpAgain(q *request, status int, wrong map[string]string) (answer, error) {
-	token := q.PathValue("token")
-	who, err := c.o.Store.StaffByLink(q.Context(), sha256.Sum256([]byte(token)))
-	if errors.Is(err, notifier.ErrNotFound) {
-		return answer{}, notifier.Refuse(notifier.ErrNotFound, "This link is not good any more: it was used, replaced, or is older than 24 hours. An admin, or allclear staff reset, makes a new one.")
-	}
+// setUpAsk says whose link it is. The key is shown only to who presses the
+// button: programs that look at every link in a mail press none.
+func (c *console) setUpAsk(q *request) (answer, error) {
+	who, err := c.linked(q)
 	if err != nil {
 		return answer{}, err
 	}
-	secret := c.factorOf(token)
+	p := setUpPage{Name: who.Name}
+	said := answer{page: "set-up", title: "Set up your sign-in"}
+	p.Form, said.cookies = c.formFor(q)
+	said.data = p
+	return said, nil
+}
+
+// linked is whose link it is.
+func (c *console) linked(q *request) (notifier.Staff, error) {
+	who, err := c.o.Store.StaffByLink(q.Context(), sha256.Sum256([]byte(q.PathValue("token"))))
+	if errors.Is(err, notifier.ErrNotFound) {
+		return who, notifier.Refuse(notifier.ErrNotFound, "This link is not good any more: it was used, replaced, or is older than 24 hours. An admin, or allclear staff reset, makes a new one.")
+	}
+	return who, err
+}
+
+func (c *console) setUpAgain(q *request, status int, wrong map[string]string) (answer, error) {
+	who, err := c.linked(q)
+	if err != nil {
+		return answer{}, err
+	}
+	secret := c.factorOf(q.PathValue("token"), c.holder(q))
 	address := factorURL(secret, c.o.Name, who.Name)
 	p := setUpPage{
 		Name: who.Name, Code: picture(address, "The key as a picture for the authenticator's camera"), Key: spaced(base32Text.EncodeToString(secret)), Wrong: wrong,
@@ -70,6 +98,9 @@ func (c *console) formFor(q *request) (string, []*http.Cookie) {
 }
 
 func (c *console) setUp(q *request) (answer, error) {
+	if q.form.Get("do") == "begin" {
+		return c.setUpAgain(q, http.StatusOK, nil)
+	}
 	token := q.PathValue("token")
 	link := sha256.Sum256([]byte(token))
 	who, err := c.o.Store.StaffByLink(q.Context(), link)
@@ -83,7 +114,7 @@ func (c *console) setUp(q *request) (answer, error) {
 	} else if password != q.form.Get("again") {
 		wrong["again"] = "The two are not the same."
 	}
-	secret := c.factorOf(token)
+	secret := c.factorOf(token, c.holder(q))
 	step, ok := stepOf(secret, q.form.Get("code"), c.o.Now())
 	if !ok {
 		wrong["code"] = "This is not the code that the authenticator shows now. Where it is right there, one of the two clocks is wrong."
@@ -92,15 +123,11 @@ func (c *console) setUp(q *request) (answer, error) {
 		return c.setUpAgain(q, http.StatusUnprocessableEntity, wrong)
 	}
 	codes, hashes := newRecovery()
-	who, err = c.o.Store.SetUpStaff(q.Context(), link, notifier.Credentials{Password: c.hash.hash(password), Secret: secret, Step: step, Recovery: hashes})
+	held, hash := newSecret()
+	x, err := c.o.Store.SetUpAndEnter(q.Context(), link, notifier.Credentials{Password: c.hash.hash(password), Secret: secret, Step: step, Recovery: hashes}, c.begin(q, who), hash)
 	if errors.Is(err, notifier.ErrNotFound) {
 		return c.setUpAgain(q, http.StatusOK, nil)
 	}
-	if err != nil {
-		return answer{}, err
-	}
-	held, hash := newSecret()
-	x, err := c.o.Store.FirstSession(q.Context(), c.begin(q, who), hash)
 	if err != nil {
 		return answer{}, err
 	}
@@ -108,6 +135,6 @@ func (c *console) setUp(q *request) (answer, error) {
 	q.session, q.secret = x, held
 	return answer{
 		page: "codes", title: "Your recovery codes", data: codesPage{Codes: codes},
-		cookies: c.letIn(q, who, held),
+		cookies: c.letIn(q, x.Staff, held),
 	}, nil
 }
