@@ -122,21 +122,31 @@ func useProof(tx *gorm.DB, staff string, p notifier.Proof) error {
 // That it was used is noted, to the minute; where
 // the database takes no writes it lets staff in to read all the same.
 func (s *Store) Session(ctx context.Context, hash [32]byte) (notifier.Session, error) {
-	var row sessionRow
-	found := s.conn(ctx).Raw(`SELECT `+sessionColumns+` WHERE x.hash = ?`, hash[:]).Scan(&row)
-	if found.Error != nil {
-		return notifier.Session{}, translate(fmt.Errorf("look for the session: %w", found.Error))
+	x, err := s.SessionStill(ctx, hash)
+	if err != nil {
+		return x, err
 	}
-	x, now := row.session(), s.Now()
-	if found.RowsAffected == 0 || x.Over(now) {
-		return notifier.Session{}, fmt.Errorf("session: %w", notifier.ErrNotFound)
-	}
-	if now.Sub(x.SeenAt) >= seenStep {
+	if now := s.Now(); now.Sub(x.SeenAt) >= seenStep {
 		if err := s.noteUse(ctx, x.ID, now); err != nil {
 			s.log.WarnContext(ctx, "a session's use is not noted", "part", "store", "error", err)
 		} else {
 			x.SeenAt = now
 		}
+	}
+	return x, nil
+}
+
+// SessionStill is Session, but no use of it: a page that keeps itself fresh on a
+// desk that nobody sits at keeps nobody signed in.
+func (s *Store) SessionStill(ctx context.Context, hash [32]byte) (notifier.Session, error) {
+	var row sessionRow
+	found := s.conn(ctx).Raw(`SELECT `+sessionColumns+` WHERE x.hash = ?`, hash[:]).Scan(&row)
+	if found.Error != nil {
+		return notifier.Session{}, translate(fmt.Errorf("look for the session: %w", found.Error))
+	}
+	x := row.session()
+	if found.RowsAffected == 0 || x.Over(s.Now()) {
+		return notifier.Session{}, fmt.Errorf("session: %w", notifier.ErrNotFound)
 	}
 	return x, nil
 }

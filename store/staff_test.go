@@ -149,6 +149,16 @@ func TestASessionEndsWhenItIsNotUsedAndAfterAWeek(t *testing.T) {
 		if b.signedIn(idle) {
 			t.Error("it is good without being used")
 		}
+		watched := b.signIn(ann, 4, 104)
+		for range 8 {
+			_, err := b.SessionStill(b.ctx, watched)
+			b.must(err)
+			b.pass(time.Hour)
+		}
+		if _, err := b.SessionStill(b.ctx, watched); !errors.Is(err, notifier.ErrNotFound) || b.signedIn(watched) {
+			t.Errorf("a page that keeps itself fresh kept her signed in: %v", err)
+		}
+		b.exec(`UPDATE staff SET step = 101`)
 		used := b.signIn(ann, 2, 102)
 		for b.pass(7 * time.Hour); b.time().Before(time.Date(2026, 12, 2, 0, 0, 0, 0, time.UTC)) && b.signedIn(used); b.pass(7 * time.Hour) {
 		}

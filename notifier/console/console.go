@@ -81,7 +81,7 @@ type Handler struct {
 // comes from somebody who is signed in and has at least this role.
 func (h *Handler) SignedIn(r *http.Request, least notifier.Role) bool {
 	q := &request{Request: r}
-	return h.c.recognise(q) == nil && q.session.ID != "" && q.session.Staff.Role.Can(least)
+	return h.c.recognise(q, h.c.o.Store.Session) == nil && q.session.ID != "" && q.session.Staff.Role.Can(least)
 }
 
 // New makes the handler of everything below Path.

@@ -71,7 +71,7 @@ func (c *console) followNotice(w http.ResponseWriter, q *request) error {
 
 // liveNotice renders the live part of a notice's page for a session that still stands.
 func (c *console) liveNotice(q *request, id string) (part []byte, ended bool, err error) {
-	if q.session, err = c.o.Store.Session(q.Context(), sha256.Sum256([]byte(q.secret))); err != nil {
+	if q.session, err = c.o.Store.SessionStill(q.Context(), sha256.Sum256([]byte(q.secret))); err != nil {
 		return nil, false, err
 	}
 	n, err := c.o.Store.Notice(q.Context(), id)

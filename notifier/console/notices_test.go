@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -276,6 +277,28 @@ func TestAFollowedNoticeIsToldAsItGoesOnAndEndsWithIt(t *testing.T) {
 	if !strings.HasPrefix(heard, "event: part\ndata: <div id=\"live\">\n") || strings.Count(heard, "event: part") < 2 || !strings.HasSuffix(heard, "event: end\ndata: -\n\n") {
 		t.Errorf("heard\n%s", heard)
 	}
+}
+
+func TestAPageThatIsFollowedKeepsNobodySignedInAndEndsWithTheSession(t *testing.T) {
+	b := newBench(t, storetest.Dialects()[0])
+	w := b.enter(b.hire("ann", notifier.RoleAdmin))
+	here := strings.TrimSuffix(w.send("/console/notices/new", "/console/notices/new", "title", "One", "template", "blank", "body", "x").is(http.StatusSeeOther).header.Get("Location"), "?done=draft")
+	w.upload(here[strings.LastIndex(here, "/")+1:], "a@example.com,Hi\n").leads(here + "?done=audience")
+	w.send(here, here+"/send", "expect", "1", "accept_rejects", "0").leads(here + "?done=ordered")
+	b.Advance(notifier.SessionIdle - time.Minute)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.site.URL+here+"/live", nil)
+	b.must(err)
+	res, err := w.client.Do(r)
+	b.must(err)
+	defer func() { _ = res.Body.Close() }()
+	told := bufio.NewScanner(res.Body)
+	if !told.Scan() || told.Text() != "event: part" {
+		t.Fatalf("heard %q", told.Text())
+	}
+	b.Advance(time.Minute)
+	for told.Scan() { // until it ends
+	}
+	w.get(here + "/live").leads("/console/sign-in?to=" + url.QueryEscape(here+"/live"))
 }
 
 func TestAnUploadNeedsAFormOfThisSessionBeforeItsFile(t *testing.T) {

@@ -15,6 +15,8 @@ type Door interface {
 	StaffCredentials(ctx context.Context, name string) (notifier.Staff, notifier.Credentials, error)
 	BeginSession(ctx context.Context, x notifier.Session, hash [32]byte, password string, p notifier.Proof) (notifier.Session, error)
 	Session(ctx context.Context, hash [32]byte) (notifier.Session, error)
+	// SessionStill is the same for what is no use of it.
+	SessionStill(ctx context.Context, hash [32]byte) (notifier.Session, error)
 }
 
 // Tries bounds guessing. Its errors are *notifier.TooOften where too much was tried.

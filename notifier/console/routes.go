@@ -51,7 +51,7 @@ func (c *console) routes() []route {
 			{method: get, path: "/notices/new", role: notifier.RoleSender, do: c.draftAsk},
 			{method: post, path: "/notices/new", role: notifier.RoleSender, do: c.draft},
 			{method: get, path: "/notices/{id}", role: notifier.RoleViewer, do: c.notice},
-			{method: get, path: "/notices/{id}/live", role: notifier.RoleViewer, stream: c.followNotice},
+			{method: get, path: "/notices/{id}/live", role: notifier.RoleViewer, stream: c.followNotice, self: true},
 			{method: get, path: "/notices/{id}/edit", role: notifier.RoleSender, do: c.editAsk},
 			{method: post, path: "/notices/{id}/edit", role: notifier.RoleSender, do: c.edit},
 			{method: post, path: "/notices/{id}/remove", role: notifier.RoleSender, do: c.removeNotice},

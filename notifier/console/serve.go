@@ -34,6 +34,7 @@ type route struct {
 	// stream writes an answer of any size itself.
 	stream func(w http.ResponseWriter, q *request) error
 	upload bool // the form ends with a file of any size
+	self   bool // pages ask it by themselves, so that it is no use of the session
 }
 
 // action answers a request.
@@ -161,7 +162,11 @@ func (c *console) enter(q *request, to route) error {
 		from = network.String()
 	}
 	q.Request = q.WithContext(notifier.WithActor(q.Context(), notifier.Actor{Name: "console", Network: from}))
-	if err := c.recognise(q); err != nil {
+	find := c.o.Store.Session
+	if to.self {
+		find = c.o.Store.SessionStill
+	}
+	if err := c.recognise(q, find); err != nil {
 		return err
 	}
 	if to.role == "" {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -56,12 +57,12 @@ func newSecret() (secret string, hash [32]byte) {
 }
 
 // recognise finds the session of a request, where there is one.
-func (c *console) recognise(q *request) error {
+func (c *console) recognise(q *request, find func(context.Context, [32]byte) (notifier.Session, error)) error {
 	k, err := q.Cookie(c.cookieName(sessionCookie))
 	if err != nil || k.Value == "" {
 		return nil //nolint:nilerr // nobody is signed in
 	}
-	x, err := c.o.Store.Session(q.Context(), sha256.Sum256([]byte(k.Value)))
+	x, err := find(q.Context(), sha256.Sum256([]byte(k.Value)))
 	if errors.Is(err, notifier.ErrNotFound) {
 		return nil
 	}
