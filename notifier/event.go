@@ -133,6 +133,7 @@ type Event struct {
 	AcceptedAt time.Time
 	ExpiresAt  time.Time // deliveries not sent by then end as expired
 	ExpandedAt time.Time // zero until fan-out is through
+	HeldUntil  time.Time // no delivery is made before; zero: it was never held (see HoldDown)
 }
 
 // EventState says how far an event has come.

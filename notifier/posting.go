@@ -12,6 +12,9 @@ type Desk struct {
 	Now   time.Time
 	Zone  *time.Location // of clock times written without a zone
 	NewID func() string  // opaque, unguessable
+	// HoldDown is how long the first news of an incident waits for its
+	// all-clear; 0: not at all.
+	HoldDown time.Duration
 }
 
 // Announcement is what staff or a monitor ask for when they open an incident.
@@ -356,10 +359,12 @@ func (i *Incident) event(t EventType, update string, d Desk) *Event {
 	if t.Closing() || i.Status.Final() {
 		life = ResolvedLife
 	}
-	return &Event{
+	e := &Event{
 		ID: d.NewID(), Type: t, Lane: lane, Kind: i.Kind, Severity: i.Severity, Components: i.Components,
 		IncidentID: i.ID, UpdateID: update, AcceptedAt: utc(d.Now), ExpiresAt: utc(d.Now.Add(life)),
 	}
+	e.HeldUntil = e.holdDown(d.HoldDown)
+	return e
 }
 
 func (i *Incident) eventType(first bool) EventType {

@@ -13,13 +13,19 @@ import (
 // desk makes postings with ids that count up and a clock that stands still.
 type desk struct {
 	*notifiertest.Clock
-	ids atomic.Int64
+	ids  atomic.Int64
+	hold time.Duration
+	now  func() time.Time // in place of the clock; nil is the clock
 }
 
 func newDesk() *desk { return &desk{Clock: notifiertest.NewClock()} }
 
 func (d *desk) desk() notifier.Desk {
-	return notifier.Desk{Now: d.Now(), Zone: time.UTC, NewID: func() string { return fmt.Sprintf("id%06d", d.ids.Add(1)) }}
+	now := d.Now
+	if d.now != nil {
+		now = d.now
+	}
+	return notifier.Desk{Now: now(), Zone: time.UTC, HoldDown: d.hold, NewID: func() string { return fmt.Sprintf("id%06d", d.ids.Add(1)) }}
 }
 
 func (d *desk) open(t testing.TB, a notifier.Announcement) notifier.Posting {

@@ -23,10 +23,16 @@ func (s *Store) accept(tx *gorm.DB, e *notifier.Event) error {
 	}
 	row := eventRow{
 		ID: e.ID, Type: string(e.Type), Lane: int(e.Lane), Kind: string(e.Kind), Severity: int(e.Severity), Components: string(keys),
-		UpdateID: e.UpdateID, Reader: e.Reader, NoticeID: e.NoticeID, AcceptedAt: micros(e.AcceptedAt), ExpiresAt: micros(e.ExpiresAt),
+		UpdateID: e.UpdateID, Reader: e.Reader, NoticeID: e.NoticeID, AcceptedAt: micros(e.AcceptedAt), ExpiresAt: micros(e.ExpiresAt), HeldUntil: micros(e.HeldUntil),
 	}
 	if e.IncidentID != "" {
 		row.IncidentID = &e.IncidentID
+		if row.HeldUntil == 0 && e.Kind == notifier.KindIncident {
+			if row.HeldUntil, err = s.heldBefore(tx, e.IncidentID); err != nil {
+				return err
+			}
+			e.HeldUntil = instant(row.HeldUntil)
+		}
 	}
 	if row.Number, err = next(tx, "event", 1); err != nil {
 		return err

@@ -46,11 +46,13 @@ type expandable struct {
 	Progress   int64
 	NoticeID   string
 	Released   int64 // of a notice's event: the last reader whose delivery may be made
+	Parked     bool  // it was held, and newer news of the incident follows: that takes its place
 }
 
 // expands is the condition on events that there is something to expand: of a
-// notice's, what was released.
-const expands = `expanded_at = 0 AND NOT stopped AND (notice_id = '' OR progress < released)`
+// notice's, what was released. Of what is held back there is nothing before its
+// time, the one parameter.
+const expands = `expanded_at = 0 AND NOT stopped AND (notice_id = '' OR progress < released) AND held_until <= ?`
 
 // earlier is an event of the same incident before the expanded one.
 type earlier struct {
@@ -81,7 +83,7 @@ func (s *Store) ExpandSlice(ctx context.Context, max int) (notifier.Slice, error
 func (s *Store) expandSome(ctx context.Context, max int) (notifier.Slice, error) {
 	idle := notifier.Slice{Idle: true}
 	var some int
-	if err := s.conn(ctx).Raw(`SELECT count(*) FROM (SELECT 1 FROM events WHERE ` + expands + ` LIMIT 1) AS one`).Scan(&some).Error; err != nil {
+	if err := s.conn(ctx).Raw(`SELECT count(*) FROM (SELECT 1 FROM events WHERE `+expands+` LIMIT 1) AS one`, micros(s.Now())).Scan(&some).Error; err != nil {
 		return idle, fmt.Errorf("look for events: %w", translate(err))
 	}
 	if some == 0 {
@@ -129,12 +131,12 @@ func (s *Store) lockFanout(tx *gorm.DB, shared bool) error {
 // choose takes the next event. One that another process is expanding counts as
 // unexpanded for those that follow it in its incident.
 func (x *expansion) choose() (bool, error) {
-	row := x.tx.Raw(`SELECT number, type, lane, kind, severity, components, incident_id, reader, accepted_at, progress, notice_id, released FROM events AS e
-		WHERE ` + expands + ` AND NOT EXISTS (SELECT 1 FROM events AS p
+	row := x.tx.Raw(`SELECT number, type, lane, kind, severity, components, incident_id, reader, accepted_at, progress, notice_id, released, `+newerNews+` FROM events AS e
+		WHERE `+expands+` AND NOT EXISTS (SELECT 1 FROM events AS p
 			WHERE p.incident_id = e.incident_id AND p.number < e.number AND p.expanded_at = 0)
-		ORDER BY lane, number LIMIT 1` + x.store.skipLocked()).Row()
+		ORDER BY lane, number LIMIT 1`+x.store.skipLocked(), x.now).Row()
 	e := &x.event
-	err := row.Scan(&e.Number, &e.Type, &e.Lane, &e.Kind, &e.Severity, &e.Components, &e.IncidentID, &e.Reader, &e.AcceptedAt, &e.Progress, &e.NoticeID, &e.Released)
+	err := row.Scan(&e.Number, &e.Type, &e.Lane, &e.Kind, &e.Severity, &e.Components, &e.IncidentID, &e.Reader, &e.AcceptedAt, &e.Progress, &e.NoticeID, &e.Released, &e.Parked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -252,7 +254,7 @@ func (x *expansion) insert() error {
 			AND (` + wants + ` OR s.since IS NOT NULL OR s.flying > 0)
 		ON CONFLICT DO NOTHING`
 	args = append([]any{after - x.lo, x.event.Number, int(x.event.Lane), x.event.Number,
-		micros(notifier.UntilResumed), min(x.now, x.event.AcceptedAt)}, args...)
+		micros(notifier.UntilResumed), x.due()}, args...)
 	if x.made, err = x.store.insertCounted(x.tx, x.accounts, after, upTo, query, args); err != nil {
 		return fmt.Errorf("make deliveries: %w", err)
 	}

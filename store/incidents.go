@@ -71,6 +71,9 @@ func (s *Store) ReviseIncident(ctx context.Context, id string, change func(notif
 				return err
 			}
 		}
+		if err := s.settleHold(ctx, tx, id, p.HoldFate(was)); err != nil {
+			return err
+		}
 		if p.Incident.State == notifier.Retracted && was.State != notifier.Retracted && p.Event == nil {
 			if err := s.cancel(tx, id); err != nil {
 				return err

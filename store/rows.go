@@ -145,6 +145,7 @@ type eventRow struct {
 	AcceptedAt int64
 	ExpiresAt  int64
 	ExpandedAt int64
+	HeldUntil  int64
 }
 
 func (eventRow) TableName() string { return "events" }
@@ -153,7 +154,7 @@ func (r eventRow) event() (notifier.Event, error) {
 	e := notifier.Event{
 		Number: r.Number, ID: r.ID, Type: notifier.EventType(r.Type), Lane: notifier.Lane(r.Lane), Kind: notifier.Kind(r.Kind),
 		Severity: notifier.Severity(r.Severity), UpdateID: r.UpdateID, Reader: r.Reader, NoticeID: r.NoticeID,
-		AcceptedAt: instant(r.AcceptedAt), ExpiresAt: instant(r.ExpiresAt), ExpandedAt: instant(r.ExpandedAt),
+		AcceptedAt: instant(r.AcceptedAt), ExpiresAt: instant(r.ExpiresAt), ExpandedAt: instant(r.ExpandedAt), HeldUntil: instant(r.HeldUntil),
 	}
 	if r.IncidentID != nil {
 		e.IncidentID = *r.IncidentID

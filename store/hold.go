@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+)
+
+// Hold-down keeps the first news of an incident, and what follows it, from being
+// expanded until a time that stands with the events: it outlives every process,
+// and any of them ends it. Then the events expand in their order as ever, but of
+// those that newer news follows the deliveries are parked: made, and not due, so
+// that the newest event supersedes them and tells everybody what they missed (I4).
+
+// newerNews is whether the event e was held and newer news of its incident waits behind it.
+const newerNews = `held_until > 0 AND EXISTS (SELECT 1 FROM events AS n WHERE n.incident_id = e.incident_id AND n.number > e.number AND n.expanded_at = 0)`
+
+// due is when the deliveries of the event are due; those that are parked, not
+// before the newest event takes their place.
+func (x *expansion) due() int64 {
+	if x.event.Parked {
+		return micros(notifier.UntilResumed)
+	}
+	return min(x.now, x.event.AcceptedAt)
+}
+
+// heldBefore is until when the incident holds back what it said before; 0: it
+// holds nothing. What it says now waits as long.
+func (s *Store) heldBefore(tx *gorm.DB, incident string) (until int64, err error) {
+	if err := tx.Raw(`SELECT coalesce(max(held_until), 0) FROM events WHERE incident_id = ? AND expanded_at = 0 AND held_until > ?`,
+		incident, micros(s.Now())).Scan(&until).Error; err != nil {
+		return 0, fmt.Errorf("look whether the incident is held: %w", err)
+	}
+	return until, nil
+}
+
+// settleHold does to what an incident holds back as its fate is.
+func (s *Store) settleHold(ctx context.Context, tx *gorm.DB, incident string, fate notifier.HoldFate) error {
+	now := micros(s.Now())
+	switch fate {
+	case notifier.HoldEnds:
+		done := tx.Exec(`UPDATE events SET held_until = ? WHERE incident_id = ? AND expanded_at = 0 AND held_until > ?`, now, incident, now)
+		if done.Error != nil {
+			return fmt.Errorf("let what is held go: %w", done.Error)
+		}
+		if done.RowsAffected > 0 {
+			return s.bump(tx, "work")
+		}
+	case notifier.HoldDropped:
+		done := tx.Exec(`UPDATE events SET expanded_at = ? WHERE incident_id = ? AND expanded_at = 0 AND held_until > ?`, now, incident, now)
+		if done.Error != nil {
+			return fmt.Errorf("drop what is held: %w", done.Error)
+		}
+		if done.RowsAffected > 0 {
+			return s.audit(ctx, tx, "incident.unsaid", incident, fmt.Sprintf("%d events were held, and are told to nobody", done.RowsAffected))
+		}
+	}
+	return nil
+}
+
+// ReleaseHold sends what an incident holds back now. ErrConflict: it holds nothing.
+func (s *Store) ReleaseHold(ctx context.Context, incident string) error {
+	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		if _, err := lockIncident(tx, incident); err != nil {
+			return err
+		}
+		until, err := s.heldBefore(tx, incident)
+		if err != nil {
+			return err
+		}
+		if until == 0 {
+			return notifier.Refuse(notifier.ErrConflict, "nothing of this incident is held back")
+		}
+		if err := s.settleHold(ctx, tx, incident, notifier.HoldEnds); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, "incident.release", incident, "")
+	})
+}
