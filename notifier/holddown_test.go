@@ -9,7 +9,7 @@ func holdDesk() Desk {
 	return Desk{Now: time.Date(2026, 11, 23, 16, 11, 0, 0, time.UTC), Zone: time.UTC, NewID: func() string { return "id" }, HoldDown: 10 * time.Minute}
 }
 
-func opened(t *testing.T, a Announcement, d Desk) Posting {
+func openedAt(t *testing.T, a Announcement, d Desk) Posting {
 	t.Helper()
 	p, err := Open(a, d)
 	if err != nil {
@@ -33,7 +33,7 @@ func TestOnlyTheNewsThatSomethingBrokeIsHeldDown(t *testing.T) {
 		{"a post", Announcement{Title: "x", Kind: KindPost, Body: "x"}, false},
 		{"maintenance", Announcement{Title: "x", Kind: KindMaintenance, StartsAt: d.Now.Add(time.Hour), EndsAt: d.Now.Add(2 * time.Hour)}, false},
 	} {
-		e := opened(t, c.a, d).Event
+		e := openedAt(t, c.a, d).Event
 		if want := d.Now.Add(d.HoldDown); c.held && !e.HeldUntil.Equal(want) || !c.held && !e.HeldUntil.IsZero() {
 			t.Errorf("%s is held until %s", c.name, e.HeldUntil)
 		}
@@ -42,10 +42,10 @@ func TestOnlyTheNewsThatSomethingBrokeIsHeldDown(t *testing.T) {
 		}
 	}
 	d.HoldDown = 0
-	if e := opened(t, Announcement{Title: "x"}, d).Event; !e.HeldUntil.IsZero() {
+	if e := openedAt(t, Announcement{Title: "x"}, d).Event; !e.HeldUntil.IsZero() {
 		t.Errorf("held until %s, though it is off", e.HeldUntil)
 	}
-	p := opened(t, Announcement{Title: "x", Quiet: true}, holdDesk())
+	p := openedAt(t, Announcement{Title: "x", Quiet: true}, holdDesk())
 	say, err := p.Incident.Say(Saying{Body: "first that anybody hears"}, holdDesk())
 	if err != nil || !say.Event.HeldUntil.IsZero() {
 		t.Errorf("an update: %+v, %v", say.Event, err)
@@ -54,7 +54,7 @@ func TestOnlyTheNewsThatSomethingBrokeIsHeldDown(t *testing.T) {
 
 func TestWhatBecomesOfWhatIsHeld(t *testing.T) {
 	d, worse, title := holdDesk(), SeverityCritical, "y"
-	was := opened(t, Announcement{Title: "x", Severity: SeverityMinor}, d).Incident
+	was := openedAt(t, Announcement{Title: "x", Severity: SeverityMinor}, d).Incident
 	say := func(s Saying) func() (Posting, error) {
 		return func() (Posting, error) { return was.Say(s, d) }
 	}

@@ -25,6 +25,14 @@ type pageUpdate struct {
 	Body        template.HTML
 }
 
+// feltFor is for how long readers felt an incident that is over; "" of all else.
+func feltFor(i notifier.Incident, times Times) string {
+	if i.Kind != notifier.KindIncident || i.ResolvedAt.IsZero() {
+		return ""
+	}
+	return times.Between(i.OpenedAt, i.ResolvedAt)
+}
+
 // article shows an announcement at an instant, with links below the public path.
 func (p *Pages) article(i notifier.Incident, known map[string]string, times Times, now time.Time) (article, error) {
 	return p.articleBelow(p.set.root, i, known, times, now)
@@ -34,7 +42,7 @@ func (p *Pages) articleBelow(root string, i notifier.Incident, known map[string]
 	cat := times.cat
 	a := article{
 		Title: i.Title, URL: root + "/incidents/" + url.PathEscape(i.ID), State: cat.status(i.Status),
-		Tone: tone(i.Kind, i.Status, i.Severity), Impact: times.impact(i.Impact, !i.Open()),
+		Tone: tone(i.Kind, i.Status, i.Severity), Impact: times.impact(i.Impact, !i.Open(), feltFor(i, times)),
 	}
 	switch {
 	case i.State == notifier.Retracted:

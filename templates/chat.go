@@ -110,6 +110,8 @@ func (s *Set) chat(story notifier.Story, c circumstances) (chat, int, error) {
 		out.Leads = append(out.Leads, t("extended.lead"))
 	case e == notifier.MaintenanceCompleted && m.Lasted != "":
 		out.Leads = append(out.Leads, t("completed.lead", "duration", m.Lasted))
+	case e == notifier.IncidentResolved && m.Whole != "":
+		out.Leads = append(out.Leads, m.Whole)
 	case e == notifier.IncidentResolved:
 		out.Leads = append(out.Leads, t("lasted", "duration", m.Lasted))
 	}

@@ -136,6 +136,46 @@ func TestEveryMailReadsAsTheGoldenFilesSay(t *testing.T) {
 	}
 }
 
+// outage is over before anybody was told that it began, as where news is held down.
+func outage(s *notifier.Story) {
+	low, high := 0.0, 10.0
+	s.Incident.Title, s.Incident.OpenedAt, s.Incident.ResolvedAt = "Mail is slow", sampleAt(16, 11), sampleAt(16, 20)
+	s.Incident.Impact = notifier.Impact{DelayMinMinutes: &low, DelayMaxMinutes: &high}
+	u := s.Incident.Updates
+	u[0].Body, u[1].Body, u[2].Body = "A queue does not empty. We are looking.", "", "A worker hung and was started anew. Nothing was lost."
+	u[0].At, u[1].At, u[2].At = sampleAt(16, 11), sampleAt(16, 14), sampleAt(16, 20)
+	s.Event.AcceptedAt = u[2].At
+}
+
+func TestWhatIsOverBeforeAnybodyWasToldIsOneMailInEveryLanguage(t *testing.T) {
+	s := newSet(t)
+	for lang, zone := range map[string]string{"en": "Europe/London", "de": "Europe/Berlin", "es": "America/Bogota", "fr": "Europe/Paris", "ja": "Asia/Tokyo", "ar": "Africa/Cairo"} {
+		tale := story("incident-resolved")
+		outage(&tale)
+		l, err := s.letter(tale, circumstances{view: viewNamed("incident-resolved"), since: 5, told: 0, times: s.Times(lang, zone)}, "golden")
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "incident-resolved.held."+lang+".txt", "Subject: "+l.Subject+"\n\n"+l.Text)
+		golden(t, "incident-resolved.held."+lang+".html", l.HTML)
+	}
+}
+
+func TestWhoWasToldThatItBeganIsNotToldItAnew(t *testing.T) {
+	s := newSet(t)
+	for told, want := range map[int64]string{0: "There was a disturbance from 16:11 to 16:20 UTC, for 9 min. It is resolved.", 6: "This is over. It went on for 9 min."} {
+		tale := story("incident-resolved")
+		outage(&tale)
+		l, err := s.letter(tale, circumstances{view: viewNamed("incident-resolved"), since: 7, told: told, times: s.Times("en", "UTC")}, "golden")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(strings.Fields(l.Text), " ")
+		contains(t, text, want)
+		contains(t, text, "Mail was delayed by up to 10 minutes for 9 min.")
+	}
+}
+
 // What runs from right to left is held in few files: what is special about it
 // is the same everywhere.
 func TestMailsAndPagesFromRightToLeftReadAsTheGoldenFilesSay(t *testing.T) {

@@ -48,8 +48,8 @@ func TestAnAllClearSaysHowLongItWentOnAndWhatItMeant(t *testing.T) {
 	if l.Subject != "Resolved: imap7 does not answer" {
 		t.Errorf("subject %q", l.Subject)
 	}
-	contains(t, l.Text, "for 2 h 14 min", "Mail was delayed by 5 to 10 minutes.", "https://status.example.com/incidents/7kq2m9#u3")
-	contains(t, l.HTML, "for 2 h 14 min", "Mail was delayed by 5 to 10 minutes.")
+	contains(t, l.Text, "for 2 h 14 min", "Mail was delayed by 5 to 10 minutes for 2 h 14 min.", "https://status.example.com/incidents/7kq2m9#u3")
+	contains(t, l.HTML, "for 2 h 14 min", "Mail was delayed by 5 to 10 minutes for 2 h 14 min.")
 	lacks(t, l.Text, "Major", "updates")
 }
 
@@ -206,22 +206,25 @@ func TestImpactIsSaidInSentences(t *testing.T) {
 	s := newSet(t)
 	f := func(v float64) *float64 { return &v }
 	for _, c := range []struct {
-		i    notifier.Impact
-		over bool
-		want string
+		i      notifier.Impact
+		over   bool
+		lasted string
+		want   string
 	}{
-		{notifier.Impact{}, false, ""},
-		{notifier.Impact{DelayMinMinutes: f(5), DelayMaxMinutes: f(10)}, false, "Mail is delayed by 5 to 10 minutes."},
-		{notifier.Impact{DelayMinMinutes: f(5), DelayMaxMinutes: f(10)}, true, "Mail was delayed by 5 to 10 minutes."},
-		{notifier.Impact{DelayMinMinutes: f(5), DelayMaxMinutes: f(5)}, true, "Mail was delayed by 5 minutes."},
-		{notifier.Impact{DelayMinMinutes: f(0), DelayMaxMinutes: f(1)}, true, "Mail was delayed by up to 1 minute."},
-		{notifier.Impact{DelayMaxMinutes: f(2.5)}, false, "Mail is delayed by up to 2.5 minutes."},
-		{notifier.Impact{DelayMinMinutes: f(30)}, false, "Mail is delayed by at least 30 minutes."},
-		{notifier.Impact{DelayMinMinutes: f(45), DelayMaxMinutes: f(150)}, true, "Mail was delayed by 45 minutes to 2 h 30 min."},
-		{notifier.Impact{AffectedShare: f(0.12), ErrorRate: f(0.005)}, true, "12% of users were affected. 0.5% of requests failed."},
-		{notifier.Impact{PerSecond: f(1200)}, false, "The rate is 1,200 a second."},
+		{notifier.Impact{}, false, "", ""},
+		{notifier.Impact{DelayMinMinutes: f(5), DelayMaxMinutes: f(10)}, false, "", "Mail is delayed by 5 to 10 minutes."},
+		{notifier.Impact{DelayMinMinutes: f(5), DelayMaxMinutes: f(10)}, true, "", "Mail was delayed by 5 to 10 minutes."},
+		{notifier.Impact{DelayMinMinutes: f(5), DelayMaxMinutes: f(5)}, true, "", "Mail was delayed by 5 minutes."},
+		{notifier.Impact{DelayMinMinutes: f(0), DelayMaxMinutes: f(1)}, true, "", "Mail was delayed by up to 1 minute."},
+		{notifier.Impact{DelayMaxMinutes: f(2.5)}, false, "", "Mail is delayed by up to 2.5 minutes."},
+		{notifier.Impact{DelayMinMinutes: f(30)}, false, "", "Mail is delayed by at least 30 minutes."},
+		{notifier.Impact{DelayMinMinutes: f(45), DelayMaxMinutes: f(150)}, true, "", "Mail was delayed by 45 minutes to 2 h 30 min."},
+		{notifier.Impact{AffectedShare: f(0.12), ErrorRate: f(0.005)}, true, "", "12% of users were affected. 0.5% of requests failed."},
+		{notifier.Impact{PerSecond: f(1200)}, false, "", "The rate is 1,200 a second."},
+		{notifier.Impact{DelayMinMinutes: f(0), DelayMaxMinutes: f(10)}, true, "1 h 5 min", "Mail was delayed by up to 10 minutes for 1 h 5 min."},
+		{notifier.Impact{ErrorRate: f(0.5)}, true, "1 h 5 min", "50% of requests failed."},
 	} {
-		if got := strings.Join(s.Times("en", "").impact(c.i, c.over), " "); got != c.want {
+		if got := strings.Join(s.Times("en", "").impact(c.i, c.over, c.lasted), " "); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}

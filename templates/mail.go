@@ -29,6 +29,7 @@ type Mail struct {
 	Began  string // incidents: when it began
 	Over   string // when it ended; "" while it goes on
 	Lasted string // how long; "" while it goes on
+	Whole  string // a sentence that tells all of it to who never heard that it began; else ""
 	Starts string // maintenance: planned start and end; "" where none is given
 	Ends   string
 	Takes  string // how long it is planned to take
@@ -113,10 +114,13 @@ func (s *Set) mail(story notifier.Story, c circumstances, keep int, brief bool) 
 	}
 	own := len(listed) > 0 && listed[len(listed)-1].ID == newest.ID // the newest is on the list
 	s.mailTimes(&m, story, newest, several && own, p)
-	m.Impact = p.impact(newest.Impact, newest.Status.Final())
+	m.Impact = p.impact(newest.Impact, false, "")
 	if newest.Status.Final() {
 		m.Severity = ""
-		m.Impact = p.impact(inc.Impact, true) // the worst there was, not the last
+		m.Impact = p.impact(inc.Impact, true, m.lasted(inc.Kind)) // the worst there was, not the last
+	}
+	if story.Event.Type == notifier.IncidentResolved && c.told == 0 && !inc.OpenedAt.IsZero() && !inc.ResolvedAt.IsZero() {
+		m.Whole = cat.must("lasted.whole", "when", p.Span(inc.OpenedAt, inc.ResolvedAt, story.Event.AcceptedAt), "duration", m.Lasted)
 	}
 	if several && len(listed) > 0 {
 		key := "several.first"
@@ -150,6 +154,14 @@ func (s *Set) mail(story notifier.Story, c circumstances, keep int, brief bool) 
 	m.Subject = oneLine(cat.must("subject."+c.view.name, "title", inc.Title, "state", word))
 	m.Preview = s.preview(m)
 	return m, nil
+}
+
+// lasted is for how long readers felt it: of a maintenance, nobody knows.
+func (m Mail) lasted(k notifier.Kind) string {
+	if k == notifier.KindIncident {
+		return m.Lasted
+	}
+	return ""
 }
 
 // blankMail is a mail with what every view has.
@@ -292,7 +304,9 @@ func (s *Set) incidentURL(id, update string) string {
 // preview is the first words of the mail: how long it lasted, then what was said.
 func (s *Set) preview(m Mail) string {
 	var words []string
-	if m.Lasted != "" {
+	if m.Whole != "" {
+		words = append(words, m.Whole)
+	} else if m.Lasted != "" {
 		if text, err := m.T("lasted", "duration", m.Lasted); err == nil {
 			words = append(words, text)
 		}

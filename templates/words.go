@@ -72,14 +72,17 @@ func (c *catalogue) parts(keys []string, names map[string]string) string {
 	return c.list(out)
 }
 
-// impact says in sentences what readers feel, or felt once it is over.
-func (p Times) impact(i notifier.Impact, over bool) []string {
+// impact says in sentences what readers feel, or felt once it is over; lasted is
+// for how long they did, where that is known.
+func (p Times) impact(i notifier.Impact, over bool, lasted string) []string {
 	tense := ".now"
 	if over {
 		tense = ".over"
 	}
 	var out []string
-	if by := p.delay(i); by != "" {
+	if by := p.delay(i); by != "" && over && lasted != "" {
+		out = append(out, p.cat.must("impact.delay.whole", "by", by, "duration", lasted))
+	} else if by != "" {
 		out = append(out, p.cat.must("impact.delay"+tense, "by", by))
 	}
 	if i.AffectedShare != nil {

@@ -31,6 +31,7 @@ type Settings struct {
 	Listening
 	Keeping
 	Digests
+	Holding
 	Approving
 	Alarming
 }
@@ -77,6 +78,11 @@ type Mail struct {
 // Digests says when they come.
 type Digests struct {
 	DigestHour string `setting:"DIGEST_HOUR" group:"settings" default:"9" placeholder:"HOUR" help:"When digests come to readers who chose no hour, 0 to 23 by their clock."`
+}
+
+// Holding says how long the first news of an incident waits for its all-clear.
+type Holding struct {
+	HoldDown string `setting:"HOLD_DOWN" group:"settings" default:"off" placeholder:"DURATION" help:"An incident that is over within this time of its opening is told of by one message, 5m say; what is critical never waits."`
 }
 
 // Doors says how webhooks and text messages leave.

@@ -12,7 +12,6 @@ func TestAMisspelledVariableStopsTheStartAndNamesTheRightOne(t *testing.T) {
 		{"ALLCLEAR_RELEY=smtp://x", "ALLCLEAR_RELEY is not a setting; did you mean ALLCLEAR_RELAY?"},
 		{"ALLCLEAR_LSITEN=:1", "ALLCLEAR_LSITEN is not a setting; did you mean ALLCLEAR_LISTEN?"},
 		{"ALLCLEAR_SECRET_FLIE=x", "ALLCLEAR_SECRET_FLIE is not a setting; did you mean ALLCLEAR_SECRET_FILE?"},
-		{"ALLCLEAR_HOLD_DOWN=90", "ALLCLEAR_HOLD_DOWN is not a setting of this version"},
 		{"ALLCLEAR_SMSS=x", "ALLCLEAR_SMSS is not a setting; did you mean ALLCLEAR_SMS?"},
 		{"ALLCLEAR_FROM_FILE=x", "ALLCLEAR_FROM_FILE is not a setting"},
 		{"ALLCLEAR_EMPTY=", "ALLCLEAR_EMPTY is not a setting of this version"},
@@ -118,6 +117,9 @@ func TestEveryWrongValueNamesItsVariableOnOneLine(t *testing.T) {
 		{"ALERT", "https://host.example/geheim,https://host.example/geheim", "number 2: the endpoint stands there twice"},
 		{"DIGEST_HOUR", "24", `"24" is no hour of the day; write 0 to 23`},
 		{"DIGEST_HOUR", "noon", `"noon" is no hour of the day; write 0 to 23`},
+		{"HOLD_DOWN", "90", `"90" is no time that news can wait; write off, 90s, 5m, at most 24h`},
+		{"HOLD_DOWN", "-5m", "at most 24h"},
+		{"HOLD_DOWN", "25h", "at most 24h"},
 		{"LOG", "loud", `"loud" is not one of text, json`},
 	} {
 		var environ []string

@@ -20,9 +20,13 @@ import (
 // console is the staff's pages on this program.
 func (p *Program) console(proxies []netip.Prefix, zone *time.Location, notices api.NoticeDesk) (*console.Handler, error) {
 	pages := p.set.Pages()
+	hold, err := p.o.settings.holdDown()
+	if err != nil {
+		return nil, err
+	}
 	h, err := console.New(console.Options{
 		Store: careful{accepting{p.db, p.metrics}, notices}, Letters: p.set, Notices: p.consoleNotices(notices, zone), Name: p.o.settings.Name, BaseURL: p.base, Key: derive(p.secret, "console"),
-		Now: p.db.Now, NewID: newID, Zone: zone, Log: p.o.log, Style: pages.Style(), Script: pages.Script(), Policy: pages.Policy(),
+		Now: p.db.Now, NewID: newID, Zone: zone, HoldDown: hold, Log: p.o.log, Style: pages.Style(), Script: pages.Script(), Policy: pages.Policy(),
 		Client: func(r *http.Request) netip.Addr { return gate.Client(r, proxies) },
 		Relays: p.relayNews, Settings: shownSettings(&p.o.settings), Phones: p.phones != nil,
 	})

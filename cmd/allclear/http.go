@@ -142,8 +142,12 @@ func (p *Program) mount(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		hold, err := p.o.settings.holdDown()
+		if err != nil {
+			return err
+		}
 		staff := api.New(api.Options{
-			Store: accepting{p.db, p.metrics}, BaseURL: p.base, Now: p.db.Now, NewID: newID, Zone: zone, Log: p.o.log,
+			Store: accepting{p.db, p.metrics}, BaseURL: p.base, Now: p.db.Now, NewID: newID, Zone: zone, HoldDown: hold, Log: p.o.log,
 			Prober: prober{p.hooks, p.set, p.db.Now}, Notices: notices,
 		})
 		public := web.New(web.Options{

@@ -16,6 +16,7 @@ type incidentCmd struct {
 	Correct incidentCorrectCmd `cmd:"" help:"Correct what was written; tells nobody."`
 	Publish incidentPublishCmd `cmd:"" help:"Let a draft go out."`
 	Retract incidentRetractCmd `cmd:"" help:"Withdraw a mistake."`
+	Release incidentReleaseCmd `cmd:"" help:"Send what waits for the all-clear now."`
 	List    incidentListCmd    `cmd:"" help:"List incidents, maintenance and posts, newest first."`
 	Show    incidentShowCmd    `cmd:"" help:"Show one with its updates and how its mails fare."`
 }
@@ -59,6 +60,7 @@ type incidentOpenCmd struct {
 	Draft bool `help:"Keep it to the staff until it is published."`
 	JSON  bool `name:"json" help:"Print one JSON object."`
 	Clock
+	Holding
 	Base
 }
 
@@ -75,6 +77,10 @@ func (c *incidentOpenCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	hold, err := c.holdDown()
+	if err != nil {
+		return err
+	}
 	ann := notifier.Announcement{
 		Title: c.Title, Kind: notifier.Kind(c.Kind), Severity: severity, Status: notifier.Status(c.Status),
 		Components: c.Component, Body: body, Quiet: c.Quiet, Impact: c.impact(),
@@ -84,6 +90,7 @@ func (c *incidentOpenCmd) Run(a *app) error {
 	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
 		d := desk(db.Now(), zone)
+		d.HoldDown = hold
 		if ann.At, err = instant("at", c.At, d); err != nil {
 			return err
 		}
@@ -241,6 +248,8 @@ func (a *app) posted(did string, p notifier.Posting, asJSON bool) error {
 	}
 	fmt.Fprintf(a.out, "%s %s %s: %s\n", did, p.Incident.Kind, p.Incident.ID, p.Incident.Title)
 	switch {
+	case p.Event != nil && p.Event.Held(p.Event.AcceptedAt):
+		fmt.Fprintf(a.out, "held until %s, so that an all-clear before goes out with it (event %s); allclear incident release %s sends it now\n", stamp(p.Event.HeldUntil), event, p.Incident.ID)
 	case event != "":
 		fmt.Fprintf(a.out, "telling everyone who asked (event %s); allclear incident show %s follows it\n", event, p.Incident.ID)
 	case p.Incident.State == notifier.Draft:

@@ -119,18 +119,40 @@ type incidentPublishCmd struct {
 	ID    string `arg:"" help:"The draft."`
 	Quiet bool   `help:"Mail nobody."`
 	JSON  bool   `name:"json" help:"Print one JSON object."`
+	Holding
 	Base
 }
 
 func (c *incidentPublishCmd) Run(a *app) error {
+	hold, err := c.holdDown()
+	if err != nil {
+		return err
+	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
 		p, err := db.ReviseIncident(ctx, c.ID, func(i notifier.Incident) (notifier.Posting, error) {
-			return i.Publish(c.Quiet, desk(db.Now(), nil))
+			d := desk(db.Now(), nil)
+			d.HoldDown = hold
+			return i.Publish(c.Quiet, d)
 		})
 		if err != nil {
 			return noIncident(err, c.ID)
 		}
 		return a.posted("published", p, c.JSON)
+	})
+}
+
+type incidentReleaseCmd struct {
+	ID string `arg:"" help:"The incident."`
+	Base
+}
+
+func (c *incidentReleaseCmd) Run(a *app) error {
+	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		if err := db.ReleaseHold(ctx, c.ID); err != nil {
+			return noIncident(err, c.ID)
+		}
+		fmt.Fprintf(a.out, "what was held goes out now; allclear incident show %s follows it\n", c.ID)
+		return nil
 	})
 }
 

@@ -102,7 +102,7 @@ func (c *incidentShowCmd) Run(a *app) error {
 		if c.JSON {
 			return printJSON(a.out, incidentJSON(i))
 		}
-		if err := printIncident(a.out, i, progress, refusals); err != nil {
+		if err := printIncident(a.out, i, progress, refusals, db.Now()); err != nil {
 			return err
 		}
 		held, err := db.HeldUpdates(ctx, i.ID)
@@ -133,7 +133,7 @@ func printHeld(w io.Writer, held []notifier.HeldUpdate) error {
 	return err
 }
 
-func printIncident(w io.Writer, i notifier.Incident, progress map[int64]notifier.Progress, refusals map[int64][]string) error {
+func printIncident(w io.Writer, i notifier.Incident, progress map[int64]notifier.Progress, refusals map[int64][]string, now time.Time) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s %s", i.Title, i.Kind, i.ID)
 	if state := stateWord(i); state != string(i.Kind) {
@@ -156,7 +156,7 @@ func printIncident(w io.Writer, i notifier.Incident, progress map[int64]notifier
 			b.WriteString(strings.TrimRight("  "+l, " ") + "\n")
 		}
 		if p, ok := progress[u.Event]; ok {
-			fmt.Fprintf(&b, "  mail: %s\n", progressLine(p))
+			fmt.Fprintf(&b, "  mail: %s\n", progressLine(p, now))
 			for _, why := range refusals[u.Event] {
 				fmt.Fprintf(&b, "  failed: %s\n", why)
 			}
@@ -186,7 +186,13 @@ func whyFailed(ctx context.Context, db *store.Store, event string) ([]string, er
 }
 
 // progressLine says how an event's deliveries fare: "done, 3,975 sent, 2 failed".
-func progressLine(p notifier.Progress) string {
+func progressLine(p notifier.Progress, now time.Time) string {
+	switch {
+	case p.Event.Held(now):
+		return "held until " + stamp(p.Event.HeldUntil) + ", nobody told yet; allclear incident release sends it now (event " + p.Event.ID + ")"
+	case p.Event.Unsaid():
+		return "taken back while it was held, nobody was told (event " + p.Event.ID + ")"
+	}
 	parts := []string{string(p.State())}
 	for _, s := range notifier.DeliveryStates {
 		if n := p.Counts[s]; n > 0 {

@@ -145,6 +145,9 @@ func (p *Program) check() error {
 	if _, err := s.hour(); err != nil {
 		return err
 	}
+	if _, err := s.holdDown(); err != nil {
+		return err
+	}
 	if s.Secret != "" && len(s.Secret) < minSecret {
 		_, _, err := s.secret(p.o.env)
 		return err

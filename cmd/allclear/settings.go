@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"allclear/notifier"
 	"allclear/subscribers"
 )
 
@@ -109,6 +110,19 @@ func (s *Site) check() error {
 	}
 	_, err := s.zone()
 	return err
+}
+
+// holdDown reads for how long news waits; 0 is off.
+func (s *Holding) holdDown() (time.Duration, error) {
+	switch s.HoldDown {
+	case "", "off", "0":
+		return 0, nil
+	}
+	d, err := time.ParseDuration(s.HoldDown)
+	if err != nil || d <= 0 || d > notifier.MostHoldDown {
+		return 0, wrong("HOLD_DOWN", "%q is no time that news can wait; write off, 90s, 5m, at most 24h", s.HoldDown)
+	}
+	return d, nil
 }
 
 func (s *Clock) zone() (*time.Location, error) {

@@ -20,16 +20,18 @@ import (
 // MaxBody is the size of the largest JSON body, in bytes.
 const MaxBody = 1 << 20
 
-// Options is what an API is made from. All but Zone and Log are mandatory.
+// Options is what an API is made from. All but Zone, HoldDown and Log are mandatory.
 type Options struct {
 	Store   Store
 	BaseURL string           // of the public pages, without a slash at its end
 	Now     func() time.Time // the service's clock
 	NewID   func() string    // opaque, unguessable
 	Zone    *time.Location   // of clock times written without a zone; nil is UTC
-	Log     *slog.Logger     // nil is nowhere
-	Prober  Prober
-	Notices NoticeDesk
+	// HoldDown is how long an incident's first news waits for its all-clear.
+	HoldDown time.Duration
+	Log      *slog.Logger // nil is nowhere
+	Prober   Prober
+	Notices  NoticeDesk
 }
 
 // New makes the handler of everything below /api/.
@@ -46,7 +48,9 @@ func New(o Options) http.Handler {
 
 // routes is everything there is.
 func routes(o Options) []route {
-	desk := func() notifier.Desk { return notifier.Desk{Now: o.Now(), Zone: o.Zone, NewID: o.NewID} }
+	desk := func() notifier.Desk {
+		return notifier.Desk{Now: o.Now(), Zone: o.Zone, NewID: o.NewID, HoldDown: o.HoldDown}
+	}
 	url := func(id string) string { return strings.TrimRight(o.BaseURL, "/") + "/incidents/" + id }
 	return slices.Concat(
 		componentRoom{store: o.Store, now: o.Now}.routes(),

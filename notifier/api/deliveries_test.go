@@ -143,6 +143,7 @@ func everyStep(b *bench) {
 	held := b.notice(`{"title":"x","template":"blank","body":"y"}`, "")
 	uid := b.as(notifier.RolePoster, http.MethodPost, "/incidents/"+incident+"/updates", `{"body":"x","after_notice":{"id":"`+held+`","when":"tried"}}`).text("id")
 	as(http.MethodDelete, "/incidents/"+incident+"/updates/"+uid, "")
+	as(http.MethodPost, "/incidents/"+b.held("held").Incident.ID+"/release", "")
 	as(http.MethodDelete, "/notices/"+b.notice(`{"title":"x","template":"blank","body":"y"}`, ""), "")
 }
 

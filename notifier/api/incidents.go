@@ -28,6 +28,7 @@ func (c incidentRoom) routes() []route {
 		{method: http.MethodDelete, path: "/incidents/{id}/updates/{uid}", role: notifier.RolePoster, do: c.dropHeld},
 		{method: http.MethodPost, path: "/incidents/{id}/publish", role: notifier.RolePoster, do: c.publish},
 		{method: http.MethodPost, path: "/incidents/{id}/retract", role: notifier.RolePoster, do: c.retract},
+		{method: http.MethodPost, path: "/incidents/{id}/release", role: notifier.RolePoster, do: c.release},
 	}
 }
 
@@ -280,6 +281,14 @@ func (c incidentRoom) retract(ctx context.Context, q *request) (reply, error) {
 		return i.Retract(in.Body, or(in.Notify, false), desk)
 	})
 	return c.posted(http.StatusOK, p), err
+}
+
+// release sends what waits for the incident's all-clear now.
+func (c incidentRoom) release(ctx context.Context, q *request) (reply, error) {
+	if _, err := q.decode(&struct{}{}, true); err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusNoContent}, c.waiting.ReleaseHold(ctx, q.PathValue("id"))
 }
 
 // posted shows an incident as it was just written. Its event_id is of the

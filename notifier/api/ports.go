@@ -35,10 +35,12 @@ type Archive interface {
 	Story(ctx context.Context, event int64) (notifier.Story, error)
 }
 
-// Waiting keeps the updates that wait for a notice.
+// Waiting keeps the updates that wait for a notice, and what is held down.
 type Waiting interface {
 	HeldUpdates(ctx context.Context, incident string) ([]notifier.HeldUpdate, error)
 	DropHeldUpdate(ctx context.Context, incident, id string) error
+	// ReleaseHold sends what waits for the incident's all-clear now.
+	ReleaseHold(ctx context.Context, incident string) error
 }
 
 // Events tells how far an event has come.

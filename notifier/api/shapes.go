@@ -166,6 +166,7 @@ type eventShape struct {
 	Tried       int64                            `json:"tried"`
 	Counts      map[notifier.DeliveryState]int64 `json:"counts"`
 	AcceptedAt  *string                          `json:"accepted_at"`
+	HeldUntil   *string                          `json:"held_until"` // null where nothing of it waits by hold-down
 	FirstSentAt *string                          `json:"first_sent_at"`
 	P50SentAt   *string                          `json:"p50_sent_at"`
 	P99SentAt   *string                          `json:"p99_sent_at"`
@@ -177,8 +178,12 @@ func showProgress(p notifier.Progress) eventShape {
 	for _, s := range notifier.DeliveryStates {
 		counts[s] = p.Counts[s]
 	}
+	held := moment(p.Event.HeldUntil)
+	if !p.Event.ExpandedAt.IsZero() {
+		held = nil
+	}
 	return eventShape{
-		p.Event.ID, p.Event.Type, p.State(), p.Total, p.Tried, counts, moment(p.Event.AcceptedAt),
+		p.Event.ID, p.Event.Type, p.State(), p.Total, p.Tried, counts, moment(p.Event.AcceptedAt), held,
 		moment(p.FirstSentAt), moment(p.P50SentAt), moment(p.P99SentAt), moment(p.LastSentAt),
 	}
 }

@@ -26,7 +26,9 @@ type Options struct {
 	Now     func() time.Time // the service's clock
 	NewID   func() string    // opaque, unguessable
 	Zone    *time.Location   // of clock times written without a zone; nil is UTC
-	Log     *slog.Logger     // nil is nowhere
+	// HoldDown is how long an incident's first news waits for its all-clear.
+	HoldDown time.Duration
+	Log      *slog.Logger // nil is nowhere
 
 	Style  templates.Asset // the public pages' sheet, which the console's builds on
 	Script templates.Asset // shows times in the visitor's zone
@@ -108,7 +110,7 @@ func New(o Options) (*Handler, error) {
 }
 
 func (c *console) desk() notifier.Desk {
-	return notifier.Desk{Now: c.o.Now(), Zone: c.o.Zone, NewID: c.o.NewID}
+	return notifier.Desk{Now: c.o.Now(), Zone: c.o.Zone, NewID: c.o.NewID, HoldDown: c.o.HoldDown}
 }
 
 // secure reports whether the console is reached by https, and cookies may say so.

@@ -2,6 +2,7 @@ package console
 
 import (
 	"slices"
+	"time"
 
 	"allclear/notifier"
 )
@@ -46,8 +47,9 @@ type incidentPage struct {
 	notifier.Incident
 	Names  []string // of its components
 	Told   []told
-	Held   []held // updates that wait for a notice
-	Public string // where the public sees it; "" where it does not
+	Held   []held    // updates that wait for a notice
+	Until  time.Time // until when what was said waits for the all-clear; zero: it does not
+	Public string    // where the public sees it; "" where it does not
 	// Of a draft: what is published is what was shown.
 	Mark    string
 	Preview *preview
@@ -85,6 +87,11 @@ func (c *console) incident(q *request) (answer, error) {
 	if p.Held, err = c.held(q, i.ID); err != nil {
 		return answer{}, err
 	}
+	for _, t := range p.Told {
+		if t.Held && t.Event.HeldUntil.After(p.Until) {
+			p.Until = t.Event.HeldUntil
+		}
+	}
 	if i.State == notifier.Published {
 		p.Public = c.o.BaseURL + "/incidents/" + i.ID
 	}
@@ -93,6 +100,12 @@ func (c *console) incident(q *request) (answer, error) {
 		said.styles = p.Preview.styles
 	}
 	return said, nil
+}
+
+// release sends what waits for the incident's all-clear now.
+func (c *console) release(q *request) (answer, error) {
+	id := q.PathValue("id")
+	return answer{to: Path + "/incidents/" + id + "?done=released"}, c.o.Store.ReleaseHold(q.Context(), id)
 }
 
 func (c *console) held(q *request, incident string) ([]held, error) {

@@ -31,6 +31,7 @@ type told struct {
 	Title string // of the incident or notice
 	What  string // what was told of it, in words
 	Rate  int64  // messages a second, from the first to the last; 0 where there is no telling
+	Held  bool   // until Event.HeldUntil, by hold-down
 }
 
 // Link is where there is more about what was told.
@@ -105,7 +106,7 @@ func (c *console) toldOf(q *request, incident string, limit int) ([]told, error)
 		if err != nil {
 			return nil, err
 		}
-		t := told{Progress: progress}
+		t := told{Progress: progress, Held: e.Held(c.o.Now())}
 		if took := progress.LastSentAt.Sub(progress.FirstSentAt).Seconds(); took > 0 {
 			t.Rate = int64(float64(progress.Counts[notifier.Sent]) / max(took, 1))
 		}

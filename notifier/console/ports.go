@@ -80,10 +80,12 @@ type Archive interface {
 	Followers(ctx context.Context) (int64, error)
 }
 
-// Waiting keeps updates that wait for a notice.
+// Waiting keeps updates that wait for a notice, and what is held down.
 type Waiting interface {
 	HeldUpdates(ctx context.Context, incident string) ([]notifier.HeldUpdate, error)
 	DropHeldUpdate(ctx context.Context, incident, id string) error
+	// ReleaseHold sends what waits for the incident's all-clear now.
+	ReleaseHold(ctx context.Context, incident string) error
 }
 
 // Events tells how far events have come.

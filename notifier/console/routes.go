@@ -41,6 +41,7 @@ func (c *console) routes() []route {
 			{method: post, path: "/incidents/{id}/updates/{uid}", role: notifier.RolePoster, do: c.correctUpdate},
 			{method: post, path: "/incidents/{id}/held/{uid}/drop", role: notifier.RolePoster, do: c.dropHeld},
 			{method: post, path: "/incidents/{id}/publish", role: notifier.RolePoster, do: c.publish},
+			{method: post, path: "/incidents/{id}/release", role: notifier.RolePoster, do: c.release},
 			{method: get, path: "/incidents/{id}/retract", role: notifier.RolePoster, do: c.retractAsk},
 			{method: post, path: "/incidents/{id}/retract", role: notifier.RolePoster, do: c.retract},
 			{method: get, path: "/events/{id}", role: notifier.RoleViewer, do: c.event},

@@ -268,6 +268,7 @@ func doneWords(what string) string {
 		"posted":    "Posted. Who is told of it, and how far it has come, stands below.",
 		"waits":     "Kept until its notice has come so far. Nobody was told yet.",
 		"dropped":   "Taken back. Nobody was told.",
+		"released":  "It goes out now. How far it has come stands below.",
 		"draft":     "Kept as a draft. Nobody was told.",
 		"published": "Published.",
 		"corrected": "Corrected.",

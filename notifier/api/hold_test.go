@@ -1,0 +1,45 @@
+package api_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"allclear/notifier"
+)
+
+// held opens an incident whose first news is held down.
+func (b *bench) held(title string) notifier.Posting {
+	b.t.Helper()
+	n := 0
+	desk := notifier.Desk{Now: clock(), Zone: time.UTC, HoldDown: 10 * time.Minute, NewID: func() string { n++; return title + string(rune('a'+n)) }}
+	p, err := notifier.Open(notifier.Announcement{Title: title, Severity: notifier.SeverityMajor}, desk)
+	if err == nil {
+		p, err = b.store.OpenIncident(b.t.Context(), p)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return p
+}
+
+func TestAnEventThatIsHeldDownSaysUntilWhenAndIsSentNowWhereThatIsAskedFor(t *testing.T) {
+	b := newBench(t)
+	p := b.held("x")
+	event := b.as(notifier.RoleViewer, http.MethodGet, "/events/"+p.Event.ID, "").is(http.StatusOK)
+	if event.text("state") != "expanding" || event.text("held_until") != "2026-11-23T16:21:00.123456Z" || event.field("total") != 0.0 || event.field("first_sent_at") != nil {
+		t.Errorf("event %s", event.body)
+	}
+	path := "/incidents/" + p.Incident.ID + "/release"
+	b.as(notifier.RoleViewer, http.MethodPost, path, "").is(http.StatusForbidden)
+	b.as(notifier.RolePoster, http.MethodPost, path, `{"x":1}`).is(http.StatusUnprocessableEntity)
+	b.as(notifier.RolePoster, http.MethodPost, path, "").is(http.StatusNoContent)
+	b.as(notifier.RolePoster, http.MethodPost, path, "").is(http.StatusConflict)
+	b.as(notifier.RolePoster, http.MethodPost, "/incidents/none/release", "").is(http.StatusNotFound)
+	if s, err := b.store.ExpandSlice(t.Context(), 10); err != nil || s.Event != p.Event.Number || !s.Complete {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if event = b.as(notifier.RoleViewer, http.MethodGet, "/events/"+p.Event.ID, "").is(http.StatusOK); event.field("held_until") != nil || event.text("state") != "done" {
+		t.Errorf("afterwards: %s", event.body)
+	}
+}
