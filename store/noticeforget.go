@@ -40,6 +40,11 @@ func (s *Store) ForgetAudiences(ctx context.Context, before time.Time, max int) 
 				return err
 			}
 			defer over()
+			// With the first step it is marked: from then on nothing of it may be tried
+			// again, or somebody would be mailed the part of their rows that is left.
+			if err := tx.Exec(`UPDATE notices SET forgetting_at = ? WHERE id = ? AND forgetting_at = 0`, micros(s.Now()), id).Error; err != nil {
+				return err
+			}
 			if n, err = s.forgetSome(tx, id, max); err != nil || n > 0 {
 				return err
 			}

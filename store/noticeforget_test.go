@@ -236,3 +236,56 @@ func TestWhoLivesOnAComponentCanBeAnAudience(t *testing.T) {
 		}
 	})
 }
+
+// It is deleted in steps: between two of them somebody has a part of their rows.
+func TestWhileAnAudienceIsBeingForgottenNobodyIsTriedAgainWithWhatIsLeft(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.draft("n")
+		b.upload("n", true, 10, 1, rowFor("ann@example.com", "a1"), rowFor("ann@example.com", "a2"), rowFor("bob@example.com", "b1"))
+		b.order("n", notifier.NoticeOrder{})
+		b.expand(10)
+		ds := b.claim("w", 10)
+		b.settle("w", notifier.Failed, ds...)
+		b.tend()
+		b.in("n", notifier.NoticeDone)
+		b.pass(31 * day)
+		if n, err := b.ForgetAudiences(b.ctx, b.time().Add(-30*day), 1); n != 1 || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
+		if r, err := b.Recipient(b.ctx, "n", 1); err != nil || len(r.Rows) != 1 {
+			t.Fatalf("%+v, %v", r, err) // the part that must not be mailed
+		}
+		for what, try := range map[string]func() error{
+			"the notice": func() error { _, err := b.RetryFailedNotice(b.ctx, "n"); return err },
+			"the event":  func() error { _, err := b.RetryFailed(b.ctx, "ev-n"); return err },
+			"ann":        func() error { return b.RetryDelivery(b.ctx, ds[0].ID) },
+			"bob":        func() error { return b.RetryDelivery(b.ctx, ds[1].ID) },
+		} {
+			if err := try(); !errors.Is(err, notifier.ErrConflict) || !strings.Contains(err.Error(), "is being deleted") {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if n := b.in("n", notifier.NoticeDone); n.Counts[notifier.Failed] != 2 {
+			t.Errorf("%+v", n.Counts)
+		}
+		// Where it was tried again before the first step it is not forgotten.
+		b.ready("again", 1)
+		b.order("again", notifier.NoticeOrder{})
+		b.expand(10)
+		b.settle("w", notifier.Failed, b.claim("w", 10)...)
+		b.tend()
+		b.pass(31 * day)
+		if n, err := b.RetryFailedNotice(b.ctx, "again"); n != 1 || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
+		for n := 1; n > 0; {
+			var err error
+			n, err = b.ForgetAudiences(b.ctx, b.time().Add(-30*day), 10)
+			b.must(err)
+		}
+		if r, err := b.Recipient(b.ctx, "again", 1); err != nil || len(r.Rows) != 1 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		b.sound()
+	})
+}

@@ -35,8 +35,8 @@ func (r *retrial) reopen() error {
 		return err
 	case c.State == notifier.NoticeCancelled:
 		return notifier.Refuse(notifier.ErrConflict, "this notice was cancelled, and reaches nobody any more")
-	case !c.CleanedAt.IsZero():
-		return notifier.Refuse(notifier.ErrConflict, "the audience of this notice was deleted, and with it what each was to be told")
+	case c.forgettingAt > 0: // in steps: who is left of it may have lost some of their rows
+		return notifier.Refuse(notifier.ErrConflict, "the audience of this notice was deleted, or is being deleted, and with it what each was to be told")
 	}
 	r.expires = micros(instant(r.now).Add(notifier.NoticeLife))
 	if err := r.tx.Exec(`UPDATE events SET expires_at = ? WHERE number = ?`, r.expires, r.event).Error; err != nil {

@@ -42,6 +42,8 @@ type noticeRow struct {
 	BegunAt        int64
 	DoneAt         int64
 	CleanedAt      int64
+	ForgettingAt   int64
+	ChangedAt      int64
 }
 
 func (noticeRow) TableName() string { return "notices" }
@@ -54,10 +56,12 @@ type course struct {
 	releasedAt   int64 // when more were released last
 	pace         int64 // how many may wait for their first try at a time
 	released     int64 // how many may be made by now; known where the standing was read
+	forgettingAt int64 // since when its audience is being deleted; 0: it is whole
+	changedAt    int64
 }
 
 func (r noticeRow) course() (course, error) {
-	c := course{canary: r.Canary, watchedUntil: r.WatchedUntil, releasedAt: r.ReleasedAt, pace: r.Pace, Notice: notifier.Notice{
+	c := course{canary: r.Canary, watchedUntil: r.WatchedUntil, releasedAt: r.ReleasedAt, pace: r.Pace, forgettingAt: r.ForgettingAt, changedAt: r.ChangedAt, Notice: notifier.Notice{
 		ID: r.ID, Title: r.Title, Template: r.Template, Subject: r.Subject, Body: r.Body, State: notifier.NoticeState(r.State), Halted: r.Halted,
 		Approvals: r.Approvals, Recipients: r.Recipients, Rows: r.Lines, Rejected: r.Rejected, WithoutAddress: r.WithoutAddress, CaseTwins: r.CaseTwins,
 		Event: r.EventNumber, EventID: r.EventID, CreatedAt: instant(r.CreatedAt), CreatedBy: r.CreatedBy, OrderedAt: instant(r.OrderedAt),
@@ -87,7 +91,7 @@ func (c *course) row() (noticeRow, error) {
 		Approvals: n.Approvals, Recipients: n.Recipients, Lines: n.Rows, Rejected: n.Rejected, WithoutAddress: n.WithoutAddress, CaseTwins: n.CaseTwins,
 		EventNumber: n.Event, EventID: n.EventID, CreatedAt: micros(n.CreatedAt), CreatedBy: n.CreatedBy, OrderedAt: micros(n.OrderedAt),
 		OrderedBy: n.OrderedBy, BegunAt: micros(n.BegunAt), DoneAt: micros(n.DoneAt), CleanedAt: micros(n.CleanedAt),
-		Canary: c.canary, WatchedUntil: c.watchedUntil, ReleasedAt: c.releasedAt, Pace: c.pace,
+		Canary: c.canary, WatchedUntil: c.watchedUntil, ReleasedAt: c.releasedAt, Pace: c.pace, ForgettingAt: c.forgettingAt, ChangedAt: c.changedAt,
 	}
 	if n.IncidentID != "" {
 		r.IncidentID = &n.IncidentID
