@@ -72,7 +72,11 @@ type Recipient struct {
 	Timezone string // IANA name; "" means the service's
 	Account  string // the other team's name for it; may be ""
 	Rows     [][]Field
+	More     int64 // rows of theirs behind Rows, which are more than a letter can hold
 }
+
+// MostRows is how many rows of a file one recipient may have.
+const MostRows = 100_000
 
 // firstRecipient is the number of a notice's first recipient among readers:
 // below it are subscribers, so that no delivery is ever taken for another's.

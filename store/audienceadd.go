@@ -72,6 +72,9 @@ func (a *adding) take(rows []notifier.AudienceRow, rejects []notifier.Reject) er
 	if err := a.know(rows); err != nil {
 		return err
 	}
+	if err := a.checkLengths(rows); err != nil {
+		return err
+	}
 	people := newBatch(0, "audience bigint", "place bigint", "channel text", "address text", "folded text", "language text", "timezone text", "account text", "lines bigint")
 	data := newBatch(len(rows), "audience bigint", "place bigint", "line bigint", "fields text")
 	var fresh []notifier.AudienceRow

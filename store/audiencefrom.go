@@ -119,21 +119,24 @@ func (s *Store) copyFiles(ctx context.Context, edition int64, files []audienceRo
 // addCopies adds recipients with their rows, no more rows at a time than any batch has.
 func (s *Store) addCopies(ctx context.Context, edition int64, files []audienceRow, people []recipientRow, rejects []notifier.Reject) error {
 	var rows []notifier.AudienceRow
+	bytes := 0
 	for _, p := range people {
-		r, err := withRows(s.conn(ctx), files, p)
-		if err != nil {
-			return translate(err)
-		}
-		for _, fields := range r.Rows {
-			rows = append(rows, notifier.AudienceRow{
-				Channel: r.Channel, Address: r.Address, Language: r.Language, Timezone: r.Timezone, Account: r.Account, Fields: fields,
-			})
-			if len(rows) == addStep {
-				if err := s.AddToAudience(ctx, edition, rows, nil); err != nil {
-					return err
-				}
-				rows = nil
+		r := p.recipient()
+		if _, err := eachRows(s.conn(ctx), files, p, func(page rowPage) (bool, error) {
+			for _, fields := range page.rows {
+				rows = append(rows, notifier.AudienceRow{
+					Channel: r.Channel, Address: r.Address, Language: r.Language, Timezone: r.Timezone, Account: r.Account, Fields: fields,
+				})
 			}
+			bytes += page.bytes
+			if len(rows) < pageRows && bytes < pageBytes {
+				return false, nil
+			}
+			full := rows
+			rows, bytes = nil, 0
+			return false, s.AddToAudience(ctx, edition, full, nil)
+		}); err != nil {
+			return translate(err)
 		}
 	}
 	return s.AddToAudience(ctx, edition, rows, rejects)

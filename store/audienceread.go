@@ -101,33 +101,6 @@ func (s *Store) Recipient(ctx context.Context, notice string, place int64) (noti
 	return notifier.Recipient{}, notifier.Refuse(notifier.ErrNotFound, "this notice has no recipient %d", place)
 }
 
-// withRows adds what the files say of a recipient: a range of keys in each.
-func withRows(db *gorm.DB, files []audienceRow, r recipientRow) (notifier.Recipient, error) {
-	out := notifier.Recipient{
-		Place: r.Place, Channel: notifier.Channel(r.Channel), Address: r.Address, Language: r.Language, Timezone: r.Timezone, Account: r.Account,
-	}
-	for _, f := range files {
-		if f.Number < r.Audience {
-			continue
-		}
-		var rows []string
-		if err := db.Raw(`SELECT fields FROM recipient_rows WHERE audience = ? AND place = ? ORDER BY line`, f.Number, r.Place).Scan(&rows).Error; err != nil {
-			return out, fmt.Errorf("read a recipient's rows: %w", err)
-		}
-		for _, text := range rows {
-			var fields []notifier.Field
-			if err := json.Unmarshal([]byte(text), &fields); err != nil {
-				return out, fmt.Errorf("read a recipient's rows: %w", err)
-			}
-			if len(fields) == 0 {
-				fields = nil
-			}
-			out.Rows = append(out.Rows, fields)
-		}
-	}
-	return out, nil
-}
-
 // RecipientByAddress is Recipient by the address as it is kept.
 func (s *Store) RecipientByAddress(ctx context.Context, notice string, ch notifier.Channel, address string) (notifier.Recipient, error) {
 	db := s.conn(ctx)

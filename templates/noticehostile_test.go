@@ -265,3 +265,19 @@ func TestAFileThatNoRelayWouldTakeHoldsWhatFitsAndSaysSo(t *testing.T) {
 	}
 	contains(t, strings.Join(strings.Fields(l.Text), " "), "see the attached file restore-completed.csv. It has room for the first 52 rows only.")
 }
+
+func TestRowsThatWereNotReadAreCountedInTheMail(t *testing.T) {
+	n, r := sampleNotice(notifier.RestoreCompleted)
+	row := r.Rows[0]
+	r.Rows, r.More = nil, 1_000_000
+	for range 10 {
+		r.Rows = append(r.Rows, row)
+	}
+	l, err := newSet(t).Notice(n, r)
+	if err != nil || len(l.Attachments) != 1 || len(readAttached(t, l.Attachments[0])) != 11 {
+		t.Fatal(l, err)
+	}
+	text := strings.Join(strings.Fields(l.Text), " ")
+	contains(t, text, "and 1,000,000 more; see the attached file restore-completed.csv. It has room for the first 10 rows only.")
+	contains(t, text, "1,000,010")
+}

@@ -68,7 +68,7 @@ func (o *own) html(fills []fill) string {
 // letter makes one recipient's letter.
 func (n *notice) letter(r notifier.Recipient) (*notifier.Letter, error) {
 	l := &notifier.Letter{Lane: n.event.Lane, Type: notifier.NoticeSent, EventID: n.event.ID, ThreadID: n.thread}
-	rows := sheetOf(r.Rows, n.needed)
+	rows := sheetOf(r, n.needed)
 	o, err := n.data(&rows, r)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (n *notice) mail(l *notifier.Letter, o *own, rows *sheet) error {
 				return fmt.Errorf("templates: %s: write attachment: %w", n.view.name, err)
 			}
 			l.Attachments = []notifier.Attachment{a}
-			t.More = n.more(len(rows.rows)-len(t.Rows), a.Name, held, len(rows.rows))
+			t.More = n.more(rows.all()-len(t.Rows), a.Name, held, rows.all())
 		}
 		o.table = ""
 		if len(t.Rows) > 0 {
@@ -187,7 +187,7 @@ func (n *notice) data(rows *sheet, r notifier.Recipient) (*own, error) {
 	if o.named[idHeading] = n.title; n.title == "" {
 		o.named[idHeading] = o.named[idSubject]
 	}
-	o.named[idLead] = n.lead(len(rows.rows))
+	o.named[idLead] = n.lead(rows.all())
 	o.named[idPreview] = clip(oneLine(o.plain(n.first)), noticePreview)
 	o.named[idWhy] = cat.must("notice.why", "brand", n.set.brand.Name)
 	if account := tame(r.Account, labelSize); account != "" {

@@ -40,6 +40,7 @@ type noticeCell struct {
 type sheet struct {
 	columns []sheetColumn
 	rows    [][]*notifier.Field // a cell for each column; nil where the row has none
+	unread  int                 // rows behind them, of which nothing is known
 }
 
 type sheetColumn struct {
@@ -47,8 +48,11 @@ type sheetColumn struct {
 	needed    bool
 }
 
-func sheetOf(rows [][]notifier.Field, needed []string) sheet {
-	var s sheet
+// all is how many rows the recipient has.
+func (s *sheet) all() int { return len(s.rows) + s.unread }
+
+func sheetOf(r notifier.Recipient, needed []string) sheet {
+	s, rows := sheet{unread: int(r.More)}, r.Rows
 	at := map[string]int{}      // place by key
 	keys := map[string]string{} // by name, which is worked out once
 	for _, k := range needed {
@@ -132,7 +136,7 @@ func (n *notice) table(s *sheet, most, size int) (t noticeTable, whole bool) {
 		}
 		t.Rows = append(t.Rows, cells)
 	}
-	return t, whole && len(s.rows) <= most
+	return t, whole && s.all() <= most
 }
 
 // label is a column's name in a mail: in the reader's language where it is ours.

@@ -80,7 +80,7 @@ func (c *noticePreviewCmd) Run(a *app) error {
 		case "sms":
 			_, err = fmt.Fprintln(a.out, sms.Text)
 		default:
-			_, err = fmt.Fprintf(a.out, "To: %s (%s)\nSubject: %s\n\n%s\n", r.Address, plural(int64(len(r.Rows)), "row"), mail.Subject, strings.TrimRight(mail.Text, "\n"))
+			_, err = fmt.Fprintf(a.out, "To: %s (%s)\nSubject: %s\n\n%s\n", r.Address, plural(int64(len(r.Rows))+r.More, "row"), mail.Subject, strings.TrimRight(mail.Text, "\n"))
 		}
 		return err
 	})

@@ -157,7 +157,7 @@ func (c noticeRoom) preview(ctx context.Context, q *request) (reply, error) {
 // NoticePreview is what POST /notices/{id}/preview answers.
 func NoticePreview(r notifier.Recipient, mail, sms *notifier.Letter) any {
 	return previewShape{
-		recipientShape{r.Place, r.Channel, r.Address, text(r.Account), text(r.Language), text(r.Timezone), len(r.Rows)},
+		recipientShape{r.Place, r.Channel, r.Address, text(r.Account), text(r.Language), text(r.Timezone), len(r.Rows) + int(r.More)},
 		mail.Subject, mail.HTML, mail.Text, sms.Text,
 	}
 }
