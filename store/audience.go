@@ -220,8 +220,10 @@ func (s *Store) sweepAudiences(ctx context.Context) (did bool, err error) {
 		return number, err
 	}
 	// A look first: where even an empty transaction would keep others from writing.
-	if number, err := find(s.conn(ctx), ``); err != nil || number == 0 {
+	if number, err := find(s.conn(ctx), ``); err != nil {
 		return false, translate(err)
+	} else if number == 0 {
+		return s.sweepRejects(ctx)
 	}
 	err = s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
 		did = false
@@ -245,6 +247,25 @@ func (s *Store) sweepAudiences(ctx context.Context) (did bool, err error) {
 	})
 	if err != nil {
 		return false, fmt.Errorf("sweep up an audience: %w", err)
+	}
+	return did, nil
+}
+
+// sweepRejects takes away a little of the rejects that were dropped of an
+// audience that stays.
+func (s *Store) sweepRejects(ctx context.Context) (did bool, err error) {
+	const left = `SELECT a.number FROM audiences AS a WHERE a.state = 'current' AND a.rejected = 0 AND EXISTS (SELECT 1 FROM rejects AS r WHERE r.audience = a.number) LIMIT 1`
+	var number int64
+	if err := s.conn(ctx).Raw(left).Scan(&number).Error; err != nil || number == 0 {
+		return false, translate(err)
+	}
+	err = s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
+		gone, err := deleteSome(tx, "rejects", number, sweepStep)
+		did = gone > 0
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("sweep up rejects: %w", err)
 	}
 	return did, nil
 }

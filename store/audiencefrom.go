@@ -91,7 +91,7 @@ func (s *Store) copyFiles(ctx context.Context, edition int64, files []audienceRo
 				Place, Line  int64
 				Reason, Text string
 			}
-			if err := db.Raw(`SELECT place, line, reason, text FROM rejects WHERE audience = ? AND place > ? ORDER BY place LIMIT ?`, f.Number, reject, addStep).Scan(&rejects).Error; err != nil {
+			if err := db.Raw(`SELECT place, line, reason, text FROM rejects WHERE audience = ? AND place > ? AND ? > 0 ORDER BY place LIMIT ?`, f.Number, reject, f.Rejected, addStep).Scan(&rejects).Error; err != nil {
 				return kept, translate(fmt.Errorf("copy an audience: %w", err))
 			}
 			if len(people)+len(rejects) == 0 {

@@ -23,6 +23,9 @@ func (s *Store) Rejects(ctx context.Context, notice string, after int64, limit i
 	var out []notifier.Reject
 	last := int64(0)
 	for _, f := range files {
+		if f.Rejected == 0 { // what is there yet is being swept away
+			continue
+		}
 		var found []struct {
 			Place, Line  int64
 			Reason, Text string
@@ -42,7 +45,8 @@ func (s *Store) Rejects(ctx context.Context, notice string, after int64, limit i
 }
 
 // DropRejects forgets the rows of a draft's audience that could not be used, as
-// they were mended and added, or are meant for nobody. Approvals fall.
+// they were mended and added, or are meant for nobody. Approvals fall. From the
+// commit on nobody sees them; sweepAudiences takes them away in small steps.
 func (s *Store) DropRejects(ctx context.Context, notice string) (notifier.Notice, error) {
 	return s.reviseNotice(ctx, notice, "notice.rejects", func(ctx context.Context, tx *gorm.DB, c *course) (string, error) {
 		if err := c.mayChange(); err != nil {
@@ -54,9 +58,6 @@ func (s *Store) DropRejects(ctx context.Context, notice string) (notifier.Notice
 		}
 		detail := fmt.Sprintf("%d rejected rows forgotten", c.Rejected)
 		for _, f := range files {
-			if err := tx.Exec(`DELETE FROM rejects WHERE audience = ?`, f.Number).Error; err != nil {
-				return "", fmt.Errorf("forget rejects: %w", err)
-			}
 			f.Rejected = 0
 			if err := saveFile(tx, &f); err != nil {
 				return "", err

@@ -21,51 +21,190 @@ const nobody = "erased"
 // EraseSubscriber forgets a subscriber: the address, every choice, and what
 // peers answered about it. What waits for it is not sent. A mark that does not
 // show the address keeps imports from bringing it back; its owner may subscribe
-// anew.
+// anew. Where an error comes after all that, what rejected rows say of the
+// address is still there: EraseAddress goes on with it.
 func (s *Store) EraseSubscriber(ctx context.Context, n subscribers.Number) error {
-	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		over, err := s.overwrite(ctx, tx)
-		if err != nil {
-			return err
-		}
-		defer over()
-		var row subscriberRow
-		if err := tx.Where("number = ?", int64(n)).Take(&row).Error; err != nil {
-			return fmt.Errorf("subscriber %s: %w", n, err)
-		}
-		channel := notifier.Channel(row.Channel)
-		if err := s.withdraw(ctx, tx, channel, row.Address, true); err != nil {
-			return err
-		}
-		if err := s.forgetDeliveries(tx, int64(n)); err != nil {
-			return err
-		}
-		if err := s.forgetContact(tx, row.Channel, row.Address); err != nil {
-			return err
-		}
-		if err := s.forgetRecipient(tx, channel, row.Address); err != nil {
-			return err
-		}
-		if err := tx.Exec(`DELETE FROM signups WHERE channel = ? AND address = ? OR contact = ? AND ? = 'email'`, row.Channel, row.Address, row.Address, row.Channel).Error; err != nil {
-			return fmt.Errorf("forget what was asked for: %w", err)
-		}
-		if err := tx.Exec(`DELETE FROM subscribers WHERE number = ?`, int64(n)).Error; err != nil {
-			return fmt.Errorf("delete the subscriber: %w", err)
-		}
-		key, err := s.erasedKey(tx, channel)
-		if err != nil {
-			return err
-		}
-		if err := tx.Exec(`INSERT INTO suppressions (channel, address, reason, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-			row.Channel, key(row.Address), string(subscribers.ReasonErased), micros(s.Now())).Error; err != nil {
-			return fmt.Errorf("mark the address as erased: %w", err)
-		}
-		return s.audit(ctx, tx, "subscriber.erase", n.String(), "")
+	var who person
+	return s.erasing(ctx, func() (person, error) {
+		err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+			var row subscriberRow
+			if err := tx.Where("number = ?", int64(n)).Take(&row).Error; err != nil {
+				return fmt.Errorf("subscriber %s: %w", n, err)
+			}
+			who = person{row.Channel, row.Address}
+			if err := s.erase(ctx, tx, who, []string{row.Address}, []subscriberRow{row}); err != nil {
+				return err
+			}
+			return s.audit(ctx, tx, "subscriber.erase", n.String(), "")
+		})
+		return who, err
 	})
+}
+
+// EraseAddress is EraseSubscriber by address, in any case of its letters, and
+// for those, too, who never subscribed: recipients of notices, who lives on a
+// component, contacts, whoever asked to subscribe. It returns the subscribers
+// that went with it. ErrNotFound where nothing is kept of the address.
+func (s *Store) EraseAddress(ctx context.Context, channel notifier.Channel, address string) (erased []subscribers.Number, err error) {
+	who := person{string(channel), address}
+	in, err := s.spelled(s.conn(ctx), who)
+	if err != nil {
+		return nil, translate(err)
+	}
+	known, err := s.known(s.conn(ctx), who, in)
+	if err != nil {
+		return nil, translate(err)
+	}
+	if !known { // but for what could not be used of a file, perhaps
+		n, err := s.forgetRejects(ctx, address)
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			return nil, notifier.Refuse(notifier.ErrNotFound, "nothing is kept of this address")
+		}
+	}
+	err = s.erasing(ctx, func() (person, error) {
+		return who, s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+			erased = nil
+			var rows []subscriberRow
+			if err := tx.Where("channel = ? AND address IN ?", who.channel, in).Order("number").Find(&rows).Error; err != nil {
+				return fmt.Errorf("find a subscriber: %w", err)
+			}
+			if err := s.erase(ctx, tx, who, in, rows); err != nil {
+				return err
+			}
+			for _, r := range rows {
+				erased = append(erased, subscribers.Number(r.Number))
+				if err := s.audit(ctx, tx, "subscriber.erase", subscribers.Number(r.Number).String(), ""); err != nil {
+					return err
+				}
+			}
+			if len(rows) > 0 {
+				return nil
+			}
+			key, err := s.erasedKey(tx, channel)
+			if err != nil {
+				return err
+			}
+			return s.audit(ctx, tx, "address.erase", key(address), "")
+		})
+	})
+	return erased, err
+}
+
+// spelled are an address as it was given and, of mail, as subscribers and
+// contacts spell it, whatever the case of their letters.
+func (s *Store) spelled(db *gorm.DB, who person) ([]string, error) {
+	out := []string{who.address}
+	if who.channel != string(notifier.Email) {
+		return out, nil
+	}
+	// It reads through all subscribers, which who erases somebody can wait for.
+	var found []string
+	if err := db.Raw(`SELECT address FROM subscribers WHERE channel = 'email' AND lower(address) = ? UNION SELECT contact FROM subscribers WHERE contact <> '' AND lower(contact) = ?`,
+		fold(who.address), fold(who.address)).Scan(&found).Error; err != nil {
+		return nil, fmt.Errorf("find a subscriber: %w", err)
+	}
+	return append(out, found...), nil
+}
+
+// known reports whether anything is kept of an address beside rejected rows.
+func (s *Store) known(db *gorm.DB, who person, in []string) (yes bool, err error) {
+	recipients, err := s.spellings(db, who)
+	if err != nil {
+		return false, err
+	}
+	if err := db.Raw(`SELECT EXISTS (SELECT 1 FROM recipients WHERE channel = ? AND address IN ?)`, who.channel, append(recipients, "")).Scan(&yes).Error; err != nil || yes {
+		return yes, err
+	}
+	err = db.Raw(`SELECT EXISTS (SELECT 1 FROM subscribers WHERE channel = ? AND address IN ?) OR EXISTS (SELECT 1 FROM subscribers WHERE contact <> '' AND channel IN (?, `+endpointsOf+`) AND contact IN ?)
+		OR EXISTS (SELECT 1 FROM signups WHERE channel = ? AND address IN ? OR contact IN ? AND ? = 'email')`,
+		who.channel, in, who.channel, who.channel, in, who.channel, in, in, who.channel).Scan(&yes).Error
+	return yes, err
+}
+
+// spellings are the addresses among recipients that are this one but for the
+// case of letters: the mark of who was erased makes no difference there either.
+func (s *Store) spellings(db *gorm.DB, who person) (out []string, err error) {
+	if who.channel != string(notifier.Email) {
+		return []string{who.address}, nil
+	}
+	if err := db.Raw(`SELECT DISTINCT r.address FROM recipients AS r WHERE r.address IN ? AND r.channel = ?`, []string{who.address, fold(who.address)}, who.channel).Scan(&out).Error; err != nil {
+		return nil, fmt.Errorf("find a recipient: %w", err)
+	}
+	var more []string
+	if err := db.Raw(`SELECT DISTINCT r.address FROM recipients AS r WHERE r.folded = ? AND r.folded <> '' AND r.channel = ?`, fold(who.address), who.channel).Scan(&more).Error; err != nil {
+		return nil, fmt.Errorf("find a recipient: %w", err)
+	}
+	return append(out, more...), nil
+}
+
+// erasing runs erase, then takes out of rejected rows what they say of whom it
+// erased, and out of SQLite's log what stood there.
+func (s *Store) erasing(ctx context.Context, erase func() (person, error)) error {
+	who, err := erase()
+	if err == nil {
+		// Whoever asked may be gone: what is begun is ended.
+		_, err = s.forgetRejects(context.WithoutCancel(ctx), who.address)
+	}
 	if _, joined := ctx.Value(txKey{}).(*gorm.DB); (err == nil || ctx.Err() != nil) && s.dialect == sqlite && !joined {
 		s.emptyLog(context.WithoutCancel(ctx))
 	}
 	return err
+}
+
+// erase takes everything of an address, as in spells it, out of tables, but for
+// rejected rows, and the subscribers who have it.
+func (s *Store) erase(ctx context.Context, tx *gorm.DB, who person, in []string, rows []subscriberRow) error {
+	over, err := s.overwrite(ctx, tx)
+	if err != nil {
+		return err
+	}
+	defer over()
+	channel := notifier.Channel(who.channel)
+	recipients, err := s.spellings(tx, who)
+	if err != nil {
+		return err
+	}
+	if err := s.withdraw(ctx, tx, channel, who.address, true, recipients...); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.Address != who.address {
+			if err := s.withdraw(ctx, tx, channel, r.Address, true); err != nil {
+				return err
+			}
+		}
+		if err := s.forgetDeliveries(tx, r.Number); err != nil {
+			return err
+		}
+	}
+	for _, address := range in {
+		if err := s.forgetContact(tx, who.channel, address); err != nil {
+			return err
+		}
+		if err := tx.Exec(`DELETE FROM signups WHERE channel = ? AND address = ? OR contact = ? AND ? = 'email'`, who.channel, address, address, who.channel).Error; err != nil {
+			return fmt.Errorf("forget what was asked for: %w", err)
+		}
+	}
+	if err := s.forgetRecipients(tx, channel, recipients); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if err := tx.Exec(`DELETE FROM subscribers WHERE number = ?`, r.Number).Error; err != nil {
+			return fmt.Errorf("delete the subscriber: %w", err)
+		}
+	}
+	key, err := s.erasedKey(tx, channel)
+	if err != nil {
+		return err
+	}
+	if err := tx.Exec(`INSERT INTO suppressions (channel, address, reason, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		who.channel, key(who.address), string(subscribers.ReasonErased), micros(s.Now())).Error; err != nil {
+		return fmt.Errorf("mark the address as erased: %w", err)
+	}
+	return nil
 }
 
 // overwrite has SQLite overwrite what is taken out of a page, until over is called.

@@ -13,8 +13,9 @@ import (
 // flight too, in the transaction of what ended its right to them (I5). all is
 // for an address that may not be written to at all; without it confirmations
 // that were asked for still go out. The fan-out waits meanwhile, so that it
-// sees either the deliveries' end or the reader's.
-func (s *Store) withdraw(_ context.Context, tx *gorm.DB, channel notifier.Channel, address string, all bool) error {
+// sees either the deliveries' end or the reader's. spellings are what else the
+// address is written like by files of recipients.
+func (s *Store) withdraw(_ context.Context, tx *gorm.DB, channel notifier.Channel, address string, all bool, spellings ...string) error {
 	if err := s.lockFanout(tx, false); err != nil {
 		return err
 	}
@@ -45,7 +46,7 @@ func (s *Store) withdraw(_ context.Context, tx *gorm.DB, channel notifier.Channe
 		}
 		ids = append(ids, more...)
 		// Notices go to those who unsubscribed, but not to who may not be written to.
-		if more, err := s.noticeKeys(tx, []notifier.Channel{channel}, []string{address}); err != nil {
+		if more, err := s.noticeKeys(tx, []notifier.Channel{channel}, append(spellings, address)); err != nil {
 			return err
 		} else if len(more) > 0 {
 			ids = append(ids, more...)
