@@ -173,6 +173,7 @@ type Notice struct {
 	BegunAt   time.Time // when the first part was released
 	DoneAt    time.Time
 	CleanedAt time.Time // when its audience was deleted
+	ChangedAt time.Time // by staff, or a step of its own
 
 	// What became of it, where loaded. Every state has a key.
 	Counts map[DeliveryState]int64

@@ -167,7 +167,7 @@ func (s *Store) putInPlace(tx *gorm.DB, a *audienceRow, files []audienceRow, c *
 		}
 		c.Recipients, c.Rows, c.Rejected, c.WithoutAddress, c.CaseTwins = 0, 0, 0, 0, 0
 	}
-	a.State, c.Edition = "current", a.Number
+	a.State, c.Edition, c.CleanedAt = "current", a.Number, instant(0)
 	c.Recipients += a.Recipients
 	c.Rows += a.Lines
 	c.Rejected += a.Rejected

@@ -70,6 +70,14 @@ func (s *Store) forUpdate() string {
 	return ``
 }
 
+// skipLockedOf is skipLocked of one table of a statement, by its name there.
+func (s *Store) skipLockedOf(table string) string {
+	if s.dialect == postgres {
+		return ` FOR UPDATE OF ` + table + ` SKIP LOCKED`
+	}
+	return ``
+}
+
 // skipLocked is forUpdate without waiting for those who hold other rows.
 func (s *Store) skipLocked() string {
 	if s.dialect == postgres {

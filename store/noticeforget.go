@@ -14,14 +14,18 @@ import (
 // ForgetAudiences deletes what other teams' files said of the recipients of
 // notices that were done or cancelled before a time: at most max rows in one
 // short transaction. It returns how many, 0 when nothing is left to forget.
+// Notices that stood still since that time end (endIdle), each a step.
 // What was sent to whom stays to be proved: of every address a keyed hash is
 // kept, which shows nothing and is found by whoever knows the address.
 func (s *Store) ForgetAudiences(ctx context.Context, before time.Time, max int) (n int, err error) {
 	if max < 1 {
 		return 0, fmt.Errorf("forget audiences: %d at a time", max)
 	}
+	if ended, err := s.endIdle(ctx, before); err != nil || ended {
+		return 1, err
+	}
 	find := func(db *gorm.DB, tail string) (id string, err error) {
-		err = db.Raw(`SELECT id FROM notices WHERE done_at > 0 AND cleaned_at = 0 AND done_at < ? AND state IN ('done', 'cancelled') ORDER BY done_at LIMIT 1`+tail,
+		err = db.Raw(`SELECT id FROM notices WHERE done_at > 0 AND cleaned_at = 0 AND (done_at < ? OR forgetting_at > 0) AND state IN ('done', 'cancelled') ORDER BY done_at LIMIT 1`+tail,
 			micros(before)).Scan(&id).Error
 		return id, err
 	}
@@ -60,6 +64,61 @@ func (s *Store) ForgetAudiences(ctx context.Context, before time.Time, max int) 
 			return n, nil
 		}
 	}
+}
+
+// endIdle ends one notice that nobody touched since a time, and reports whether
+// there was one: a draft loses its audience, and what stands still half-way is
+// cancelled and forgotten. What a file says of people is not kept for ever
+// because somebody forgot it.
+func (s *Store) endIdle(ctx context.Context, before time.Time) (did bool, err error) {
+	find := func(db *gorm.DB, tail string) (id string, err error) {
+		err = db.Raw(`SELECT n.id FROM notices AS n WHERE n.changed_at < ? AND (n.state IN ('paused', 'halted') OR n.state IN ('draft', 'awaiting_approval')
+			AND EXISTS (SELECT 1 FROM audiences AS a WHERE a.notice_id = n.id AND a.state = 'current' AND a.notice_id <> '')) ORDER BY n.changed_at LIMIT 1`+tail, micros(before)).Scan(&id).Error
+		return id, err
+	}
+	if id, err := find(s.conn(ctx), ``); err != nil || id == "" {
+		return false, translate(err)
+	}
+	err = s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		did = false
+		id, err := find(tx, s.skipLockedOf("n"))
+		if err != nil || id == "" {
+			return err
+		}
+		did = true
+		c, err := lockNotice(tx, id)
+		if err != nil {
+			return err
+		}
+		stood := fmt.Sprintf("nothing was done about it since %s", c.ChangedAt.Format(time.RFC3339))
+		if c.State.Begun() {
+			if err := s.cancelNotice(tx, &c); err != nil {
+				return err
+			}
+			c.forgettingAt = micros(s.Now()) // it had its time
+			if err := s.audit(ctx, tx, "notice.cancel", id, stood); err != nil {
+				return err
+			}
+			return s.saveNotice(tx, &c)
+		}
+		files, err := currentFiles(tx, id)
+		if err != nil {
+			return err
+		}
+		if err := s.dropFiles(tx, files); err != nil {
+			return err
+		}
+		c.fallBack()
+		c.Recipients, c.Rows, c.Rejected, c.WithoutAddress, c.CaseTwins, c.CleanedAt = 0, 0, 0, 0, 0, s.Now()
+		if err := s.audit(ctx, tx, "notice.clean", id, stood); err != nil {
+			return err
+		}
+		return s.saveNotice(tx, &c)
+	})
+	if err != nil {
+		return false, fmt.Errorf("end a notice that stands still: %w", err)
+	}
+	return did, nil
 }
 
 // forgetSome forgets a little of a notice's audience: rows and rejects first,

@@ -57,15 +57,14 @@ type course struct {
 	pace         int64 // how many may wait for their first try at a time
 	released     int64 // how many may be made by now; known where the standing was read
 	forgettingAt int64 // since when its audience is being deleted; 0: it is whole
-	changedAt    int64
 }
 
 func (r noticeRow) course() (course, error) {
-	c := course{canary: r.Canary, watchedUntil: r.WatchedUntil, releasedAt: r.ReleasedAt, pace: r.Pace, forgettingAt: r.ForgettingAt, changedAt: r.ChangedAt, Notice: notifier.Notice{
+	c := course{canary: r.Canary, watchedUntil: r.WatchedUntil, releasedAt: r.ReleasedAt, pace: r.Pace, forgettingAt: r.ForgettingAt, Notice: notifier.Notice{
 		ID: r.ID, Title: r.Title, Template: r.Template, Subject: r.Subject, Body: r.Body, State: notifier.NoticeState(r.State), Halted: r.Halted,
 		Approvals: r.Approvals, Recipients: r.Recipients, Rows: r.Lines, Rejected: r.Rejected, WithoutAddress: r.WithoutAddress, CaseTwins: r.CaseTwins,
 		Event: r.EventNumber, EventID: r.EventID, CreatedAt: instant(r.CreatedAt), CreatedBy: r.CreatedBy, OrderedAt: instant(r.OrderedAt),
-		OrderedBy: r.OrderedBy, BegunAt: instant(r.BegunAt), DoneAt: instant(r.DoneAt), CleanedAt: instant(r.CleanedAt),
+		OrderedBy: r.OrderedBy, BegunAt: instant(r.BegunAt), DoneAt: instant(r.DoneAt), CleanedAt: instant(r.CleanedAt), ChangedAt: instant(r.ChangedAt),
 	}}
 	if r.IncidentID != nil {
 		c.IncidentID = *r.IncidentID
@@ -91,7 +90,7 @@ func (c *course) row() (noticeRow, error) {
 		Approvals: n.Approvals, Recipients: n.Recipients, Lines: n.Rows, Rejected: n.Rejected, WithoutAddress: n.WithoutAddress, CaseTwins: n.CaseTwins,
 		EventNumber: n.Event, EventID: n.EventID, CreatedAt: micros(n.CreatedAt), CreatedBy: n.CreatedBy, OrderedAt: micros(n.OrderedAt),
 		OrderedBy: n.OrderedBy, BegunAt: micros(n.BegunAt), DoneAt: micros(n.DoneAt), CleanedAt: micros(n.CleanedAt),
-		Canary: c.canary, WatchedUntil: c.watchedUntil, ReleasedAt: c.releasedAt, Pace: c.pace, ForgettingAt: c.forgettingAt, ChangedAt: c.changedAt,
+		Canary: c.canary, WatchedUntil: c.watchedUntil, ReleasedAt: c.releasedAt, Pace: c.pace, ForgettingAt: c.forgettingAt, ChangedAt: micros(n.ChangedAt),
 	}
 	if n.IncidentID != "" {
 		r.IncidentID = &n.IncidentID
@@ -122,8 +121,13 @@ func (c *course) changed(by string) {
 	if by != c.CreatedBy && !slices.Contains(c.ChangedBy, by) {
 		c.ChangedBy = append(c.ChangedBy, by)
 	}
+	c.fallBack()
+}
+
+// fallBack makes what others agreed to, and what was ordered, void.
+func (c *course) fallBack() {
 	c.Approved = nil
-	if c.State == notifier.NoticeAwaiting {
+	if !c.State.Begun() {
 		c.State, c.Order, c.OrderedAt, c.OrderedBy = notifier.NoticeDraft, notifier.NoticeOrder{}, instant(0), ""
 	}
 }
@@ -165,7 +169,9 @@ func takeNotice(db *gorm.DB, id string) (course, error) {
 	return c, nil
 }
 
-func (c *course) save(tx *gorm.DB) error {
+// saveNotice writes a notice as it is from now on.
+func (s *Store) saveNotice(tx *gorm.DB, c *course) error {
+	c.ChangedAt = s.Now()
 	row, err := c.row()
 	if err != nil {
 		return err

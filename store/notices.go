@@ -18,7 +18,7 @@ func (s *Store) CreateNotice(ctx context.Context, n notifier.Notice) error {
 	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		c := course{Notice: notifier.Notice{
 			ID: n.ID, Title: n.Title, Template: n.Template, Subject: n.Subject, Body: n.Body, IncidentID: n.IncidentID, Approvals: n.Approvals,
-			State: notifier.NoticeDraft, CreatedAt: n.CreatedAt, CreatedBy: n.CreatedBy,
+			State: notifier.NoticeDraft, CreatedAt: n.CreatedAt, CreatedBy: n.CreatedBy, ChangedAt: s.Now(),
 		}}
 		if c.CreatedAt.IsZero() {
 			c.CreatedAt = s.Now()
@@ -186,7 +186,7 @@ func (s *Store) changeNotice(ctx context.Context, id, action string, change func
 		if err != nil {
 			return err
 		}
-		if err := c.save(tx); err != nil {
+		if err := s.saveNotice(tx, &c); err != nil {
 			return err
 		}
 		if happened() {

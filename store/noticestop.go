@@ -46,7 +46,7 @@ func (s *Store) turnNotice(ctx context.Context, id, action string, turn func(*go
 		if err != nil || !turned {
 			return err
 		}
-		if err := c.save(tx); err != nil {
+		if err := s.saveNotice(tx, &c); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, action, id, "")
@@ -94,17 +94,21 @@ func (s *Store) CancelNotice(ctx context.Context, id string) error {
 		case notifier.NoticeDone:
 			return false, notifier.Refuse(notifier.ErrConflict, "this notice is done; nothing is left to cancel")
 		}
-		now := s.Now()
-		c.State, c.Halted, c.DoneAt = notifier.NoticeCancelled, "", now
-		if c.Event == 0 {
-			return true, nil
-		}
-		if err := tx.Exec(`UPDATE events SET withdrawn = true, stopped = false, progress = 0,
-			expanded_at = CASE WHEN expanded_at = 0 THEN CAST(? AS bigint) ELSE expanded_at END WHERE number = ?`, micros(now), c.Event).Error; err != nil {
-			return false, fmt.Errorf("withdraw the notice's event: %w", err)
-		}
-		return true, s.bump(tx, "work", "halts")
+		return true, s.cancelNotice(tx, c)
 	})
+}
+
+func (s *Store) cancelNotice(tx *gorm.DB, c *course) error {
+	now := s.Now()
+	c.State, c.Halted, c.DoneAt = notifier.NoticeCancelled, "", now
+	if c.Event == 0 {
+		return nil
+	}
+	if err := tx.Exec(`UPDATE events SET withdrawn = true, stopped = false, progress = 0,
+		expanded_at = CASE WHEN expanded_at = 0 THEN CAST(? AS bigint) ELSE expanded_at END WHERE number = ?`, micros(now), c.Event).Error; err != nil {
+		return fmt.Errorf("withdraw the notice's event: %w", err)
+	}
+	return s.bump(tx, "work", "halts")
 }
 
 // ThrottleNotice sets how many are released a second, 0 for as fast as it goes,

@@ -214,7 +214,7 @@ func (s *Store) tendNotice(ctx context.Context, id string) (did bool, err error)
 		if err := s.takeStep(ctx, tx, &c, x, next); err != nil {
 			return fmt.Errorf("tend notice %s: %w", id, err)
 		}
-		return c.save(tx)
+		return s.saveNotice(tx, &c)
 	})
 	return did, err
 }

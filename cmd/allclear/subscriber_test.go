@@ -50,6 +50,24 @@ func TestAnErasedAddressIsListedAsErasedAndNotAsAnAddress(t *testing.T) {
 	})
 }
 
+func TestARecipientWhoNeverSubscribedIsErasedByTheirAddress(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		d := newDesktop(t, dsn)
+		file := d.file("who.csv", "email,subject\nKari@example.com,Invoice\nola@example.com,Minutes\n")
+		d.ok("notice", "create", "--title", "Restore", "--template", "blank", "--body", d.file("body.md", "Hello"), "--audience", file)
+		d.refused("nothing is kept of this address", "subscriber", "erase", "nobody@example.com", "--yes")
+		if got := d.ok("subscriber", "erase", "kari@EXAMPLE.com", "--yes"); got != "erased an address that no subscriber has\n" {
+			t.Error(got)
+		}
+		d.ok("subscriber", "add", "ola@example.com", "--active")
+		if got := d.ok("subscriber", "erase", "OLA@example.com", "--yes"); got != "erased s1\n" {
+			t.Error(got)
+		}
+		d.refused("nothing is kept of this address", "subscriber", "erase", "kari@example.com", "--yes")
+		d.refused("no subscriber s1", "subscriber", "erase", "s1", "--yes")
+	})
+}
+
 func TestWhatAnAddressIsAndWhatAnEndpointTakesIsSeenWithoutBeingNamed(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		d := newDesktop(t, dsn)
