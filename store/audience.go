@@ -254,7 +254,7 @@ func (s *Store) sweepAudiences(ctx context.Context) (did bool, err error) {
 // sweepRejects takes away a little of the rejects that were dropped of an
 // audience that stays.
 func (s *Store) sweepRejects(ctx context.Context) (did bool, err error) {
-	const left = `SELECT a.number FROM audiences AS a WHERE a.state = 'current' AND a.rejected = 0 AND EXISTS (SELECT 1 FROM rejects AS r WHERE r.audience = a.number) LIMIT 1`
+	const left = `SELECT f.number FROM audiences AS f WHERE f.state = 'current' AND f.notice_id <> '' AND f.rejected = 0 AND EXISTS (SELECT 1 FROM rejects AS r WHERE r.audience = f.number) LIMIT 1`
 	var number int64
 	if err := s.conn(ctx).Raw(left).Scan(&number).Error; err != nil || number == 0 {
 		return false, translate(err)

@@ -91,6 +91,8 @@ type span struct {
 }
 
 // leaps is how many withdrawn or stopped events a claim leaps over at most.
+// What stands still longer than a moment is put aside (noticepark.go), and need
+// not be leapt over.
 const leaps = 20
 
 // dueSpans are the stretches of what is due without the messages of events that
@@ -99,7 +101,7 @@ const leaps = 20
 // because it was tried before, is passed over by notWithdrawn.
 func (s *Store) dueSpans(ctx context.Context, now time.Time) ([]span, error) {
 	var withdrawn []struct{ Number, AcceptedAt int64 }
-	if err := s.conn(ctx).Raw(`SELECT number, accepted_at FROM events AS e WHERE (withdrawn OR stopped)
+	if err := s.conn(ctx).Raw(`SELECT number, accepted_at FROM events AS e WHERE (withdrawn OR stopped) AND parked < 2
 		AND EXISTS (SELECT 1 FROM event_counts AS c WHERE c.event_number = e.number AND c.unsettled > 0) ORDER BY accepted_at, number LIMIT ?`, leaps).
 		Scan(&withdrawn).Error; err != nil {
 		return nil, fmt.Errorf("look for withdrawn events: %w", translate(err))

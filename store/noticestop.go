@@ -78,6 +78,9 @@ func (s *Store) ResumeNotice(ctx context.Context, id string) error {
 		if err := tx.Exec(`UPDATE events SET stopped = false, expires_at = ? WHERE number = ?`, micros(now.Add(notifier.NoticeLife)), c.Event).Error; err != nil {
 			return false, fmt.Errorf("resume the notice's event: %w", err)
 		}
+		if err := s.unpark(tx, c.Event); err != nil {
+			return false, err
+		}
 		return true, s.bump(tx, "work", "halts")
 	})
 }
@@ -104,7 +107,7 @@ func (s *Store) cancelNotice(tx *gorm.DB, c *course) error {
 	if c.Event == 0 {
 		return nil
 	}
-	if err := tx.Exec(`UPDATE events SET withdrawn = true, stopped = false, progress = 0,
+	if err := tx.Exec(`UPDATE events SET withdrawn = true, stopped = false, parked = 0, progress = 0,
 		expanded_at = CASE WHEN expanded_at = 0 THEN CAST(? AS bigint) ELSE expanded_at END WHERE number = ?`, micros(now), c.Event).Error; err != nil {
 		return fmt.Errorf("withdraw the notice's event: %w", err)
 	}

@@ -16,7 +16,7 @@ import (
 // reports whether there was anything: then there may be more. It starts what is
 // scheduled, releases recipients, watches those who went first, and sees when
 // everybody was tried and when all is final, and publishes the updates that
-// waited for that. Call it about every second;
+// waited for that. It puts aside what stands still. Call it about every second;
 // several processes may.
 func (s *Store) TendNotices(ctx context.Context) (changed bool, err error) {
 	var going []string
@@ -31,8 +31,10 @@ func (s *Store) TendNotices(ctx context.Context) (changed bool, err error) {
 	}
 	published, err := s.publishHeld(ctx)
 	errs = append(errs, err)
+	parked, err := s.parkNotices(ctx)
+	errs = append(errs, err)
 	swept, err := s.sweepAudiences(ctx)
-	return changed || published || swept, errors.Join(append(errs, err)...)
+	return changed || published || parked || swept, errors.Join(append(errs, err)...)
 }
 
 // standing is how far the event of a notice has come.

@@ -27,7 +27,7 @@ CREATE INDEX events_parked ON events (number) WHERE parked > 0;
 
 -- +goose Down
 UPDATE deliveries SET due_at = (SELECT e.accepted_at FROM events AS e WHERE e.number = deliveries.event_number)
-    WHERE event_number IN (SELECT number FROM events WHERE parked > 0) AND due_at = 253370764800000000;
+    WHERE event_number IN (SELECT number FROM events WHERE parked > 0) AND due_at > 253370764800000000 AND state = 'pending';
 DROP INDEX events_parked;
 ALTER TABLE events DROP COLUMN parked;
 UPDATE rejects SET text = header || text WHERE header <> '';
