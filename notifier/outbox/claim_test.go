@@ -83,6 +83,82 @@ func TestAReaderWhoLeavesWhileTheClaimIsOnItsWayIsNotWrittenTo(t *testing.T) {
 	}
 }
 
+// What is paused while a claim is on its way was let go of here, and by nobody
+// given back: it was "sending" until the lease ended.
+func TestWhatIsStoppedWhileTheClaimIsOnItsWayIsGivenBackAtOnce(t *testing.T) {
+	q, s := newMemory(), &notifiertest.Sender{}
+	slow := &slowClaims{memory: q, made: make(chan struct{}), back: make(chan struct{})}
+	q.add(1, notifier.LaneBulk, 30)
+	r := start(t, q, s, func(o *Options) { o.Queue = slow })
+	<-slow.made
+	q.stand(true)
+	r.change(func(p *notifier.Pulse) { p.Halts++ })
+	r.looked(notifier.Pulse{Halts: 1})
+	close(slow.back)
+	q.wait(t, notifier.Pending, 30)
+	q.stand(false)
+	r.change(func(p *notifier.Pulse) { p.Halts++; p.Work++ })
+	q.wait(t, notifier.Sent, 30)
+	r.end()
+	if n := len(s.Sent()); n != 30 {
+		t.Fatalf("%d messages were sent", n)
+	}
+}
+
+// A worker has taken it from the belt, and not begun: the look finds it on no belt.
+func TestWhatIsStoppedInAWorkersHandsIsGivenBack(t *testing.T) {
+	o, q, clock := still(t)
+	q.add(1, notifier.LaneBulk, 2)
+	if got := o.claim(t.Context(), o.ordinary, []notifier.Lane{notifier.LaneBulk}, 2); got != 2 {
+		t.Fatalf("claimed %d", got)
+	}
+	taken := o.ordinary.clear() // as workers do, one by one
+	q.stand(true)
+	if err := o.Pulse(t.Context(), notifier.Pulse{Halts: 1}, clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if n := q.count(notifier.Pending); n != 0 || len(o.takeAside()) != 0 {
+		t.Fatalf("%d given back by the look", n)
+	}
+	o.ordinary.put(taken[:1])
+	o.ordinary.close()
+	o.work(t.Context(), o.ordinary)
+	o.giveUp(t.Context(), o.good(o.takeAside()))
+	if n := q.count(notifier.Pending); n != 1 || q.released != 1 {
+		t.Errorf("%d given back", n)
+	}
+	// Once the lease may have ended it may be another's.
+	clock.Advance(Lease)
+	o.leave(taken[1])
+	if got := o.takeAside(); len(got) != 0 || o.holding() != 0 {
+		t.Errorf("%d are given back", len(got))
+	}
+}
+
+func TestWhatCouldNotBeGivenBackIsGivenBackLater(t *testing.T) {
+	o, q, clock := still(t)
+	q.add(1, notifier.LaneBulk, 3)
+	if got := o.claim(t.Context(), o.ordinary, []notifier.Lane{notifier.LaneBulk}, 3); got != 3 {
+		t.Fatalf("claimed %d", got)
+	}
+	q.setAway(errors.New("too much to do"))
+	o.giveBack(t.Context(), o.ordinary)
+	o.giveUp(t.Context(), o.good(o.takeAside()))
+	q.setAway(nil)
+	if n := q.count(notifier.Sending); n != 3 {
+		t.Fatalf("%d are in our hands", n)
+	}
+	o.giveUp(t.Context(), o.good(o.takeAside()))
+	if n := q.count(notifier.Pending); n != 3 {
+		t.Errorf("%d given back", n)
+	}
+	q.stand(false)
+	o.later([]*claim{{until: clock.Now()}})
+	if got := o.good(o.takeAside()); len(got) != 0 {
+		t.Errorf("what may be another's by now is given back: %d", len(got))
+	}
+}
+
 func TestASettlementLetsGoOfItsOwnClaimOnly(t *testing.T) {
 	o, _, _ := still(t)
 	first := claimed(o)

@@ -87,11 +87,15 @@ func (b *Outbox) claim(ctx context.Context, x *belt, lanes []notifier.Lane, limi
 	got := len(cs)
 	for !b.hold(cs, looks) {
 		looks = b.looked()
-		if cs, err = b.standing(ctx, cs); err != nil {
+		stand, err := b.standing(ctx, cs)
+		if err != nil {
 			b.o.Log.Warn("check new claims", "channel", b.o.Channel, "error", err)
 			b.giveUp(ctx, cs)
 			return 0
 		}
+		// What only stands still would wait for the lease's end in our name.
+		b.giveUp(ctx, without(cs, stand))
+		cs = stand
 	}
 	if len(cs) > 0 {
 		x.put(cs)
@@ -123,6 +127,20 @@ func (b *Outbox) standing(ctx context.Context, cs []*claim) ([]*claim, error) {
 	return out, nil
 }
 
+// without are those of cs that are not among others.
+func without(cs, others []*claim) (out []*claim) {
+	there := make(map[*claim]bool, len(others))
+	for _, c := range others {
+		there[c] = true
+	}
+	for _, c := range cs {
+		if !there[c] {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
 func ids(cs []*claim) []notifier.DeliveryID {
 	out := make([]notifier.DeliveryID, len(cs))
 	for i, c := range cs {
@@ -148,8 +166,8 @@ func (b *Outbox) giveUp(ctx context.Context, cs []*claim) {
 	ctx, done := context.WithTimeout(ctx, releaseTime)
 	defer done()
 	if err := b.o.Leases.Release(ctx, b.o.Journal.Worker(), ids(cs)); err != nil {
-		// Their leases end by themselves.
 		b.o.Log.Warn("give back claims", "channel", b.o.Channel, "count", len(cs), "error", err)
+		b.later(cs)
 	}
 }
 
@@ -170,8 +188,8 @@ func (b *Outbox) work(ctx context.Context, x *belt) {
 			return
 		}
 		switch {
-		case !b.holds(c): // the reader left while it waited, or the lease ended
-			b.forget([]*claim{c}) // an ended lease is taken back like any other
+		case !b.holds(c): // the reader left while it waited, its event stands still, or the lease ended
+			b.leave(c)
 		case x.ahead.busy():
 			b.release(context.WithoutCancel(ctx), append(x.clear(), c))
 		default:

@@ -107,27 +107,44 @@ func (b *Outbox) forget(cs []*claim) (had []*claim) {
 // them that nobody has begun and whose leases are still good: where their event
 // only stands still, they wait for its end in our name.
 func (b *Outbox) forgetBut(had, stand []*claim) (unbegun []*claim) {
-	keep := make(map[*claim]bool, len(stand))
-	for _, c := range stand {
-		keep[c] = true
-	}
-	var gone []*claim
-	for _, c := range had {
-		if !keep[c] {
-			gone = append(gone, c)
-		}
-	}
+	gone := without(had, stand)
 	b.forget(gone)
-	now, fresh := b.o.Now(), map[*claim]bool{}
-	b.mu.Lock()
-	for _, c := range gone {
-		fresh[c] = now.Before(c.until)
+	fresh := map[*claim]bool{}
+	for _, c := range b.good(gone) {
+		fresh[c] = true
 	}
-	b.mu.Unlock()
 	for _, x := range []*belt{b.express, b.ordinary} {
 		unbegun = append(unbegun, x.drop(fresh)...)
 	}
 	return unbegun
+}
+
+// good are those of cs whose leases have not ended.
+func (b *Outbox) good(cs []*claim) (out []*claim) {
+	now := b.o.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range cs {
+		if now.Before(c.until) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// leave lets go of a claim that a worker took and may not begin. Where a look
+// let go of it at that moment it was on no belt any more, and nobody gave it
+// back. One whose lease ended is taken back like any other.
+func (b *Outbox) leave(c *claim) {
+	b.forget([]*claim{c})
+	b.setAside(b.good([]*claim{c}))
+}
+
+// later leaves what could not be given back to the next heartbeat.
+func (b *Outbox) later(cs []*claim) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.aside = append(b.aside, cs...)
 }
 
 func (b *Outbox) settled(ls []landed) {

@@ -229,9 +229,7 @@ func (b *Outbox) setAside(cs []*claim) {
 	if len(cs) == 0 {
 		return
 	}
-	b.mu.Lock()
-	b.aside = append(b.aside, cs...)
-	b.mu.Unlock()
+	b.later(cs)
 	select {
 	case b.stopped <- struct{}{}:
 	default:
@@ -259,9 +257,10 @@ func (b *Outbox) keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-b.stopped:
-			b.giveUp(ctx, b.takeAside())
+			b.giveUp(ctx, b.good(b.takeAside()))
 			b.Nudge()
 		case <-beat.C:
+			b.giveUp(ctx, b.good(b.takeAside()))
 			if err := b.extend(ctx); err != nil && ctx.Err() == nil {
 				b.o.Log.Warn("extend leases", "channel", b.o.Channel, "error", err)
 			}
