@@ -72,14 +72,28 @@ func (m *digestMaker) readers(max int) ([]digestReader, error) {
 		of = ` AND s.weekday = ?`
 		args = append(args, m.run.Weekday)
 	}
-	var rows []digestReader
-	// The cadence stands in the statement so that both planners see what the index is about.
-	if err := m.tx.Raw(`SELECT s.*, c.cursor, c.turned, c.day AS digest_day FROM subscribers AS s JOIN digest_cursors AS c ON c.subscriber = s.number
+	// The cadence stands in the statement so that both planners see what the index
+	// is about. Only what decides about a digest is read, and not by reflection:
+	// with a million readers that alone was half of the work.
+	found, err := m.tx.Raw(`SELECT s.number, s.address, s.severity, s.kinds, s.chooses, s.timezone, s.language, s.incident, s.types, s.critical, c.cursor, c.turned, c.day
+		FROM subscribers AS s JOIN digest_cursors AS c ON c.subscriber = s.number
 		WHERE s.state = 'active' AND s.cadence = '`+m.run.Cadence+`' AND s.cadence <> 'instant' AND s.cadence <> 'milestones'
-			AND s.timezone = ? AND s.hour = ? AND s.number > ?`+of+` ORDER BY s.number LIMIT ?`, append(args, max)...).Scan(&rows).Error; err != nil {
+			AND s.timezone = ? AND s.hour = ? AND s.number > ?`+of+` ORDER BY s.number LIMIT ?`, append(args, max)...).Rows()
+	if err != nil {
 		return nil, fmt.Errorf("find the next readers: %w", err)
 	}
-	return rows, nil
+	defer func() { _ = found.Close() }()
+	rows := make([]digestReader, 0, max)
+	for found.Next() {
+		r := digestReader{Row: subscriberRow{Channel: string(notifier.Email), State: string(subscribers.Active), Cadence: m.run.Cadence}}
+		is := &r.Row
+		if err := found.Scan(&is.Number, &is.Address, &is.Severity, &is.Kinds, &is.Chooses, &is.Timezone, &is.Language, &is.Incident, &is.Types, &is.Critical,
+			&r.Cursor, &r.Turned, &r.DigestDay); err != nil {
+			return nil, fmt.Errorf("read the next readers: %w", err)
+		}
+		rows = append(rows, r)
+	}
+	return rows, wrapped("read the next readers", found.Err())
 }
 
 // move moves the cursors of all who were looked at. Where nothing happened at

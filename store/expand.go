@@ -173,19 +173,31 @@ func (x *expansion) expand(max int) (complete bool, err error) {
 
 // subscribers makes the slice's deliveries to subscribers.
 func (x *expansion) subscribers(max int) (complete bool, err error) {
-	if complete, err = x.slice(max); err != nil {
-		return false, err
-	}
 	if x.event.IncidentID.Valid {
 		if err := x.findEarlier(); err != nil {
 			return false, err
 		}
+	}
+	if complete, err = x.slice(max); err != nil {
+		return false, err
+	}
+	if err := x.lockEarlier(); err != nil {
+		return false, err
 	}
 	if err := x.insert(); err != nil {
 		return false, err
 	}
 	return complete, x.replace()
 }
+
+// mayAtOnce are readers who can be told at once of what their incident did not
+// tell them of before, in the words of an index. A million who get digests are not
+// to be walked past, slice by slice, before the first who waits for a mail.
+const mayAtOnce = ` AND (cadence = 'instant' OR cadence = 'milestones' OR critical)`
+
+// news reports whether nobody knows anything of the incident, nor waits for
+// something of it: what goes by what somebody was told then goes to nobody.
+func (x *expansion) news() bool { return x.event.Reader == 0 && len(x.earlier) == 0 }
 
 // slice finds where the slice ends: behind max active readers.
 func (x *expansion) slice(max int) (complete bool, err error) {
@@ -194,7 +206,11 @@ func (x *expansion) slice(max int) (complete bool, err error) {
 		return true, nil
 	}
 	var ends []int64
-	if err := x.tx.Raw(`SELECT number FROM subscribers WHERE number > ? AND state = 'active' ORDER BY number LIMIT 2 OFFSET ?`,
+	who := ``
+	if x.news() {
+		who = mayAtOnce
+	}
+	if err := x.tx.Raw(`SELECT number FROM subscribers WHERE number > ? AND state = 'active'`+who+` ORDER BY number LIMIT 2 OFFSET ?`,
 		x.event.Progress, max-1).Scan(&ends).Error; err != nil {
 		return false, fmt.Errorf("find the next readers: %w", err)
 	}
@@ -206,13 +222,18 @@ func (x *expansion) slice(max int) (complete bool, err error) {
 }
 
 // findEarlier lists the earlier events of the incident that somebody was sent
-// or waits for, and locks what waits, so that it stays as it is now.
+// or waits for.
 func (x *expansion) findEarlier() error {
 	if err := x.tx.Raw(`SELECT e.number, sum(c.unsettled) > 0 AS open FROM events e JOIN event_counts c ON c.event_number = e.number
 		WHERE e.incident_id = ? AND e.number < ? AND c.unsettled + c.sent + c.bounced > 0 GROUP BY e.number ORDER BY e.number`,
 		x.event.IncidentID.String, x.event.Number).Scan(&x.earlier).Error; err != nil {
 		return fmt.Errorf("list the incident's events: %w", err)
 	}
+	return nil
+}
+
+// lockEarlier locks what of them waits in the slice, so that it stays as it is now.
+func (x *expansion) lockEarlier() error {
 	if x.store.dialect != postgres {
 		return nil
 	}
@@ -278,8 +299,14 @@ func (x *expansion) door() (channel, address string) {
 // delivery in flight. Their earlier deliveries are found by key, each by itself:
 // a join with ranges of them invites both planners to worse.
 func (x *expansion) readers() (string, []any) {
-	const of = ` FROM subscribers AS s`
+	of := ` FROM subscribers AS s`
 	where := ` WHERE s.number > ? AND s.number <= ? AND s.state IN (` + x.states() + `)`
+	if x.news() {
+		where = ` WHERE s.number > ? AND s.number <= ? AND s.state = 'active'` + mayAtOnce
+		if x.store.dialect == sqlite { // which would walk along the numbers of all
+			of += ` INDEXED BY subscribers_at_once`
+		}
+	}
 	if len(x.earlier) == 0 {
 		return `SELECT s.*, 0 AS told, CAST(NULL AS bigint) AS since, 0 AS flying` + of + where, []any{x.lo, x.hi}
 	}

@@ -323,3 +323,36 @@ func TestManyProcessesExpandTogetherWithoutMakingAnythingTwice(t *testing.T) {
 		b.sound()
 	})
 }
+
+func TestWhoIsToldAtOnceDoesNotWaitForAWalkPastAllReadersOfDigests(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		const many = 500
+		b.readers(many)
+		b.exec(`UPDATE subscribers SET cadence = 'daily' WHERE number <= %d - 3`, many)
+		b.exec(`UPDATE subscribers SET critical = true WHERE number IN (7, 8)`)
+		major := notifier.Event{Kind: notifier.KindIncident, Severity: notifier.SeverityMajor}
+		for _, c := range []struct {
+			incident string
+			e        notifier.Event
+			made     int64
+		}{{"major", major, 3}, {"critical", notifier.Event{}, 5}} {
+			if c.incident == "critical" {
+				c.e = notifier.Event{Kind: notifier.KindIncident, Severity: notifier.SeverityCritical}
+			}
+			event := b.happens(c.incident, c.e)
+			slice, err := b.ExpandSlice(b.ctx, 10)
+			b.must(err)
+			if slice.Made != c.made || b.number(`SELECT count(*) FROM events WHERE number = %d AND expanded_at > 0`, event) != 1 {
+				t.Errorf("%s: the first slice made %d, want all %d", c.incident, slice.Made, c.made)
+			}
+		}
+		// Whoever was told hears the end, also where they turned to digests since.
+		b.settle("w", notifier.Sent, b.claim("w", 20)...)
+		b.exec(`UPDATE subscribers SET cadence = 'daily', critical = false`)
+		over := b.happens("major", notifier.Event{Type: notifier.IncidentResolved, Kind: notifier.KindIncident, Severity: notifier.SeverityMajor})
+		b.expand(10)
+		if n := b.number(`SELECT count(*) FROM deliveries WHERE event_number = %d`, over); n != 3 {
+			t.Errorf("%d are told of the end, want the 3 who were told", n)
+		}
+	})
+}

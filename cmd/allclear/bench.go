@@ -128,7 +128,7 @@ func (c *benchCmd) measure(a *app, names []string) error {
 	t := &tally{a: a, quiet: c.JSON, kept: kept.of(pg)}
 	t.begin(c)
 	failed := false
-	for _, group := range [][]string{{ratioName}, {relayName, acceptName, firstName, overtakeName, fanoutName}, {growthName, memoryName, expansionName, progressName}, {historyName}} {
+	for _, group := range [][]string{{ratioName}, {relayName, acceptName, firstName, overtakeName, fanoutName}, {growthName, memoryName, expansionName, progressName}, {digestName}, {historyName}} {
 		group = slices.DeleteFunc(group, func(name string) bool { return !slices.Contains(names, name) })
 		if len(group) == 0 {
 			continue
@@ -238,6 +238,7 @@ const (
 	expansionName = "expansion"
 	progressName  = "progress"
 	growthName    = "growth"
+	digestName    = "digest"
 	historyName   = "history"
 )
 
@@ -253,6 +254,7 @@ func measures() []measure {
 		{expansionName, "the first mail behind the fan-out to 1,000,000", takeExpansion},
 		{progressName, "GET /events/{id} while sending to 1,000,000", takeProgress},
 		{growthName, "what a delivery costs with 1,000 to 1,000,000 followers", takeGrowth},
+		{digestName, "1,000,000 digests due at the same hour, and an incident meanwhile", takeDigests},
 		{historyName, "claim and settle behind 10,000 and 10,000,000 deliveries", takeHistory},
 	}
 }

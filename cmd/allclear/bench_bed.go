@@ -52,7 +52,7 @@ func (b *bed) grow(ctx context.Context, n int) error {
 		}
 	}
 	m := b.a.meter("followers", int64(n))
-	err = benchFollowers(ctx, db, b.followers+1, n, m.set)
+	err = benchFollowers(ctx, db, b.followers+1, n, nil, m.set)
 	m.close()
 	b.followers = n
 	return errors.Join(err, db.Close())

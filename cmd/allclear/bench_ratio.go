@@ -114,13 +114,13 @@ func (c *benchCmd) measureBoth(a *app, p *Program, relay *sink, r *ratioReport) 
 		return err
 	}
 	// The first followers are told of something before the others come.
-	if err := benchFollowers(a.ctx, p.db, 1, warm, m.set); err != nil {
+	if err := benchFollowers(a.ctx, p.db, 1, warm, nil, m.set); err != nil {
 		return err
 	}
 	if _, err := line.run(a.ctx, warm, nil); err != nil {
 		return err
 	}
-	if err := benchFollowers(a.ctx, p.db, warm+1, c.Messages, m.set); err != nil {
+	if err := benchFollowers(a.ctx, p.db, warm+1, c.Messages, nil, m.set); err != nil {
 		return err
 	}
 	loops, err := c.loops(a.ctx, p)
@@ -229,7 +229,7 @@ func benchReader(n int) string { return fmt.Sprintf("reader%07d@example.net", n)
 
 // benchFollowers adds the readers from first to last, all alike, so that
 // everyone gets the same letter.
-func benchFollowers(ctx context.Context, db *store.Store, first, last int, progress func(int64)) error {
+func benchFollowers(ctx context.Context, db *store.Store, first, last int, change func(*subscribers.Subscriber), progress func(int64)) error {
 	batch := make([]subscribers.Subscriber, 0, 5000)
 	for i := first; i <= last; i++ {
 		batch = append(batch, subscribers.Subscriber{
@@ -237,6 +237,9 @@ func benchFollowers(ctx context.Context, db *store.Store, first, last int, progr
 			Filter:    subscribers.Filter{Severity: notifier.SeverityMinor}, // what is less concerns nobody
 			CreatedAt: db.Now(), ConfirmedAt: db.Now(),
 		})
+		if change != nil {
+			change(&batch[len(batch)-1])
+		}
 		if len(batch) < cap(batch) && i < last {
 			continue
 		}

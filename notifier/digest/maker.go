@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	// slice is how many readers one step looks at.
-	slice = 2000
+	// slice is how many readers one step looks at: SQLite has one writer, and who
+	// posts an incident waits for it.
+	slice = 1000
 	// often is how often it is looked whether something is due: somebody may
 	// choose a schedule, or be owed a last digest.
 	often = 10 * time.Second
