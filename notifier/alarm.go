@@ -38,6 +38,7 @@ type Alarm struct {
 	Seen time.Time // when somebody last saw it
 	Told time.Time // when staff were last told of it; zero: never
 	Over bool      // nobody sees it any more: it ended when it was last seen
+	To   []string  // the ways by which somebody was told of it; no addresses
 }
 
 // See notes that the trouble is seen at the moment, as t says.

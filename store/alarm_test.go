@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -81,6 +82,76 @@ func TestStaffAreToldOfATroubleWhenItBeginsWhileItLastsAndWhenItIsOver(t *testin
 		b.noted(down(b))
 		if a = b.alarm(); a.Over || !a.Told.IsZero() || !a.Since.Equal(b.time()) {
 			t.Errorf("anew: %+v", a)
+		}
+	})
+}
+
+func TestWhatIsDueIsTakenHoweverMuchElseIsOpen(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		var many []notifier.Trouble
+		for i := range 150 {
+			x := down(b)
+			x.Key = fmt.Sprintf("a%03d", i)
+			many = append(many, x)
+		}
+		b.noted(many...)
+		for range 2 {
+			for _, a := range b.alarms() {
+				b.must(b.AlarmTold(b.ctx, a))
+			}
+		}
+		last := down(b)
+		last.Key = "z"
+		b.noted(last)
+		if a := b.alarm(); a.Key != "z" {
+			t.Errorf("%+v", a)
+		}
+	})
+}
+
+func TestATroubleThatCannotBeKeptHoldsUpNoOther(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		bad := down(b)
+		bad.Key, bad.About = "a", ""
+		b.noted(bad, down(b))
+		if a := b.alarm(); a.Key != "relay:mail.example.com:587" {
+			t.Errorf("%+v", a)
+		}
+	})
+}
+
+func TestAlarmsAreListedWithWhoWasToldAndStayForAWhileWhenTheyAreOver(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		list := func() []notifier.Alarm {
+			b.t.Helper()
+			all, err := b.AlarmLog(b.ctx, 10)
+			b.must(err)
+			return all
+		}
+		b.noted(down(b))
+		if all := list(); len(all) != 1 || all[0].Over || len(all[0].To) != 0 || !all[0].Told.IsZero() {
+			t.Errorf("%+v", all)
+		}
+		a := b.alarm()
+		for _, to := range []string{"endpoint 1", "mail address 1"} {
+			a.To = []string{to}
+			b.must(b.AlarmTold(b.ctx, a))
+		}
+		b.pass(notifier.AlarmCalm + time.Second)
+		a = b.alarm()
+		a.To = []string{"endpoint 1"}
+		b.must(b.AlarmTold(b.ctx, a))
+		other := down(b)
+		other.Key = "queue"
+		b.noted(other)
+		all := list()
+		if len(all) != 2 || all[0].Key != "queue" || !all[1].Over || fmt.Sprint(all[1].To) != "[endpoint 1 mail address 1]" || !all[1].Told.Equal(b.time()) {
+			t.Errorf("%+v", all)
+		}
+		b.pass(notifier.AlarmKept + time.Second)
+		b.must(b.AlarmTold(b.ctx, b.alarm()))
+		if all = list(); len(all) != 1 {
+			t.Errorf("%+v", all)
 		}
 	})
 }

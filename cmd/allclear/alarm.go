@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"allclear/notifier"
 	"allclear/notifier/alarm"
@@ -222,16 +223,35 @@ func (x *alarmPost) Tell(ctx context.Context, alarms []notifier.Alarm) error {
 	if err != nil {
 		return err
 	}
+	// A few at once: to an endpoint that is slow the last of many would never be said.
+	places, errs := make(chan struct{}, alarmsAtOnce), make([]error, len(bodies))
+	var posting sync.WaitGroup
 	for i, body := range bodies {
-		id := "alarm_" + alarmName(alarms[i], true)
-		a := x.hooks.Test(ctx, notifier.Endpoint{URL: x.url, Format: x.format}, id, body)
-		switch {
-		case a.State == notifier.Sent:
-		case a.Status != 0:
-			return fmt.Errorf("answered with %d", a.Status)
-		default:
-			return fmt.Errorf("not posted: %s", a.Trouble)
+		places <- struct{}{}
+		posting.Go(func() {
+			defer func() { <-places }()
+			errs[i] = x.post(ctx, "alarm_"+alarmName(alarms[i], true), body)
+		})
+	}
+	posting.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// alarmsAtOnce is how many alarms are posted to one endpoint at a time.
+const alarmsAtOnce = 8
+
+func (x *alarmPost) post(ctx context.Context, id string, body []byte) error {
+	a := x.hooks.Test(ctx, notifier.Endpoint{URL: x.url, Format: x.format}, id, body)
+	switch {
+	case a.State == notifier.Sent:
+		return nil
+	case a.Status != 0:
+		return fmt.Errorf("answered with %d", a.Status)
+	}
+	return fmt.Errorf("not posted: %s", a.Trouble)
 }

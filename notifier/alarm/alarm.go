@@ -44,6 +44,9 @@ type Options struct {
 	// Wait waits between two looks, and reports whether to go on; nil waits
 	// Every, or until Nudge.
 	Wait func(ctx context.Context) bool
+	// Slow is how long a look waits for those it tells; who takes longer is heard
+	// of by a later one. 0 is five seconds.
+	Slow time.Duration
 }
 
 // How often a Teller looks, and how patient it is.
@@ -75,6 +78,8 @@ type Teller struct {
 	why     error
 	clear   time.Time // since when all looks succeeded
 	unheard bool      // it is logged that nobody can be reached
+	untold  map[string]bool
+	asking  sync.WaitGroup
 }
 
 // outlet is a target, and what it still has to be told.
@@ -82,6 +87,8 @@ type outlet struct {
 	Target
 	owed map[string]owed // by key
 	rest time.Time
+	busy chan error // what it is being told; nil: nothing
+	told []owed     // is being told
 }
 
 type owed struct {
@@ -91,6 +98,9 @@ type owed struct {
 
 // New makes a Teller.
 func New(o Options) *Teller {
+	if o.Slow <= 0 {
+		o.Slow = 5 * time.Second
+	}
 	t := &Teller{o: o, wake: make(chan struct{}, 1), noted: map[string]time.Time{}}
 	if t.o.Wait == nil {
 		t.o.Wait = t.wait
@@ -123,6 +133,7 @@ func (t *Teller) wait(ctx context.Context) bool {
 
 // Run looks and tells until ctx ends.
 func (t *Teller) Run(ctx context.Context) {
+	defer t.asking.Wait()
 	for t.o.Wait(ctx) {
 		t.look(ctx)
 	}
@@ -202,86 +213,133 @@ func databaseTrouble(since time.Time, why error) notifier.Trouble {
 	}
 }
 
-// tell passes alarms on to everybody, and notes of which somebody knows now.
+// tell passes alarms on to everybody at once, and notes of which somebody knows
+// now. Whoever is slow holds up nobody: what they took is noted by a later look.
 func (t *Teller) tell(ctx context.Context, near, shared []notifier.Alarm) {
 	now := t.o.Now()
 	fresh := slices.Concat(near, shared)
-	call, done := context.WithTimeout(ctx, notifier.AlarmTry-5*time.Second)
-	defer done()
-	heard := make([][]string, len(t.outlets))
-	var asking sync.WaitGroup
-	for i, o := range t.outlets {
-		asking.Go(func() { heard[i] = t.pour(call, o, fresh, now) })
+	t.untold = map[string]bool{}
+	for _, a := range fresh {
+		t.untold[a.Key] = true
 	}
-	asking.Wait()
+	for _, o := range t.outlets {
+		t.heard(ctx, o, nil) // what it took meanwhile
+		for _, a := range fresh {
+			o.owed[a.Key] = owed{a, now} // the newest word of it takes the place of an older one
+		}
+		if o.busy == nil && len(o.owed) > 0 && (len(fresh) > 0 || !now.Before(o.rest)) {
+			t.pour(ctx, o)
+		}
+	}
+	enough := time.NewTimer(t.o.Slow)
+	defer enough.Stop()
+	wait := enough.C
+	for _, o := range t.outlets {
+		if t.heard(ctx, o, wait) {
+			wait = nil // the time is up for the others, too
+		}
+	}
 	if ctx.Err() != nil {
 		return
 	}
-	known := map[string]bool{}
-	for _, keys := range heard {
-		for _, k := range keys {
-			known[k] = true
-		}
-	}
-	deaf := 0
-	for i := range fresh {
-		a := &fresh[i]
-		if !known[a.Key] {
-			deaf++
-			continue
-		}
-		t.o.Log.Info("staff were told", "about", a.About, "state", State(*a))
-		if i < len(near) {
-			t.near.told(*a, now)
-		} else if err := t.o.Keeper.AlarmTold(ctx, *a); err != nil {
-			t.o.Log.Warn("note that staff were told", "about", a.About, "error", err)
+	asked := map[string]bool{} // somebody may take it yet
+	for _, o := range t.outlets {
+		for _, d := range o.told {
+			asked[d.alarm.Key] = true
 		}
 	}
 	// What nobody knows of is taken again, by whoever; what somebody knows of is owed to the others.
 	for _, o := range t.outlets {
 		maps.DeleteFunc(o.owed, func(k string, d owed) bool {
-			return d.at.Equal(now) && !known[k] || now.Sub(d.at) >= notifier.AlarmAgain
+			return d.at.Equal(now) && t.untold[k] && !asked[k] || now.Sub(d.at) >= notifier.AlarmAgain
 		})
 	}
-	if deaf > 0 && !t.unheard {
-		t.o.Log.Error("staff cannot be told of trouble: nobody of ALLCLEAR_ALERT can be reached", "count", deaf)
+	if len(t.untold) > 0 && len(asked) == 0 && !t.unheard {
+		t.o.Log.Error("staff cannot be told of trouble: nobody of ALLCLEAR_ALERT can be reached", "count", len(t.untold))
 	}
-	if len(fresh) > 0 {
-		t.unheard = deaf > 0
+	if len(fresh) > 0 && len(asked) == 0 {
+		t.unheard = len(t.untold) > 0
 	}
 }
 
-// pour tells one target all that it does not know, and returns the keys of it.
-func (t *Teller) pour(ctx context.Context, o *outlet, fresh []notifier.Alarm, now time.Time) []string {
-	for _, a := range fresh {
-		o.owed[a.Key] = owed{a, now} // the newest word of it takes the place of an older one
+// pour begins to tell one target all that it does not know.
+func (t *Teller) pour(ctx context.Context, o *outlet) {
+	o.told = o.told[:0:0]
+	for _, k := range slices.Sorted(maps.Keys(o.owed)) {
+		o.told = append(o.told, o.owed[k])
 	}
-	if len(o.owed) == 0 || len(fresh) == 0 && now.Before(o.rest) {
-		return nil
+	slices.SortStableFunc(o.told, func(a, b owed) int { return a.alarm.Since.Compare(b.alarm.Since) })
+	alarms := make([]notifier.Alarm, len(o.told))
+	for i, d := range o.told {
+		alarms[i] = d.alarm
 	}
-	keys := slices.Sorted(maps.Keys(o.owed))
-	alarms := make([]notifier.Alarm, 0, len(keys))
-	for _, k := range keys {
-		alarms = append(alarms, o.owed[k].alarm)
+	busy := make(chan error, 1)
+	o.busy = busy
+	t.asking.Go(func() {
+		call, done := context.WithTimeout(ctx, notifier.AlarmTry-5*time.Second)
+		defer done()
+		busy <- o.Tell(call, alarms)
+	})
+}
+
+// heard notes how it went to tell a target, once that is known; it waits for
+// that until enough, and reports whether that came first. A nil enough is now.
+func (t *Teller) heard(ctx context.Context, o *outlet, enough <-chan time.Time) (slow bool) {
+	if o.busy == nil {
+		return false
 	}
-	slices.SortStableFunc(alarms, func(a, b notifier.Alarm) int { return a.Since.Compare(b.Since) })
-	err := o.Tell(ctx, alarms)
+	var err error
+	if enough == nil {
+		select {
+		case err = <-o.busy:
+		default:
+			return false
+		}
+	} else {
+		select {
+		case err = <-o.busy:
+		case <-enough:
+			return true
+		}
+	}
+	told := o.told
+	o.busy, o.told = nil, nil
+	now := t.o.Now()
 	switch {
-	case ctx.Err() != nil && err != nil:
+	case err != nil && ctx.Err() != nil:
 		o.rest = now.Add(rests)
-		return nil
+		return false
 	case err != nil:
 		if o.rest.IsZero() {
 			t.o.Log.Warn("staff cannot be told of trouble this way", "way", o.String(), "error", err)
 		}
 		o.rest = now.Add(rests)
-		return nil
+		return false
 	case !o.rest.IsZero():
 		t.o.Log.Info("staff can be told of trouble this way again", "way", o.String())
 	}
 	o.rest = time.Time{}
-	clear(o.owed)
-	return keys
+	for _, d := range told {
+		if o.owed[d.alarm.Key].at.Equal(d.at) { // there is no newer word of it
+			delete(o.owed, d.alarm.Key)
+		}
+		t.known(ctx, d.alarm, o.String(), now)
+	}
+	return false
+}
+
+// known notes that somebody knows of an alarm.
+func (t *Teller) known(ctx context.Context, a notifier.Alarm, way string, now time.Time) {
+	t.o.Log.Info("staff were told", "about", a.About, "state", State(a), "way", way)
+	delete(t.untold, a.Key)
+	if t.near.has(a.Key) {
+		t.near.told(a, now)
+		return
+	}
+	a.To = []string{way}
+	if err := t.o.Keeper.AlarmTold(ctx, a); err != nil {
+		t.o.Log.Warn("note that staff were told", "about", a.About, "error", err)
+	}
 }
 
 // memory is what a Keeper keeps, for one process and without a database.
@@ -316,12 +374,19 @@ func (m *memory) take(now time.Time) []notifier.Alarm {
 	return out
 }
 
+func (m *memory) has(key string) bool { return m.kept[key] != nil }
+
 func (m *memory) told(a notifier.Alarm, now time.Time) {
-	if a.Over {
+	kept := m.kept[a.Key]
+	switch {
+	case kept == nil:
+	case a.Over && kept.Over:
 		delete(m.kept, a.Key)
-		return
+	case a.Over: // it came back meanwhile
+		kept.Told, kept.Since, kept.busy = time.Time{}, kept.Seen, time.Time{}
+	default:
+		kept.Told, kept.busy = now, time.Time{}
 	}
-	m.kept[a.Key].Told, m.kept[a.Key].busy = now, time.Time{}
 }
 
 // State names how an alarm stands, for programs: began, lasts, over; reminder

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,7 +49,15 @@ type listener struct {
 	name  string
 	away  error
 	asked int
+	gate  chan struct{} // it takes its time until something comes; nil: none
+	lock  sync.Mutex
 	heard []string
+}
+
+func (l *listener) all() []string {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return slices.Clone(l.heard)
 }
 
 func (l *listener) String() string { return l.name }
@@ -56,6 +67,11 @@ func (l *listener) Tell(_ context.Context, alarms []notifier.Alarm) error {
 	if l.away != nil {
 		return l.away
 	}
+	if l.gate != nil {
+		<-l.gate
+	}
+	l.lock.Lock()
+	defer l.lock.Unlock()
 	for _, a := range alarms {
 		l.heard = append(l.heard, State(a)+" "+a.About)
 	}
@@ -199,6 +215,41 @@ func TestATroubleIsNotOverBecauseTheDatabaseWasAway(t *testing.T) {
 	s.away = nil
 	s.passes(10 * time.Minute)
 	hook.hears(t, "began database", "over database")
+}
+
+func TestWhoIsSlowToBeToldHoldsUpNobodyAndIsHeardOfLater(t *testing.T) {
+	slow, hook := &listener{name: "slow", gate: make(chan struct{})}, &listener{name: "hook"}
+	s := newStage(t, slow, hook)
+	s.o.Slow = time.Millisecond
+	s.seen = []notifier.Trouble{relay}
+	other := relay
+	other.Key, other.About, other.Since = "queue", "queue", s.now
+	s.passes(Every)
+	eventually(t, func() bool { s.passes(Every); return len(hook.all()) == 1 })
+	s.seen = append(s.seen, other)
+	eventually(t, func() bool { s.passes(Every); return len(hook.all()) == 2 })
+	if got := slow.all(); len(got) != 0 {
+		t.Errorf("slow heard %s", got)
+	}
+	slow.gate <- struct{}{}
+	eventually(t, func() bool { s.passes(Every); return len(slow.all()) == 1 })
+	slow.gate <- struct{}{}
+	eventually(t, func() bool { s.passes(Every); return len(slow.all()) == 2 })
+	slow.hears(t, "began relay:a:25", "began queue")
+	hook.hears(t, "began relay:a:25", "began queue")
+	s.asking.Wait()
+}
+
+// eventually tries until it is so; what it waits for is a goroutine's turn.
+func eventually(t *testing.T, so func() bool) {
+	t.Helper()
+	for range 100_000 {
+		if so() {
+			return
+		}
+		runtime.Gosched()
+	}
+	t.Fatal("it never came")
 }
 
 func TestAReminderIsNotedAndToldOnce(t *testing.T) {
