@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -81,6 +82,32 @@ type AuditEntry struct {
 	Action  string // such as incident.open
 	Subject string // the id of what it was done to
 	Detail  string
+}
+
+// OfStaff says in words what was done to who may sign in, where it lets
+// somebody in or changes what they may; "" for anything else. Names are by id;
+// whoever is gone is named by it.
+func (e *AuditEntry) OfStaff(names map[string]string) string {
+	who := cmp.Or(names[e.Subject], "somebody who is gone ("+e.Subject+")")
+	switch e.Action {
+	case "staff.add":
+		name, role, _ := strings.Cut(e.Detail, " ")
+		return "added " + name + " to the staff, with the role " + role
+	case "staff.role":
+		return "gave " + who + " the role " + e.Detail
+	case "staff.reset":
+		return "made a new link for " + who + " to set up a sign-in"
+	}
+	return ""
+}
+
+// StaffNames are the names of people by their ids.
+func StaffNames(list []Staff) map[string]string {
+	names := make(map[string]string, len(list))
+	for _, p := range list {
+		names[p.ID] = p.Name
+	}
+	return names
 }
 
 // AuditQuery selects a page of the audit, newest first.

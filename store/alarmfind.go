@@ -78,3 +78,22 @@ func (s *Store) StuckUpdates(ctx context.Context) ([]notifier.HeldUpdate, error)
 	}
 	return out, nil
 }
+
+// StuckEvents are those of announcements that were accepted before a time and
+// are not handed out to everybody yet, oldest first.
+func (s *Store) StuckEvents(ctx context.Context, before time.Time, limit int) ([]notifier.Event, error) {
+	var rows []eventRow
+	if err := s.conn(ctx).Where("expanded_at = 0 AND lane <= ? AND NOT stopped AND NOT withdrawn AND accepted_at < ?", int(notifier.LaneRoutine), micros(before)).
+		Order("lane, number").Limit(limit).Find(&rows).Error; err != nil {
+		return nil, translate(fmt.Errorf("look for events that are not handed out: %w", err))
+	}
+	out := make([]notifier.Event, 0, len(rows))
+	for _, r := range rows {
+		e, err := r.event()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,7 +14,6 @@ import (
 	"allclear/notifier/console"
 	"allclear/notifier/email"
 	"allclear/store"
-	"allclear/subscribers"
 )
 
 // When something is a trouble.
@@ -25,9 +25,6 @@ const (
 	seldom        = time.Minute      // between two looks for what takes hours to become a trouble
 )
 
-// reminders are how long an incident may go on without a word until staff are reminded.
-var reminders = []time.Duration{24 * time.Hour, 12 * time.Hour, 6 * time.Hour, 3 * time.Hour}
-
 // lookout finds the troubles that all processes share.
 type lookout struct {
 	db     *store.Store
@@ -36,13 +33,17 @@ type lookout struct {
 	short  *shortOfTexts
 	dkim   *dkimWatch
 
-	down   map[string]time.Time // since when a relay does not work
-	looked time.Time            // when it was looked for what takes hours
+	down   map[string]time.Time        // since when a relay does not work
+	looked time.Time                   // when it was looked for what takes hours
+	blind  map[string]notifier.Trouble // looks that fail, by what for
+
+	waits  string    // the event that is not handed out for longest
+	waited time.Time // since when it is seen
 }
 
 func newLookout(p *Program) *lookout {
 	return &lookout{
-		db: p.db, base: p.base, relays: p.pool.Relays, short: &p.short, down: map[string]time.Time{},
+		db: p.db, base: p.base, relays: p.pool.Relays, short: &p.short, down: map[string]time.Time{}, blind: map[string]notifier.Trouble{},
 		dkim: &dkimWatch{keys: p.mail.keys, lookup: p.o.lookupTXT},
 	}
 }
@@ -52,26 +53,38 @@ func (l *lookout) look(ctx context.Context) ([]notifier.Trouble, error) {
 	out := slices.Concat(l.relaysDown(now), l.short.troubles(now), l.dkim.troubles(ctx, now))
 	late, err := l.late(ctx, now)
 	if err != nil {
-		return nil, err
+		return nil, err // it is the database that fails
 	}
-	halted, err := l.halted(ctx)
-	if err != nil {
-		return nil, err
+	out = append(out, late...)
+	finders := map[string]finder{"halted notices": l.halted, "events that are not handed out": l.unexpanded}
+	if d := now.Sub(l.looked); d < 0 || d >= seldom {
+		finders["disabled endpoints"], finders["silent incidents"], finders["overrides"], finders["held updates"], finders["changes of the staff"] =
+			l.disabled, l.silent, l.overridden, l.stuck, l.staffed
+		l.looked = now
 	}
-	out = slices.Concat(out, late, halted)
-	if d := now.Sub(l.looked); d >= 0 && d < seldom {
-		return out, nil
-	}
-	for _, find := range []func(context.Context, time.Time) ([]notifier.Trouble, error){l.disabled, l.silent, l.overridden, l.stuck} {
-		found, err := find(ctx, now)
-		if err != nil {
+	for _, what := range slices.Sorted(maps.Keys(finders)) {
+		found, err := finders[what](ctx, now)
+		switch {
+		case ctx.Err() != nil || errors.Is(err, notifier.ErrUnavailable):
 			return nil, err
+		case err == nil:
+			delete(l.blind, what)
+			out = append(out, found...)
+		default: // a row that cannot be read, say: it hides what is of its kind, and nothing else
+			l.blind[what] = notifier.Trouble{
+				Key: "look:" + what, About: "look:" + what, Title: "The look for " + what + " fails", Ended: "the look for " + what + " works again",
+				Text: "Whether there are any is not known; all other trouble is told of as ever. It said: " + notifier.Clip(err.Error()) + ".",
+			}
 		}
-		out = append(out, found...)
 	}
-	l.looked = now
+	for _, t := range l.blind {
+		out = append(out, t)
+	}
 	return out, nil
 }
+
+// finder finds troubles of one kind.
+type finder func(context.Context, time.Time) ([]notifier.Trouble, error)
 
 // page is one of the console's.
 func (l *lookout) page(path string) string { return l.base + console.Path + "/" + path }
@@ -144,8 +157,36 @@ func (l *lookout) late(ctx context.Context, now time.Time) ([]notifier.Trouble, 
 	return out, nil
 }
 
+// unexpanded finds announcements that do not get as far as the queue.
+func (l *lookout) unexpanded(ctx context.Context, now time.Time) ([]notifier.Trouble, error) {
+	found, err := l.db.StuckEvents(ctx, now.Add(-queuePatience), foundMost)
+	if err != nil || len(found) == 0 {
+		l.waits = ""
+		return nil, err
+	}
+	oldest := found[0]
+	for _, e := range found {
+		if e.AcceptedAt.Before(oldest.AcceptedAt) {
+			oldest = e
+		}
+	}
+	// A clock that was put forward, or a machine that slept, makes everything old at once.
+	if l.waits != oldest.ID {
+		l.waits, l.waited = oldest.ID, now
+	}
+	if now.Sub(l.waited) < relayPatience {
+		return nil, nil
+	}
+	return []notifier.Trouble{{
+		Key: "fanout", About: "fanout", Since: oldest.AcceptedAt, URL: l.page("events/" + oldest.ID),
+		Title: fmt.Sprintf("What was announced is not handed out: %s, for more than %s", plural(int64(len(found)), "event"), plural(int64(queuePatience.Minutes()), "minute")),
+		Text:  fmt.Sprintf("The oldest was accepted at %s; its readers have nothing in the queue yet. Look whether a process works (`serve` or `worker`) and what its log says of the fan-out; it goes on by itself from where it is.", stamp(oldest.AcceptedAt)),
+		Ended: "what was announced is handed out again",
+	}}, nil
+}
+
 // halted finds notices that stopped by themselves.
-func (l *lookout) halted(ctx context.Context) ([]notifier.Trouble, error) {
+func (l *lookout) halted(ctx context.Context, _ time.Time) ([]notifier.Trouble, error) {
 	found, err := l.db.HaltedNotices(ctx)
 	if err != nil {
 		return nil, err
@@ -158,128 +199,6 @@ func (l *lookout) halted(ctx context.Context) ([]notifier.Trouble, error) {
 			Title: fmt.Sprintf("The notice %q halted by itself", title),
 			Text:  fmt.Sprintf("%s. Nothing more of it goes out. Look at it with `allclear notice status %s`; then `allclear notice resume %s` goes on with everybody else, and `allclear notice cancel %s` ends it.", notifier.Clip(n.Halted), n.ID, n.ID, n.ID),
 			Ended: fmt.Sprintf("the notice %q is halted no more", title),
-		})
-	}
-	return out, nil
-}
-
-// disabled finds endpoints that were disabled lately.
-func (l *lookout) disabled(ctx context.Context, now time.Time) ([]notifier.Trouble, error) {
-	found, err := l.db.DisabledEndpoints(ctx, now.Add(-foundAgo), foundMost)
-	if err != nil {
-		return nil, err
-	}
-	var out []notifier.Trouble
-	for _, h := range found {
-		why := "it has done nothing but fail for days"
-		if h.DisabledWhy == subscribers.DisabledGone {
-			why = "it answered 410: it wants nothing more"
-		}
-		out = append(out, notifier.Trouble{
-			Key: fmt.Sprintf("endpoint:%s:%d", h.Number, h.DisabledAt.UnixMicro()), About: "endpoint:" + h.Number.String(), Since: h.DisabledAt, Once: true, URL: l.page("subscribers/" + h.Number.String()),
-			Title: fmt.Sprintf("The endpoint %s at %s was disabled", h.Number, hostOf(h.Address)),
-			Text:  "The reason: " + why + ". Its contact was told, and can call it again from its page; what it missed can be recovered then.",
-		})
-	}
-	return out, nil
-}
-
-// silent finds incidents that go on without a word.
-func (l *lookout) silent(ctx context.Context, now time.Time) ([]notifier.Trouble, error) {
-	var out []notifier.Trouble
-	for cursor := ""; ; {
-		found, next, err := l.db.Incidents(ctx, notifier.IncidentQuery{Open: true, Updates: true, Limit: 50, Cursor: cursor})
-		if err != nil {
-			return nil, err
-		}
-		for i := range found {
-			t, err := l.silence(ctx, &found[i], now)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, t...)
-		}
-		if cursor = next; cursor == "" {
-			return out, nil
-		}
-	}
-}
-
-// silence reminds of one incident: what is said of it last, by when it was
-// written and not by when it happened. A maintenance begins at its time.
-func (l *lookout) silence(ctx context.Context, i *notifier.Incident, now time.Time) ([]notifier.Trouble, error) {
-	last, word := i.CreatedAt, ""
-	for _, u := range i.Updates {
-		if !u.CreatedAt.Before(last) {
-			last, word = u.CreatedAt, u.ID
-		}
-	}
-	if i.StartsAt.After(last) {
-		last = i.StartsAt
-	}
-	if now.Sub(last) < reminders[len(reminders)-1] {
-		return nil, nil
-	}
-	// A draft may have been written long before it was published.
-	events, err := l.db.LatestEvents(ctx, i.ID, 1)
-	if err != nil {
-		return nil, err
-	}
-	if len(events) > 0 && events[0].AcceptedAt.After(last) {
-		last = events[0].AcceptedAt
-	}
-	for _, after := range reminders {
-		if now.Sub(last) < after {
-			continue
-		}
-		hours := plural(int64(after.Hours()), "hour")
-		return []notifier.Trouble{{
-			Key: fmt.Sprintf("incident:%s:%s:%d:%s", i.ID, word, last.UnixMicro(), after), About: "incident:" + i.ID, Since: last, Once: true, URL: l.page("incidents/" + i.ID),
-			Title: fmt.Sprintf("%q is open, and nothing was said of it for %s", notifier.Clip(i.Title), hours),
-			Text:  fmt.Sprintf("Readers last heard at %s that it is %q. Say where it stands, even if nothing is new, or resolve it: `allclear incident update %s`, `allclear incident resolve %s`.", stamp(last), i.Status, i.ID, i.ID),
-		}}, nil
-	}
-	return nil, nil
-}
-
-// overridden finds notices that one person alone sent, so that all hear of it.
-func (l *lookout) overridden(ctx context.Context, now time.Time) ([]notifier.Trouble, error) {
-	found, err := l.db.OverriddenNotices(ctx, now.Add(-foundAgo))
-	if err != nil {
-		return nil, err
-	}
-	var out []notifier.Trouble
-	for _, n := range found {
-		for _, a := range n.Approved {
-			if a.Reason == "" || a.At.Before(now.Add(-foundAgo)) {
-				continue
-			}
-			out = append(out, notifier.Trouble{
-				Key: fmt.Sprintf("notice:%s:override:%d", n.ID, a.At.UnixMicro()), About: "notice:" + n.ID, Since: a.At, Once: true, URL: l.page("notices/" + n.ID),
-				Title: fmt.Sprintf("%s sends the notice %q without a second person", notifier.Clip(a.By), notifier.Clip(n.Title)),
-				Text:  fmt.Sprintf("The reason: %s. It goes to %s; `allclear notice status %s` shows it, and `allclear notice pause %s` stops it within a second.", notifier.Clip(a.Reason), plural(n.Recipients, "recipient"), n.ID, n.ID),
-			})
-		}
-	}
-	return out, nil
-}
-
-// stuck finds updates that wait for a notice and that nothing will publish.
-func (l *lookout) stuck(ctx context.Context, _ time.Time) ([]notifier.Trouble, error) {
-	found, err := l.db.StuckUpdates(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []notifier.Trouble
-	for _, h := range found {
-		why := h.Trouble
-		if why == "" {
-			why = "the notice was cancelled"
-		}
-		out = append(out, notifier.Trouble{
-			Key: "update:" + h.ID, About: "incident:" + h.IncidentID, Once: true, URL: l.page("incidents/" + h.IncidentID),
-			Title: "An update that waits for the notice " + h.After.ID + " cannot be published",
-			Text:  fmt.Sprintf("The reason: %s. Say by hand what is to be said: `allclear incident update %s`.", notifier.Clip(why), h.IncidentID),
 		})
 	}
 	return out, nil
