@@ -27,6 +27,9 @@ const (
 	// SubscriberConfirm asks one pending subscriber to confirm; it is no
 	// announcement and reaches nobody else.
 	SubscriberConfirm EventType = "subscriber.confirm"
+	// SubscriberSecond asks whoever has an address whether it may be the second one of
+	// a subscriber.
+	SubscriberSecond EventType = "subscriber.second"
 	// SubscriberLink brings one subscriber the link to what it chose.
 	SubscriberLink EventType = "subscriber.link"
 	// SubscriberMoveFrom and SubscriberMoveTo ask the old and the new address
@@ -63,7 +66,7 @@ var Announcements = []EventType{
 // and no announcement.
 func (t EventType) Personal() bool {
 	switch t {
-	case SubscriberConfirm, SubscriberLink, SubscriberMoveFrom, SubscriberMoveTo, SubscriberOwner, EndpointDisabled:
+	case SubscriberConfirm, SubscriberSecond, SubscriberLink, SubscriberMoveFrom, SubscriberMoveTo, SubscriberOwner, EndpointDisabled:
 		return true
 	}
 	return false

@@ -55,7 +55,10 @@ func (s *Store) AddComponent(ctx context.Context, c notifier.Component) error {
 		if done.RowsAffected == 0 {
 			return notifier.Refuse(notifier.ErrConflict, "there is a component %q already", c.Key)
 		}
-		return s.audit(ctx, tx, "component.add", c.Key, "")
+		if err := s.audit(ctx, tx, "component.add", c.Key, ""); err != nil {
+			return err
+		}
+		return s.reckon(tx, 0)
 	})
 }
 
@@ -85,7 +88,10 @@ func (s *Store) ChangeComponent(ctx context.Context, key string, change func(*no
 		if err := tx.Model(&componentRow{}).Where("key = ?", key).Select("*").Updates(&is).Error; err != nil {
 			return fmt.Errorf("change the component: %w", err)
 		}
-		return s.audit(ctx, tx, "component.change", key, is.State)
+		if err := s.audit(ctx, tx, "component.change", key, is.State); err != nil || is.State == row.State {
+			return err
+		}
+		return s.reckon(tx, 0)
 	})
 	return out, err
 }
@@ -104,7 +110,10 @@ func (s *Store) RemoveComponent(ctx context.Context, key string) error {
 		if err := s.dropMembers(tx, key); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, "component.remove", key, "")
+		if err := s.audit(ctx, tx, "component.remove", key, ""); err != nil {
+			return err
+		}
+		return s.reckon(tx, 0)
 	})
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		return notifier.Refuse(notifier.ErrConflict, "incidents or subscribers name the component %q", key)

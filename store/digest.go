@@ -93,6 +93,9 @@ func (s *Store) digestStep(ctx context.Context, calendar subscribers.Calendar, a
 		}
 		if run == nil {
 			made, found, err := s.lastDigest(tx)
+			if err == nil && !found {
+				made, found, err = s.summarise(tx, max)
+			}
 			out = subscribers.MadeDigests{Idle: !found, Made: made}
 			return err
 		}
@@ -114,7 +117,8 @@ const owedLast = ` FROM digest_cursors AS c WHERE c.last_up_to > 0
 // digestsDue reports whether there is something to do, and what SetDigests set.
 func (s *Store) digestsDue(db *gorm.DB, calendar subscribers.Calendar, at time.Time) (some bool, setting string, err error) {
 	if err := db.Raw(`SELECT (SELECT count(*) FROM (SELECT 1 FROM digest_runs WHERE `+dueRuns+` LIMIT 1) AS one)
-		+ (SELECT count(*) FROM (SELECT 1`+owedLast+` LIMIT 1) AS one) > 0, coalesce((SELECT setting FROM digest_setting), '')`, calendar.Setting(), micros(at)).Row().Scan(&some, &setting); err != nil {
+		+ (SELECT count(*) FROM (SELECT 1`+owedLast+` LIMIT 1) AS one) + (SELECT count(*) FROM (SELECT 1`+untold+` LIMIT 1) AS one) > 0,
+			coalesce((SELECT setting FROM digest_setting), '')`, calendar.Setting(), micros(at)).Row().Scan(&some, &setting); err != nil {
 		return false, "", fmt.Errorf("look for digests that are due: %w", err)
 	}
 	return some, setting, nil

@@ -156,7 +156,7 @@ func (s *Store) insertDigests(tx *gorm.DB, event, now int64, all []letterTo) (in
 	from, args := rows.from(s)
 	t := tally{}
 	after, upTo := int64(notifier.MakeDeliveryID(event, all[0].Number-1)), int64(notifier.MakeDeliveryID(event, all[len(all)-1].Number))
-	made, err := s.insertCounted(tx, t, after, upTo, `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, told, state, due_at)
+	made, err := s.insertCounted(tx, t, event, keysIn(after, upTo), `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, told, state, due_at)
 		SELECT u.id, CAST(? AS bigint), CAST(? AS smallint), 'email', u.address, u.language, u.timezone, u.since, 0, 'pending', CAST(? AS bigint) FROM `+from,
 		append([]any{event, int(notifier.LaneDigest), now}, args...))
 	if err != nil {

@@ -52,8 +52,8 @@ func (s *Store) addDigests(tx *gorm.DB, ds []notifier.Delivery) error {
 func (s *Store) Digest(ctx context.Context, event int64, place int) (notifier.Digest, error) {
 	var out notifier.Digest
 	var items string
-	err := s.conn(ctx).Raw(`SELECT d.cadence, d.day, d.missed, c.items FROM digests AS d JOIN digest_contents AS c ON c.event_number = d.event_number
-		WHERE d.event_number = ? AND c.place = ?`, event, place).Row().Scan(&out.Cadence, &out.Day, &out.Missed, &items)
+	err := s.conn(ctx).Raw(`SELECT d.cadence, d.day, d.missed, d.domain, c.items FROM digests AS d JOIN digest_contents AS c ON c.event_number = d.event_number
+		WHERE d.event_number = ? AND c.place = ?`, event, place).Row().Scan(&out.Cadence, &out.Day, &out.Missed, &out.Domain, &items)
 	if errors.Is(err, sql.ErrNoRows) {
 		return out, fmt.Errorf("digest %d of event %d: %w", place, event, notifier.ErrNotFound)
 	}

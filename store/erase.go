@@ -157,6 +157,11 @@ func (s *Store) erasing(ctx context.Context, erase func() (person, error)) error
 // erase takes everything of an address, as in spells it, out of tables, but for
 // rejected rows, and the subscribers who have it.
 func (s *Store) erase(ctx context.Context, tx *gorm.DB, who person, in []string, rows []subscriberRow) error {
+	for _, r := range rows {
+		if err := s.eraseSeconds(ctx, tx, r.Number); err != nil {
+			return err
+		}
+	}
 	over, err := s.overwrite(ctx, tx)
 	if err != nil {
 		return err
@@ -186,6 +191,9 @@ func (s *Store) erase(ctx context.Context, tx *gorm.DB, who person, in []string,
 		}
 		if err := tx.Exec(`DELETE FROM signups WHERE channel = ? AND address = ? OR contact = ? AND ? = 'email'`, who.channel, address, address, who.channel).Error; err != nil {
 			return fmt.Errorf("forget what was asked for: %w", err)
+		}
+		if err := tx.Exec(`DELETE FROM seconds WHERE channel = ? AND address = ?`, who.channel, address).Error; err != nil {
+			return fmt.Errorf("forget for whom it was the second: %w", err)
 		}
 	}
 	if err := s.forgetRecipients(tx, channel, recipients); err != nil {

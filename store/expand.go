@@ -22,14 +22,17 @@ const fanoutLock = 0x616c6c636c656172 // "allclear"
 
 // expansion is a slice of readers of one event: those with numbers in (lo, hi].
 type expansion struct {
-	store    *Store
-	tx       *gorm.DB
-	event    expandable
-	lo, hi   int64
-	now      int64
-	earlier  []earlier // events of the incident that this one may replace or refer to
-	accounts tally
-	made     int64
+	store     *Store
+	tx        *gorm.DB
+	event     expandable
+	lo, hi    int64
+	now       int64
+	earlier   []earlier  // events of the incident that this one may replace or refer to
+	seconds   bool       // there are second addresses
+	redirects []redirect // of the slice: who is told elsewhere
+	tails     []redirect // whose second addresses hear of an end, as they heard of the rest
+	accounts  tally
+	made      int64
 }
 
 // expandable is what is read of an event to expand it.
@@ -64,6 +67,8 @@ type earlier struct {
 func (x *expansion) keys(event int64) (after, upTo int64) {
 	return int64(notifier.MakeDeliveryID(event, x.lo)), int64(notifier.MakeDeliveryID(event, x.hi))
 }
+
+func (x *expansion) keysOf(event int64) keys { return keysIn(x.keys(event)) }
 
 // ExpandSlice makes the deliveries of at most max more readers of the oldest
 // event of the highest lane, and supersedes what these readers have not been
@@ -184,10 +189,16 @@ func (x *expansion) subscribers(max int) (complete bool, err error) {
 	if err := x.lockEarlier(); err != nil {
 		return false, err
 	}
+	if err := x.findRedirects(); err != nil {
+		return false, err
+	}
 	if err := x.insert(); err != nil {
 		return false, err
 	}
-	return complete, x.replace()
+	if err := x.replace(x.keysOf); err != nil {
+		return false, err
+	}
+	return complete, x.tellElsewhere()
 }
 
 // mayAtOnce are readers who can be told at once of what their incident did not
@@ -260,8 +271,10 @@ func (x *expansion) insert() error {
 	args = append(args, wantArgs...)
 	channel, address := x.door()
 	if x.event.Type.Closing() {
-		wants += ` OR s.told > 0`
+		elsewhere, more := x.toldElsewhere()
+		wants, args = wants+` OR s.told > 0 OR `+elsewhere, append(args, more...)
 	}
+	and, andArgs := x.notElsewhere()
 	if x.event.Reader > 0 {
 		wants += ` AND ` + address + ` <> '` + nobody + `'`
 	}
@@ -272,11 +285,12 @@ func (x *expansion) insert() error {
 			CASE WHEN s.flying > 0 THEN CAST(? AS bigint) ELSE CAST(? AS bigint) END, s.flying
 		FROM (` + readers + `) AS s
 		WHERE NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = ` + channel + ` AND b.address = ` + address + `)
-			AND (` + wants + ` OR s.since IS NOT NULL OR s.flying > 0)
+			AND (` + wants + ` OR s.since IS NOT NULL OR s.flying > 0)` + and + `
 		ON CONFLICT DO NOTHING`
+	args = append(args, andArgs...)
 	args = append([]any{after - x.lo, x.event.Number, int(x.event.Lane), x.event.Number,
 		micros(notifier.UntilResumed), x.due()}, args...)
-	if x.made, err = x.store.insertCounted(x.tx, x.accounts, after, upTo, query, args); err != nil {
+	if x.made, err = x.store.insertCounted(x.tx, x.accounts, x.event.Number, keysIn(after, upTo), query, args); err != nil {
 		return fmt.Errorf("make deliveries: %w", err)
 	}
 	return nil
@@ -327,7 +341,7 @@ func (x *expansion) states() string {
 	switch {
 	case x.event.Reader == 0:
 		return `'active'`
-	case x.event.Type == notifier.SubscriberConfirm:
+	case x.event.Type == notifier.SubscriberConfirm, x.event.Type == notifier.SubscriberSecond:
 		return `'pending', 'active'`
 	}
 	return `'pending', 'active', 'paused', 'quarantined', 'unsubscribed'`

@@ -114,7 +114,7 @@ func (in *intake) take(place int, who subscribers.Subscriber, barred, gone bool,
 		return nil
 	}
 	in.fates[place] = subscribers.ImportUnchanged
-	if !in.overwrite || was.State == string(subscribers.Unsubscribed) {
+	if !in.overwrite || was.State == string(subscribers.Unsubscribed) || was.SecondOf > 0 {
 		return nil
 	}
 	in.fates[place] = subscribers.ImportChanged

@@ -134,6 +134,14 @@ func (s *Store) post(ctx context.Context, tx *gorm.DB, action string, before []n
 			return p, err
 		}
 	}
+	// What is told now is told by how things stand now.
+	accepted := int64(0)
+	if p.Event != nil {
+		accepted = p.Event.Number
+	}
+	if err := s.reckon(tx, accepted); err != nil {
+		return p, err
+	}
 	if p.Update == nil {
 		return p, nil
 	}

@@ -41,6 +41,9 @@ func (s *Store) AskMove(ctx context.Context, n subscribers.Number, address strin
 		if from.Address == address {
 			return notifier.Invalidf("address", "is where the mails go already")
 		}
+		if from.SecondOf > 0 {
+			return notifier.Refuse(notifier.ErrConflict, "a second address does not move; its first names another one")
+		}
 		if !from.State.Movable() {
 			return notifier.Refuse(notifier.ErrConflict, "a subscription that is %s cannot move", from.State)
 		}
@@ -285,6 +288,7 @@ func (s *Store) finishMove(ctx context.Context, tx *gorm.DB, m subscribers.Move)
 	to.Hour, to.Weekday, to.Critical = from.Hour, from.Weekday, from.Critical
 	to.Timezone, to.Language, to.Group, to.Contact = from.Timezone, from.Language, from.Group, from.Contact
 	to.ConfirmedAt, to.Unsubscribed, to.Left = s.Now(), time.Time{}, subscribers.Leave{}
+	to.SecondOf = 0
 	if to.Contact == to.Address { // its owner reads it alone from now on
 		to.Group, to.Contact = false, ""
 	}
@@ -304,6 +308,9 @@ func (s *Store) finishMove(ctx context.Context, tx *gorm.DB, m subscribers.Move)
 		}
 	}
 	if err := s.carryEvidence(tx, m); err != nil {
+		return err
+	}
+	if err := s.carrySecond(tx, m); err != nil {
 		return err
 	}
 	if err := carryDigests(tx, int64(m.From), int64(m.To)); err != nil {

@@ -53,7 +53,7 @@ func (x *expansion) recipients(max int) (complete bool, err error) {
 	if len(people) > 0 {
 		from, args := b.from(x.store)
 		after, last := x.keys(x.event.Number)
-		x.made, err = x.store.insertCounted(x.tx, x.accounts, after, last, `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, state, due_at)
+		x.made, err = x.store.insertCounted(x.tx, x.accounts, x.event.Number, keysIn(after, last), `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, state, due_at)
 			SELECT u.id, CAST(? AS bigint), CAST(? AS smallint), u.channel, u.address, u.language, u.timezone, CAST(? AS bigint), u.state, CAST(? AS bigint)
 			FROM `+from+` WHERE true ON CONFLICT DO NOTHING`,
 			append([]any{x.event.Number, int(x.event.Lane), x.event.Number, x.event.AcceptedAt}, args...))

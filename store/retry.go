@@ -244,6 +244,7 @@ func (r *retrial) welcome(rows []*deliveryRow) (map[int64]bool, error) {
 	in, arg := r.store.among(`s.number`, readers)
 	var found []int64
 	if err := r.tx.Raw(`SELECT s.number FROM subscribers AS s WHERE `+in+` AND s.state IN ?
+		AND (s.second_of = 0 OR EXISTS (SELECT 1 FROM subscribers AS f WHERE f.number = s.second_of AND f.state = 'active'))
 		AND NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = s.channel AND b.address = s.address)`, arg, states).Scan(&found).Error; err != nil {
 		return nil, fmt.Errorf("see who may be written to: %w", err)
 	}
@@ -286,9 +287,9 @@ func (r *retrial) move(from []int64) (int, error) {
 		n := notifier.DeliveryID(id).Reader()
 		first, last = min(first, n), max(last, n)
 	}
-	made, err := r.store.insertCounted(r.tx, t, r.key(r.target, first-1), r.key(r.target, last), `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, told, state, due_at)
-		SELECT CAST(? AS bigint) + s.number, CAST(? AS bigint), d.lane, s.channel, s.address, s.language, s.timezone, d.since, d.told, 'pending', CAST(? AS bigint)
-		FROM deliveries AS d JOIN subscribers AS s ON s.number = d.id & 4294967295 WHERE `+in+` ON CONFLICT DO NOTHING`,
+	made, err := r.store.insertCounted(r.tx, t, r.target, keysIn(r.key(r.target, first-1), r.key(r.target, last)), `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, told, state, due_at)
+		SELECT CAST(? AS bigint) + s.number, CAST(? AS bigint), d.lane, s.channel, s.address, coalesce(f.language, s.language), coalesce(f.timezone, s.timezone), d.since, d.told, 'pending', CAST(? AS bigint)
+		FROM deliveries AS d JOIN subscribers AS s ON s.number = d.id & 4294967295 LEFT JOIN subscribers AS f ON f.number = s.second_of WHERE `+in+` ON CONFLICT DO NOTHING`,
 		[]any{r.key(r.target, 0), r.target, r.now, arg})
 	if err != nil {
 		return 0, fmt.Errorf("make deliveries of the newest event: %w", err)

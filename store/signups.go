@@ -22,16 +22,17 @@ const maxSignUps = 5000
 const signUpLock = 0x616c6c636c656175
 
 type signUpRow struct {
-	ID      string `gorm:"primaryKey"`
-	Solved  bool
-	Channel notifier.Channel
-	Address string
-	Contact string
-	Choices string
-	Network string
-	Consent string
-	AskedAt int64
-	DueAt   int64
+	ID       string `gorm:"primaryKey"`
+	Solved   bool
+	Channel  notifier.Channel
+	Address  string
+	Contact  string
+	Choices  string
+	Network  string
+	Consent  string
+	AskedAt  int64
+	DueAt    int64
+	SecondOf int64
 }
 
 func (signUpRow) TableName() string { return "signups" }
@@ -80,10 +81,10 @@ func (s *Store) QueueSignUp(ctx context.Context, x subscribers.SignUp) error {
 	}
 	full := false
 	err = s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
-		done := tx.Exec(`INSERT INTO signups (id, solved, channel, address, contact, choices, network, consent, asked_at, due_at)
-			SELECT ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS bigint), CAST(? AS bigint)
+		done := tx.Exec(`INSERT INTO signups (id, solved, channel, address, contact, choices, network, consent, asked_at, due_at, second_of)
+			SELECT ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS bigint), CAST(? AS bigint), CAST(? AS bigint)
 			WHERE (SELECT count(*) FROM (SELECT 1 FROM signups WHERE solved = ? AND channel = ? LIMIT ?) AS one) < ?`,
-			randomText(), x.Solved, string(channel), x.Address, contact, string(choices), network, x.Consent.Words, now, now, x.Solved, string(channel), maxSignUps, maxSignUps)
+			randomText(), x.Solved, string(channel), x.Address, contact, string(choices), network, x.Consent.Words, now, now, int64(x.SecondOf), x.Solved, string(channel), maxSignUps, maxSignUps)
 		full = done.Error == nil && done.RowsAffected == 0
 		return done.Error
 	})
@@ -107,6 +108,7 @@ func (r *signUpRow) signUp() (subscribers.SignUp, error) {
 			Channel: r.Channel, Address: r.Address, Contact: r.Contact, Format: c.Format, Quiet: c.Quiet, State: subscribers.Pending, Cadence: c.Cadence, Timezone: c.Timezone, Language: c.Language,
 			Filter:    subscribers.Filter{Components: c.Components, Severity: c.Severity, Kinds: c.Kinds, Incident: c.Incident, Types: c.Types},
 			CreatedAt: instant(r.AskedAt), Hour: c.Hour, Weekday: c.Weekday, Critical: c.Critical,
+			SecondOf: subscribers.Number(r.SecondOf),
 		},
 		Consent: subscribers.Consent{Language: c.Shown, Words: r.Consent}, Solved: r.Solved, Trapped: c.Trapped,
 	}
@@ -285,6 +287,19 @@ func (d *registrar) look(x *subscribers.SignUp) (subscribers.Fate, *subscriberRo
 		return "", nil, err
 	}
 	was, known := there[x.Address]
+	if x.SecondOf > 0 {
+		at := &was
+		if !known {
+			at = nil
+		}
+		fate, err := d.wanted(x, at)
+		return fate, at, err
+	}
+	if idle, err := d.idle(&was); err != nil {
+		return "", nil, err
+	} else if idle {
+		return "", &was, nil
+	}
 	if known && was.State != string(subscribers.Pending) && was.State != string(subscribers.Unsubscribed) {
 		return subscribers.SignUpKnown, nil, nil
 	}
@@ -313,7 +328,7 @@ func (d *registrar) ask(ctx context.Context, x subscribers.SignUp, was *subscrib
 	if was != nil { // what staff know of it stays
 		who, action = was.subscriber(), "subscriber.ask"
 		who.State, who.Filter, who.Cadence, who.Timezone, who.Language = subscribers.Pending, x.Filter, x.Cadence, x.Timezone, x.Language
-		who.Hour, who.Weekday, who.Critical = x.Hour, x.Weekday, x.Critical
+		who.Hour, who.Weekday, who.Critical, who.SecondOf = x.Hour, x.Weekday, x.Critical, x.SecondOf
 		who.CreatedAt, who.ConfirmedAt, who.Format, who.Quiet = x.CreatedAt, time.Time{}, x.Format, x.Quiet
 		if who.Channel == notifier.Webhook {
 			who.Contact = x.Contact

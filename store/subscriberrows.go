@@ -38,6 +38,7 @@ type subscriberRow struct {
 	Hour           int // -1: the service's
 	Weekday        int // 1 is Monday, 7 is Sunday; 0: not chosen
 	Critical       bool
+	SecondOf       int64
 }
 
 func (subscriberRow) TableName() string { return "subscribers" }
@@ -67,6 +68,7 @@ func rowOfSubscriber(s subscribers.Subscriber) subscriberRow {
 		LeftBy: string(s.Left.By), LeftFrom: string(s.Left.From), LeftReason: s.Left.Reason, Incident: s.Filter.Incident,
 		Types: types, Format: string(s.Format), Quiet: string(s.Quiet),
 		Hour: s.Hour.Or(-1), Weekday: slices.Index(subscribers.Weekdays, s.Weekday) + 1, Critical: s.Critical,
+		SecondOf: int64(s.SecondOf),
 	}
 }
 
@@ -80,6 +82,7 @@ func (r subscriberRow) subscriber() subscribers.Subscriber {
 		Left:   subscribers.Leave{By: subscribers.Way(r.LeftBy), From: subscribers.State(r.LeftFrom), Reason: r.LeftReason},
 		Format: notifier.Format(r.Format), Quiet: notifier.Quiet(r.Quiet),
 		Hour: subscribers.Hour(r.Hour + 1), Weekday: weekday(r.Weekday), Critical: r.Critical,
+		SecondOf: subscribers.Number(r.SecondOf),
 	}
 	for _, k := range notifier.Kinds {
 		if r.Kinds&kindBits[k] != 0 {
@@ -112,6 +115,9 @@ func (s *Store) fillSubscribers(db *gorm.DB, rows []subscriberRow) ([]subscriber
 			choosing = append(choosing, r.Number)
 			place[r.Number] = i
 		}
+	}
+	if err := s.fillSeconds(db, out); err != nil {
+		return nil, err
 	}
 	if len(choosing) == 0 {
 		return out, nil
@@ -189,7 +195,7 @@ func (s *Store) Subscribers(ctx context.Context, q subscribers.Query) ([]subscri
 // Followers counts those who are active.
 func (s *Store) Followers(ctx context.Context) (int64, error) {
 	var n int64
-	if err := s.conn(ctx).Raw(`SELECT count(*) FROM subscribers WHERE state = 'active'`).Scan(&n).Error; err != nil {
+	if err := s.conn(ctx).Raw(`SELECT count(*) FROM subscribers WHERE state = 'active' AND second_of = 0`).Scan(&n).Error; err != nil {
 		return 0, translate(fmt.Errorf("count followers: %w", err))
 	}
 	return n, nil

@@ -188,10 +188,19 @@ func (s *Store) timesOf(tx *gorm.DB, events []int64) (map[int64]eventTimes, erro
 	return out, nil
 }
 
-// insertCounted runs an INSERT of deliveries with keys in (after, upTo] of one
-// event and books what it made. PostgreSQL counts while it inserts; on SQLite,
+// keys is a condition on the keys of deliveries.
+type keys struct {
+	where string
+	args  []any
+}
+
+// keysIn are those in a range, (after, upTo].
+func keysIn(after, upTo int64) keys { return keys{inKeys, []any{after, upTo}} }
+
+// insertCounted runs an INSERT of deliveries of one event with some of these
+// keys and books what it made. PostgreSQL counts while it inserts; on SQLite,
 // where nobody else writes meanwhile, it is what is there after and was not before.
-func (s *Store) insertCounted(tx *gorm.DB, t tally, after, upTo int64, insert string, args []any) (made int64, err error) {
+func (s *Store) insertCounted(tx *gorm.DB, t tally, event int64, within keys, insert string, args []any) (made int64, err error) {
 	type kind struct {
 		Channel string
 		State   notifier.DeliveryState
@@ -204,19 +213,19 @@ func (s *Store) insertCounted(tx *gorm.DB, t tally, after, upTo int64, insert st
 			return 0, err
 		}
 	} else {
-		const count = `SELECT channel, state, count(*) AS n FROM deliveries WHERE id > ? AND id <= ? GROUP BY channel, state`
-		if err := tx.Raw(count, after, upTo).Scan(&before).Error; err != nil {
+		count := `SELECT channel, state, count(*) AS n FROM deliveries WHERE ` + within.where + ` GROUP BY channel, state`
+		if err := tx.Raw(count, within.args...).Scan(&before).Error; err != nil {
 			return 0, err
 		}
 		if err := tx.Exec(insert, args...).Error; err != nil {
 			return 0, err
 		}
-		if err := tx.Raw(count, after, upTo).Scan(&found).Error; err != nil {
+		if err := tx.Raw(count, within.args...).Scan(&found).Error; err != nil {
 			return 0, err
 		}
 	}
 	book := func(k kind, sign int64) {
-		a := t.of(notifier.DeliveryID(upTo).Event(), k.Channel)
+		a := t.of(event, k.Channel)
 		a.total += sign * k.N
 		a.count(sign*k.N, k.State, false)
 		made += sign * k.N

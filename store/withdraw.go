@@ -28,6 +28,14 @@ func (s *Store) withdraw(_ context.Context, tx *gorm.DB, channel notifier.Channe
 		WHERE r.channel = ? AND r.address = ?`, string(channel), address).Scan(&ids).Error; err != nil {
 		return fmt.Errorf("find a reader's open deliveries: %w", err)
 	}
+	var seconds []int64 // what the reader is told, their second address is told for them
+	if err := tx.Raw(`SELECT DISTINCT c.event_number * 4294967296 + z.number FROM subscribers AS r JOIN subscribers AS z ON z.second_of = r.number AND z.second_of > 0
+		JOIN event_counts AS c ON c.channel = z.channel AND c.unsettled > 0
+		JOIN events AS e ON e.number = c.event_number AND e.reader = 0
+		WHERE r.channel = ? AND r.address = ?`, string(channel), address).Scan(&seconds).Error; err != nil {
+		return fmt.Errorf("find what waits for a second address: %w", err)
+	}
+	ids = append(ids, seconds...)
 	if all { // what is mailed to who looks after an endpoint, and as that, and as the contact of groups, too
 		var more []int64
 		if err := tx.Raw(`SELECT DISTINCT e.number * 4294967296 + r.number FROM subscribers AS r

@@ -26,6 +26,7 @@ const (
 	ForMoveTo      Purpose = 5 // the new address agrees; the number is its own
 	ForOwner       Purpose = 6 // changes or ends a group's subscription
 	ForUndo        Purpose = 7 // takes leaving back
+	ForSecond      Purpose = 8 // confirms a second address, and nobody's own subscription
 )
 
 // How long links are good that do not name a life of their own. The one to

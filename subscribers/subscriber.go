@@ -98,10 +98,19 @@ type Subscriber struct {
 	Hour     Hour
 	Weekday  Weekday
 	Critical bool
+
+	// SecondOf is the subscriber whose second address this is: it is told only
+	// what that one would be, and only while mail to that one is down. 0: nobody's.
+	SecondOf Number
+	// Second is the one that this subscriber named. ChangeSubscriber leaves it alone.
+	Second Second
 }
 
 // ConfirmEvent makes the event that asks s to confirm.
 func (s *Subscriber) ConfirmEvent(d notifier.Desk) notifier.Event {
+	if s.SecondOf > 0 && s.Channel == notifier.Email {
+		return s.Event(notifier.SubscriberSecond, d)
+	}
 	return s.Event(notifier.SubscriberConfirm, d)
 }
 

@@ -195,13 +195,15 @@ func (s *Set) digestMail(story notifier.Story, c circumstances, leave, manage st
 func (s *Set) digestOf(story notifier.Story, parts []notifier.DigestPart, shown int, c circumstances) (Mail, error) {
 	cat, d := c.times.cat, story.Digest
 	m := s.blankMail(c)
-	cadence := cmp.Or(d.Cadence, "last")
-	m.Title = cat.must("digest.title." + cadence)
-	lead := "digest.lead"
-	if d.Cadence == "" {
-		lead = "digest.lead.last"
+	when := c.times.Full(story.Event.AcceptedAt)
+	switch {
+	case d.Domain != "":
+		m.Title, m.Digest.Lead = cat.must("digest.title.outage", "domain", d.Domain), cat.must("digest.lead.outage", "domain", d.Domain, "time", when)
+	case d.Cadence == "":
+		m.Title, m.Digest.Lead = cat.must("digest.title.last"), cat.must("digest.lead.last", "time", when)
+	default:
+		m.Title, m.Digest.Lead = cat.must("digest.title."+d.Cadence), cat.must("digest.lead", "time", when)
 	}
-	m.Digest.Lead = cat.must(lead, "time", c.times.Full(story.Event.AcceptedAt))
 	if d.Missed > 0 {
 		m.Digest.Missed = cat.must("digest.missed")
 	}

@@ -33,6 +33,19 @@ func TestEveryDigestInEveryLanguageReadsAsTheGoldenFilesSay(t *testing.T) {
 	}
 }
 
+func TestASummaryOfAnOutageInEveryLanguageReadsAsTheGoldenFilesSay(t *testing.T) {
+	s := newSet(t)
+	for _, lang := range s.Languages() {
+		story := sampleDigest(notifier.Event{Number: 7}, "")
+		story.Digest.Domain = "mail.example.com"
+		l := digestLetter(t, s, story, lang, "Europe/Oslo")
+		golden(t, "digest-outage."+lang+".txt", "Subject: "+l.Subject+"\n\n"+l.Text)
+		if lang == "en" || lang == "ar" {
+			golden(t, "digest-outage."+lang+".html", l.HTML)
+		}
+	}
+}
+
 func TestADigestBelongsToNoThreadAndCanBeLeft(t *testing.T) {
 	l := digestLetter(t, newSet(t), sampleDigest(notifier.Event{Number: 7}, "daily"), "en", "UTC")
 	if l.ThreadID != "" || l.PreviousID != "" || l.Lane != notifier.LaneDigest || l.Type != notifier.DigestDue {

@@ -113,7 +113,7 @@ func (s *Set) letter(story notifier.Story, c circumstances, finger string) (*not
 // aim sets where a mail for one reader leads.
 func (s *Set) aim(m *Mail, t notifier.EventType, token string) {
 	switch t {
-	case notifier.SubscriberConfirm:
+	case notifier.SubscriberConfirm, notifier.SubscriberSecond:
 		m.Confirm = s.base + "/confirm/" + token
 	case notifier.SubscriberMoveFrom, notifier.SubscriberMoveTo:
 		m.Link = s.base + "/move/" + token

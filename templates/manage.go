@@ -214,6 +214,8 @@ func (p *Pages) told(cat *catalogue, times Times, t notifier.Told) toldLine {
 		l.What = cat.must("page.manage.told.link")
 	case notifier.SubscriberMoveFrom, notifier.SubscriberMoveTo:
 		l.What = cat.must("page.manage.told.move")
+	case notifier.SubscriberSecond:
+		l.What = cat.must("page.manage.told.second")
 	case notifier.DigestDue:
 		l.What = cat.must("page.manage.told.digest")
 	default:

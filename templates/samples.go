@@ -170,7 +170,7 @@ func (s *Set) tryMails() error {
 func (s *Set) checkLink(v view, l *notifier.Letter) error {
 	what := "to leave"
 	switch {
-	case l.Type == notifier.SubscriberConfirm:
+	case l.Type == notifier.SubscriberConfirm, l.Type == notifier.SubscriberSecond:
 		what = "to confirm"
 	case l.Type.Personal():
 		what = "to follow"

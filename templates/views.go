@@ -30,6 +30,7 @@ func views() []view {
 		{"link", "mail/link.html", notifier.SubscriberLink},
 		{"move-from", "mail/move-from.html", notifier.SubscriberMoveFrom},
 		{"move-to", "mail/move-to.html", notifier.SubscriberMoveTo},
+		{"second", "mail/second.html", notifier.SubscriberSecond},
 		{"owner", "mail/owner.html", notifier.SubscriberOwner},
 		{"endpoint-confirm", "mail/endpoint-confirm.html", notifier.SubscriberConfirm},
 		{"endpoint-link", "mail/endpoint-link.html", notifier.SubscriberLink},

@@ -49,6 +49,8 @@ func (l links) Personal(t notifier.EventType, reader int64, accepted time.Time, 
 	switch t {
 	case notifier.SubscriberLink, notifier.EndpointDisabled:
 		purpose, life = subscribers.ForManage, subscribers.ManageLife
+	case notifier.SubscriberSecond:
+		purpose = subscribers.ForSecond
 	case notifier.SubscriberMoveFrom:
 		purpose, about = subscribers.ForMoveFrom, subscribers.MoveAbout(accepted)
 	case notifier.SubscriberMoveTo:

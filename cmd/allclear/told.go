@@ -90,6 +90,8 @@ func subjectOf(s notifier.Story) subject {
 		title = "link to the subscription"
 	case notifier.SubscriberMoveFrom, notifier.SubscriberMoveTo:
 		title = "question whether to move"
+	case notifier.SubscriberSecond:
+		title = "question to a second address"
 	case notifier.SubscriberOwner:
 		title = "question to the owner"
 	case notifier.DigestDue:

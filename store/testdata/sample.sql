@@ -84,7 +84,13 @@ INSERT INTO digest_readers (reader, event_number, place) VALUES (7, 5, 1);
 INSERT INTO alarms (key, about, title, text, ended, url, once, since, seen_at, told_at, over, busy_until) VALUES
     ('relay:mail.example.com:587', 'relay:mail.example.com:587', 'Relay mail.example.com:587 is down', 'Look at it.', 'Relay mail.example.com:587 works again', '', false, 1795447100000000, 1795447160000000, 1795447110000000, false, 0),
     ('incident:inc1:upd1:3h', 'incident:inc1', 'No word for 3 hours', '', '', 'https://status.example.com/incidents/inc1', true, 1795447100000000, 1795447160000000, 0, false, 1795447170000000);
+INSERT INTO own_domains (domain, component) VALUES ('example.org', 'web');
+INSERT INTO outages (number, domain, component, down_at, from_event, back_at, until_event, event_number, progress, told_at) VALUES
+    (1, 'example.org', 'web', 1795447100000000, 1, 1795447160000000, 2, 5, 7, 1795447170000000),
+    (2, 'example.org', 'web', 1795447200000000, 6, 0, 0, 0, 0, 0);
+INSERT INTO subscribers (number, channel, address, state, cadence, created_at, second_of) VALUES (8, 'email', 'a@elsewhere.example', 'active', 'instant', 1795447100000007, 1);
+INSERT INTO seconds (first, channel, address, asked_at) VALUES (1, 'email', 'a@elsewhere.example', 1795447100000007);
 UPDATE counters SET value = 5 WHERE name = 'event';
-UPDATE counters SET value = 7 WHERE name = 'subscriber';
+UPDATE counters SET value = 8 WHERE name = 'subscriber';
 UPDATE counters SET value = 7 WHERE name IN ('work', 'halts');
 UPDATE counters SET value = 4711 WHERE name = 'identity';

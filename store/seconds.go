@@ -1,0 +1,347 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+// A second address is a subscriber's row of its own, which names its first. All
+// that it is told is the first's to choose: the fan-out reads that from the
+// first's row (store/expandsecond.go), so that nothing has to be kept in step.
+// The table of seconds holds what was asked for, whatever is known of the
+// address, so that the answer tells nothing about it.
+
+// AskSecond notes that a subscriber names a second address, and queues the
+// question to it as a sign-up: the same answer in the same time, whatever is
+// known of the address, and the same budgets. One that it had before ends. A
+// Refusal of ErrConflict: it asked too often, or its subscription has ended; an
+// *notifier.Invalid for second: the address is no help.
+func (s *Store) AskSecond(ctx context.Context, n subscribers.Number, x subscribers.SignUp) error {
+	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		first, err := s.subscriberForMove(tx, n)
+		if err != nil {
+			return err
+		}
+		second := subscribers.Second{Channel: x.Channel, Address: x.Address}
+		if err := s.suits(tx, first, second); err != nil {
+			return err
+		}
+		if ok, err := s.afford(tx, subscribers.SignUpLimits(), subscribers.Purse{Scope: subscribers.PerContact, Key: "second " + n.String()}); err != nil || !ok {
+			if err == nil {
+				err = notifier.Refuse(notifier.ErrConflict, "second addresses were named several times today; do so again tomorrow")
+			}
+			return err
+		}
+		if first.Second.Channel != second.Channel || first.Second.Address != second.Address {
+			if err := s.endSecond(ctx, tx, n); err != nil {
+				return err
+			}
+		}
+		if err := s.nameSecond(tx, n, second); err != nil {
+			return err
+		}
+		if err := s.audit(ctx, tx, "subscriber.ask_second", n.String(), string(second.Channel)); err != nil {
+			return err
+		}
+		second.Dress(&x.Subscriber, first)
+		return s.QueueSignUp(ctx, x)
+	})
+}
+
+// suits is subscribers.Suits by what is kept.
+func (s *Store) suits(tx *gorm.DB, first subscribers.Subscriber, second subscribers.Second) error {
+	own, err := ownDomains(tx)
+	if err != nil {
+		return err
+	}
+	if !first.State.Movable() {
+		return notifier.Refuse(notifier.ErrConflict, "a subscription that is %s has no second address", first.State)
+	}
+	return first.Suits(own, second)
+}
+
+func (s *Store) nameSecond(tx *gorm.DB, first subscribers.Number, second subscribers.Second) error {
+	if err := tx.Exec(`INSERT INTO seconds (first, channel, address, asked_at) VALUES (?, ?, ?, ?)
+		ON CONFLICT (first) DO UPDATE SET channel = excluded.channel, address = excluded.address, asked_at = excluded.asked_at`,
+		int64(first), string(second.Channel), second.Address, micros(s.Now())).Error; err != nil {
+		return fmt.Errorf("write the second address: %w", err)
+	}
+	return nil
+}
+
+// SetSecond writes a subscriber's second address as staff say: one that is
+// Pending is asked to confirm by the event that confirm makes, one that is
+// Active has agreed elsewhere. The zero Second ends the one that is there. A
+// Refusal of ErrConflict: the address is suppressed, or has a subscription of
+// its own; an *notifier.Invalid for second: it is no help.
+func (s *Store) SetSecond(ctx context.Context, n subscribers.Number, second subscribers.Second, confirm func(subscribers.Subscriber) *notifier.Event) (subscribers.Subscriber, error) {
+	var out subscribers.Subscriber
+	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		first, err := s.subscriberForMove(tx, n)
+		if err != nil {
+			return err
+		}
+		was := first.Second
+		same := was.Number > 0 && was.Channel == second.Channel && was.Address == second.Address
+		if second.State == "" {
+			second.State = subscribers.Pending
+		}
+		switch {
+		case second.Address == "" && was.Address == "", same && (was.State == second.State || was.State != subscribers.Pending):
+		case second.Address == "":
+			err = s.endSecond(ctx, tx, n)
+		case same:
+			_, err = s.ChangeSubscriber(ctx, was.Number, func(x *subscribers.Subscriber) error {
+				x.State, x.ConfirmedAt = subscribers.Active, s.Now()
+				return nil
+			})
+		default:
+			err = s.addSecond(ctx, tx, first, second, confirm)
+		}
+		if err != nil {
+			return err
+		}
+		out, err = s.subscriberForMove(tx, n)
+		return err
+	})
+	return out, err
+}
+
+func (s *Store) addSecond(ctx context.Context, tx *gorm.DB, first subscribers.Subscriber, second subscribers.Second, confirm func(subscribers.Subscriber) *notifier.Event) error {
+	if err := s.suits(tx, first, second); err != nil {
+		return err
+	}
+	if err := s.endSecond(ctx, tx, first.Number); err != nil {
+		return err
+	}
+	// From here on nobody else adds one.
+	last, err := next(tx, "subscriber", 0)
+	if err != nil {
+		return err
+	}
+	barred, err := suppressed(tx, second.Channel, []string{second.Address})
+	if err != nil {
+		return err
+	}
+	if barred[second.Address] {
+		return notifier.Refuse(notifier.ErrConflict, "the second address is suppressed; lift the suppression first")
+	}
+	if second.State != subscribers.Pending {
+		gone, err := s.erased(tx, second.Channel, []string{second.Address})
+		if err != nil {
+			return err
+		}
+		if gone[second.Address] {
+			return notifier.Refuse(notifier.ErrConflict, "the owner of the second address asked to be forgotten; it can only be asked to confirm")
+		}
+	}
+	there, err := subscribersAt(tx, second.Channel, []string{second.Address})
+	if err != nil {
+		return err
+	}
+	var who subscribers.Subscriber
+	second.Dress(&who, first)
+	who.State = second.State
+	if who.State == subscribers.Active {
+		who.ConfirmedAt = s.Now()
+	}
+	was, known := there[second.Address]
+	switch {
+	case known && was.State != string(subscribers.Unsubscribed):
+		return notifier.Refuse(notifier.ErrConflict, "the second address has a subscription of its own, and is told by that")
+	case known:
+		old := was.subscriber()
+		who.Number = old.Number
+		if who.State == subscribers.Pending {
+			who.Unsubscribed, who.Left = old.Unsubscribed, old.Left
+		}
+		s.stamp(&who)
+		if err = s.rewriteSubscriber(tx, was, who); err == nil {
+			err = renewEndpoint(tx, who)
+		}
+	default:
+		if _, err := next(tx, "subscriber", 1); err != nil {
+			return err
+		}
+		who.Number = subscribers.Number(last + 1)
+		s.stamp(&who)
+		err = s.addSubscribers(tx, []subscribers.Subscriber{who})
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.nameSecond(tx, first.Number, second); err != nil {
+		return err
+	}
+	if err := s.audit(ctx, tx, "subscriber.set_second", first.Number.String(), who.Number.String()+" "+string(who.State)); err != nil {
+		return err
+	}
+	if who.State != subscribers.Pending || confirm == nil {
+		return nil
+	}
+	e := confirm(who)
+	if e == nil {
+		return nil
+	}
+	ask := *e
+	ask.Reader, ask.IncidentID = int64(who.Number), ""
+	return s.accept(tx, &ask)
+}
+
+// RemoveSecond ends a subscriber's second address; there need be none.
+func (s *Store) RemoveSecond(ctx context.Context, n subscribers.Number) error {
+	_, err := s.SetSecond(ctx, n, subscribers.Second{}, nil)
+	return err
+}
+
+// endSecond ends the second address that a subscriber named. One that never
+// confirmed is forgotten, one that had left before has left again.
+func (s *Store) endSecond(ctx context.Context, tx *gorm.DB, first subscribers.Number) error {
+	var rows []subscriberRow
+	if err := tx.Raw(`SELECT * FROM subscribers WHERE second_of = ? AND second_of > 0 AND state <> 'unsubscribed'`, int64(first)).Scan(&rows).Error; err != nil {
+		return fmt.Errorf("look for the second address: %w", err)
+	}
+	for _, r := range rows {
+		if err := s.withdraw(ctx, tx, notifier.Channel(r.Channel), r.Address, true); err != nil {
+			return err
+		}
+		var err error
+		switch {
+		case r.State != string(subscribers.Pending):
+			_, err = s.ChangeSubscriber(ctx, subscribers.Number(r.Number), func(x *subscribers.Subscriber) error {
+				x.State, x.Unsubscribed = subscribers.Unsubscribed, s.Now()
+				return nil
+			})
+		case r.UnsubscribedAt > 0:
+			err = s.leaveAgain(ctx, tx, r.Number)
+		default:
+			err = s.forget(ctx, tx, r.Number, "never confirmed")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := tx.Exec(`DELETE FROM signups WHERE second_of = ?`, int64(first)).Error; err != nil {
+		return fmt.Errorf("forget whom to ask: %w", err)
+	}
+	done := tx.Exec(`DELETE FROM seconds WHERE first = ?`, int64(first))
+	if done.Error != nil {
+		return fmt.Errorf("end the second address: %w", done.Error)
+	}
+	if done.RowsAffected == 0 {
+		return nil
+	}
+	return s.audit(ctx, tx, "subscriber.end_second", first.String(), "")
+}
+
+// wanted reports whether a sign-up for a second address is still wanted, and
+// whether the row that is there may be asked: nobody's own subscription is
+// turned into it.
+func (d *registrar) wanted(x *subscribers.SignUp, was *subscriberRow) (subscribers.Fate, error) {
+	var first []string
+	if err := d.tx.Raw(`SELECT f.state FROM seconds AS n JOIN subscribers AS f ON f.number = n.first WHERE n.first = ? AND n.channel = ? AND n.address = ?`,
+		int64(x.SecondOf), string(x.Channel), x.Address).Scan(&first).Error; err != nil {
+		return "", fmt.Errorf("look for who named a second address: %w", err)
+	}
+	if len(first) == 0 || !subscribers.State(first[0]).Movable() {
+		return subscribers.SignUpVoid, nil
+	}
+	if was == nil || was.State == string(subscribers.Unsubscribed) && !was.Shared ||
+		was.State == string(subscribers.Pending) && was.SecondOf == int64(x.SecondOf) {
+		return "", nil
+	}
+	return subscribers.SignUpKnown, nil
+}
+
+// idle reports whether a row is a second address whose first has left, so that
+// its owner may subscribe anew.
+func (d *registrar) idle(was *subscriberRow) (bool, error) {
+	if was.SecondOf == 0 {
+		return false, nil
+	}
+	var first []string
+	if err := d.tx.Raw(`SELECT state FROM subscribers WHERE number = ?`, was.SecondOf).Scan(&first).Error; err != nil {
+		return false, fmt.Errorf("look for the first address: %w", err)
+	}
+	return len(first) == 0 || first[0] == string(subscribers.Unsubscribed), nil
+}
+
+// fillSeconds adds the second addresses that subscribers named. What was asked
+// for and not confirmed in time is over.
+func (s *Store) fillSeconds(db *gorm.DB, all []subscribers.Subscriber) error {
+	if len(all) == 0 {
+		return nil
+	}
+	place, numbers := make(map[int64]int, len(all)), make([]int64, 0, len(all))
+	for i := range all {
+		place[int64(all[i].Number)] = i
+		numbers = append(numbers, int64(all[i].Number))
+	}
+	in, arg := s.among(`n.first`, numbers)
+	var found []struct {
+		First, AskedAt, Number  int64
+		Channel, Address, State string
+	}
+	if err := db.Raw(`SELECT n.first, n.channel, n.address, n.asked_at, coalesce(z.number, 0) AS number, coalesce(z.state, '') AS state FROM seconds AS n
+		LEFT JOIN subscribers AS z ON z.channel = n.channel AND z.address = n.address AND z.second_of = n.first WHERE `+in, arg).Scan(&found).Error; err != nil {
+		return fmt.Errorf("read second addresses: %w", err)
+	}
+	for _, f := range found {
+		second := subscribers.Second{Channel: notifier.Channel(f.Channel), Address: f.Address, State: subscribers.State(f.State), Number: subscribers.Number(f.Number)}
+		switch {
+		case second.State == subscribers.Unsubscribed:
+			continue
+		case second.State == "" && !instant(f.AskedAt).Add(notifier.ConfirmLife+24*time.Hour).After(s.Now()):
+			continue
+		case second.State == "":
+			second.State = subscribers.Pending
+		}
+		all[place[f.First]].Second = second
+	}
+	return nil
+}
+
+// carrySecond lets a subscription that moved keep its second address, but where
+// the new address has one already.
+func (s *Store) carrySecond(tx *gorm.DB, m subscribers.Move) error {
+	from, to, now := int64(m.From), int64(m.To), micros(s.Now())
+	for _, x := range []struct {
+		query string
+		args  []any
+	}{
+		{`DELETE FROM seconds WHERE channel = 'email' AND address = ?`, []any{m.ToAddress}}, // it is nobody's second any more
+		{`UPDATE subscribers SET state = 'unsubscribed', unsubscribed_at = ? WHERE second_of = ? AND second_of > 0 AND state <> 'unsubscribed'
+			AND EXISTS (SELECT 1 FROM subscribers AS z WHERE z.second_of = ? AND z.second_of > 0 AND z.state <> 'unsubscribed')`, []any{now, from, to}},
+		{`UPDATE subscribers SET second_of = ? WHERE second_of = ? AND second_of > 0`, []any{to, from}},
+		{`INSERT INTO seconds (first, channel, address, asked_at) SELECT CAST(? AS bigint), channel, address, asked_at FROM seconds WHERE first = ? ON CONFLICT DO NOTHING`, []any{to, from}},
+		{`DELETE FROM seconds WHERE first = ?`, []any{from}},
+	} {
+		if err := tx.Exec(x.query, x.args...).Error; err != nil {
+			return fmt.Errorf("carry the second address over: %w", err)
+		}
+	}
+	return nil
+}
+
+// eraseSeconds forgets the second addresses of whoever is forgotten.
+func (s *Store) eraseSeconds(ctx context.Context, tx *gorm.DB, first int64) error {
+	var rows []subscriberRow
+	if err := tx.Raw(`SELECT * FROM subscribers WHERE second_of = ? AND second_of > 0`, first).Scan(&rows).Error; err != nil {
+		return fmt.Errorf("look for second addresses: %w", err)
+	}
+	for _, r := range rows {
+		if err := s.erase(ctx, tx, person{r.Channel, r.Address}, []string{r.Address}, []subscriberRow{r}); err != nil {
+			return err
+		}
+		if err := s.audit(ctx, tx, "subscriber.erase", subscribers.Number(r.Number).String(), "second address"); err != nil {
+			return err
+		}
+	}
+	return wrapped("forget whom to ask", tx.Exec(`DELETE FROM signups WHERE second_of = ?`, first).Error)
+}

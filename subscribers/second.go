@@ -1,0 +1,114 @@
+package subscribers
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"allclear/notifier"
+)
+
+// OwnDomain is a domain whose mail depends on a component: while that is down,
+// readers with addresses there are told at their second ones.
+type OwnDomain struct {
+	Domain    string // as Domain returns it
+	Component string // a key
+}
+
+// ParseOwnDomains reads "domain=component", by comma. The error is a
+// *notifier.Invalid for the field domains.
+func ParseOwnDomains(text string) ([]OwnDomain, error) {
+	var out []OwnDomain
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		domain, component, ok := strings.Cut(part, "=")
+		domain, component = strings.TrimSpace(domain), strings.TrimSpace(component)
+		if !ok {
+			return nil, notifier.Invalidf("domains", "%q is not domain=component", notifier.Clip(part))
+		}
+		kept, err := ParseAddress("x@" + domain)
+		if err != nil {
+			return nil, notifier.Invalidf("domains", "%q is no domain", notifier.Clip(domain))
+		}
+		of := OwnDomain{Domain(kept), component}
+		if err := (&notifier.Component{Key: component}).Validate(); err != nil {
+			return nil, notifier.Invalidf("domains", "%q is not a component key", notifier.Clip(component))
+		}
+		if slices.ContainsFunc(out, func(o OwnDomain) bool { return o.Domain == of.Domain }) {
+			return nil, notifier.Invalidf("domains", "%s stands there twice", of.Domain)
+		}
+		out = append(out, of)
+	}
+	return out, nil
+}
+
+// DependsOn is the component that mail to an address of a channel depends on; "" for none of ours.
+func DependsOn(own []OwnDomain, c notifier.Channel, address string) string {
+	if c != notifier.Email {
+		return ""
+	}
+	for _, o := range own {
+		if o.Domain == Domain(address) {
+			return o.Component
+		}
+	}
+	return ""
+}
+
+// Second is where a subscriber wants to be told while mail to their own address
+// is down. The zero Second is none.
+type Second struct {
+	Channel notifier.Channel
+	Address string // as ParseOn returns it
+	State   State  // Pending until its owner confirms
+	Number  Number // of the subscriber who has it; 0 while nobody was asked
+}
+
+// secondField is the field of what is wrong with a second address.
+const secondField = "second"
+
+// Dress makes who has the second address of first: choices are the first's.
+func (x Second) Dress(who *Subscriber, first Subscriber) {
+	*who = Subscriber{
+		Channel: x.Channel, Address: x.Address, State: Pending, Cadence: Instant, Timezone: first.Timezone, Language: first.Language,
+		CreatedAt: who.CreatedAt, SecondOf: first.Number,
+	}
+	if x.Channel == notifier.Webhook { // whose mails about it are for the same person
+		who.Contact, who.Format = first.Address, GuessFormat(x.Address)
+	}
+}
+
+// Suits reports, as a *notifier.Invalid for the field second, why an address
+// cannot be the second one of s.
+func (s *Subscriber) Suits(own []OwnDomain, second Second) error {
+	component := DependsOn(own, s.Channel, s.Address)
+	switch {
+	case s.SecondOf > 0:
+		return notifier.Invalidf(secondField, "this is a second address itself")
+	case component == "":
+		return notifier.Invalidf(secondField, "is only for addresses whose mail is ours (ALLCLEAR_OWN_DOMAINS)")
+	case s.Group:
+		return notifier.Invalidf(secondField, "is not for an address that many read")
+	case second.Channel == s.Channel && second.Address == s.Address:
+		return notifier.Invalidf(secondField, "must be another address than the first")
+	case DependsOn(own, second.Channel, second.Address) == component:
+		return notifier.Invalidf(secondField, "its mail would be down at the same time; name an address elsewhere")
+	}
+	return nil
+}
+
+// ToSecond reports whether what happens goes to the second address in place of
+// the first: down says whether the first one's mail is down. Both must be
+// confirmed, and neither barred.
+func ToSecond(first, second *Subscriber, down bool, barred func(*Subscriber) bool) bool {
+	return down && first.Channel == notifier.Email && first.State == Active && second != nil && second.SecondOf == first.Number &&
+		second.State == Active && !barred(first) && !barred(second)
+}
+
+// Outage is a domain of ours whose mail is down.
+type Outage struct {
+	OwnDomain
+	Since time.Time
+}
