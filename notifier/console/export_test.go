@@ -33,6 +33,9 @@ var Inside = inside
 // Hash makes a hash of a password as it is kept.
 func Hash(password string) string { return newHasher().hash(password) }
 
+// Decoy is what stands for the hash of a name that nobody has.
+func Decoy() string { return newHasher().decoy }
+
 // Matches checks one.
 func Matches(phc, password string) bool { return newHasher().matches(phc, password) }
 

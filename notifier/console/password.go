@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
+	"runtime"
 	"strings"
 	"unicode/utf8"
 
@@ -38,9 +39,8 @@ type hasher struct {
 }
 
 func newHasher() *hasher {
-	h := &hasher{slots: make(chan struct{}, hashesAtOnce)}
-	h.decoy = h.hash(rand.Text())
-	return h
+	// What nobody's password gives need not be computed.
+	return &hasher{slots: make(chan struct{}, hashesAtOnce), decoy: phc(random(argonSalt), random(argonKey))}
 }
 
 // checkPassword says what is wrong with a new password: an *Invalid.
@@ -60,16 +60,26 @@ func checkPassword(password, name string) error {
 
 // hash makes a hash in the PHC string format.
 func (h *hasher) hash(password string) string {
-	salt := make([]byte, argonSalt)
-	_, _ = rand.Read(salt) // never fails since Go 1.24
-	key := h.key(password, salt, argonTime, argonMemory, argonThreads, argonKey)
+	salt := random(argonSalt)
+	return phc(salt, h.key(password, salt, argonTime, argonMemory, argonThreads, argonKey))
+}
+
+func random(n int) []byte {
+	out := make([]byte, n)
+	_, _ = rand.Read(out) // never fails since Go 1.24
+	return out
+}
+
+func phc(salt, key []byte) string {
 	b64 := base64.RawStdEncoding.EncodeToString
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonThreads, b64(salt), b64(key))
 }
 
 func (h *hasher) key(password string, salt []byte, time, memory uint32, threads uint8, size uint32) []byte {
 	h.slots <- struct{}{}
-	defer func() { <-h.slots }()
+	// What a hash was made in is large, and whoever comes next needs as much: it
+	// is taken away before, where it would else wait for the heap to double.
+	defer func() { runtime.GC(); <-h.slots }()
 	return argon2.IDKey([]byte(norm.NFC.String(password)), salt, time, memory, threads, size)
 }
 

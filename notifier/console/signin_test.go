@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,6 +33,17 @@ func TestCodesAreThoseOfTheStandard(t *testing.T) {
 		if step, ok := console.StepOf(secret, code[:3]+" "+code[3:], now); ok != good || ok && step != now.Unix()/30+off {
 			t.Errorf("%d steps off: %d %v", off, step, ok)
 		}
+	}
+}
+
+// Else whoever asks for a name would learn by the clock whether there is one.
+func TestANameThatNobodyHasCostsAsMuchAsOneThatSomebodyHas(t *testing.T) {
+	decoy, real := strings.Split(console.Decoy(), "$"), strings.Split(console.Hash("some length of words"), "$")
+	if len(decoy) != len(real) || !slices.Equal(decoy[:4], real[:4]) || len(decoy[4]) != len(real[4]) || len(decoy[5]) != len(real[5]) {
+		t.Errorf("%v is not made as %v", decoy, real)
+	}
+	if console.Decoy() == console.Decoy() {
+		t.Error("the decoy can be known")
 	}
 }
 
