@@ -18,7 +18,7 @@ const (
 	Renamed    Kind = "renamed"    // a repeat has another Message-ID, or two mails share one (F2)
 	Uninvited  Kind = "uninvited"  // a mail to somebody who was not to be told (F3, F4)
 	Unfounded  Kind = "unfounded"  // a mail of no post, or of one that was refused (F8)
-	Leaked     Kind = "leaked"     // a mail lacks its reader's words or holds another's (F5)
+	Leaked     Kind = "leaked"     // a mail lacks its reader's words or holds another's, or Inspect finds fault (F5)
 	Reversed   Kind = "reversed"   // an older post of an incident came after a newer one (F6)
 	Miscounted Kind = "miscounted" // the counts of an event are not the ledger's (F10)
 )
@@ -147,6 +147,9 @@ func (a *audit) content() {
 		}
 		if len(m.Missing)+len(m.Foreign) > 0 {
 			a.complain(Leaked, "mail %d to %s lacks %q of its own and holds %q of others", i, m.To, m.Missing, m.Foreign)
+		}
+		if m.Wrong != "" {
+			a.complain(Leaked, "mail %d to %s: %s", i, m.To, m.Wrong)
 		}
 		if len(m.Marks) == 0 {
 			a.complain(Unfounded, "mail %d to %s is of no post", i, m.To)

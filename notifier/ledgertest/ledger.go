@@ -32,6 +32,7 @@ type Mail struct {
 	Marks      []int    // posts it tells of, by number, the newest last
 	Missing    []string // the reader's own words that it lacks
 	Foreign    []string // words of other readers
+	Wrong      string   // what Inspect found
 	At         time.Time
 	// Answer is the reply to the final dot; "" where none was given, so that
 	// the program cannot know whether the mail was taken.
@@ -77,6 +78,7 @@ type Ledger struct {
 	more    *sync.Cond // a mail was written down
 	script  func(Mail) string
 	answer  emailtest.Answer
+	inspect func(to string, content []byte) string
 	readers map[string]Reader
 	words   map[string]string // word -> address
 	marks   map[string]int    // word -> post
@@ -149,6 +151,15 @@ func (l *Ledger) Commands(answer emailtest.Answer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.answer = answer
+}
+
+// Inspect sets what else is asked of every mail, before it is answered for: look
+// returns what is wrong with its content, "" for nothing. Several mails are
+// looked at at once.
+func (l *Ledger) Inspect(look func(to string, content []byte) string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.inspect = look
 }
 
 // Says notes what is about to be posted: mark is a word of its text that no

@@ -152,6 +152,17 @@ func TestEachThingThatMustNotHappenIsReported(t *testing.T) {
 			c.send(m)
 			c.send(letter(2, "outage"))
 		}, 2, []Kind{Leaked}},
+		"a look at what a mail holds finds fault": {func(t *testing.T, l *Ledger) {
+			l.Inspect(func(to string, content []byte) string {
+				if to == "quail1@example.com" && strings.Contains(string(content), "\r\n.dot\r\n") {
+					return "it has a dot"
+				}
+				return ""
+			})
+			c := dial(t, l)
+			c.send(letter(1, "outage"))
+			c.send(letter(2, "outage"))
+		}, 2, []Kind{Leaked}},
 		"a mail goes to another than it was made for": {func(t *testing.T, l *Ledger) {
 			c := dial(t, l)
 			c.send(letter(2, "outage"))

@@ -176,6 +176,12 @@ func (c *conversation) take() bool {
 	c.nth++
 	m := Mail{Connection: c.n, Nth: c.nth, To: c.to, At: time.Now()}
 	c.scratch = c.l.read(&m, c.content, c.scratch)
+	c.l.mu.RLock()
+	inspect := c.l.inspect
+	c.l.mu.RUnlock()
+	if inspect != nil {
+		m.Wrong = inspect(m.To, c.content)
+	}
 	c.to = ""
 	place, script, answer := c.l.write(m)
 	said := ""
