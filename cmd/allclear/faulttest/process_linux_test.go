@@ -2,10 +2,12 @@ package faulttest
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +17,23 @@ import (
 
 // mortal makes a process die with the test that started it, however that ends.
 func mortal(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+
+// memory is the most it ever had, in bytes.
+func (p *process) memory() int64 {
+	p.t.Helper()
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(raw)) {
+		if kb, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kb), "kB")), 10, 64)
+			return n << 10
+		}
+	}
+	p.t.Fatalf("no peak of memory in %s", raw)
+	return 0
+}
 
 func TestAProgramDoesNotOutliveAKilledTest(t *testing.T) {
 	const child = "ALLCLEAR_TEST_CHILD"
