@@ -128,7 +128,7 @@ func (c *benchCmd) measure(a *app, names []string) error {
 	t := &tally{a: a, quiet: c.JSON, kept: kept.of(pg)}
 	t.begin(c)
 	failed := false
-	for _, group := range [][]string{{ratioName}, {relayName, acceptName, firstName, overtakeName, fanoutName}, {growthName, memoryName, expansionName, progressName}, {digestName}, {historyName}} {
+	for _, group := range [][]string{{ratioName}, {relayName, acceptName, firstName, overtakeName, noticeName, fanoutName}, {growthName, memoryName, expansionName, progressName}, {digestName}, {historyName}} {
 		group = slices.DeleteFunc(group, func(name string) bool { return !slices.Contains(names, name) })
 		if len(group) == 0 {
 			continue
@@ -233,6 +233,7 @@ const (
 	acceptName    = "accept"
 	firstName     = "first"
 	overtakeName  = "overtake"
+	noticeName    = "notice"
 	fanoutName    = "fanout"
 	memoryName    = "memory"
 	expansionName = "expansion"
@@ -249,6 +250,7 @@ func measures() []measure {
 		{acceptName, "POST /incidents, idle and while 100,000 others are sent", takeAccept},
 		{firstName, "the first mail of an incident to 100,000, idle", takeFirst},
 		{overtakeName, "the same while a post goes out to 100,000", takeOvertake},
+		{noticeName, "the same while a notice goes out to 100,000, which is paused and cancelled", takeNotice},
 		{fanoutName, "from the POST to 100,000 deliveries", takeFanout},
 		{memoryName, "memory while sending to 100,000 and to 1,000,000", takeMemory},
 		{expansionName, "the first mail behind the fan-out to 1,000,000", takeExpansion},

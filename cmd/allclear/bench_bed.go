@@ -70,6 +70,7 @@ func (b *bed) serve(ctx context.Context, n int, signed bool, o sinkOptions) erro
 	settings := map[string]string{
 		"DATABASE": b.g.dsn, "STATE": b.g.folder, "SECRET": b.g.secret, "NAME": demoName, "LISTEN": "127.0.0.1:0",
 		"FROM": demoFrom, "RELAY": b.relay.url(), "SMTP_CONNECTIONS": fmt.Sprint(benchConnections), "BOUNCE_DOMAIN": "bounces." + demoDomain,
+		"APPROVAL_ABOVE": "100000000",
 	}
 	if signed && !b.c.Unsigned {
 		settings["DKIM"], settings["SIGNER"] = b.g.dkim, b.c.Signer

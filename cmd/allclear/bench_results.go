@@ -130,7 +130,7 @@ func (r results) tables() string {
 			fmt.Fprintf(&b, "%s: %s\n\n", []string{"SQLite", "PostgreSQL"}[i], note)
 		}
 	}
-	for _, part := range [][]string{{ratioName}, {acceptName, firstName, overtakeName, fanoutName, expansionName, progressName, memoryName, relayName, historyName}, {growthName}} {
+	for _, part := range [][]string{{ratioName}, {acceptName, firstName, overtakeName, noticeName, fanoutName, expansionName, progressName, memoryName, relayName, historyName}, {growthName}} {
 		r.table(&b, part)
 	}
 	r.cpuTable(&b)

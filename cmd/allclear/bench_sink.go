@@ -22,6 +22,7 @@ type sink struct {
 	bytes    atomic.Int64
 	answers  atomic.Int64 // round trips: answers that left together count once
 	wanted   atomic.Pointer[sighting]
+	counted  atomic.Pointer[crowded]
 
 	mu     sync.Mutex
 	open   map[net.Conn]bool
@@ -88,6 +89,8 @@ func (s *sink) swallow(c net.Conn) {
 	_, _ = out.WriteString("220 sink\r\n")
 	content, size := false, 0
 	var seen *sighting // in the mail that is being read
+	var of *crowded    // that it is counted by
+	var whom []byte
 	for {
 		if in.Buffered() == 0 && !s.answer(out) {
 			return
@@ -105,12 +108,18 @@ func (s *sink) swallow(c net.Conn) {
 			if seen != nil && s.wanted.CompareAndSwap(seen, nil) {
 				seen.at <- time.Now()
 			}
-			size, seen = 0, nil
+			if of != nil {
+				of.took(whom)
+			}
+			size, seen, of = 0, nil, nil
 		case content:
 			size += len(line)
 			if line[0] == 'S' && bytes.HasPrefix(line, []byte("Subject: ")) {
 				if w := s.wanted.Load(); w != nil && bytes.Contains(line, w.word) {
 					seen = w
+				}
+				if c := s.counted.Load(); c != nil && bytes.Contains(line, c.word) {
+					of = c
 				}
 			}
 		case line[0] == 'E':
@@ -122,6 +131,9 @@ func (s *sink) swallow(c net.Conn) {
 		case line[0] == 'D':
 			content = true
 			_, _ = out.WriteString("354 go\r\n")
+		case line[0] == 'R':
+			whom = append(whom[:0], line...)
+			_, _ = out.WriteString("250 2.1.5 Ok\r\n")
 		case line[0] == 'Q':
 			_, _ = out.WriteString("221 2.0.0 Bye\r\n")
 			_ = out.Flush()
