@@ -60,8 +60,9 @@ bench: build ## the figures of docs/performance.md on both databases, as tables 
 bench-go: ## the benchmarks of every package
 	go test -run '^$$' -bench . -benchmem -timeout 30m ./...
 
-soak: ## ROUNDS (300) of every fault on each database, every test SOAK (20) times over, a minute of each fuzz test
+soak: ## ROUNDS (300) of every fault on each database, every test SOAK (20) times over, a minute of each fuzz test, a restore for 100,000
 	ALLCLEAR_TEST_ROUNDS=$(ROUNDS) go test -race -count 1 -timeout 2h -v ./cmd/allclear/faulttest
+	ALLCLEAR_TEST_RESTORE=100000 ALLCLEAR_TEST_UPLOAD=1000 go test -count 1 -timeout 4h -parallel 1 -v -run 'RestoreOfMany|FileOfAnySize' ./cmd/allclear/faulttest
 	ALLCLEAR_TEST_FLOOD=60s go test -count 1 -timeout 20m -v -p 1 -run 'FloodOfSignUps|TakeTheSameTime' ./cmd/allclear ./subscribers/web
 	go test -race -count $(SOAK) -timeout 6h $$(go list ./... | grep -v /faulttest)
 	$(MAKE) fuzz FUZZTIME=60s

@@ -178,14 +178,15 @@ func wait(ctx context.Context, look func() (bool, error)) error {
 func (b *benchAPI) upload(ctx context.Context, path string, fill func(io.Writer) error) error {
 	in, out := io.Pipe()
 	go func() { _ = out.CloseWithError(fill(out)) }()
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPut, b.url+path, in)
 	if err != nil {
 		return err
 	}
 	r.Header.Set("Authorization", "Bearer "+b.token)
 	r.Header.Set("Content-Type", "text/csv")
-	res, err := http.DefaultClient.Do(r)
+	patient := &http.Client{Transport: b.by.Transport}
+	res, err := patient.Do(r)
 	if err != nil {
 		return fmt.Errorf("upload a file: %w", err)
 	}

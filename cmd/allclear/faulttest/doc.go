@@ -10,6 +10,8 @@
 //
 // `make test` runs each fault a few times; `make soak` runs them for long:
 //
-//	ALLCLEAR_TEST_ROUNDS=300   how often each random fault strikes on each database
-//	ALLCLEAR_TEST_SEED=...     the moments at which it does; printed by every test
+//	ALLCLEAR_TEST_ROUNDS=300       how often each random fault strikes on each database
+//	ALLCLEAR_TEST_SEED=...         the moments at which it does; printed by every test
+//	ALLCLEAR_TEST_RESTORE=100000   how many a restore is told to, by each door
+//	ALLCLEAR_TEST_UPLOAD=1000      megabytes of the file that is uploaded
 package faulttest
