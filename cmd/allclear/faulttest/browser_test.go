@@ -53,6 +53,7 @@ func (s *site) hire(name, role string, wait time.Duration) *person {
 	}
 	p := &person{s.t, s, ctx, wait}
 	p.open(strings.TrimPrefix(strings.TrimSpace(string(link)), s.url))
+	p.press("main form button", http.StatusOK) // looking alone shows no key
 	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(p.text("#key"), " ", ""))
 	if err != nil {
 		s.t.Fatal(err)
