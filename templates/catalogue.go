@@ -159,11 +159,20 @@ func (c *catalogue) list(names []string) string {
 	for i, n := range names[1:] {
 		key := "list.more"
 		if i == len(names)-2 {
-			key = "list.last"
+			if key = "list.last"; soundsLikeI(n) {
+				key = "list.last.i"
+			}
 		}
 		out = c.must(key, "a", out, "b", n)
 	}
 	return out
+}
+
+// soundsLikeI reports whether a name begins with the sound of i, before which
+// Spanish says e for y.
+func soundsLikeI(name string) bool {
+	name = strings.ToLower(name)
+	return strings.HasPrefix(name, "i") || strings.HasPrefix(name, "hi") && !strings.HasPrefix(name, "hie") && !strings.HasPrefix(name, "hia")
 }
 
 // isolate sets off text of the other direction, such as a Latin title in an

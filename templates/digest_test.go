@@ -30,6 +30,10 @@ func TestEveryDigestInEveryLanguageReadsAsTheGoldenFilesSay(t *testing.T) {
 				golden(t, "digest-"+name+"."+lang+".html", l.HTML)
 			}
 		}
+		// One that was cut, of a reader whose day is another than UTC's.
+		long := sampleDigest(notifier.Event{Number: 7}, "monthly")
+		long.Digest.More = 12
+		golden(t, "digest-cut."+lang+".txt", digestLetter(t, s, long, lang, "Pacific/Kiritimati").Text)
 	}
 }
 

@@ -176,6 +176,43 @@ func TestWhoWasToldThatItBeganIsNotToldItAnew(t *testing.T) {
 	}
 }
 
+// What comes at once, to those of every update and to those of beginnings and
+// ends, in the languages that no other test reads; each in a zone where it is
+// spoken. Some mails stand for the others: what is special about a language is the
+// same everywhere.
+func TestWhatComesAtOnceReadsInEveryLanguageAsTheGoldenFilesSay(t *testing.T) {
+	s := newSet(t)
+	zones := map[string]string{"es": "America/Mexico_City", "fr": "Europe/Paris", "ja": "Asia/Tokyo", "ar": "Africa/Cairo"}
+	for _, lang := range s.Languages() {
+		zone, ok := zones[lang]
+		if !ok {
+			if lang != "en" && lang != "de" {
+				t.Errorf("nobody reads what comes at once in %s", lang)
+			}
+			continue
+		}
+		for _, c := range everyCircumstance() {
+			if !strings.HasPrefix(c.name, "incident-") && !strings.HasPrefix(c.name, "maintenance-") && c.name != "post" || lang == "ar" && c.name == "incident-updated" {
+				continue
+			}
+			v := viewNamed(c.view)
+			tale := sampleStory(v)
+			if c.change != nil {
+				c.change(&tale)
+			}
+			l, err := s.letter(tale, circumstances{view: v, since: c.since, told: c.told, times: s.Times(lang, zone)}, "golden")
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := c.name + "." + lang + "." + strings.ToLower(filepath.Base(zone))
+			golden(t, name+".txt", "Subject: "+l.Subject+"\n\n"+l.Text)
+			if c.name == "incident-resolved" || c.name == "incident-updated" {
+				golden(t, name+".html", l.HTML)
+			}
+		}
+	}
+}
+
 // What runs from right to left is held in few files: what is special about it
 // is the same everywhere.
 func TestMailsAndPagesFromRightToLeftReadAsTheGoldenFilesSay(t *testing.T) {

@@ -31,6 +31,7 @@ func (w *textWriter) read(document string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	w.colon = colonIn(root)
 	w.walk(root)
 	w.flush()
 	return strings.Trim(w.out.String(), "\n") + "\n", nil
@@ -46,6 +47,7 @@ type textWriter struct {
 	tight  bool            // the paragraph before was a fact
 	close  bool            // the paragraph before was a head
 	fresh  bool            // nothing stands yet within the innermost prefix
+	colon  string          // as the document's language writes it
 	lists  []int           // number of the next item, outermost first; -1 for bullets
 	bare   bool            // no signs around what is stressed, as in previews and on phones
 
@@ -234,7 +236,7 @@ func (w *textWriter) link(n *html.Node) {
 	switch {
 	case class(n, "bare") || href == "" || label == href || label == address:
 	case class(n, "button") || class(n, "leave"):
-		w.line.WriteString(":\n" + href)
+		w.line.WriteString(w.colon + "\n" + href)
 	default:
 		w.line.WriteString(" <" + address + ">")
 	}
@@ -300,8 +302,9 @@ func (w *textWriter) write(line string) {
 	w.out.WriteString(strings.TrimRight(prefix+line, " ") + "\n")
 }
 
-// wrap breaks text at spaces into lines of at most limit columns. A word that
-// is longer, an address say, has a line to itself.
+// wrap breaks text at spaces into lines of at most limit columns, and where a
+// script has none, between its signs. A word that is longer, an address say, has a
+// line to itself.
 func wrap(text string, limit int) []string {
 	var out []string
 	if limit > unbroken/2 {
@@ -312,16 +315,16 @@ func wrap(text string, limit int) []string {
 	}
 	for _, part := range strings.Split(text, "\n") {
 		line, used := "", 0
-		for _, word := range strings.Split(strings.TrimSpace(part), " ") {
-			n := columns(word)
-			if used > 0 && used+1+n > limit {
+		for _, p := range pieces(strings.TrimSpace(part)) {
+			n, space := columns(p.text), len(p.space)
+			if used > 0 && used+space+n > limit {
 				out = append(out, line)
 				line, used = "", 0
 			}
 			if used > 0 {
-				line, used = line+" ", used+1
+				line, used = line+p.space, used+space
 			}
-			line, used = line+word, used+n
+			line, used = line+p.text, used+n
 		}
 		out = append(out, line)
 	}
