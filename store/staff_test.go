@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"allclear/notifier"
+	"allclear/store"
+	"allclear/store/storetest"
 )
 
 // eachStaff runs a test with ann, an admin who has set herself up, on each database.
@@ -103,6 +105,18 @@ func TestWhoSetsThemselvesUpIsInOrHasTheLinkStill(t *testing.T) {
 		if _, err := b.SetUpAndEnter(b.ctx, [32]byte{4}, c, notifier.Session{}, [32]byte{45}); !errors.Is(err, notifier.ErrNotFound) {
 			t.Errorf("a second time: %v", err)
 		}
+	})
+}
+
+func TestWhetherSecondFactorsOpenIsKnownWithoutSomebodyWhoTries(t *testing.T) {
+	eachStaff(t, func(t *testing.T, b *box, ann notifier.Staff) {
+		b.must(b.FactorsOpen(b.ctx))
+		other := storetest.At(t, b.dsn)(storetest.Clock(b.time), func(o *store.Options) { o.Secret = []byte("another secret, of thirty-two bytes") })
+		if err := other.FactorsOpen(b.ctx); !errors.Is(err, notifier.ErrConflict) {
+			t.Errorf("with another secret: %v", err)
+		}
+		b.must(b.RemoveStaff(b.ctx, "ann"))
+		b.must(other.FactorsOpen(b.ctx))
 	})
 }
 

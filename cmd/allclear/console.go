@@ -2,8 +2,10 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -11,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"allclear/notifier"
 	"allclear/notifier/api"
 	"allclear/notifier/console"
 	"allclear/notifier/email"
@@ -18,7 +21,7 @@ import (
 )
 
 // console is the staff's pages on this program.
-func (p *Program) console(proxies []netip.Prefix, zone *time.Location, notices api.NoticeDesk) (*console.Handler, error) {
+func (p *Program) console(ctx context.Context, proxies []netip.Prefix, zone *time.Location, notices api.NoticeDesk) (*console.Handler, error) {
 	pages := p.set.Pages()
 	hold, err := p.o.settings.holdDown()
 	if err != nil {
@@ -32,6 +35,11 @@ func (p *Program) console(proxies []netip.Prefix, zone *time.Location, notices a
 	})
 	if err != nil {
 		return nil, fmt.Errorf("build the console: %w", err)
+	}
+	if err := p.db.FactorsOpen(ctx); errors.Is(err, notifier.ErrConflict) {
+		p.o.log.Error("nobody can sign in to the console by an authenticator's code: the service's secret is not the one that those were sealed with; restore it, or make everybody a new link by allclear staff reset")
+	} else if err != nil {
+		return nil, err
 	}
 	return h, nil
 }

@@ -21,13 +21,11 @@ import (
 	"allclear/subscribers/web/gate"
 )
 
-// How patient the server is. A body that is read or written as a stream has its
-// own limit, because an honest one may be large.
+// How patient the server is.
 const (
 	headerTime = 10 * time.Second
 	bodyTime   = 30 * time.Second
 	answerTime = 60 * time.Second
-	streamTime = time.Hour
 	idleTime   = 2 * time.Minute
 	maxHeader  = 64 << 10
 )
@@ -156,7 +154,7 @@ func (p *Program) mount(ctx context.Context) error {
 			SignUps: signingUp{p.db, p.signUps}, Gate: gate.New(p.secret, "subscribe"), Work: p.set.Pages().Work(), Script: p.set.Pages().Script(), Proxies: proxies,
 			Endpoints: p.endpointPages(), Phones: p.phonePages(),
 		})
-		desk, err := p.console(proxies, zone, notices)
+		desk, err := p.console(ctx, proxies, zone, notices)
 		if err != nil {
 			return err
 		}
@@ -177,23 +175,17 @@ func (p *Program) mount(ctx context.Context) error {
 	return nil
 }
 
-// patience gives every request its time: a short one, and a long one to what
-// is read or written as a stream. The time to read is for the body: were it to
+// patience gives every request its time. What is read or written as a stream is
+// given a long one by its route, once somebody was let in. The time to read is for the body: were it to
 // end while the answer is worked on, net/http would take whoever asked for gone.
 func patience(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		read, write := bodyTime, answerTime
-		for _, streamed := range []string{"/subscribers/import", "/subscribers/export.csv", "/audience", "/report.csv", "/rejects.csv", "/members", "/audit.csv"} {
-			if strings.HasSuffix(r.URL.Path, streamed) {
-				read, write = streamTime, streamTime
-			}
-		}
 		c, now := http.NewResponseController(w), time.Now()
-		_ = c.SetWriteDeadline(now.Add(write))
+		_ = c.SetWriteDeadline(now.Add(answerTime))
 		if r.Body == nil || r.Body == http.NoBody {
 			_ = c.SetReadDeadline(time.Time{})
 		} else {
-			_ = c.SetReadDeadline(now.Add(read))
+			_ = c.SetReadDeadline(now.Add(bodyTime))
 			r.Body = timedBody{r.Body, c}
 		}
 		next.ServeHTTP(w, r)

@@ -153,6 +153,7 @@ func (a *api) path(methods map[string]route) http.Handler {
 		}
 		r = r.WithContext(notifier.WithActor(r.Context(), notifier.Actor{Name: "token:" + token.Name, Role: token.Role}))
 		if route.stream != nil {
+			allowTime(w)
 			err = route.stream(w, r)
 		} else {
 			err = a.answer(w, r, route, token)
@@ -161,6 +162,16 @@ func (a *api) path(methods map[string]route) http.Handler {
 			a.fail(w, r, err)
 		}
 	})
+}
+
+// streamTime is how long a body of any size may take, once whoever sends or
+// fetches it was let in.
+const streamTime = time.Hour
+
+func allowTime(w http.ResponseWriter) {
+	c, until := http.NewResponseController(w), time.Now().Add(streamTime)
+	_ = c.SetReadDeadline(until) // where they cannot be set there are none
+	_ = c.SetWriteDeadline(until)
 }
 
 // answer reads the body, runs the handler (once, where the request has a key) and writes what it said.

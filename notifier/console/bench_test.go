@@ -45,6 +45,7 @@ type bench struct {
 	// what the store answers in place of the truth; nil: the truth
 	fault error
 	held  []notifier.HeldDomain
+	lost  bool // the secret of the second factors
 }
 
 // onBoth runs a test on a bench of each database.

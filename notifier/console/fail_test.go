@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"allclear/notifier"
 	"allclear/notifier/console"
@@ -24,6 +26,14 @@ func (f faulty) StaffByLink(ctx context.Context, link [32]byte) (notifier.Staff,
 		return notifier.Staff{}, f.b.fault
 	}
 	return f.Store.StaffByLink(ctx, link)
+}
+
+func (f faulty) StaffCredentials(ctx context.Context, name string) (notifier.Staff, notifier.Credentials, error) {
+	who, kept, err := f.Store.StaffCredentials(ctx, name)
+	if f.b.lost {
+		kept.Secret, err = nil, notifier.ErrConflict
+	}
+	return who, kept, err
 }
 
 func (f faulty) TakeSignIn(ctx context.Context, name, network, device string) error {
@@ -61,6 +71,45 @@ func TestTheWordsOfAnAnswerWhichMayNameAReaderAreForSenders(t *testing.T) {
 		for _, w := range []*browser{viewer, poster} {
 			if p := w.get(path).is(http.StatusOK, "450 4.2.1", "for senders"); strings.Contains(p.body, "kari") {
 				t.Errorf("%s: %s", path, p.body)
+			}
+		}
+	}
+}
+
+func TestALostSecretLooksLikeAWrongCodeAndTheLogSaysWhatItIs(t *testing.T) {
+	b := newBench(t, storetest.Dialects()[0])
+	b.hire("ann", notifier.RoleAdmin)
+	b.lost = true
+	w := b.browser()
+	// What anybody can make without a secret is no code.
+	w.signIn("ann", password, console.CodeAt(nil, b.Now().Unix()/30)).is(http.StatusUnprocessableEntity, "is wrong, or the code was used already")
+	if log := b.log.String(); !strings.Contains(log, "their second factor does not open with the service's secret") || strings.Contains(log, "staff=ann") {
+		t.Error(log)
+	}
+}
+
+// timed is an answer that remembers until when its request may be read.
+type timed struct {
+	*httptest.ResponseRecorder
+	until time.Time
+}
+
+func (w *timed) SetReadDeadline(t time.Time) error { w.until = t; return nil }
+
+func TestOnlyARouteOfFilesHasLongAndOnlyForWhoWasLetIn(t *testing.T) {
+	b := newBench(t, storetest.Dialects()[0])
+	b.enter(b.hire("ann", notifier.RoleSender))
+	for path, long := range map[string]bool{"POST /console/notices/x/audience": true, "GET /console/notices/x/report.csv": true, "GET /console/incidents/audience": false, "POST /console/incidents/x/audience": false} {
+		for _, in := range []bool{true, false} {
+			method, at, _ := strings.Cut(path, " ")
+			r := httptest.NewRequest(method, at, nil)
+			if in {
+				r.AddCookie(&http.Cookie{Name: "allclear-console", Value: "session-of-ann"})
+			}
+			w := &timed{ResponseRecorder: httptest.NewRecorder()}
+			b.site.Config.Handler.ServeHTTP(w, r)
+			if got := !w.until.IsZero(); got != (long && in) {
+				t.Errorf("%s, let in %v: a long time %v", path, in, got)
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"allclear/notifier"
@@ -20,6 +21,9 @@ import (
 // maxForm is the size of the largest form, in bytes; what is written about an
 // incident is at most 64 KiB.
 const maxForm = 256 << 10
+
+// streamTime is how long a file of any size may take.
+const streamTime = time.Hour
 
 // mostFields is how many fields the form of an upload has at most.
 const mostFields = 20
@@ -128,6 +132,11 @@ func (c *console) serve(w http.ResponseWriter, q *request, methods map[string]ro
 	}
 	if err := c.enter(q, to); err != nil {
 		return err
+	}
+	if to.upload || to.stream != nil { // and nobody who was not let in
+		until, out := time.Now().Add(streamTime), http.NewResponseController(w)
+		_ = out.SetReadDeadline(until) // where they cannot be set there are none
+		_ = out.SetWriteDeadline(until)
 	}
 	if method == http.MethodPost {
 		if err := c.guard.Check(q.Request); err != nil {

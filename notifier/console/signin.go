@@ -69,7 +69,10 @@ func (c *console) signIn(q *request) (answer, error) {
 // part was wrong: that is ErrNotFound, or ErrConflict for a code used before.
 func (c *console) prove(q *request, name string) (x notifier.Session, secret string, err error) {
 	who, kept, err := c.o.Store.StaffCredentials(q.Context(), name)
-	if err != nil && !errors.Is(err, notifier.ErrNotFound) {
+	if errors.Is(err, notifier.ErrConflict) { // to whoever asks a code is wrong; to whoever can mend it, this
+		c.o.Log.Error("somebody who may sign in cannot: their second factor does not open with the service's secret; restore the secret, or make them a new link by allclear staff reset",
+			"part", "console", "staff", who.ID, "error", err)
+	} else if err != nil && !errors.Is(err, notifier.ErrNotFound) {
 		return x, "", err
 	}
 	proof, proven, err := c.proves(q, who, kept, "password")
