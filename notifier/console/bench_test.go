@@ -37,6 +37,9 @@ type bench struct {
 		console.Store
 		SetUpStaff(ctx context.Context, link [32]byte, c notifier.Credentials) (notifier.Staff, error)
 		FirstSession(ctx context.Context, x notifier.Session, hash [32]byte) (notifier.Session, error)
+		NoteTroubles(ctx context.Context, seen []notifier.Trouble) error
+		TakeAlarms(ctx context.Context, calm bool) ([]notifier.Alarm, error)
+		AlarmTold(ctx context.Context, a notifier.Alarm) error
 		AddComponent(ctx context.Context, c notifier.Component) error
 	}
 	site *httptest.Server

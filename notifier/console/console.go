@@ -40,6 +40,8 @@ type Options struct {
 	Relays func() []Relay
 	// Settings are the settings in use, without secrets; nil shows none.
 	Settings []Setting
+	// Alert: somebody is told of trouble with the service itself.
+	Alert bool
 	// Phones: messages to phones can be sent, so that a preview shows one.
 	Phones bool
 }

@@ -23,6 +23,9 @@ type nowPage struct {
 	Events    []told
 	Notices   []notifier.Notice // under way, or waiting for somebody
 	Followers int64
+	Alarms    []notifier.Alarm // latest first of what lasts, then of what is over or told once
+	Alert     bool             // somebody is told of them
+	New       []newcomer
 }
 
 // told is an event, and how far it has come.
@@ -46,8 +49,14 @@ func (t told) Link() string {
 const latest = 8
 
 func (c *console) now(q *request) (answer, error) {
-	ctx, p := q.Context(), nowPage{Relays: c.o.Relays()}
+	ctx, p := q.Context(), nowPage{Relays: c.o.Relays(), Alert: c.o.Alert}
 	var err error
+	if p.Alarms, err = c.o.Store.AlarmLog(ctx, mostAlarms); err != nil {
+		return answer{}, err
+	}
+	if p.New, err = c.newcomers(q); err != nil {
+		return answer{}, err
+	}
 	if p.Open, _, err = c.o.Store.Incidents(ctx, notifier.IncidentQuery{Open: true, Limit: 50, Updates: true}); err != nil {
 		return answer{}, err
 	}

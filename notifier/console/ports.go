@@ -128,6 +128,11 @@ type Suppressions interface {
 	Suppression(ctx context.Context, channel notifier.Channel, address string) (subscribers.Suppression, error)
 }
 
+// Alarms tells what was found wrong with the service itself.
+type Alarms interface {
+	AlarmLog(ctx context.Context, limit int) ([]notifier.Alarm, error)
+}
+
 // Endpoints shows what is called.
 type Endpoints interface {
 	Hook(ctx context.Context, n subscribers.Number) (subscribers.Hook, error)
@@ -154,6 +159,7 @@ type Store interface {
 	Subscribers
 	Suppressions
 	Endpoints
+	Alarms
 	Notices
 	NoticeOrders
 }

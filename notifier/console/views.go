@@ -246,11 +246,11 @@ func grouped[N ~int64](n N) string {
 // tone is the colour of a state's word: a class of the style sheet.
 func tone(state any) string {
 	switch fmt.Sprint(state) {
-	case "resolved", "completed", "sent", "active", "operational", "working", "done", "ok", "published":
+	case "resolved", "completed", "sent", "active", "operational", "working", "done", "ok", "published", "over":
 		return "ok"
 	case "minor", "identified", "monitoring", "held", "pending", "paused", "expanding", "delivering", "settling", "degraded", "awaiting_approval", "canary":
 		return "minor"
-	case "major", "investigating", "bounced", "failed", "quarantined", "resting", "partial_outage", "halted":
+	case "major", "investigating", "bounced", "failed", "quarantined", "resting", "partial_outage", "halted", "lasts":
 		return "major"
 	case "critical", "retracted", "suppressed", "major_outage":
 		return "critical"
