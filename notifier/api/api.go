@@ -169,9 +169,9 @@ func (a *api) path(methods map[string]route) http.Handler {
 const streamTime = time.Hour
 
 func allowTime(w http.ResponseWriter) {
-	c, until := http.NewResponseController(w), time.Now().Add(streamTime)
-	_ = c.SetReadDeadline(until) // where they cannot be set there are none
-	_ = c.SetWriteDeadline(until)
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Now().Add(streamTime)) // where they cannot be set there are none
+	_ = c.SetWriteDeadline(time.Now().Add(streamTime))
 }
 
 // answer reads the body, runs the handler (once, where the request has a key) and writes what it said.

@@ -134,9 +134,9 @@ func (c *console) serve(w http.ResponseWriter, q *request, methods map[string]ro
 		return err
 	}
 	if to.upload || to.stream != nil { // and nobody who was not let in
-		until, out := time.Now().Add(streamTime), http.NewResponseController(w)
-		_ = out.SetReadDeadline(until) // where they cannot be set there are none
-		_ = out.SetWriteDeadline(until)
+		out := http.NewResponseController(w)
+		_ = out.SetReadDeadline(time.Now().Add(streamTime)) // where they cannot be set there are none
+		_ = out.SetWriteDeadline(time.Now().Add(streamTime))
 	}
 	if method == http.MethodPost {
 		if err := c.guard.Check(q.Request); err != nil {
