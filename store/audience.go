@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -31,6 +32,8 @@ type audienceRow struct {
 	CaseTwins      int64
 	Sum            string
 	Forgotten      int64 // the last place whose recipient was forgotten
+	BroughtBy      string
+	Excludes       string // the notice whose recipients are left out
 	TouchedAt      int64
 }
 
@@ -40,7 +43,21 @@ func (audienceRow) TableName() string { return "audiences" }
 // what AddToAudience brings is seen by nobody before FinishAudience. With
 // replace it is the whole audience then, else it joins what there is.
 func (s *Store) BeginAudience(ctx context.Context, notice string, replace bool) (edition int64, err error) {
-	err = s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+	return s.BeginAudienceWithout(ctx, notice, replace, "")
+}
+
+// BeginAudienceWithout is BeginAudience of an audience that leaves everybody
+// out whom another notice was sent to, or is being sent to, by channel and
+// address: their rows are passed over as they come. Who failed there, or was
+// left out there, stays. What joins an audience takes its place whole then: who
+// is in it already is looked at, too, and copied.
+func (s *Store) BeginAudienceWithout(ctx context.Context, notice string, replace bool, other string) (edition int64, err error) {
+	if notice == other {
+		return 0, notifier.Invalidf("exclude_notice", "is the notice itself")
+	}
+	var files []audienceRow
+	err = s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		files = nil
 		c, err := lockNotice(tx, notice)
 		if err != nil {
 			return err
@@ -48,14 +65,36 @@ func (s *Store) BeginAudience(ctx context.Context, notice string, replace bool) 
 		if err := c.mayChange(); err != nil {
 			return err
 		}
-		edition, err = s.beginFile(tx, audienceRow{NoticeID: notice, Replaces: replace})
+		if other != "" {
+			if _, err := takeNotice(tx, other); errors.Is(err, notifier.ErrNotFound) {
+				return notifier.Invalidf("exclude_notice", "there is no notice %q", notifier.Clip(other))
+			} else if err != nil {
+				return err
+			}
+		}
+		a := audienceRow{NoticeID: notice, Replaces: replace, Excludes: other}
+		if other != "" && !replace {
+			if files, err = currentFiles(tx, notice); err != nil {
+				return err
+			}
+			for _, f := range files {
+				a.Base, a.WithoutAddress = f.Number, a.WithoutAddress+f.WithoutAddress
+			}
+			a.Replaces = len(files) > 0
+		}
+		edition, err = s.beginFile(ctx, tx, a)
 		return err
 	})
+	if err == nil && len(files) > 0 {
+		if err = s.copyFiles(ctx, edition, files); err != nil {
+			_ = s.DropAudience(context.WithoutCancel(ctx), edition) // what is left is swept up in a day
+		}
+	}
 	return edition, err
 }
 
 // beginFile makes the row of a new file.
-func (s *Store) beginFile(tx *gorm.DB, a audienceRow) (int64, error) {
+func (s *Store) beginFile(ctx context.Context, tx *gorm.DB, a audienceRow) (int64, error) {
 	if !a.Replaces {
 		files, err := currentFiles(tx, a.NoticeID)
 		if err != nil {
@@ -69,7 +108,7 @@ func (s *Store) beginFile(tx *gorm.DB, a audienceRow) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	a.Number, a.State, a.TouchedAt = n, "open", micros(s.Now())
+	a.Number, a.State, a.TouchedAt, a.BroughtBy = n, "open", micros(s.Now()), notifier.ActorFrom(ctx).Name
 	if err := tx.Create(&a).Error; err != nil {
 		return 0, fmt.Errorf("begin an audience: %w", err)
 	}
@@ -123,8 +162,8 @@ func (s *Store) FinishAudience(ctx context.Context, edition int64, withoutAddres
 		if err != nil {
 			return "", err
 		}
-		a.WithoutAddress, a.TouchedAt = withoutAddress, micros(s.Now())
-		if sum != [32]byte{} {
+		a.WithoutAddress, a.TouchedAt = a.WithoutAddress+withoutAddress, micros(s.Now())
+		if sum != [32]byte{} && a.Excludes == "" { // else the same file is another audience each time
 			a.Sum = hex.EncodeToString(sum[:])
 		}
 		if same = isThere(a, files); same {
@@ -159,6 +198,8 @@ func (s *Store) putInPlace(tx *gorm.DB, a *audienceRow, files []audienceRow, c *
 	switch {
 	case a.Lines+a.Rejected+a.WithoutAddress == 0:
 		return notifier.Refuse(notifier.ErrConflict, "the file holds no row")
+	case a.Excludes != "" && a.Recipients == 0:
+		return notifier.Refuse(notifier.ErrConflict, "nobody would be left: the other notice was sent to everybody in the audience")
 	case a.Base != last && (a.Base > 0 || !a.Replaces):
 		return notifier.Refuse(notifier.ErrConflict, "the audience was changed by another upload meanwhile; send the rows again")
 	case a.Replaces:

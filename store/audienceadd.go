@@ -69,6 +69,10 @@ func (a *adding) take(rows []notifier.AudienceRow, rejects []notifier.Reject) er
 			}
 		}
 	}
+	rows, err := a.keep(rows)
+	if err != nil {
+		return err
+	}
 	if err := a.know(rows); err != nil {
 		return err
 	}

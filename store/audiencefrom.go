@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"gorm.io/gorm"
-
 	"allclear/notifier"
 )
 
@@ -15,84 +13,21 @@ const copyStep = 200
 // addStep is how many rows are added in one transaction.
 const addStep = 2000
 
-// ExcludeNotice leaves everybody out of a draft's audience whom another notice
-// was sent to, or is being sent to, by channel and address, and returns how
-// many they are. Who failed there, or was left out there, stays. The audience
-// is the old one until the new one is whole.
-func (s *Store) ExcludeNotice(ctx context.Context, notice, other string) (removed int64, err error) {
-	if notice == other {
-		return 0, notifier.Invalidf("exclude_notice", "is the notice itself")
-	}
-	db := s.conn(ctx)
-	before, err := takeNotice(db, notice)
-	if err != nil {
-		return 0, translate(err)
-	}
-	if err := before.mayChange(); err != nil {
-		return 0, err
-	}
-	x := &exclusion{store: s}
-	if x.other, err = takeNotice(db, other); err != nil {
-		return 0, translate(err)
-	}
-	if x.files, err = currentFiles(db, other); err != nil {
-		return 0, translate(err)
-	}
-	files, err := currentFiles(db, notice)
-	if err != nil {
-		return 0, translate(err)
-	}
-	if len(files) == 0 {
-		return 0, notifier.Refuse(notifier.ErrConflict, "it has no audience yet")
-	}
-	after, err := s.rewrite(ctx, notice, files, x.keeps, before.WithoutAddress)
-	if err != nil {
-		return 0, err
-	}
-	return before.Recipients - after.Recipients, nil
-}
-
-// rewrite makes the audience anew of those whom keep keeps, with their rows.
-func (s *Store) rewrite(ctx context.Context, notice string, files []audienceRow, keep func(*gorm.DB, []recipientRow) ([]recipientRow, error), withoutAddress int64) (notifier.Notice, error) {
-	var edition int64
-	err := s.write(ctx, func(_ context.Context, tx *gorm.DB) (err error) {
-		edition, err = s.beginFile(tx, audienceRow{NoticeID: notice, Replaces: true, Base: files[len(files)-1].Number})
-		return err
-	})
-	if err != nil {
-		return notifier.Notice{}, err
-	}
-	kept, err := s.copyFiles(ctx, edition, files, keep)
-	if err == nil && kept == 0 {
-		err = notifier.Refuse(notifier.ErrConflict, "nobody would be left: the other notice was sent to everybody in the audience")
-	}
-	var out notifier.Notice
-	if err == nil {
-		out, err = s.FinishAudience(ctx, edition, withoutAddress, [32]byte{})
-	}
-	if err != nil {
-		_ = s.DropAudience(context.WithoutCancel(ctx), edition) // what is left is swept up in a day
-		return out, err
-	}
-	return out, nil
-}
-
-// copyFiles adds to an edition what files hold of those whom keep keeps, and
-// their rejects, and returns how many recipients were kept.
-func (s *Store) copyFiles(ctx context.Context, edition int64, files []audienceRow, keep func(*gorm.DB, []recipientRow) ([]recipientRow, error)) (kept int64, err error) {
+// copyFiles adds to an edition what files hold, and their rejects.
+func (s *Store) copyFiles(ctx context.Context, edition int64, files []audienceRow) error {
 	db := s.conn(ctx)
 	for _, f := range files {
 		for place, reject := f.First, f.FirstReject; ; {
 			var people []recipientRow
 			if err := db.Raw(`SELECT `+recipientColumns+` FROM recipients AS r WHERE r.audience = ? AND r.place > ? ORDER BY r.place LIMIT ?`, f.Number, place, copyStep).Scan(&people).Error; err != nil {
-				return kept, translate(fmt.Errorf("copy an audience: %w", err))
+				return translate(fmt.Errorf("copy an audience: %w", err))
 			}
 			var rejects []struct {
 				Place, Line  int64
 				Reason, Text string
 			}
 			if err := db.Raw(`SELECT place, line, reason, text FROM rejects WHERE audience = ? AND place > ? AND ? > 0 ORDER BY place LIMIT ?`, f.Number, reject, f.Rejected, addStep).Scan(&rejects).Error; err != nil {
-				return kept, translate(fmt.Errorf("copy an audience: %w", err))
+				return translate(fmt.Errorf("copy an audience: %w", err))
 			}
 			if len(people)+len(rejects) == 0 {
 				break
@@ -104,16 +39,12 @@ func (s *Store) copyFiles(ctx context.Context, edition int64, files []audienceRo
 			if len(people) > 0 {
 				place = people[len(people)-1].Place
 			}
-			if people, err = keep(db, people); err != nil {
-				return kept, translate(err)
-			}
-			kept += int64(len(people))
 			if err := s.addCopies(ctx, edition, files, people, bad); err != nil {
-				return kept, err
+				return err
 			}
 		}
 	}
-	return kept, nil
+	return nil
 }
 
 // addCopies adds recipients with their rows, no more rows at a time than any batch has.
@@ -142,61 +73,77 @@ func (s *Store) addCopies(ctx context.Context, edition int64, files []audienceRo
 	return s.AddToAudience(ctx, edition, rows, rejects)
 }
 
-// exclusion is a notice whose recipients are left out of another.
-type exclusion struct {
-	store *Store
-	other course
-	files []audienceRow
-}
-
-// keeps are those of the people whom the other notice neither was nor will be sent to.
-func (x *exclusion) keeps(db *gorm.DB, people []recipientRow) ([]recipientRow, error) {
-	if x.other.Event == 0 {
-		return people, nil
+// keep are those of the rows that the file takes: it may leave out whom another
+// notice was sent to, or will be.
+func (a *adding) keep(rows []notifier.AudienceRow) ([]notifier.AudienceRow, error) {
+	if a.file.Excludes == "" || len(rows) == 0 {
+		return rows, nil
 	}
-	of := map[person]person{} // by the address as the other one keeps it
-	var addresses []string
-	for _, p := range people {
-		key, err := x.store.erasedKey(db, notifier.Channel(p.Channel))
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range []string{p.Address, key(p.Address)} {
-			of[person{p.Channel, a}] = person{p.Channel, p.Address}
-			addresses = append(addresses, a)
-		}
+	other, err := takeNotice(a.tx, a.file.Excludes)
+	if err != nil || other.Event == 0 {
+		return rows, err
 	}
-	found, err := x.store.recipientsAt(db, `address`, addresses, numbersOf(x.files))
+	files, err := currentFiles(a.tx, other.ID)
 	if err != nil {
 		return nil, err
 	}
-	who, out := map[int64]person{}, map[person]bool{}
-	var ids []int64
-	for _, f := range found {
-		id := int64(notifier.MakeDeliveryID(x.other.Event, notifier.RecipientReader(f.Place)))
-		who[id] = of[person{f.Channel, f.Address}]
-		out[who[id]] = !x.other.State.Final() // its turn comes
-		ids = append(ids, id)
-	}
-	if len(ids) > 0 {
-		in, arg := x.store.among(`id`, ids)
-		var sent []struct {
-			ID    int64
-			State notifier.DeliveryState
+	of := map[person]person{} // by the address as the other one keeps it
+	var addresses []string
+	for i := range rows {
+		p := person{string(rows[i].Channel), rows[i].Address}
+		if _, known := of[p]; known {
+			continue
 		}
-		if err := db.Raw(`SELECT id, state FROM deliveries WHERE `+in, arg).Scan(&sent).Error; err != nil {
-			return nil, fmt.Errorf("see whom the other notice was sent to: %w", err)
+		key, err := a.store.erasedKey(a.tx, rows[i].Channel)
+		if err != nil {
+			return nil, err
 		}
-		for _, d := range sent {
-			state := x.other.shown(d.State)
-			out[who[d.ID]] = !state.Final() || state == notifier.Sent || state == notifier.Bounced
+		for _, address := range []string{p.address, key(p.address)} {
+			of[person{p.channel, address}] = p
+			addresses = append(addresses, address)
 		}
 	}
-	var kept []recipientRow
-	for _, p := range people {
-		if !out[person{p.Channel, p.Address}] {
-			kept = append(kept, p)
+	found, err := a.store.recipientsAt(a.tx, `address`, addresses, numbersOf(files))
+	if err != nil {
+		return nil, err
+	}
+	out, err := a.reached(other, found, of)
+	if err != nil || len(out) == 0 {
+		return rows, err
+	}
+	var kept []notifier.AudienceRow
+	for _, r := range rows {
+		if !out[person{string(r.Channel), r.Address}] {
+			kept = append(kept, r)
 		}
 	}
 	return kept, nil
+}
+
+// reached are those of a notice's recipients whom it was sent to, or will be.
+func (a *adding) reached(other course, found []recipientRow, of map[person]person) (map[person]bool, error) {
+	who, out := map[int64]person{}, map[person]bool{}
+	var ids []int64
+	for _, f := range found {
+		id := int64(notifier.MakeDeliveryID(other.Event, notifier.RecipientReader(f.Place)))
+		who[id] = of[person{f.Channel, f.Address}]
+		out[who[id]] = !other.State.Final() // its turn comes
+		ids = append(ids, id)
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	in, arg := a.store.among(`id`, ids)
+	var sent []struct {
+		ID    int64
+		State notifier.DeliveryState
+	}
+	if err := a.tx.Raw(`SELECT id, state FROM deliveries WHERE `+in, arg).Scan(&sent).Error; err != nil {
+		return nil, fmt.Errorf("see whom the other notice was sent to: %w", err)
+	}
+	for _, d := range sent {
+		state := other.shown(d.State)
+		out[who[d.ID]] = !state.Final() || state == notifier.Sent || state == notifier.Bounced
+	}
+	return out, nil
 }

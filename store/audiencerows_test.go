@@ -58,7 +58,7 @@ func TestWhatIsReadOfOneRecipientHasABoundAndTheRestIsCounted(t *testing.T) {
 		}
 		// Who is copied keeps them all.
 		b.ready("other", 1)
-		if _, err := b.ExcludeNotice(b.ctx, "n", "other"); err != nil {
+		if _, err := b.exclude("n", "other"); err != nil {
 			t.Fatal(err)
 		}
 		if n := b.notice("n"); n.Rows != 222 || b.number(`SELECT count(*) FROM recipient_rows WHERE place = 1 AND audience = %d`, n.Edition) != 202 {

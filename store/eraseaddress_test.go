@@ -102,7 +102,7 @@ func TestWhoNeverSubscribedIsErasedByTheirAddress(t *testing.T) {
 			t.Errorf("%d entries in the audit", n)
 		}
 		b.draft("n")
-		n, err := b.AudienceFromMembers(b.ctx, "n", "imap7")
+		n, err := b.AudienceFromMembers(b.ctx, "n", "imap7", "")
 		if err != nil || n.Recipients != 1 {
 			t.Errorf("%+v, %v", n, err)
 		}
@@ -160,7 +160,7 @@ func TestDroppedRejectsAreGoneAtOnceAndTakenAwayInSteps(t *testing.T) {
 		}
 		b.reject("n", notifier.Reject{Line: 7, Reason: "new", Text: "y"})
 		b.ready("other", 1)
-		if _, err := b.ExcludeNotice(b.ctx, "n", "other"); err != nil { // which copies what is there
+		if _, err := b.exclude("n", "other"); err != nil { // which copies what is there
 			t.Fatal(err)
 		}
 		if page, _, err := b.Rejects(b.ctx, "n", 0, 10); err != nil || len(page) != 1 || page[0].Reason != "new" {

@@ -14,11 +14,11 @@ import (
 // AddMembers brings is seen by nobody before FinishMembers, and takes the place
 // of the list before then. ErrNotFound if there is no such component.
 func (s *Store) BeginMembers(ctx context.Context, key string) (edition int64, err error) {
-	err = s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+	err = s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if err := s.lockComponent(tx, key); err != nil {
 			return err
 		}
-		edition, err = s.beginFile(tx, audienceRow{ComponentKey: key, Replaces: true})
+		edition, err = s.beginFile(ctx, tx, audienceRow{ComponentKey: key, Replaces: true})
 		return err
 	})
 	return edition, err
@@ -89,8 +89,9 @@ func (s *Store) membersOf(db *gorm.DB, key string) (a audienceRow, err error) {
 }
 
 // AudienceFromMembers takes who lives on a component as a notice's audience, in
-// the place of what it had.
-func (s *Store) AudienceFromMembers(ctx context.Context, notice, key string) (notifier.Notice, error) {
+// the place of what it had, but for those whom another notice was sent to (see
+// BeginAudienceWithout); "" is none.
+func (s *Store) AudienceFromMembers(ctx context.Context, notice, key, other string) (notifier.Notice, error) {
 	a, err := s.membersOf(s.conn(ctx), key)
 	if err != nil {
 		return notifier.Notice{}, translate(err)
@@ -98,7 +99,7 @@ func (s *Store) AudienceFromMembers(ctx context.Context, notice, key string) (no
 	if a.Recipients == 0 {
 		return notifier.Notice{}, notifier.Refuse(notifier.ErrConflict, "the component %q has no members", notifier.Clip(key))
 	}
-	edition, err := s.BeginAudience(ctx, notice, true)
+	edition, err := s.BeginAudienceWithout(ctx, notice, true, other)
 	if err != nil {
 		return notifier.Notice{}, err
 	}

@@ -121,6 +121,84 @@ func TestErasingAPersonTakesThemOutOfAudiences(t *testing.T) {
 	})
 }
 
+// exclude leaves out of an audience, as it is, whom another notice was sent to.
+func (b *box) exclude(notice, other string) (removed int64, err error) {
+	b.t.Helper()
+	before, err := b.Notice(b.ctx, notice)
+	b.must(err)
+	e, err := b.BeginAudienceWithout(b.ctx, notice, false, other)
+	if err != nil {
+		return 0, err
+	}
+	after, err := b.FinishAudience(b.ctx, e, 0, [32]byte{})
+	if err != nil {
+		return 0, errors.Join(err, b.DropAudience(b.ctx, e))
+	}
+	return before.Recipients - after.Recipients, nil
+}
+
+// Whatever befalls the upload, it was taken without them or not at all.
+func TestNobodyIsLeftOutOfAnAudienceHalfway(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.ready("first", 5)
+		b.order("first", notifier.NoticeOrder{})
+		b.sendAll(map[notifier.DeliveryID]int{})
+		b.draft("n")
+		b.upload("n", true, 10, 1, rowFor("old@example.com", "o1"), rowFor("user3@example.com", "o3"))
+		load := func(replace bool, rows ...notifier.AudienceRow) (notifier.Notice, error) {
+			e, err := b.BeginAudienceWithout(b.ctx, "n", replace, "first")
+			b.must(err)
+			for _, r := range rows {
+				b.must(b.AddToAudience(b.ctx, e, []notifier.AudienceRow{r}, nil))
+				if n := b.notice("n"); n.Rows != 2 {
+					t.Errorf("before it was finished: %+v", n)
+				}
+			}
+			n, err := b.FinishAudience(b.ctx, e, 1, [32]byte{9})
+			if err != nil {
+				b.must(b.DropAudience(b.ctx, e))
+			}
+			return n, err
+		}
+		if n, err := load(true, people(5)...); !errors.Is(err, notifier.ErrConflict) || !strings.Contains(err.Error(), "nobody would be left") {
+			t.Errorf("%+v, %v", n, err)
+		}
+		if n := b.notice("n"); n.Recipients != 2 || n.Rows != 2 {
+			t.Errorf("%+v", n)
+		}
+		// What joins takes out whom it finds, too.
+		n, err := load(false, rowFor("user1@example.com", "u1"), rowFor("new@example.com", "n1"), rowFor("old@example.com", "o2"))
+		if err != nil || n.Recipients != 2 || n.Rows != 3 || n.WithoutAddress != 1 {
+			t.Errorf("%+v, %v", n, err)
+		}
+		for place, want := range []string{"old@example.com o1 o2", "new@example.com n1"} {
+			if r, err := b.Recipient(b.ctx, "n", int64(place)+1); err != nil || told(r) != want {
+				t.Errorf("place %d: %+v, %v", place+1, r, err)
+			}
+		}
+		// Without leaving anybody out it is another audience.
+		if n := b.upload("n", true, 10, 9, people(5)...); n.Recipients != 5 {
+			t.Errorf("%+v", n)
+		}
+		var invalid *notifier.Invalid
+		for _, other := range []string{"none", "n"} {
+			if _, err := b.BeginAudienceWithout(b.ctx, "n", true, other); !errors.As(err, &invalid) || invalid.Field != "exclude_notice" {
+				t.Errorf("%s: %v", other, err)
+			}
+		}
+		b.components()
+		e, err := b.BeginMembers(b.ctx, "imap7")
+		b.must(err)
+		b.must(b.AddMembers(b.ctx, e, []string{"user1@example.com", "ann@example.com"}))
+		_, err = b.FinishMembers(b.ctx, e)
+		b.must(err)
+		if n, err := b.AudienceFromMembers(b.ctx, "n", "imap7", "first"); err != nil || n.Recipients != 1 {
+			t.Errorf("%+v, %v", n, err)
+		}
+		b.sound()
+	})
+}
+
 func TestACorrectionLeavesOutWhomTheOtherNoticeWasSentTo(t *testing.T) {
 	eachBox(t, func(t *testing.T, b *box) {
 		b.ready("first", 5)
@@ -135,7 +213,7 @@ func TestACorrectionLeavesOutWhomTheOtherNoticeWasSentTo(t *testing.T) {
 		b.must(b.AddToAudience(b.ctx, e, []notifier.AudienceRow{rowFor("user4@example.com", "more"), rowFor("new@example.com", "new")}, []notifier.Reject{{Line: 9, Reason: "x", Text: "y"}}))
 		_, err = b.FinishAudience(b.ctx, e, 2, [32]byte{5})
 		b.must(err)
-		if n, err := b.ExcludeNotice(b.ctx, "n", "first"); n != 3 || err != nil {
+		if n, err := b.exclude("n", "first"); n != 3 || err != nil {
 			t.Errorf("%d, %v", n, err)
 		}
 		n := b.notice("n")
@@ -148,11 +226,11 @@ func TestACorrectionLeavesOutWhomTheOtherNoticeWasSentTo(t *testing.T) {
 				t.Errorf("place %d: %+v, %v", place+1, r, err)
 			}
 		}
-		if n, err := b.ExcludeNotice(b.ctx, "n", "first"); n != 0 || err != nil {
+		if n, err := b.exclude("n", "first"); n != 0 || err != nil {
 			t.Errorf("again: %d, %v", n, err)
 		}
 		b.ready("same", 2)
-		if _, err := b.ExcludeNotice(b.ctx, "same", "first"); !errors.Is(err, notifier.ErrConflict) {
+		if _, err := b.exclude("same", "first"); !errors.Is(err, notifier.ErrConflict) {
 			t.Errorf("%v", err)
 		}
 		if n := b.notice("same"); n.Recipients != 2 {
@@ -184,13 +262,13 @@ func TestMembersThatAreReplacedWhileTheyAreCopiedAreNobodysAudience(t *testing.T
 			bring("cat@example.com")
 			b.tend()
 		})
-		if n, err := b.AudienceFromMembers(b.ctx, "n", "imap7"); !errors.Is(err, notifier.ErrConflict) {
+		if n, err := b.AudienceFromMembers(b.ctx, "n", "imap7", ""); !errors.Is(err, notifier.ErrConflict) {
 			t.Errorf("%+v, %v", n, err)
 		}
 		if n := b.notice("n"); n.Recipients != 0 {
 			t.Errorf("the audience is %d people", n.Recipients)
 		}
-		if n, err := b.AudienceFromMembers(b.ctx, "n", "imap7"); err != nil || n.Recipients != 1 {
+		if n, err := b.AudienceFromMembers(b.ctx, "n", "imap7", ""); err != nil || n.Recipients != 1 {
 			t.Errorf("taken again: %+v, %v", n, err)
 		}
 	})
@@ -216,14 +294,14 @@ func TestWhoLivesOnAComponentCanBeAnAudience(t *testing.T) {
 			t.Errorf("%d, %v", n, err)
 		}
 		b.draft("n")
-		n, err := b.AudienceFromMembers(b.ctx, "n", "imap7")
+		n, err := b.AudienceFromMembers(b.ctx, "n", "imap7", "")
 		if err != nil || n.Recipients != 3 || n.Rows != 3 {
 			t.Errorf("%+v, %v", n, err)
 		}
 		if r, err := b.Recipient(b.ctx, "n", 2); err != nil || r.Address != "bob@example.com" || len(r.Rows) != 1 || len(r.Rows[0]) != 0 {
 			t.Errorf("%+v, %v", r, err)
 		}
-		if _, err := b.AudienceFromMembers(b.ctx, "n", "web"); !errors.Is(err, notifier.ErrConflict) {
+		if _, err := b.AudienceFromMembers(b.ctx, "n", "web", ""); !errors.Is(err, notifier.ErrConflict) {
 			t.Errorf("%v", err)
 		}
 		if _, err := b.BeginMembers(b.ctx, "none"); !errors.Is(err, notifier.ErrNotFound) {

@@ -327,7 +327,7 @@ func TestNothingScansTheRecipients(t *testing.T) {
 				b.must(b.Suppress(b.ctx, subscribers.Suppression{Channel: notifier.Email, Address: "user77@example.com", Reason: subscribers.ReasonManual}))
 			})
 			looked("retrying", func() { _, err := b.RetryFailedNotice(b.ctx, id); b.must(err) })
-			looked("excluding", func() { _, err := b.ExcludeNotice(b.ctx, other, id); _ = err })
+			looked("excluding", func() { _, err := b.exclude(other, id); _ = err })
 			looked("cancelling", func() { b.must(b.CancelNotice(b.ctx, id)); _, err := b.ExpandSlice(b.ctx, 100); b.must(err) })
 			b.expand(2000)
 			b.pass(31 * day)

@@ -42,8 +42,8 @@ type audienceFiles struct {
 	progress func(rows int64) // nil is nobody
 }
 
-// LoadAudience is part of api.Audiences. exclude_notice leaves out, when the
-// file is taken, whom another notice was sent to; members takes who lives on a
+// LoadAudience is part of api.Audiences. exclude_notice leaves out, as the file
+// is read, whom another notice was sent to; members takes who lives on a
 // component in the place of a file.
 func (f audienceFiles) LoadAudience(ctx context.Context, notice string, replace bool, in io.Reader, query, contentType string) (notifier.Notice, error) {
 	query, exclude, err := cutParameter(query, "exclude_notice")
@@ -54,44 +54,38 @@ func (f audienceFiles) LoadAudience(ctx context.Context, notice string, replace 
 	if err != nil {
 		return notifier.Notice{}, err
 	}
-	if exclude != "" {
-		if _, err := f.db.Notice(ctx, exclude); errors.Is(err, notifier.ErrNotFound) {
-			return notifier.Notice{}, notifier.Invalidf("exclude_notice", "there is no notice %q", notifier.Clip(exclude))
-		} else if err != nil {
-			return notifier.Notice{}, err
-		}
-	}
-	var n notifier.Notice
 	if members != "" {
-		n, err = f.fromMembers(ctx, notice, replace, members, query)
-	} else {
-		n, err = f.fromFile(ctx, notice, replace, in, query, contentType)
+		return f.fromMembers(ctx, notice, replace, members, exclude, query)
 	}
-	if err != nil || exclude == "" {
-		return n, err
-	}
-	if _, err := f.db.ExcludeNotice(ctx, notice, exclude); err != nil {
-		return n, err
-	}
-	return f.db.Notice(ctx, notice)
+	return f.fromFile(ctx, notice, replace, exclude, in, query, contentType)
 }
 
-func (f audienceFiles) fromMembers(ctx context.Context, notice string, replace bool, key, query string) (notifier.Notice, error) {
+func (f audienceFiles) fromMembers(ctx context.Context, notice string, replace bool, key, exclude, query string) (notifier.Notice, error) {
 	switch {
 	case query != "":
 		return notifier.Notice{}, notifier.Invalidf("members", "stands alone: there is no file to be read")
 	case !replace:
 		return notifier.Notice{}, notifier.Invalidf("members", "take the place of the audience; they cannot be added to one")
 	}
-	return f.db.AudienceFromMembers(ctx, notice, key)
+	return f.db.AudienceFromMembers(ctx, notice, key, exclude)
 }
 
-func (f audienceFiles) fromFile(ctx context.Context, notice string, replace bool, in io.Reader, query, contentType string) (notifier.Notice, error) {
+func (f audienceFiles) fromFile(ctx context.Context, notice string, replace bool, exclude string, in io.Reader, query, contentType string) (notifier.Notice, error) {
 	o, err := f.options(query, contentType)
 	if err != nil {
 		return notifier.Notice{}, err
 	}
-	return audience.Load(ctx, f.db, in, audience.Loading{Notice: notice, Replace: replace, Options: o, Progress: f.progress})
+	return audience.Load(ctx, leavingOut{f.db, exclude}, in, audience.Loading{Notice: notice, Replace: replace, Options: o, Progress: f.progress})
+}
+
+// leavingOut begins audiences that leave out whom another notice was sent to.
+type leavingOut struct {
+	*store.Store
+	notice string // "" is none
+}
+
+func (l leavingOut) BeginAudience(ctx context.Context, notice string, replace bool) (int64, error) {
+	return l.BeginAudienceWithout(ctx, notice, replace, l.notice)
 }
 
 // LoadMembers is part of api.Audiences.
