@@ -124,6 +124,9 @@ type NoticeOrder struct {
 	// However long it is, they wait until the whole canary was tried.
 	CanaryWait time.Duration
 	Override   string // an admin's reason to send without a second person; else ""
+	// Version is the Mark of the notice when it was judged whether it can be
+	// written; "" does not say. It is not kept.
+	Version string `json:"-"`
 }
 
 // What a canary is where nobody says otherwise.

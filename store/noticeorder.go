@@ -23,6 +23,11 @@ func (s *Store) OrderNotice(ctx context.Context, id string, order notifier.Notic
 		if err := order.Check(&c.Notice); err != nil {
 			return "", err
 		}
+		// Text and audience were judged outside of this transaction.
+		if order.Version != "" && order.Version != c.Mark() {
+			return "", notifier.Refuse(notifier.ErrConflict, "it was changed while it was judged whether it can be sent; look at it and send it again")
+		}
+		order.Version = ""
 		if at := order.At; !at.IsZero() && at.Before(s.Now().Add(-pastAllowed)) {
 			return "", notifier.Invalidf("at", "that time is past; leave it out to send now")
 		}

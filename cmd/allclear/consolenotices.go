@@ -87,6 +87,7 @@ func (c careful) OrderNotice(ctx context.Context, id string, o notifier.NoticeOr
 	if err := api.Sendable(ctx, c.Store, n, o, c.tools); err != nil {
 		return n, err
 	}
+	o.Version = n.Mark()
 	return c.accepting.OrderNotice(ctx, id, o, above, e)
 }
 

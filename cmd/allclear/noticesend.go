@@ -64,6 +64,7 @@ func (c *noticeSendCmd) Run(a *app) error {
 		if err := api.Sendable(ctx, db, n, order, api.NoticeDesk{Letters: set, Needs: needs}); err != nil {
 			return flagged(err)
 		}
+		order.Version = n.Mark()
 		if n, err = db.OrderNotice(ctx, n.ID, order, above, api.NoticeEvent(n.ID, d)); err != nil {
 			return noNotice(err, c.ID)
 		}

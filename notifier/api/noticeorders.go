@@ -62,6 +62,7 @@ func (c noticeRoom) send(ctx context.Context, q *request) (reply, error) {
 	if err := Sendable(ctx, c.store, n, order, c.tools); err != nil {
 		return reply{}, err
 	}
+	order.Version = n.Mark()
 	if n, err = c.store.OrderNotice(ctx, id, order, c.tools.Above, NoticeEvent(id, desk)); err != nil {
 		return reply{}, err
 	}
