@@ -29,3 +29,38 @@ func TestANoticeThatWasChangedSinceItWasJudgedIsNotSent(t *testing.T) {
 		}
 	})
 }
+
+func TestTryingAgainWhatNobodyFailedChangesNothing(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.ready("n", 3)
+		b.order("n", notifier.NoticeOrder{})
+		b.sendAll(map[notifier.DeliveryID]int{})
+		was := b.in("n", notifier.NoticeDone)
+		expires := b.number(`SELECT expires_at FROM events`)
+		b.pass(day)
+		if n, err := b.RetryFailedNotice(b.ctx, "n"); n != 0 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		if is := b.notice("n"); is.State != notifier.NoticeDone || !is.DoneAt.Equal(was.DoneAt) || b.number(`SELECT expires_at FROM events`) != expires {
+			t.Errorf("%+v", is)
+		}
+		// Nor where all who failed may not be written to any more.
+		b.ready("late", 1)
+		b.order("late", notifier.NoticeOrder{})
+		b.expand(10)
+		ds := b.claim("w", 10)
+		b.settle("w", notifier.Failed, ds...)
+		b.tend()
+		_, err := b.EraseAddress(b.ctx, notifier.Email, "user1@example.com")
+		b.must(err)
+		if n, err := b.RetryFailedNotice(b.ctx, "late"); n != 0 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		b.in("late", notifier.NoticeDone)
+		if err := b.RetryDelivery(b.ctx, ds[0].ID); !errors.Is(err, notifier.ErrConflict) {
+			t.Errorf("%v", err)
+		}
+		b.in("late", notifier.NoticeDone)
+		b.sound()
+	})
+}

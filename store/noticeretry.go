@@ -26,9 +26,9 @@ func (s *Store) RetryFailedNotice(ctx context.Context, id string) (int, error) {
 	return s.retryFailed(ctx, e)
 }
 
-// reopen lets a notice live on, and be done once more if it is done, where
-// something of it is tried again.
-func (r *retrial) reopen() error {
+// mayReopen refuses where nothing of a notice is tried again any more, and keeps
+// others from changing it until the transaction ends.
+func (r *retrial) mayReopen() error {
 	c, err := lockNotice(r.tx, r.notice)
 	switch {
 	case err != nil:
@@ -39,6 +39,15 @@ func (r *retrial) reopen() error {
 		return notifier.Refuse(notifier.ErrConflict, "the audience of this notice was deleted, or is being deleted, and with it what each was to be told")
 	}
 	r.expires = micros(instant(r.now).Add(notifier.NoticeLife))
+	return nil
+}
+
+// reopen lets a notice live on, and be done once more if it is done, where
+// something of it is tried again.
+func (r *retrial) reopen() error {
+	if r.notice == "" {
+		return nil
+	}
 	if err := r.tx.Exec(`UPDATE events SET expires_at = ? WHERE number = ?`, r.expires, r.event).Error; err != nil {
 		return fmt.Errorf("let the notice live on: %w", err)
 	}

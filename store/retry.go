@@ -93,7 +93,7 @@ func (s *Store) RetryDelivery(ctx context.Context, id notifier.DeliveryID) error
 			return notifier.Refuse(notifier.ErrConflict, "this delivery waits for an older one of the incident that is being sent")
 		case d.State == notifier.Pending, d.State == notifier.Held:
 			d.wait(notifier.Pending, r.now)
-			if err := r.save(); err != nil {
+			if err := errors.Join(r.save(), r.reopen()); err != nil {
 				return fmt.Errorf("retry a delivery: %w", err)
 			}
 			if err := s.bump(tx, "work"); err != nil {
@@ -140,7 +140,7 @@ func (s *Store) retry(tx *gorm.DB, event int64) (*retrial, error) {
 		return nil, notifier.Refuse(notifier.ErrConflict, "this was withdrawn without a word, and reaches nobody any more")
 	}
 	if r.notice != "" {
-		return r, r.reopen()
+		return r, r.mayReopen()
 	}
 	if !incident.Valid {
 		return r, nil
@@ -218,6 +218,9 @@ func (r *retrial) start(failed []*deliveryRow) (started int, err error) {
 	}
 	if started += made; started == 0 {
 		return 0, nil
+	}
+	if err := r.reopen(); err != nil {
+		return 0, err
 	}
 	return started, r.store.bump(r.tx, "work")
 }
