@@ -133,28 +133,41 @@ func numbersOf(files []audienceRow) []int64 {
 // RecipientSizes returns the places of the recipients with the fewest rows, a
 // middling number of them, and the most; rows of files that were added later
 // count with nobody whom an earlier file has. ErrNotFound where there is nobody.
-// It reads through all recipients.
+// It reads through all recipients, once, and sorts none.
 func (s *Store) RecipientSizes(ctx context.Context, notice string) (smallest, median, largest int64, err error) {
 	db := s.conn(ctx)
 	files, err := s.filesOf(db, notice)
 	if err != nil {
 		return 0, 0, 0, translate(err)
 	}
-	total := int64(0)
-	for _, f := range files {
-		total += f.Recipients
+	var sizes []struct{ Lines, N int64 } // how many recipients have so many rows
+	if err := db.Raw(`SELECT lines, count(*) AS n FROM recipients WHERE audience IN ? GROUP BY lines ORDER BY lines`, numbersOf(files)).Scan(&sizes).Error; err != nil {
+		return 0, 0, 0, translate(fmt.Errorf("compare recipients: %w", err))
 	}
-	if total == 0 {
+	if len(sizes) == 0 {
 		return 0, 0, 0, notifier.Refuse(notifier.ErrNotFound, "this notice has no audience yet")
 	}
-	for _, want := range []struct {
-		into  *int64
-		order string
-		skip  int64
-	}{{&smallest, `lines, place`, 0}, {&median, `lines, place`, (total - 1) / 2}, {&largest, `lines DESC, place`, 0}} {
-		if err := db.Raw(`SELECT place FROM recipients WHERE audience IN ? ORDER BY `+want.order+` LIMIT 1 OFFSET ?`, numbersOf(files), want.skip).Scan(want.into).Error; err != nil {
-			return 0, 0, 0, translate(fmt.Errorf("compare recipients: %w", err))
+	total := int64(0)
+	for _, x := range sizes {
+		total += x.N
+	}
+	at := func(lines, skip int64) (place int64) {
+		if err == nil {
+			err = db.Raw(`SELECT place FROM recipients WHERE audience IN ? AND lines = ? ORDER BY audience, place LIMIT 1 OFFSET ?`, numbersOf(files), lines, skip).Scan(&place).Error
 		}
+		return place
+	}
+	smallest, largest = at(sizes[0].Lines, 0), at(sizes[len(sizes)-1].Lines, 0)
+	middle := (total - 1) / 2
+	for _, x := range sizes {
+		if middle < x.N {
+			median = at(x.Lines, middle)
+			break
+		}
+		middle -= x.N
+	}
+	if err != nil {
+		return 0, 0, 0, translate(fmt.Errorf("compare recipients: %w", err))
 	}
 	return smallest, median, largest, nil
 }

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -62,5 +63,29 @@ func TestTryingAgainWhatNobodyFailedChangesNothing(t *testing.T) {
 		}
 		b.in("late", notifier.NoticeDone)
 		b.sound()
+	})
+}
+
+func TestTheSmallestMiddlingAndLargestRecipientAreFoundOverAllFiles(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		rows := func(sizes ...int) (out []notifier.AudienceRow) {
+			for i, n := range sizes {
+				for range n {
+					out = append(out, rowFor(fmt.Sprintf("%c%d@example.com", 'a'+len(sizes), i), "x"))
+				}
+			}
+			return out
+		}
+		b.draft("n")
+		b.upload("n", true, 50, 1, rows(4, 2, 9, 2, 7)...)
+		b.upload("n", false, 50, 2, rows(1, 9, 1, 3)...) // 1 1 2 2 3 4 7 9 9
+		least, mid, most, err := b.RecipientSizes(b.ctx, "n")
+		if err != nil || least != 6 || mid != 9 || most != 3 {
+			t.Errorf("%d %d %d, %v", least, mid, most, err)
+		}
+		b.draft("empty")
+		if _, _, _, err := b.RecipientSizes(b.ctx, "empty"); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("%v", err)
+		}
 	})
 }
