@@ -4,6 +4,8 @@ import (
 	"encoding/csv"
 	"io"
 	"strings"
+
+	"allclear/notifier"
 )
 
 // CSVWriter writes subscribers so that ReadCSV reads the same again and a
@@ -40,7 +42,7 @@ func (w *CSVWriter) Write(s Subscriber) error {
 		cells[len(cells)-1] = "true"
 	}
 	for i, v := range cells {
-		cells[i] = guard(v)
+		cells[i] = notifier.SafeCell(v)
 	}
 	return w.out.Write(cells)
 }
@@ -59,25 +61,9 @@ func (w *CSVWriter) head() {
 	}
 }
 
-// formula reports whether a spreadsheet would run the cell, were it not for the
-// apostrophes before it.
-func formula(cell string) bool {
-	rest := strings.TrimLeft(cell, "'")
-	return rest != "" && strings.ContainsRune("=+-@\t\r", rune(rest[0]))
-}
-
-// guard puts an apostrophe before a cell that a spreadsheet would run. One that
-// begins with an apostrophe already gets another, so that unguard gives back
-// exactly what was there.
-func guard(cell string) string {
-	if formula(cell) {
-		return "'" + cell
-	}
-	return cell
-}
-
+// unguard takes the apostrophe away that notifier.SafeCell put before a cell.
 func unguard(cell string) string {
-	if strings.HasPrefix(cell, "'") && formula(cell) {
+	if strings.HasPrefix(cell, "'") && notifier.Formula(cell) {
 		return cell[1:]
 	}
 	return cell

@@ -212,13 +212,13 @@ func (n *notice) attachment(s *sheet) (a notifier.Attachment, rows int, err erro
 	w.UseCRLF = true
 	cells := make([]string, len(s.columns))
 	for i, c := range s.columns {
-		cells[i] = guarded(entire(c.name))
+		cells[i] = notifier.SafeCell(entire(c.name))
 	}
 	err = w.Write(cells)
 	for row := 0; row < len(s.rows) && err == nil; row++ {
 		size := 0
 		for i := range cells {
-			cells[i] = guarded(attached(s.cell(row, i)))
+			cells[i] = notifier.SafeCell(attached(s.cell(row, i)))
 			size += len(cells[i]) + 1
 		}
 		if rows > 0 && out.Len()+size > attachedSize {
@@ -247,15 +247,3 @@ func attached(f notifier.Field) string {
 
 // entire is a text as it is, in UTF-8 and without NULs.
 func entire(s string) string { return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "") }
-
-// guarded puts an apostrophe before a cell that a spreadsheet would run, also
-// behind spaces and in the wide forms of its signs.
-func guarded(cell string) string {
-	rest := strings.TrimLeft(cell, " \u00a0\u3000\ufeff")
-	for _, sign := range []string{"=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠"} {
-		if strings.HasPrefix(rest, sign) {
-			return "'" + cell
-		}
-	}
-	return cell
-}

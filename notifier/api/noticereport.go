@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"allclear/notifier"
@@ -62,7 +61,7 @@ func reportRow(n notifier.Notice, r notifier.Reported, messageID func(event stri
 	}
 	row := []string{r.Address, string(r.Channel), r.Account, outcome, when(at), attempts, r.Reply, r.Relay, r.Remote, message, delivery}
 	for i, cell := range row {
-		row[i] = safeCell(cell)
+		row[i] = notifier.SafeCell(cell)
 	}
 	return row
 }
@@ -72,12 +71,4 @@ func when(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
-}
-
-// safeCell puts an apostrophe before what a spreadsheet would run.
-func safeCell(cell string) string {
-	if rest := strings.TrimLeft(cell, "' "); rest != "" && strings.ContainsAny(rest[:1], "=+-@\t\r") {
-		return "'" + cell
-	}
-	return cell
 }

@@ -93,7 +93,7 @@ func (c *console) auditFile(w http.ResponseWriter, q *request) error {
 	err = out.Write([]string{"at", "actor", "network", "action", "subject", "detail"})
 	for err == nil {
 		for _, e := range entries {
-			err = out.Write([]string{e.At.Format(time.RFC3339Nano), cell(e.Actor), cell(e.Network), cell(e.Action), cell(e.Subject), cell(e.Detail)})
+			err = out.Write([]string{e.At.Format(time.RFC3339Nano), notifier.SafeCell(e.Actor), notifier.SafeCell(e.Network), notifier.SafeCell(e.Action), notifier.SafeCell(e.Subject), notifier.SafeCell(e.Detail)})
 		}
 		out.Flush()
 		if next == "" || err != nil {
@@ -107,14 +107,6 @@ func (c *console) auditFile(w http.ResponseWriter, q *request) error {
 		panic(http.ErrAbortHandler)
 	}
 	return nil
-}
-
-// cell is a text that no spreadsheet takes for a formula.
-func cell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r＝＋－＠", []rune(strings.TrimLeft(text, " ") + " ")[0]) {
-		return "'" + text
-	}
-	return text
 }
 
 func (c *console) settings(*request) (answer, error) {
