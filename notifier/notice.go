@@ -97,7 +97,8 @@ func (id DeliveryID) ToRecipient() bool { return id.Reader() >= firstRecipient }
 type Reject struct {
 	Line   int    // of the file it came in, from 1
 	Reason string // for the person who mends it
-	Text   string // the row as it stood in the file
+	Text   string // the row as it stood in the file; "" where somebody it named was erased
+	Header string // the first line of the file, with its end, with the first reject of a CSV file; else ""
 }
 
 // Approval is somebody's word that a notice may go out.

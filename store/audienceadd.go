@@ -261,11 +261,11 @@ func (a *adding) lengthen() error {
 }
 
 func (a *adding) reject(rejects []notifier.Reject) error {
-	b := newBatch(len(rejects), "audience bigint", "place bigint", "line bigint", "reason text", "text text")
+	b := newBatch(len(rejects), "audience bigint", "place bigint", "line bigint", "reason text", "text text", "header text")
 	for i := range rejects {
 		a.file.Rejected++
-		reason, text := clean(rejects[i].Reason), clean(rejects[i].Text)
-		b.add(a.file.Number, a.file.FirstReject+a.file.Rejected, int64(rejects[i].Line), &reason, &text)
+		reason, text, header := clean(rejects[i].Reason), clean(rejects[i].Text), clean(rejects[i].Header)
+		b.add(a.file.Number, a.file.FirstReject+a.file.Rejected, int64(rejects[i].Line), &reason, &text, &header)
 	}
 	return b.insert(a.store, a.tx, "rejects")
 }

@@ -23,10 +23,10 @@ func (s *Store) copyFiles(ctx context.Context, edition int64, files []audienceRo
 				return translate(fmt.Errorf("copy an audience: %w", err))
 			}
 			var rejects []struct {
-				Place, Line  int64
-				Reason, Text string
+				Place, Line          int64
+				Reason, Text, Header string
 			}
-			if err := db.Raw(`SELECT place, line, reason, text FROM rejects WHERE audience = ? AND place > ? AND ? > 0 ORDER BY place LIMIT ?`, f.Number, reject, f.Rejected, addStep).Scan(&rejects).Error; err != nil {
+			if err := db.Raw(`SELECT place, line, reason, text, header FROM rejects WHERE audience = ? AND place > ? AND ? > 0 ORDER BY place LIMIT ?`, f.Number, reject, f.Rejected, addStep).Scan(&rejects).Error; err != nil {
 				return translate(fmt.Errorf("copy an audience: %w", err))
 			}
 			if len(people)+len(rejects) == 0 {
@@ -34,7 +34,7 @@ func (s *Store) copyFiles(ctx context.Context, edition int64, files []audienceRo
 			}
 			var bad []notifier.Reject
 			for _, r := range rejects {
-				bad, reject = append(bad, notifier.Reject{Line: int(r.Line), Reason: r.Reason, Text: r.Text}), r.Place
+				bad, reject = append(bad, notifier.Reject{Line: int(r.Line), Reason: r.Reason, Text: r.Text, Header: r.Header}), r.Place
 			}
 			if len(people) > 0 {
 				place = people[len(people)-1].Place

@@ -27,10 +27,10 @@ func (s *Store) Rejects(ctx context.Context, notice string, after int64, limit i
 			continue
 		}
 		var found []struct {
-			Place, Line  int64
-			Reason, Text string
+			Place, Line          int64
+			Reason, Text, Header string
 		}
-		if err := db.Raw(`SELECT place, line, reason, text FROM rejects WHERE audience = ? AND place > ? ORDER BY place LIMIT ?`,
+		if err := db.Raw(`SELECT place, line, reason, text, header FROM rejects WHERE audience = ? AND place > ? ORDER BY place LIMIT ?`,
 			f.Number, after, limit+1-len(out)).Scan(&found).Error; err != nil {
 			return nil, 0, translate(fmt.Errorf("read rejects: %w", err))
 		}
@@ -38,7 +38,7 @@ func (s *Store) Rejects(ctx context.Context, notice string, after int64, limit i
 			if len(out) == limit {
 				return out, last, nil
 			}
-			out, last = append(out, notifier.Reject{Line: int(r.Line), Reason: r.Reason, Text: r.Text}), r.Place
+			out, last = append(out, notifier.Reject{Line: int(r.Line), Reason: r.Reason, Text: r.Text, Header: r.Header}), r.Place
 		}
 	}
 	return out, 0, nil

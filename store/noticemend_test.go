@@ -89,3 +89,51 @@ func TestTheSmallestMiddlingAndLargestRecipientAreFoundOverAllFiles(t *testing.T
 		}
 	})
 }
+
+// A cell that holds a line break looked like a header and a row.
+func TestTheHeaderOfRejectsIsKnownAndNotGuessed(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.draft("n")
+		b.reject("n", notifier.Reject{Line: 2, Reason: "why", Text: `"a` + "\n" + `b",c`, Header: "email,x\n"}, notifier.Reject{Line: 4, Reason: "why", Text: "d"})
+		b.reject("n", notifier.Reject{Line: 2, Reason: "why", Text: `{"email":"x"}`})
+		b.ready("other", 1)
+		b.upload("n", false, 10, 7, people(1)...)
+		if _, err := b.exclude("n", "other"); err != nil { // which copies them
+			t.Fatal(err)
+		}
+		got, _, err := b.Rejects(b.ctx, "n", 0, 10)
+		if err != nil || len(got) != 3 || got[0].Header != "email,x\n" || got[0].Text != "\"a\nb\",c" || got[1].Header != "" || got[2].Header != "" {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if _, err := b.EraseAddress(b.ctx, notifier.Email, "a\nb"); err != nil {
+			t.Fatal(err)
+		}
+		if got, _, err = b.Rejects(b.ctx, "n", 0, 10); err != nil || got[0].Header != "email,x\n" || got[0].Text != "" {
+			t.Errorf("of whom was erased: %+v, %v", got, err)
+		}
+	})
+}
+
+func TestRejectsOfAnEarlierVersionKeepTheirHeaderApart(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.draft("n")
+		b.reject("n", notifier.Reject{Line: 2, Reason: "why", Text: "x;1", Header: "E-Mail;a\n"}, notifier.Reject{Line: 3, Reason: "why", Text: "\"y\n\";2"})
+		b.draft("json")
+		b.reject("json", notifier.Reject{Line: 1, Reason: "why", Text: "{}"})
+		b.MigrateTo(t, 9)
+		if got := b.number(`SELECT count(*) FROM rejects WHERE text LIKE 'E-Mail;a_x;1'`); got != 1 {
+			t.Errorf("%d below", got)
+		}
+		b.must(b.Migrate(b.ctx))
+		got, _, err := b.Rejects(b.ctx, "n", 0, 10)
+		if err != nil || len(got) != 2 || got[0].Header != "E-Mail;a\n" || got[0].Text != "x;1" || got[1].Header != "" || got[1].Text != "\"y\n\";2" {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if got, _, err = b.Rejects(b.ctx, "json", 0, 10); err != nil || len(got) != 1 || got[0].Header != "" || got[0].Text != "{}" {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if n := b.notice("n"); n.ChangedAt.IsZero() {
+			t.Errorf("%+v", n)
+		}
+	})
+}

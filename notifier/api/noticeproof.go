@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"strings"
 
 	"allclear/notifier"
 )
@@ -18,9 +17,9 @@ type rejectBook interface {
 }
 
 // WriteRejects writes the rows that could not be used as they stood in the
-// file, behind the file's own header, in UTF-8. The first reject of a CSV file
-// is kept with the header before it (package audience); that of a later file
-// with the same columns is left out.
+// file, behind the file's own header, in UTF-8. Where a later file had another
+// header that stands before its rows. Rows that named somebody who was erased
+// are left out.
 func WriteRejects(ctx context.Context, book rejectBook, notice string, to io.Writer) error {
 	out, header, after := bufio.NewWriterSize(to, 32<<10), "", int64(0)
 	for {
@@ -29,14 +28,14 @@ func WriteRejects(ctx context.Context, book rejectBook, notice string, to io.Wri
 			return err
 		}
 		for _, r := range page {
-			text := r.Text
-			switch line, _, more := strings.Cut(text, "\n"); {
-			case header == "" && more:
-				header = line + "\n"
-			case header != "":
-				text = strings.TrimPrefix(text, header)
+			if r.Header != "" && r.Header != header {
+				header = r.Header
+				_, _ = out.WriteString(header) // kept and told by Flush
 			}
-			if _, err := out.WriteString(text + "\n"); err != nil {
+			if r.Text == "" {
+				continue
+			}
+			if _, err := out.WriteString(r.Text + "\n"); err != nil {
 				return err
 			}
 		}

@@ -45,11 +45,11 @@ func (l lines) LoadAudience(ctx context.Context, notice string, replace bool, in
 		case cells[0] == "":
 			without++
 		case !strings.Contains(cells[0], "@"):
-			line := text.Text()
+			bad := notifier.Reject{Line: n, Reason: fmt.Sprintf("email: %q is no address", cells[0]), Text: text.Text()}
 			if rejects == nil {
-				line = strings.Join(header, ",") + "\n" + line
+				bad.Header = strings.Join(header, ",") + "\n"
 			}
-			rejects = append(rejects, notifier.Reject{Line: n, Reason: fmt.Sprintf("email: %q is no address", cells[0]), Text: line})
+			rejects = append(rejects, bad)
 		default:
 			row := notifier.AudienceRow{Line: n, Channel: notifier.Email, Address: cells[0]}
 			for i := 1; i < len(cells); i++ {
@@ -279,6 +279,9 @@ func TestRejectsComeBackBehindOneHeader(t *testing.T) {
 	got := b.as(notifier.RoleSender, http.MethodGet, "/notices/"+id+"/rejects.csv", "").is(http.StatusOK)
 	if want := "email,subject\nbroken,One\nbroken too,Two\nstill broken,One\n"; string(got.body) != want {
 		t.Errorf("rejects %q, want %q", got.body, want)
+	}
+	if !strings.HasPrefix(string(got.body), "email,") || strings.Count(string(got.body), "email,") != 1 {
+		t.Errorf("%s", got.body)
 	}
 	if at := got.header.Get("Content-Disposition"); !strings.Contains(at, "notice-"+id+"-rejects.csv") {
 		t.Errorf("Content-Disposition %q", at)

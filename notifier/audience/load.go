@@ -106,10 +106,11 @@ func (b *batch) fill(ctx context.Context, r *Reader) error {
 
 func (b *batch) add(row Row, r *Reader) {
 	if row.Reason != "" {
+		bad := notifier.Reject{Line: row.Line, Reason: row.Reason, Text: row.Text}
 		if !b.headed {
-			row.Text, b.headed = headLine(r.Point())+row.Text, true
+			bad.Header, b.headed = headLine(r.Point()), true
 		}
-		b.rejects = append(b.rejects, notifier.Reject{Line: row.Line, Reason: row.Reason, Text: row.Text})
+		b.rejects = append(b.rejects, bad)
 		b.bytes += len(row.Text) + len(row.Reason)
 		return
 	}

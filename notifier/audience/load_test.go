@@ -77,7 +77,7 @@ func TestTheFirstRejectKeepsTheHeader(t *testing.T) {
 	if _, err := audience.Load(t.Context(), &s, strings.NewReader("E-Mail;\"a;b\"\nx;1\ny;2\n"), loading(t, "map=email:E-Mail")); err != nil {
 		t.Fatal(err)
 	}
-	if len(s.rejects) != 2 || s.rejects[0].Text != "E-Mail;\"a;b\"\nx;1" || s.rejects[1].Text != "y;2" {
+	if len(s.rejects) != 2 || s.rejects[0].Header != "E-Mail;\"a;b\"\n" || s.rejects[0].Text != "x;1" || s.rejects[1].Header != "" || s.rejects[1].Text != "y;2" {
 		t.Errorf("rejects %+v", s.rejects)
 	}
 }
