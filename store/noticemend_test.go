@@ -137,3 +137,19 @@ func TestRejectsOfAnEarlierVersionKeepTheirHeaderApart(t *testing.T) {
 		}
 	})
 }
+
+func TestTheReportSaysWhenAMailThatCouldNotBeWrittenWasGivenUp(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.ready("n", 1)
+		b.order("n", notifier.NoticeOrder{})
+		b.expand(10)
+		d := b.claim("w", 1)[0]
+		b.pass(day)
+		b.must(b.Settle(b.ctx, []notifier.Settlement{{ID: d.ID, State: notifier.Failed, At: b.time(), Worker: "w", Charged: true, Receipt: notifier.Receipt{Reply: "could not be written: x"}}}))
+		got, err := b.NoticeReport(b.ctx, "n", 0, 10)
+		if err != nil || len(got) != 1 || got[0].State != notifier.Failed || !got[0].TriedAt.Equal(b.time()) || got[0].Attempts != 1 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		b.sound()
+	})
+}

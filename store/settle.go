@@ -168,7 +168,7 @@ func applyTo(r *deliveryRow, x notifier.Settlement, now int64) bool {
 	if x.Charged {
 		r.Attempts++
 	}
-	if x.Tried {
+	if x.Tried || x.State == notifier.Failed { // what could not be written was given up then
 		r.TriedAt = at
 	}
 	return true
