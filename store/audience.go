@@ -172,6 +172,9 @@ func (s *Store) FinishAudience(ctx context.Context, edition int64, withoutAddres
 		if err := s.putInPlace(tx, &a, files, c); err != nil {
 			return "", err
 		}
+		if a.BroughtBy != "" { // of members, who brought the list
+			c.changed(a.BroughtBy)
+		}
 		c.changed(notifier.ActorFrom(ctx).Name)
 		return fmt.Sprintf("%d recipients, %d rows, %d rejected", c.Recipients, c.Rows, c.Rejected), nil
 	}, func() bool { return !same })

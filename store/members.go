@@ -104,7 +104,14 @@ func (s *Store) AudienceFromMembers(ctx context.Context, notice, key, other stri
 		return notifier.Notice{}, err
 	}
 	var out notifier.Notice
-	if err = s.copyMembers(ctx, edition, a.Number); err == nil {
+	// Whoever brought the list wrote the audience, and is no second person.
+	err = s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
+		return tx.Exec(`UPDATE audiences SET brought_by = ? WHERE number = ? AND state = 'open'`, a.BroughtBy, edition).Error
+	})
+	if err == nil {
+		err = s.copyMembers(ctx, edition, a.Number)
+	}
+	if err == nil {
 		err = s.stillMembers(ctx, key, a.Number)
 	}
 	if err == nil {

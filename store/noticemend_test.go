@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -151,5 +152,31 @@ func TestTheReportSaysWhenAMailThatCouldNotBeWrittenWasGivenUp(t *testing.T) {
 			t.Errorf("%+v, %v", got, err)
 		}
 		b.sound()
+	})
+}
+
+func TestWhoBroughtTheListOfMembersIsNoSecondPerson(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.components()
+		cat := notifier.WithActor(b.ctx, notifier.Actor{Name: "token:cat", Role: notifier.RoleSender})
+		e, err := b.BeginMembers(cat, "imap7")
+		b.must(err)
+		b.must(b.AddMembers(cat, e, []string{"ann@example.com", "bob@example.com"}))
+		_, err = b.FinishMembers(cat, e)
+		b.must(err)
+		b.draft("n")
+		ann := notifier.WithActor(b.ctx, notifier.Actor{Name: "staff:ann", Role: notifier.RoleSender})
+		n, err := b.AudienceFromMembers(ann, "n", "imap7", "")
+		if err != nil || !slices.Contains(n.ChangedBy, "token:cat") {
+			t.Errorf("%+v, %v", n, err)
+		}
+		approve := func(name string) error {
+			_, err := b.ApproveNotice(b.ctx, "n", notifier.Actor{Name: name, Role: notifier.RoleApprover}, "", "", 1)
+			return err
+		}
+		if err := approve("staff:cat"); !errors.Is(err, notifier.ErrConflict) {
+			t.Errorf("%v", err)
+		}
+		b.must(approve("staff:dan"))
 	})
 }
