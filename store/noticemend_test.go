@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"allclear/notifier"
 )
@@ -178,5 +179,33 @@ func TestWhoBroughtTheListOfMembersIsNoSecondPerson(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		b.must(approve("staff:dan"))
+	})
+}
+
+func TestAScheduledNoticeThatIsPausedIsADraftAgain(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.ready("n", 2)
+		b.order("n", notifier.NoticeOrder{At: b.time().Add(time.Hour), PerSecond: 5})
+		b.exec(`UPDATE notices SET approved = '[{"By":"staff:bob"}]'`)
+		title := "Other words"
+		if _, err := b.ChangeNotice(b.ctx, "n", notifier.NoticeChange{Title: &title}); !errors.Is(err, notifier.ErrConflict) || !strings.Contains(err.Error(), "pause it") {
+			t.Errorf("%v", err)
+		}
+		b.must(b.PauseNotice(b.ctx, "n"))
+		if n := b.in("n", notifier.NoticeDraft); n.Recipients != 2 || len(n.Approved) != 0 || n.OrderedBy != "" || n.Order != (notifier.NoticeOrder{}) {
+			t.Errorf("%+v", n)
+		}
+		b.pass(2 * time.Hour)
+		b.tend()
+		b.in("n", notifier.NoticeDraft)
+		if _, err := b.ChangeNotice(b.ctx, "n", notifier.NoticeChange{Title: &title}); err != nil {
+			t.Errorf("%v", err)
+		}
+		if err := b.PauseNotice(b.ctx, "n"); !errors.Is(err, notifier.ErrConflict) {
+			t.Errorf("%v", err)
+		}
+		b.order("n", notifier.NoticeOrder{})
+		b.sendAll(map[notifier.DeliveryID]int{})
+		b.in("n", notifier.NoticeDone)
 	})
 }

@@ -138,7 +138,7 @@ func (c *course) mayChange() error {
 	case notifier.NoticeDraft, notifier.NoticeAwaiting:
 		return nil
 	case notifier.NoticeScheduled:
-		return notifier.Refuse(notifier.ErrConflict, "this notice is scheduled; cancel it and write another one")
+		return notifier.Refuse(notifier.ErrConflict, "this notice is scheduled; pause it, which makes it a draft again")
 	case notifier.NoticeCancelled:
 		return notifier.Refuse(notifier.ErrConflict, "this notice was cancelled; write another one")
 	}

@@ -12,12 +12,16 @@ import (
 
 // PauseNotice stops a notice where it stands. From the commit on nothing of it
 // is made or claimed, and within a second nothing that workers have claimed and
-// not begun starts (I5). Pausing what stands still changes nothing.
+// not begun starts (I5). Pausing what stands still changes nothing. What is only
+// scheduled is a draft again: its order and what others agreed to are void.
 func (s *Store) PauseNotice(ctx context.Context, id string) error {
 	return s.turnNotice(ctx, id, "notice.pause", func(tx *gorm.DB, c *course) (bool, error) {
 		switch c.State {
 		case notifier.NoticePaused, notifier.NoticeHalted:
 			return false, nil
+		case notifier.NoticeScheduled:
+			c.fallBack()
+			return true, nil
 		case notifier.NoticeCanary, notifier.NoticeSending, notifier.NoticeSettling:
 			c.State = notifier.NoticePaused
 			return true, s.stopEvent(tx, c.Event)
