@@ -131,7 +131,7 @@ func (a *adding) reached(other course, found []recipientRow, of map[person]perso
 		ids = append(ids, id)
 	}
 	if len(ids) == 0 {
-		return nil, nil
+		return out, nil
 	}
 	in, arg := a.store.among(`id`, ids)
 	var sent []struct {
