@@ -18,8 +18,12 @@ type CSVWriter struct {
 // WriteCSV begins a file on w. Nothing is written before the first Write or Flush.
 func WriteCSV(w io.Writer) *CSVWriter { return &CSVWriter{out: csv.NewWriter(w)} }
 
-// Write adds one line, behind the header where it is the first.
+// Write adds one line, behind the header where it is the first. A second address
+// has none: read again, it would be told everything by itself.
 func (w *CSVWriter) Write(s Subscriber) error {
+	if s.SecondOf > 0 {
+		return nil
+	}
 	w.head()
 	kinds := make([]string, len(s.Filter.Kinds))
 	for i, k := range s.Filter.Kinds {

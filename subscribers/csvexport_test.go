@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -125,4 +126,15 @@ type endless struct {
 	row  string
 	left int
 	rest string
+}
+
+func TestASecondAddressIsNotExportedAsASubscriptionOfItsOwn(t *testing.T) {
+	var out bytes.Buffer
+	w := subscribers.WriteCSV(&out)
+	if err := errors.Join(w.Write(subscribers.Subscriber{Channel: notifier.Email, Address: "ann@elsewhere.example", SecondOf: 1}), w.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); strings.Contains(text, "elsewhere") || !strings.Contains(text, "address") {
+		t.Error(text)
+	}
 }

@@ -265,6 +265,9 @@ func madeKeys() []string {
 	for _, c := range []string{"daily", "weekly", "monthly", "last"} {
 		out = append(out, "digest.title."+c)
 	}
+	for _, s := range []string{"pending", "active", "other"} {
+		out = append(out, "page.manage.second-"+s)
+	}
 	for _, g := range digestGroups {
 		out = append(out, "digest.group."+g, "digest.count."+g)
 	}

@@ -46,6 +46,14 @@ type ManagePage struct {
 	Agreed     bool      // the old address agrees already
 	MovingRest time.Time // it was asked for twice; from when on that brings new mails
 
+	IsSecond      bool   // it is the second address of another subscription
+	SecondAsked   bool   // a second address can be named
+	SecondDomain  string // whose mail may be down
+	SecondPhones  bool   // it may be a telephone number
+	Second        string // the one that was named; "" for none
+	SecondState   string // pending, active and so on
+	SecondEntered string // as it was entered
+
 	Told []notifier.Told // newest first
 }
 
@@ -89,7 +97,9 @@ type manage struct {
 	First    string // the first day a pause may end on
 	Lines    []toldLine
 	Moving   string
-	Rest     string // that the same move was asked for already, and when it brings new mails
+	// SecondStands is the second address and how it stands; "" where there is none.
+	SecondStands string
+	Rest         string // that the same move was asked for already, and when it brings new mails
 }
 
 // partGroup is components under their heading.
@@ -109,12 +119,12 @@ func (m manage) Why(field string) string {
 }
 
 func doings() []string {
-	return []string{"saved", "paused", "resumed", "moving", "moving-again", "stayed"}
+	return []string{"saved", "paused", "resumed", "moving", "moving-again", "stayed", "second", "second-removed"}
 }
 
 // managed are the fields of the page that can be wrong.
 func managed() []string {
-	return []string{"components", "kinds", "severity", "cadence", "hour", "weekday", "timezone", "language", "until", "address", "address-often", "state"}
+	return []string{"components", "kinds", "severity", "cadence", "hour", "weekday", "timezone", "language", "until", "address", "address-often", "second", "second-same", "second-often", "state"}
 }
 
 func (p *Pages) manage(f frame, data ManagePage) manage {
@@ -148,6 +158,13 @@ func (p *Pages) manage(f frame, data ManagePage) manage {
 	}
 	if !data.MovingRest.IsZero() {
 		m.Rest = cat.must("page.manage.moving-again", "time", times.Full(data.MovingRest))
+	}
+	if data.Second != "" {
+		stands := "other"
+		if data.SecondState == "pending" || data.SecondState == "active" {
+			stands = data.SecondState
+		}
+		m.SecondStands = cat.must("page.manage.second-"+stands, "address", data.Second)
 	}
 	m.choices(cat)
 	for _, t := range data.Told {

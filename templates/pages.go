@@ -43,7 +43,9 @@ type ActionPage struct {
 	Undo     string              // unsubscribed: where leaving is taken back; "" where it cannot be
 	Ask      bool                // unsubscribed: a reason may be given
 	Thanks   bool                // unsubscribed: one was
-	Manage   string              // endpoint-confirmed, phone-done: of the page where everything is seen and changed; manage-erase: back to it; "" shows none
+	Second   bool                // confirm, confirmed: a second address is meant
+	Domain   string              // confirmed, with Manage: whose mail may be down
+	Manage   string              // confirmed: where a second address is named; endpoint-confirmed, phone-done: of the page where everything is seen and changed; manage-erase: back to it; "" shows none
 }
 
 // MessageKind is what a MessagePage says where it is given no words of its own.

@@ -31,6 +31,7 @@ type Settings struct {
 	Listening
 	Keeping
 	Digests
+	Owning
 	Holding
 	Approving
 	Alarming
@@ -78,6 +79,11 @@ type Mail struct {
 // Digests says when they come.
 type Digests struct {
 	DigestHour string `setting:"DIGEST_HOUR" group:"settings" default:"9" placeholder:"HOUR" help:"When digests come to readers who chose no hour, 0 to 23 by their clock."`
+}
+
+// Owning says whose mail depends on what is announced.
+type Owning struct {
+	OwnDomains string `setting:"OWN_DOMAINS" group:"settings" placeholder:"DOMAIN=COMPONENT,..." help:"Domains whose mail depends on a component: while it is down, readers there are told at their second addresses."`
 }
 
 // Holding says how long the first news of an incident waits for its all-clear.

@@ -149,7 +149,7 @@ func (p *Program) mount(ctx context.Context) error {
 			Prober: prober{p.hooks, p.set, p.db.Now}, Notices: notices,
 		})
 		public := web.New(web.Options{
-			Posts: p.db, People: p.db, Account: p.db, Moves: p.db, Lost: p.lost, Pages: p.set.Pages(), Style: p.set.Pages().Style(), Icon: p.set.Pages().Icon(), Links: p.links, Now: p.db.Now, Log: p.o.log,
+			Posts: p.db, People: p.db, Account: p.db, Moves: p.db, Seconds: signingUp{p.db, p.signUps}, Lost: p.lost, Pages: p.set.Pages(), Style: p.set.Pages().Style(), Icon: p.set.Pages().Icon(), Links: p.links, Now: p.db.Now, Log: p.o.log,
 			Changes: p.posted.Load, Identity: identity,
 			SignUps: signingUp{p.db, p.signUps}, Gate: gate.New(p.secret, "subscribe"), Work: p.set.Pages().Work(), Script: p.set.Pages().Script(), Proxies: proxies,
 			Endpoints: p.endpointPages(), Phones: p.phonePages(),

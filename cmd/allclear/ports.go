@@ -23,6 +23,7 @@ var (
 	_ web.People           = (*store.Store)(nil)
 	_ web.Account          = (*store.Store)(nil)
 	_ web.Moves            = (*store.Store)(nil)
+	_ web.Seconds          = (*store.Store)(nil)
 	_ web.SignUps          = (*store.Store)(nil)
 	_ outbox.Queue         = (*store.Store)(nil)
 	_ outbox.Leases        = (*store.Store)(nil)

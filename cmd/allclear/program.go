@@ -127,6 +127,9 @@ func (p *Program) check() error {
 	if _, err := s.sms(); err != nil {
 		return err
 	}
+	if _, err := s.Owning.domains(); err != nil {
+		return err
+	}
 	if _, err := s.alert(); err != nil {
 		return err
 	}
@@ -244,6 +247,9 @@ func (p *Program) deliver(ctx context.Context) error {
 		p.nudgeDoors()
 	}})
 	if err := p.openDigests(ctx); err != nil {
+		return err
+	}
+	if err := p.openOwn(ctx); err != nil {
 		return err
 	}
 	p.lost = newLostLinks(&lostLinks{send: p.db.SendLink, sent: p.fan.Nudge, now: p.db.Now, log: log})

@@ -176,6 +176,15 @@ func (s *signUps) rest(ctx context.Context, d time.Duration, wake <-chan struct{
 	return true
 }
 
+// AskSecond notes a second address, and has it asked.
+func (s signingUp) AskSecond(ctx context.Context, n subscribers.Number, x subscribers.SignUp) error {
+	err := s.Store.AskSecond(ctx, n, x)
+	if err == nil {
+		s.room.nudge()
+	}
+	return err
+}
+
 // signingUp is the store as the pages use it: whoever signs up is looked at at once.
 type signingUp struct {
 	*store.Store

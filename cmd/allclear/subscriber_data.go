@@ -35,6 +35,30 @@ type subscriberShape struct {
 	Hour           subscribers.Hour     `json:"hour"`
 	Weekday        subscribers.Weekday  `json:"weekday"`
 	Critical       bool                 `json:"critical"`
+	Second         *secondShape         `json:"second"`
+	SecondOf       string               `json:"second_of"` // whose second address this is
+}
+
+// secondShape is a second address for --json.
+type secondShape struct {
+	Channel notifier.Channel  `json:"channel"`
+	Address string            `json:"address"`
+	State   subscribers.State `json:"state"`
+}
+
+func secondJSON(s subscribers.Second) *secondShape {
+	if s.Address == "" {
+		return nil
+	}
+	return &secondShape{s.Channel, s.Address, s.State}
+}
+
+// firstOf names whose second address a subscriber is; "" for nobody's.
+func firstOf(s subscribers.Subscriber) string {
+	if s.SecondOf == 0 {
+		return ""
+	}
+	return s.SecondOf.String()
 }
 
 func subscriberJSON(s subscribers.Subscriber) subscriberShape {
@@ -43,7 +67,7 @@ func subscriberJSON(s subscribers.Subscriber) subscriberShape {
 		append([]notifier.Kind{}, s.Filter.Kinds...), string(s.Cadence), s.Timezone, s.Language,
 		jsonTime(s.CreatedAt), jsonTime(s.ConfirmedAt), jsonTime(s.Unsubscribed), s.Group, s.Contact, jsonTime(s.PausedUntil), s.Left.Reason, s.Filter.Incident,
 		s.Format, append([]notifier.EventType{}, s.Filter.Types...), s.Quiet,
-		s.Hour, s.Weekday, s.Critical,
+		s.Hour, s.Weekday, s.Critical, secondJSON(s.Second), firstOf(s),
 	}
 }
 

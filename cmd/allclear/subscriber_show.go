@@ -90,7 +90,10 @@ func shown(s subscribers.Subscriber) []shownLine {
 	if s.Cadence.Digest() {
 		lines = append(lines, shownLine{"digests", digestWords(s)})
 	}
-	return append(lines,
+	if s.Second.Address != "" {
+		lines = append(lines, shownLine{"second", s.Second.Address + ", " + string(s.Second.State)})
+	}
+	return append(lines, shownLine{"second of", firstOf(s)},
 		shownLine{"quiet", string(s.Quiet)}, shownLine{"time zone", service(s.Timezone)}, shownLine{"language", service(s.Language)},
 		shownLine{"since", stamp(s.CreatedAt)}, shownLine{"confirmed", stamp(s.ConfirmedAt)}, shownLine{"left", until(s.Unsubscribed)},
 		shownLine{"because", s.Left.Reason}, shownLine{"contact", s.Contact}, shownLine{"only", s.Filter.Incident}, shownLine{"until", until(s.PausedUntil)})

@@ -58,7 +58,7 @@ func routes(o Options) []route {
 		intakeRoom{components: o.Store, alerts: o.Store, desk: desk, url: url}.routes(),
 		deliveryRoom{events: o.Store, deliveries: o.Store, archive: o.Store}.routes(),
 		queueRoom{store: o.Store, now: o.Now}.routes(),
-		subscriberRoom{store: o.Store, add: o.Store, keys: o.Store, desk: desk, log: o.Log}.routes(),
+		subscriberRoom{store: o.Store, seconds: o.Store, add: o.Store, keys: o.Store, desk: desk, log: o.Log}.routes(),
 		noticeRoom{store: o.Store, events: o.Store, tools: o.Notices, desk: desk, log: o.Log}.routes(),
 		suppressionRoom{store: o.Store, now: o.Now}.routes(),
 		endpointRoom{log: o.Store, keys: o.Store, limits: o.Store, tests: o.Store, asks: o.Store, prober: o.Prober, now: o.Now}.routes(),

@@ -19,6 +19,7 @@ import (
 	"allclear/notifier"
 	"allclear/notifier/api"
 	"allclear/store/storetest"
+	"allclear/subscribers"
 )
 
 // bench is the API on a real server, with a token of every role.
@@ -34,6 +35,7 @@ type bench struct {
 
 // whole is a real store, with what the tests do in the name of other rooms.
 type whole interface {
+	SetOwnDomains(ctx context.Context, own []subscribers.OwnDomain) error
 	api.Store
 	CreateToken(ctx context.Context, t notifier.Token, hash [32]byte) error
 	RevokeToken(ctx context.Context, id string) error

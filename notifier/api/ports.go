@@ -142,6 +142,7 @@ type Store interface {
 	Deliveries
 	Queue
 	Subscribers
+	Seconds
 	subscribers.Importer
 	Suppressions
 	Gate

@@ -243,6 +243,8 @@ type subscriberShape struct {
 	Hour           subscribers.Hour     `json:"hour"`
 	Weekday        *string              `json:"weekday"`
 	Critical       bool                 `json:"critical"`
+	Second         *secondShape         `json:"second"`
+	SecondOf       *string              `json:"second_of"`
 }
 
 func showSubscriber(s subscribers.Subscriber) subscriberShape {
@@ -255,6 +257,7 @@ func showSubscriber(s subscribers.Subscriber) subscriberShape {
 		s.Cadence, text(s.Timezone), text(s.Language), moment(s.CreatedAt), moment(s.ConfirmedAt), moment(s.Unsubscribed),
 		s.Group, text(s.Contact), moment(s.PausedUntil), text(s.Left.Reason), text(s.Filter.Incident),
 		format, keys(s.Filter.Types), text(string(s.Quiet)), s.Hour, text(string(s.Weekday)), s.Critical,
+		showSecond(s.Second), secondOf(s),
 	}
 }
 

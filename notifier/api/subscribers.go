@@ -11,11 +11,12 @@ import (
 )
 
 type subscriberRoom struct {
-	store Subscribers
-	add   subscribers.Importer
-	keys  EndpointKeys
-	desk  func() notifier.Desk
-	log   *slog.Logger
+	store   Subscribers
+	seconds Seconds
+	add     subscribers.Importer
+	keys    EndpointKeys
+	desk    func() notifier.Desk
+	log     *slog.Logger
 }
 
 func (c subscriberRoom) routes() []route {
@@ -186,6 +187,7 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 		Weekday    *subscribers.Weekday  `json:"weekday"`
 		Critical   *bool                 `json:"critical"`
 		Again      bool                  `json:"again"` // it left once and has asked to come back
+		Second     *secondShape          `json:"second"`
 	}
 	nulls, err := q.decode(&in, false)
 	if err != nil {
@@ -195,7 +197,7 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 		return reply{}, notifier.Invalidf("contact", "is changed by staff: whoever holds the endpoint's token could take it over")
 	}
 	now := c.desk().Now
-	changed, err := c.store.ChangeSubscriber(ctx, n, func(s *subscribers.Subscriber) error {
+	change := func(s *subscribers.Subscriber) error {
 		for _, name := range nulls {
 			switch name {
 			case "components":
@@ -265,6 +267,15 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 			return err
 		}
 		return move(ctx, s, was, in.Again, now)
+	}
+	var changed subscribers.Subscriber
+	err = c.add.Atomic(ctx, func(ctx context.Context) error {
+		var err error
+		if changed, err = c.store.ChangeSubscriber(ctx, n, change); err != nil || in.Second == nil && !slices.Contains(nulls, "second") {
+			return err
+		}
+		changed, err = c.setSecond(ctx, n, in.Second)
+		return err
 	})
 	return reply{http.StatusOK, showSubscriber(changed)}, err
 }

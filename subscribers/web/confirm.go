@@ -29,7 +29,7 @@ func (s *site) confirmAsk(r *http.Request) (answer, error) {
 		case over:
 			return confirmOver(title), nil
 		}
-		return answer{name: templates.PageConfirm, data: templates.ActionPage{Only: title}}, nil
+		return answer{name: templates.PageConfirm, data: templates.ActionPage{Only: title, Second: who.SecondOf > 0}}, nil
 	}
 	return s.confirmed(r, who)
 }
@@ -93,6 +93,13 @@ func (s *site) confirmed(r *http.Request, who subscribers.Subscriber) (answer, e
 	case over:
 		return confirmOver(title), nil
 	}
+	if who.SecondOf > 0 {
+		return answer{name: templates.PageConfirmed, data: templates.ActionPage{Second: true}}, nil
+	}
+	manage, err := s.offerSecond(r.Context(), who)
+	if err != nil {
+		return answer{}, err
+	}
 	open, _, err := s.posts.Incidents(r.Context(), notifier.IncidentQuery{State: notifier.Published, Open: true, Limit: postsPerPage})
 	if err != nil && r.Context().Err() == nil {
 		s.log.WarnContext(r.Context(), "read what is open", "route", r.Pattern, "error", err)
@@ -100,7 +107,7 @@ func (s *site) confirmed(r *http.Request, who subscribers.Subscriber) (answer, e
 	open = slices.DeleteFunc(open, func(i notifier.Incident) bool {
 		return i.Status == notifier.Scheduled || who.Filter.Incident != "" && i.ID != who.Filter.Incident
 	})
-	return answer{name: templates.PageConfirmed, data: templates.ActionPage{Open: open, Only: title}}, nil
+	return answer{name: templates.PageConfirmed, data: templates.ActionPage{Open: open, Only: title, Manage: manage, Domain: subscribers.Domain(who.Address)}}, nil
 }
 
 // confirming finds who a confirmation link is for, or what to say instead: that
@@ -108,6 +115,10 @@ func (s *site) confirmed(r *http.Request, who subscribers.Subscriber) (answer, e
 // an old link is told how things are, not that the link is old.
 func (s *site) confirming(r *http.Request) (subscribers.Subscriber, *answer, error) {
 	n, err := s.links.Open(subscribers.ForConfirm, r.PathValue("token"), s.now())
+	second := errors.Is(err, subscribers.ErrLink)
+	if second { // what was asked about a second address is agreed to for that alone
+		n, err = s.links.Open(subscribers.ForSecond, r.PathValue("token"), s.now())
+	}
 	late := errors.Is(err, subscribers.ErrLinkExpired)
 	if err != nil && !late {
 		return subscribers.Subscriber{}, nil, err
@@ -123,6 +134,8 @@ func (s *site) confirming(r *http.Request) (subscribers.Subscriber, *answer, err
 		return who, nil, err
 	case who.State == subscribers.Unsubscribed:
 		said = confirmLeft()
+	case who.Channel == notifier.Email && second != (who.SecondOf > 0): // it was asked about something else since
+		said = confirmLate()
 	case s.aboutEndpoint(who) && !s.links.About(r.PathValue("token"), who.Contact): // registered anew since, with another contact
 		said = confirmLate()
 	default:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"allclear/notifier"
@@ -119,6 +120,17 @@ func (s *site) manage(r *http.Request) (answer, error) {
 			})
 		case "move":
 			page, err = s.moveAway(r, who)
+		case "second":
+			var said *answer
+			if page, said, err = s.nameSecond(r, who); err == nil && said != nil {
+				return *said, nil
+			}
+		case "second-remove":
+			page.Done = "second-removed"
+			if s.seconds == nil {
+				return answer{}, errForm
+			}
+			err = s.seconds.RemoveSecond(acting(r, who.Number), who.Number)
 		case "stay":
 			page.Done = "stayed"
 			err = s.moves.CancelMove(acting(r, who.Number), who.Number)
@@ -129,6 +141,11 @@ func (s *site) manage(r *http.Request) (answer, error) {
 			page.Done, page.Wrong = "", append(page.Wrong, field)
 		} else if err != nil {
 			return answer{}, err
+		}
+		if strings.HasPrefix(page.Done, "second") {
+			if is, err := s.people.Subscriber(r.Context(), who.Number); err == nil {
+				who = is
+			}
 		}
 		said, err := s.manageShow(r, who, page)
 		if len(page.Wrong) > 0 {
@@ -256,7 +273,10 @@ func (s *site) manageShow(r *http.Request, who subscribers.Subscriber, page temp
 	page.Cadence, page.Cadences = string(who.Cadence), cadences(notifier.Email)
 	page.Hour, page.Weekday, page.Critical = who.Hour.String(), string(who.Weekday), who.Critical
 	page.Timezone, page.Language = who.Timezone, who.Language
-	page.Movable = who.Channel == notifier.Email && who.State.Movable()
+	page.Movable = who.Channel == notifier.Email && who.State.Movable() && who.SecondOf == 0
+	if err := s.showSecond(ctx, who, &page); err != nil {
+		return answer{}, err
+	}
 	switch {
 	case who.State == subscribers.Unsubscribed:
 	case who.Group: // only its owner comes here, whose token is good for leaving, too

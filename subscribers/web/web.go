@@ -35,6 +35,7 @@ type Options struct {
 
 	Account Account
 	Moves   Moves
+	Seconds Seconds // nil: nobody is asked for a second address
 	Lost    Lost
 
 	Style  templates.Asset    // the style sheet that every page loads
@@ -70,7 +71,7 @@ func New(o Options) http.Handler {
 		o.Changes = func() int64 { return 0 }
 	}
 	s := &site{
-		posts: o.Posts, people: o.People, account: o.Account, moves: o.Moves, lost: o.Lost, pages: o.Pages, links: o.Links, now: o.Now, log: o.Log,
+		posts: o.Posts, people: o.People, account: o.Account, moves: o.Moves, seconds: o.Seconds, lost: o.Lost, pages: o.Pages, links: o.Links, now: o.Now, log: o.Log,
 		followers: remembered[int64]{ask: o.People.Followers, good: countFor}, guard: http.NewCrossOriginProtection(),
 		copies: newCopies(o.Now, o.Changes), asked: newCopies(o.Now, o.Changes),
 		identity: o.Identity, signUps: o.SignUps, gate: o.Gate, proxies: o.Proxies, endpoints: o.Endpoints, phones: o.Phones,
@@ -110,6 +111,7 @@ type site struct {
 	people    People
 	account   Account
 	moves     Moves
+	seconds   Seconds
 	lost      Lost
 	pages     Pages
 	links     *subscribers.Links

@@ -57,6 +57,8 @@ func (l *lostAddresses) Ask(lost subscribers.Lost) {
 
 // whole is a real store, with what the tests do in the name of other rooms.
 type whole interface {
+	web.Seconds
+	SetOwnDomains(ctx context.Context, own []subscribers.OwnDomain) error
 	web.Posts
 	web.People
 	web.Account

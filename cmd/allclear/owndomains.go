@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+// domains reads whose mail depends on what.
+func (s *Owning) domains() ([]subscribers.OwnDomain, error) {
+	own, err := subscribers.ParseOwnDomains(s.OwnDomains)
+	var bad *notifier.Invalid
+	if errors.As(err, &bad) {
+		return nil, wrong("OWN_DOMAINS", "%s; write domain=component, several by comma", bad.Message)
+	}
+	return own, err
+}
+
+// openOwn keeps the own domains in the database, where every process and command
+// finds them; a worker says nothing about them. One whose component is not there
+// (yet) never counts as down.
+func (p *Program) openOwn(ctx context.Context) error {
+	if p.o.worker {
+		return nil
+	}
+	own, err := p.o.settings.domains()
+	if err != nil {
+		return err
+	}
+	if err := p.db.SetOwnDomains(ctx, own); err != nil {
+		return err
+	}
+	if len(own) == 0 {
+		return nil
+	}
+	parts, err := p.db.Components(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range own {
+		if !slices.ContainsFunc(parts, func(c notifier.Component) bool { return c.Key == o.Component }) {
+			p.o.log.Warn("an own domain names a component that there is not; until it is added, its mail is never thought to be down", "domain", o.Domain, "component", o.Component)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"allclear/notifier"
+	"allclear/notifier/email/emailtest"
+	"allclear/store"
+	"allclear/subscribers"
+)
+
+// secondFor gives a new follower at own.example a confirmed second address.
+func secondFor(t *testing.T, db *store.Store, name string) {
+	t.Helper()
+	s, err := db.AddSubscriber(t.Context(), subscribers.Subscriber{Channel: notifier.Email, Address: name + "@own.example", State: subscribers.Active, Cadence: subscribers.Instant}, nil)
+	if err == nil {
+		_, err = db.SetSecond(t.Context(), s.Number, subscribers.Second{Channel: notifier.Email, Address: name + "@elsewhere.example", State: subscribers.Active}, nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func subjects(all []letter) string {
+	var out []string
+	for _, l := range all {
+		out = append(out, l.subject)
+	}
+	return strings.Join(out, " | ")
+}
+
+func TestWhileTheMailboxIsTheOutageReadersAreToldElsewhereAndGetOneSummary(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		relay := emailtest.NewServer(t, emailtest.Options{})
+		settings := settingsFor(t, dsn, relay.URL("tls=off"))
+		settings.OwnDomains = "own.example=imap7"
+		s := boot(t, programOptions{settings: settings})
+		if !strings.Contains(s.log.String(), "names a component that there is not") {
+			t.Error("no warning of the component")
+		}
+		s.call("POST", "/components", object{"key": "imap7", "name": "IMAP"}, http.StatusCreated)
+		secondFor(t, s.db, "ann")
+		follow(t, s.db, 1)
+
+		incident, opened := s.announce("imap7 does not answer", object{"components": []string{"imap7"}})
+		s.done(opened)
+		s.done(s.update(incident, "identified", "A power supply has burnt out."))
+		got := byReader(t, relay.Messages())
+		if len(got["ann@own.example"]) != 0 || len(got["ann@elsewhere.example"]) != 2 || len(got["a1@example.com"]) != 2 {
+			t.Fatalf("while it was down: %d at the first, %d at the second, %d of the others", len(got["ann@own.example"]), len(got["ann@elsewhere.example"]), len(got["a1@example.com"]))
+		}
+		s.stop() // and another process goes on
+		s = boot(t, programOptions{settings: settings})
+		s.done(s.update(incident, "resolved", "Everyone reads from the copy."))
+		eventually(t, "the first address gets its summary", func() bool { return len(byReader(t, relay.Messages())["ann@own.example"]) > 0 })
+		s.stop()
+		s = boot(t, programOptions{settings: settings}) // to whom nothing is left to tell
+		_, after := s.announce("The web is slow", object{"severity": "minor"})
+		s.done(after)
+		got = byReader(t, relay.Messages())
+		if second := got["ann@elsewhere.example"]; len(second) != 3 || !strings.Contains(second[2].subject, "Resolved") {
+			t.Errorf("at the second: %s", subjects(second))
+		}
+		first := got["ann@own.example"]
+		if len(first) != 2 || !strings.Contains(first[0].subject, "own.example was down") || !strings.Contains(first[1].subject, "The web is slow") {
+			t.Fatalf("at the first: %s", subjects(first))
+		}
+		if !strings.Contains(first[0].text, "imap7 does not answer") || !strings.Contains(first[0].text, "Resolved") {
+			t.Errorf("the summary does not tell it:\n%s", first[0].text)
+		}
+	})
+}
+
+func TestAnOwnDomainThatIsWrittenWrongStopsTheStart(t *testing.T) {
+	settings := settingsFor(t, t.TempDir()+"/x.db", "mailbox:")
+	settings.OwnDomains = "own.example"
+	_, err := newProgram(t.Context(), programOptions{settings: settings, env: &environment{}})
+	var bad *settingError
+	if !errors.As(err, &bad) || bad.setting != "OWN_DOMAINS" {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,100 @@
+package web_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+	"allclear/subscribers/web"
+)
+
+// ownHouse is a house whose own mail, at example.com, depends on imap7.
+func ownHouse(t *testing.T) *house {
+	t.Helper()
+	h := newHouse(t, func(h *house, o *web.Options) { o.Seconds = h.store.whole })
+	h.part("imap7", "IMAP seven")
+	if err := h.store.whole.SetOwnDomains(t.Context(), []subscribers.OwnDomain{{Domain: "example.com", Component: "imap7"}}); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// answerSignUps asks those who wait.
+func (h *house) answerSignUps() {
+	h.t.Helper()
+	if _, err := h.store.whole.AnswerSignUps(h.t.Context(), subscribers.SignUpLimits(), func(s subscribers.Subscriber) notifier.Event {
+		return s.ConfirmEvent(notifier.Desk{Now: h.clock(), NewID: func() string { return "ask" + s.Number.String() }})
+	}, 10); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func TestAReaderNamesASecondAddressAndItsOwnerConfirms(t *testing.T) {
+	h := ownHouse(t)
+	n := h.reader("ann@example.com", subscribers.Active)
+	link := h.manageLink(n)
+	h.ask(http.MethodGet, link, "").says(http.StatusOK, "If mail to example.com itself is down, where can we reach you?", "Mail address elsewhere")
+	h.send(link, "do", "second", "second", "ann@elsewhere.example").says(http.StatusOK, "The second address is asked", "Waiting for confirmation: ann@elsewhere.example")
+	h.answerSignUps()
+	if got := strings.Join(h.waits(), ","); got != "ann@elsewhere.example subscriber.second" {
+		t.Fatalf("mails wait: %s", got)
+	}
+	second := h.who(n).Second.Number
+	token := h.links.TokenAbout(subscribers.ForSecond, second, h.clock().Add(time.Hour), "ann@elsewhere.example")
+	h.ask(http.MethodGet, "/confirm/"+token, "").says(http.StatusOK, "writes here while mail to the first address is down")
+	if h.who(second).State != subscribers.Pending {
+		t.Error("a GET confirmed")
+	}
+	own := h.links.TokenAbout(subscribers.ForConfirm, second, h.clock().Add(time.Hour), "ann@elsewhere.example")
+	h.ask(http.MethodPost, "/confirm/"+own, "").says(http.StatusGone, "This link is too old")
+	h.ask(http.MethodPost, "/confirm/"+token, "").says(http.StatusOK, "This address is confirmed as a second one")
+	h.ask(http.MethodGet, link, "").says(http.StatusOK, "Confirmed: ann@elsewhere.example")
+	h.ask(http.MethodGet, h.manageLink(second), "").says(http.StatusOK, "This is the second address of another subscription").silent(`value="save"`, `value="move"`, "ann@example.com")
+	h.send(link, "do", "second-remove").says(http.StatusOK, "The second address is removed").silent("ann@elsewhere.example")
+	if h.who(second).State != subscribers.Unsubscribed || h.who(n).State != subscribers.Active {
+		t.Errorf("%+v, %+v", h.who(second), h.who(n))
+	}
+}
+
+func TestTheAnswerToASecondAddressTellsNothingAboutIt(t *testing.T) {
+	h := ownHouse(t)
+	h.reader("known@elsewhere.example", subscribers.Active)
+	pages := map[string]string{}
+	for i, address := range []string{"known@elsewhere.example", "fresh@elsewhere.example"} {
+		n := h.reader([]string{"ann@example.com", "bob@example.com"}[i], subscribers.Active)
+		h.send(h.manageLink(n), "do", "second", "second", address).says(http.StatusOK)
+		h.answerSignUps()
+		page := h.ask(http.MethodGet, h.manageLink(n), "")
+		page.says(http.StatusOK, "Waiting for confirmation: "+address)
+		at := strings.Index(page.text, `id="second"`)
+		pages[address] = strings.NewReplacer(address, "X", h.manageLink(n), "L").Replace(page.text[at : at+strings.Index(page.text[at:], "</section>")])
+	}
+	if pages["known@elsewhere.example"] != pages["fresh@elsewhere.example"] {
+		t.Errorf("they differ:\n%s\n%s", pages["known@elsewhere.example"], pages["fresh@elsewhere.example"])
+	}
+}
+
+func TestASecondAddressThatIsNoHelpIsRefusedWithAClearWord(t *testing.T) {
+	h := ownHouse(t)
+	n := h.reader("ann@example.com", subscribers.Active)
+	h.send(h.manageLink(n), "do", "second", "second", "bob@example.com").says(http.StatusUnprocessableEntity, "Its mail would be down at the same time")
+	h.send(h.manageLink(n), "do", "second", "second", "nonsense").says(http.StatusUnprocessableEntity, "This cannot be a second address", `value="nonsense"`)
+	other := h.reader("dan@elsewhere.example", subscribers.Active)
+	h.ask(http.MethodGet, h.manageLink(other), "").says(http.StatusOK).silent("A second address")
+	h.send(h.manageLink(other), "do", "second", "second", "dan@other.example").says(http.StatusUnprocessableEntity)
+}
+
+func TestWhoConfirmsAtAnOwnDomainIsAskedForASecondAddress(t *testing.T) {
+	h := ownHouse(t)
+	for address, asked := range map[string]bool{"ann@example.com": true, "bob@elsewhere.example": false} {
+		n := h.reader(address, subscribers.Pending)
+		page := h.ask(http.MethodPost, "/confirm/"+h.links.Token(subscribers.ForConfirm, n, h.clock().Add(time.Hour)), "")
+		page.says(http.StatusOK, "You are subscribed")
+		if got := strings.Contains(page.text, "where can we reach you?") && strings.Contains(page.text, "#second"); got != asked {
+			t.Errorf("%s is asked: %t", address, got)
+		}
+	}
+}
