@@ -22,6 +22,10 @@ const (
 	MaintenanceExtended  EventType = "maintenance.extended"
 	MaintenanceCompleted EventType = "maintenance.completed"
 
+	// MaintenanceReminder says again, shortly before, that a maintenance begins. It
+	// is for people: endpoints are not posted one.
+	MaintenanceReminder EventType = "maintenance.reminder"
+
 	PostPublished EventType = "post.published"
 
 	// SubscriberConfirm asks one pending subscriber to confirm; it is no

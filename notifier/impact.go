@@ -63,3 +63,35 @@ func (i Impact) merge(n Impact) Impact {
 	}
 	return i
 }
+
+// others are the figures of which the latest counts while it goes on.
+func (i *Impact) others() []**float64 {
+	return []**float64{&i.ErrorRate, &i.AffectedShare, &i.PerSecond}
+}
+
+// worst is what an incident felt like in all, once said is its last word: of each
+// figure the most that was said. Where it was corrected since, what was said
+// before counts no more.
+func (i *Incident) worst(said Impact) Impact {
+	out, now := i.Impact.merge(said), i.Impact
+	for n, figure := range out.others() {
+		var last *float64
+		most := *figure
+		for _, u := range i.Updates {
+			if f := *u.Impact.others()[n]; f != nil {
+				if last = f; most == nil || *f > *most {
+					most = f
+				}
+			}
+		}
+		kept := *now.others()[n]
+		switch {
+		case kept == nil: // nothing was known, or it was taken back
+		case last != nil && *last == *kept:
+			*figure = most
+		case *figure == nil || *kept > **figure:
+			*figure = kept
+		}
+	}
+	return out
+}

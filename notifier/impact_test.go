@@ -48,6 +48,45 @@ func TestOfTheOtherFiguresTheLatestCounts(t *testing.T) {
 	}
 }
 
+func TestAnAllClearSumsUpTheWorstThatWasSaid(t *testing.T) {
+	d := holdDesk()
+	high := Impact{ErrorRate: ptr(0.5), AffectedShare: ptr(0.1), PerSecond: ptr(200.0)}
+	low := Impact{ErrorRate: ptr(0.1), AffectedShare: ptr(0.3)}
+	say := func(i Incident, s Saying) Incident {
+		t.Helper()
+		p, err := i.Say(s, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Incident.Updates = append(i.Updates, *p.Update)
+		return p.Incident
+	}
+	first := openedAt(t, Announcement{Title: "x", Impact: high}, d)
+	i := first.Incident
+	i.Updates = []Update{*first.Update}
+	i = say(i, Saying{Body: "better", Impact: &low})
+	if *i.Impact.ErrorRate != 0.1 || *i.Impact.AffectedShare != 0.3 {
+		t.Errorf("while it goes on: %v %v", *i.Impact.ErrorRate, *i.Impact.AffectedShare)
+	}
+	over := say(i, Saying{Status: Resolved, Impact: &Impact{PerSecond: ptr(10.0)}}).Impact
+	if *over.ErrorRate != 0.5 || *over.AffectedShare != 0.3 || *over.PerSecond != 200 {
+		t.Errorf("in the end: %v %v %v", *over.ErrorRate, *over.AffectedShare, *over.PerSecond)
+	}
+	// Half of the requests was wrong: a twentieth is what it was.
+	p, err := i.Correct(Correction{Impact: &Impact{ErrorRate: ptr(0.05)}}, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Incident.Updates = i.Updates
+	over = say(p.Incident, Saying{Status: Resolved}).Impact
+	if *over.ErrorRate != 0.05 || over.AffectedShare != nil || over.PerSecond != nil {
+		t.Errorf("corrected: %+v", over)
+	}
+	if again := say(say(i, Saying{Status: Resolved}), Saying{Body: "an afterword"}).Impact; *again.ErrorRate != 0.5 {
+		t.Errorf("after an afterword: %v", *again.ErrorRate)
+	}
+}
+
 // Whatever is said in whatever order, an incident never ends in figures that
 // its own check refuses: that would make it impossible to resolve.
 func TestNoSequenceOfGoodFiguresMakesABadSum(t *testing.T) {

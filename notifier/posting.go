@@ -173,7 +173,11 @@ func (i Incident) Say(s Saying, d Desk) (Posting, error) {
 	if err := impact.check(); err != nil { // before merging would hide it
 		return Posting{}, err
 	}
-	i.Impact = i.Impact.merge(impact)
+	if i.Status.Final() {
+		i.Impact = i.worst(impact)
+	} else {
+		i.Impact = i.Impact.merge(impact)
+	}
 	if s.At.IsZero() {
 		s.At = d.Now
 	}

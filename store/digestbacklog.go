@@ -97,7 +97,7 @@ func (b *backlogs) settled(r digestReader, begun map[string]int64, expanded int6
 // since are the announcements behind a cursor.
 func (b *backlogs) since(cursor int64) ([]notifier.Event, error) {
 	var rows []eventRow
-	if err := b.tx.Where("number > ? AND number <= ? AND incident_id IS NOT NULL", cursor, b.upTo).Order("number").Find(&rows).Error; err != nil {
+	if err := b.tx.Where("number > ? AND number <= ? AND incident_id IS NOT NULL AND type <> ?", cursor, b.upTo, string(notifier.MaintenanceReminder)).Order("number").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read what happened: %w", err)
 	}
 	out := make([]notifier.Event, len(rows))

@@ -285,7 +285,7 @@ func (x *expansion) insert() error {
 			CASE WHEN s.flying > 0 THEN CAST(? AS bigint) ELSE CAST(? AS bigint) END, s.flying
 		FROM (` + readers + `) AS s
 		WHERE NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = ` + channel + ` AND b.address = ` + address + `)
-			AND (` + wants + ` OR s.since IS NOT NULL OR s.flying > 0)` + and + `
+			AND (` + wants + ` OR s.since IS NOT NULL OR s.flying > 0)` + and + x.people() + `
 		ON CONFLICT DO NOTHING`
 	args = append(args, andArgs...)
 	args = append([]any{after - x.lo, x.event.Number, int(x.event.Lane), x.event.Number,
@@ -294,6 +294,14 @@ func (x *expansion) insert() error {
 		return fmt.Errorf("make deliveries: %w", err)
 	}
 	return nil
+}
+
+// people leaves endpoints out of what is only for people.
+func (x *expansion) people() string {
+	if x.event.Type == notifier.MaintenanceReminder {
+		return ` AND s.channel <> 'webhook'`
+	}
+	return ``
 }
 
 // door is through which channel and to which address the event goes. What is

@@ -122,6 +122,9 @@ func (s *Store) post(ctx context.Context, tx *gorm.DB, action string, before []n
 	if err := s.audit(ctx, tx, action, p.Incident.ID, detail); err != nil {
 		return p, err
 	}
+	if err := s.planReminders(tx, p.Incident, p.Event != nil); err != nil {
+		return p, err
+	}
 	p.Incident.Updates = slices.Clone(before)
 	if p.Event != nil {
 		e := *p.Event

@@ -162,7 +162,7 @@ func (r *recovery) run() error {
 	var keys []int64
 	for part := range slices.Chunk(incidents, 500) {
 		var rows []eventRow
-		if err := r.tx.Where("incident_id IN ? AND expanded_at > 0 AND pruned_at = 0 AND NOT withdrawn AND held_until <= expanded_at", part).Order("number").Find(&rows).Error; err != nil {
+		if err := r.tx.Where("incident_id IN ? AND expanded_at > 0 AND pruned_at = 0 AND NOT withdrawn AND held_until <= expanded_at AND type <> ?", part, string(notifier.MaintenanceReminder)).Order("number").Find(&rows).Error; err != nil {
 			return fmt.Errorf("read what was missed: %w", err)
 		}
 		for _, row := range rows {

@@ -145,14 +145,17 @@ func (s *Store) retry(tx *gorm.DB, event int64) (*retrial, error) {
 	if !incident.Valid {
 		return r, nil
 	}
-	var later []struct{ Number, ExpandedAt, ExpiresAt int64 }
-	if err := tx.Raw(`SELECT number, expanded_at, expires_at FROM events WHERE incident_id = ? AND number > ? ORDER BY number`,
+	var later []struct {
+		Number, ExpandedAt, ExpiresAt int64
+		Type                          notifier.EventType
+	}
+	if err := tx.Raw(`SELECT number, type, expanded_at, expires_at FROM events WHERE incident_id = ? AND number > ? ORDER BY number`,
 		incident.String, event).Scan(&later).Error; err != nil {
 		return nil, fmt.Errorf("read the incident's events: %w", err)
 	}
 	for _, e := range later {
 		r.later = append(r.later, e.Number)
-		if e.ExpandedAt > 0 { // they expand in order: so have those before it
+		if e.ExpandedAt > 0 && e.Type != notifier.MaintenanceReminder { // they expand in order: so have those before it
 			r.target, r.expires = e.Number, e.ExpiresAt
 		}
 	}

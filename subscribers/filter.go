@@ -53,7 +53,7 @@ func (c Cadence) Wants(t notifier.EventType) bool {
 		return true
 	case Milestones:
 		switch t {
-		case notifier.IncidentUpdated, notifier.MaintenanceExtended, notifier.IncidentCorrected:
+		case notifier.IncidentUpdated, notifier.MaintenanceExtended, notifier.MaintenanceReminder, notifier.IncidentCorrected:
 			return false
 		}
 		return true

@@ -161,6 +161,28 @@ func TestWhatIsOverBeforeAnybodyWasToldIsOneMailInEveryLanguage(t *testing.T) {
 	}
 }
 
+func TestEveryReminderOfMaintenanceReadsAsTheGoldenFilesSay(t *testing.T) {
+	s := newSet(t)
+	for lang, zone := range map[string]string{"en": "America/New_York", "de": "Europe/Berlin", "es": "America/Bogota", "fr": "Europe/Paris", "ja": "Asia/Tokyo", "ar": "Africa/Cairo"} {
+		tale := story("maintenance-reminder")
+		l, err := s.letter(tale, circumstances{view: viewNamed("maintenance-reminder"), since: 7, told: 6, times: s.Times(lang, zone)}, "golden")
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "reminder."+lang+".txt", "Subject: "+l.Subject+"\n\n"+l.Text)
+		if l.ThreadID != tale.Incident.ID || l.ListUnsubscribe == "" {
+			t.Errorf("%s: thread %q, leave %q", lang, l.ThreadID, l.ListUnsubscribe)
+		}
+	}
+}
+
+// Somebody corrected when it begins, and said nothing anew.
+func TestAReminderTellsTheTimeAsItIsByNow(t *testing.T) {
+	tale := story("maintenance-reminder")
+	tale.Incident.StartsAt, tale.Incident.EndsAt = tale.Incident.StartsAt.Add(3*time.Hour), tale.Incident.EndsAt.Add(4*time.Hour)
+	contains(t, told(t, newSet(t), tale, 7, 6).Text, "A reminder: this work begins on Tue 24 Nov 2026, 05:00 UTC.", "Start: Tue 24 Nov 2026, 05:00 UTC", "End: Tue 24 Nov 2026, 08:00 UTC · 3 h")
+}
+
 func TestWhoWasToldThatItBeganIsNotToldItAnew(t *testing.T) {
 	s := newSet(t)
 	for told, want := range map[int64]string{0: "There was a disturbance from 16:11 to 16:20 UTC, for 9 min. It is resolved.", 6: "This is over. It went on for 9 min."} {

@@ -250,9 +250,9 @@ func (s *Set) mailTimes(m *Mail, story notifier.Story, newest notifier.Update, l
 			m.AsOf = ""
 		}
 	case notifier.KindMaintenance:
-		starts, ends := newest.StartsAt, newest.EndsAt
+		starts, ends := inc.StartsAt, inc.EndsAt // a correction may have moved them since the update
 		if starts.IsZero() {
-			starts, ends = inc.StartsAt, inc.EndsAt
+			starts, ends = newest.StartsAt, newest.EndsAt
 		}
 		if !starts.IsZero() {
 			m.Starts = p.Full(starts)

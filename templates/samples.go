@@ -103,7 +103,7 @@ func sampleMaintenance(t notifier.EventType) notifier.Incident {
 		inc.Status = st
 	}
 	say("u1", notifier.Scheduled, sampleAt(9, 30), "For some minutes within this time you will have to log in again. Mail that arrives meanwhile is kept and delivered afterwards.")
-	if t == notifier.MaintenanceScheduled {
+	if t == notifier.MaintenanceScheduled || t == notifier.MaintenanceReminder {
 		return inc
 	}
 	say("u2", notifier.InProgress, starts.Add(2*time.Minute), "We have begun.")

@@ -89,9 +89,9 @@ func (s *Set) smsText(what, when, link string, c circumstances) string {
 func smsWhen(story notifier.Story, m Mail, p Times) string {
 	i := story.Incident
 	switch t := story.Event.Type; {
-	case (t == notifier.MaintenanceScheduled || t == notifier.MaintenanceExtended) && !i.StartsAt.IsZero() && !i.EndsAt.IsZero():
+	case (t == notifier.MaintenanceScheduled || t == notifier.MaintenanceReminder || t == notifier.MaintenanceExtended) && !i.StartsAt.IsZero() && !i.EndsAt.IsZero():
 		return p.cat.must("sms.when", "when", p.Span(i.StartsAt, i.EndsAt, story.Event.AcceptedAt))
-	case t == notifier.MaintenanceScheduled && m.Starts != "":
+	case (t == notifier.MaintenanceScheduled || t == notifier.MaintenanceReminder) && m.Starts != "":
 		return p.cat.must("sms.when", "when", p.Moment(i.StartsAt, story.Event.AcceptedAt))
 	case (t == notifier.IncidentResolved || t == notifier.MaintenanceCompleted) && m.Lasted != "":
 		return p.cat.must("sms.lasted", "duration", m.Lasted)

@@ -22,6 +22,7 @@ func views() []view {
 		{"incident-corrected", "mail/incident-corrected.html", notifier.IncidentCorrected},
 		{"incident-retracted", "mail/incident-retracted.html", notifier.IncidentRetracted},
 		{"maintenance-scheduled", "mail/maintenance.html", notifier.MaintenanceScheduled},
+		{"maintenance-reminder", "mail/maintenance.html", notifier.MaintenanceReminder},
 		{"maintenance-started", "mail/maintenance.html", notifier.MaintenanceStarted},
 		{"maintenance-extended", "mail/maintenance.html", notifier.MaintenanceExtended},
 		{"maintenance-completed", "mail/maintenance.html", notifier.MaintenanceCompleted},

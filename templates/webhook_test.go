@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,7 @@ func readable(t testing.TB, body []byte) string {
 func announced() []circumstance {
 	var out []circumstance
 	for _, c := range everyCircumstance() {
-		if on := viewNamed(c.view).on; on != "" && on != notifier.DigestDue && !on.Personal() {
+		if slices.Contains(notifier.Announcements, viewNamed(c.view).on) {
 			out = append(out, c)
 		}
 	}

@@ -33,6 +33,7 @@ type Settings struct {
 	Digests
 	Owning
 	Holding
+	Reminding
 	Approving
 	Alarming
 }
@@ -89,6 +90,11 @@ type Owning struct {
 // Holding says how long the first news of an incident waits for its all-clear.
 type Holding struct {
 	HoldDown string `setting:"HOLD_DOWN" group:"settings" default:"off" placeholder:"DURATION" help:"An incident that is over within this time of its opening is told of by one message, 5m say; what is critical never waits."`
+}
+
+// Reminding says how long before maintenance readers are reminded of it.
+type Reminding struct {
+	MaintenanceReminders string `setting:"MAINTENANCE_REMINDERS" group:"settings" default:"24h,1h" placeholder:"DURATION,..." help:"How long before maintenance begins readers are reminded of it; off: not at all."`
 }
 
 // Doors says how webhooks and text messages leave.

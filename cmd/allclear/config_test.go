@@ -120,6 +120,9 @@ func TestEveryWrongValueNamesItsVariableOnOneLine(t *testing.T) {
 		{"HOLD_DOWN", "90", `"90" is no time that news can wait; write off, 90s, 5m, at most 24h`},
 		{"HOLD_DOWN", "-5m", "at most 24h"},
 		{"HOLD_DOWN", "25h", "at most 24h"},
+		{"MAINTENANCE_REMINDERS", "24", `"24" is no list of times; write off, or 24h,1h: each once, from 1m to 720h`},
+		{"MAINTENANCE_REMINDERS", "1h,1h", "each once"},
+		{"MAINTENANCE_REMINDERS", "1h,", "is no list of times"},
 		{"LOG", "loud", `"loud" is not one of text, json`},
 	} {
 		var environ []string

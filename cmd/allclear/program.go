@@ -151,6 +151,9 @@ func (p *Program) check() error {
 	if _, err := s.holdDown(); err != nil {
 		return err
 	}
+	if _, err := s.reminders(); err != nil {
+		return err
+	}
 	if s.Secret != "" && len(s.Secret) < minSecret {
 		_, _, err := s.secret(p.o.env)
 		return err
@@ -326,6 +329,9 @@ func (p *Program) Run(ctx context.Context) error {
 	early.Go(func() { tending{tend: p.db.TendNotices, did: p.tended, log: p.o.log}.run(ctx) })
 	early.Go(func() { p.tellTrouble(ctx) })
 	early.Go(func() { p.digests.Run(ctx) })
+	if before, err := p.o.settings.reminders(); err == nil && len(before) > 0 {
+		early.Go(func() { reminding{before: before, remind: p.db.Remind, log: p.o.log}.run(ctx) })
+	}
 	if !p.o.worker {
 		p.keepHouse(ctx, &early)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -123,6 +124,26 @@ func (s *Holding) holdDown() (time.Duration, error) {
 		return 0, wrong("HOLD_DOWN", "%q is no time that news can wait; write off, 90s, 5m, at most 24h", s.HoldDown)
 	}
 	return d, nil
+}
+
+// reminders reads how long before maintenance readers are reminded; none is off.
+func (s *Reminding) reminders() ([]time.Duration, error) {
+	given := s.MaintenanceReminders
+	if given == "" {
+		given = "24h,1h" // settings that no command line filled in
+	}
+	if given == "off" {
+		return nil, nil
+	}
+	var out []time.Duration
+	for part := range strings.SplitSeq(given, ",") {
+		d, err := time.ParseDuration(strings.TrimSpace(part))
+		if err != nil || d < time.Minute || d > 30*24*time.Hour || slices.Contains(out, d) {
+			return nil, wrong("MAINTENANCE_REMINDERS", "%q is no list of times; write off, or 24h,1h: each once, from 1m to 720h", given)
+		}
+		out = append(out, d)
+	}
+	return out, nil
 }
 
 func (s *Clock) zone() (*time.Location, error) {

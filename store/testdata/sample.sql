@@ -94,3 +94,4 @@ UPDATE counters SET value = 5 WHERE name = 'event';
 UPDATE counters SET value = 8 WHERE name = 'subscriber';
 UPDATE counters SET value = 7 WHERE name IN ('work', 'halts');
 UPDATE counters SET value = 4711 WHERE name = 'identity';
+INSERT INTO reminder_plans (incident_id, starts_at, planned_at, reminded_at) VALUES ('inc2', 1795447200000000, 1795440000000000, 1795443600000000);
