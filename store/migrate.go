@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/pressly/goose/v3"
 	"gorm.io/gorm"
@@ -47,7 +48,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 // for as long as the schema moves.
 func (s *Store) migrateSQLite(ctx context.Context) error {
 	for {
-		before, err := s.version(ctx, s.writer)
+		before, err := s.applied(ctx, s.writer)
 		if err != nil {
 			return err
 		}
@@ -55,8 +56,8 @@ func (s *Store) migrateSQLite(ctx context.Context) error {
 		if failed == nil {
 			return nil
 		}
-		after, err := s.version(ctx, s.writer)
-		if err != nil || after == before {
+		after, err := s.applied(ctx, s.writer)
+		if err != nil || slices.Equal(after, before) {
 			return fmt.Errorf("migrate %s: %w", s.where(), translate(failed))
 		}
 	}
@@ -84,53 +85,60 @@ func (s *Store) provider() (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(dialect, pool, folder, goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	// Numbers are given out before the work is done, and land in any order.
+	return goose.NewProvider(dialect, pool, folder, goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()), goose.WithAllowOutofOrder(true))
 }
 
-// newest is the version of the schema that this program knows.
-func (s *Store) newest() (int64, error) {
+// versions are those of the schema that this program knows, in order.
+func (s *Store) versions() ([]int64, error) {
 	p, err := s.provider()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	sources := p.ListSources()
-	return sources[len(sources)-1].Version, nil
+	var versions []int64
+	for _, source := range p.ListSources() {
+		versions = append(versions, source.Version)
+	}
+	return versions, nil
 }
 
-// version is the schema's that is there; 0 for none. It only reads: goose
-// would make its table, which a command that creates nothing must not.
-func (s *Store) version(ctx context.Context, db *gorm.DB) (int64, error) {
+// applied are the versions of the schema that is there, in order; none where
+// there is no schema. It only reads: goose would make its table, which a command
+// that creates nothing must not.
+func (s *Store) applied(ctx context.Context, db *gorm.DB) ([]int64, error) {
 	exists := `SELECT to_regclass('goose_db_version') IS NOT NULL`
 	if s.dialect == sqlite {
 		exists = `SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = 'goose_db_version'`
 	}
 	var there bool
-	var version int64
+	var versions []int64
 	err := db.WithContext(ctx).Raw(exists).Scan(&there).Error
 	if err == nil && there {
-		err = db.WithContext(ctx).Raw(`SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&version).Error
+		err = db.WithContext(ctx).Raw(`SELECT DISTINCT version_id FROM goose_db_version WHERE is_applied AND version_id > 0 ORDER BY version_id`).Scan(&versions).Error
 	}
 	if err != nil {
-		return 0, notifier.Refuse(notifier.ErrUnavailable, "cannot read %s: %s", s.where(), bare(err))
+		return nil, notifier.Refuse(notifier.ErrUnavailable, "cannot read %s: %s", s.where(), bare(err))
 	}
-	return version, nil
+	return versions, nil
 }
 
 // checkSchema refuses a newer schema, and an older one unless it may mend it.
 func (s *Store) checkSchema(ctx context.Context, create bool) error {
-	have, err := s.version(ctx, s.writer)
+	have, err := s.applied(ctx, s.writer)
 	if err != nil {
 		return err
 	}
-	want, err := s.newest()
+	want, err := s.versions()
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
-	switch {
-	case have > want:
+	// Not the highest number alone: one between may be missing.
+	missing := slices.DeleteFunc(slices.Clone(want), func(v int64) bool { return slices.Contains(have, v) })
+	switch newest := want[len(want)-1]; {
+	case len(have) > 0 && have[len(have)-1] > newest:
 		return notifier.Refuse(notifier.ErrConflict,
-			"%s was written by a newer allclear (its schema is %d, this program knows %d); use the newer program", s.where(), have, want)
-	case have == want:
+			"%s was written by a newer allclear (its schema is %d, this program knows %d); use the newer program", s.where(), have[len(have)-1], newest)
+	case len(missing) == 0:
 		return nil
 	case create:
 		if err := s.Migrate(ctx); err != nil {
@@ -141,9 +149,9 @@ func (s *Store) checkSchema(ctx context.Context, create bool) error {
 			return err
 		}
 		return nil
-	case have == 0:
+	case len(have) == 0:
 		return notifier.Refuse(notifier.ErrNotFound, "%s is empty; run allclear migrate or serve", s.where())
 	}
 	return notifier.Refuse(notifier.ErrConflict,
-		"%s has an older schema (%d, this program needs %d); run allclear migrate or serve", s.where(), have, want)
+		"%s has an older schema (it lacks %d, which this program needs); run allclear migrate or serve", s.where(), missing[0])
 }

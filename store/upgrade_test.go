@@ -156,3 +156,25 @@ func TestACommandDoesNotUpgradeBesideARunningServer(t *testing.T) {
 		same(t, "version", texts(t, storetest.SQL(t, dsn), version), before)
 	})
 }
+
+// A program between two releases may lack a version that has a lower number than its newest.
+func TestAVersionThatIsMissingInBetweenIsFoundAndMadeUpFor(t *testing.T) {
+	const between = 12
+	for _, dialect := range storetest.Dialects() {
+		t.Run(dialect, func(t *testing.T) {
+			dsn := storetest.DSN(t, dialect)
+			s := storetest.At(t, dsn)()
+			s.Lose(t, between)
+			_ = s.Close()
+			refused(t, store.Options{DSN: dsn}, notifier.ErrConflict, "lacks 12", "allclear migrate")
+			if _, err := storetest.At(t, dsn)().AddSubscriber(t.Context(), subscribers.Subscriber{Channel: notifier.Email, Address: "ann@example.com", State: subscribers.Active, Cadence: subscribers.Instant}, nil); err != nil {
+				t.Error(err)
+			}
+			again, err := store.Open(t.Context(), store.Options{DSN: dsn})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = again.Close()
+		})
+	}
+}

@@ -40,26 +40,39 @@ func (s *Digests) calendar(c *Clock) (*digest.Calendar, error) {
 	return digest.NewCalendar(hour, zone)
 }
 
-// openDigests builds what makes digests when they are due. Of processes with
-// different settings the one that was started last decides for all, once.
-func (p *Program) openDigests(ctx context.Context) error {
+// openDigests builds what makes digests when they are due.
+func (p *Program) openDigests() error {
 	s := &p.o.settings
 	calendar, err := s.calendar(&s.Clock)
 	if err != nil {
 		return err
-	}
-	before, err := p.db.SetDigests(ctx, calendar.Setting())
-	if err != nil {
-		return err
-	}
-	if before != "" && before != calendar.Setting() {
-		p.o.log.Warn("digests were planned by another hour or zone; from now on every process on this database plans by this one's", "before", before, "now", calendar.Setting())
 	}
 	p.digests = digest.New(digest.Options{Store: p.db, Calendar: calendar, Now: p.db.Now, Log: p.o.log, Made: func(n int) {
 		p.metrics.made.WithLabelValues(notifier.LaneDigest.String()).Add(float64(n))
 		p.nudgeDoors()
 	}})
 	return nil
+}
+
+// agreeOnDigests makes this process's hour and zone of digests those of every
+// process on its database. Of those with different settings the one that was
+// started last decides, once; a worker only where nobody did, because nobody
+// thinks of digests who adds one.
+func (p *Program) agreeOnDigests(ctx context.Context) error {
+	calendar, err := p.o.settings.calendar(&p.o.settings.Clock)
+	if err != nil {
+		return err
+	}
+	if p.o.worker {
+		if set, err := p.db.DigestSetting(ctx); err != nil || set != "" {
+			return err
+		}
+	}
+	before, err := p.db.SetDigests(ctx, calendar.Setting())
+	if err == nil && before != "" && before != calendar.Setting() {
+		p.o.log.Warn("digests were planned by another hour or zone; from now on every process on this database plans by this one's", "before", before, "now", calendar.Setting())
+	}
+	return err
 }
 
 // digestWords is when somebody's digests come.

@@ -185,6 +185,14 @@ func TestTheServiceThatWasStartedLastDecidesWhenDigestsCome(t *testing.T) {
 			}
 			return len(all) == 1 && all[0].At.UTC().Format("15:04") == "08:00"
 		})
+		if strings.HasPrefix(dsn, "postgres") { // a worker follows, whatever it was given
+			settings := settingsFor(t, dsn, "smtp://127.0.0.1:9")
+			settings.DigestHour, settings.BaseURL, settings.Listen = "5", "https://status.example.com", ""
+			boot(t, programOptions{settings: settings, worker: true})
+			if set, err := first.db.DigestSetting(t.Context()); err != nil || set != "17 Asia/Tokyo" {
+				t.Errorf("a worker made it %q, %v", set, err)
+			}
+		}
 		// A command that was not given the service's settings plans by them all the same.
 		code, out, errs := runOnce(t, []string{"ALLCLEAR_DATABASE=" + dsn}, "digest", "run")
 		if code != exitDone || !strings.Contains(out, "T08:00:00Z") && !strings.Contains(out, "08:00") || strings.Count(errs, `theirs="17 Asia/Tokyo"`) != 1 {

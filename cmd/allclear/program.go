@@ -212,7 +212,10 @@ func (p *Program) open(ctx context.Context) error {
 	if err := p.recoverDoors(ctx); err != nil {
 		return err
 	}
-	return p.mount(ctx)
+	if err := p.mount(ctx); err != nil {
+		return err
+	}
+	return p.agreeOnDigests(ctx)
 }
 
 // deliver builds what carries an event to its readers.
@@ -249,7 +252,7 @@ func (p *Program) deliver(ctx context.Context) error {
 		p.metrics.made.WithLabelValues(s.Lane.String()).Add(float64(s.Made))
 		p.nudgeDoors()
 	}})
-	if err := p.openDigests(ctx); err != nil {
+	if err := p.openDigests(); err != nil {
 		return err
 	}
 	if err := p.openOwn(ctx); err != nil {
