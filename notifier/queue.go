@@ -29,8 +29,10 @@ type Pulse struct {
 	Work int64
 	// Halts moves when somebody left, or something was paused or cancelled:
 	// claims that have not begun must be looked at again (I5).
-	Halts  int64
-	Pauses []Pause
+	Halts int64
+	// Templates moves when a text was edited.
+	Templates int64
+	Pauses    []Pause
 }
 
 // Paused reports whether p holds back what has this scope and key.

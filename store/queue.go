@@ -17,7 +17,7 @@ const resumeStep = 2000
 // Pulse answers in one query what processes ask several times a second. On
 // PostgreSQL it also sets the clock right.
 func (s *Store) Pulse(ctx context.Context) (notifier.Pulse, error) {
-	query := `SELECT 'counter' AS scope, name AS key, '' AS who, value AS n FROM counters WHERE name IN ('event', 'work', 'halts')
+	query := `SELECT 'counter' AS scope, name AS key, '' AS who, value AS n FROM counters WHERE name IN ('event', 'work', 'halts', 'templates')
 		UNION ALL SELECT scope, key, by, since FROM pauses WHERE scope <> 'resumed'`
 	if s.dialect == postgres {
 		query += ` UNION ALL SELECT 'clock', '', '', ` + serverTime
@@ -40,6 +40,8 @@ func (s *Store) Pulse(ctx context.Context) (notifier.Pulse, error) {
 			p.Pauses = append(p.Pauses, notifier.Pause{Scope: notifier.PauseScope(f.Scope), Key: f.Key, By: f.Who, Since: instant(f.N)})
 		case f.Key == "halts":
 			p.Halts = f.N
+		case f.Key == "templates":
+			p.Templates = f.N
 		default:
 			p.Work += f.N // both only grow, so their sum moves whenever one does
 		}

@@ -258,7 +258,11 @@ func loadLanguages(f *files, service string) (*languages, error) {
 		}
 		// An override may hold only what it changes.
 		if f.overridden(name) {
-			changed, err := readMessages(f.over, name)
+			text, err := f.read(name)
+			if err != nil {
+				return nil, err
+			}
+			changed, err := parseMessages(name, []byte(text))
 			if err != nil {
 				return nil, err
 			}
@@ -337,6 +341,11 @@ func readMessages(from fs.FS, name string) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
+	return parseMessages(name, b)
+}
+
+// parseMessages reads what a language's file holds.
+func parseMessages(name string, b []byte) (map[string]string, error) {
 	m := map[string]string{}
 	if err := json.Unmarshal(b, &m); err != nil {
 		line := 1

@@ -1,9 +1,9 @@
 package templates
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -216,8 +216,11 @@ func (p *Pages) render(w io.Writer, name, lang string, data any, now time.Time) 
 	if err != nil {
 		return err
 	}
-	var out bytes.Buffer
+	var out bounded
 	if err := view.ExecuteTemplate(&out, "layout", model); err != nil {
+		if errors.Is(err, errTooMuch) {
+			return fmt.Errorf("templates: page/%s.html: %w", name, err)
+		}
 		return trouble(err)
 	}
 	if _, err := out.WriteTo(w); err != nil {

@@ -28,8 +28,8 @@ func (p Problem) String() string {
 
 var problemAt = regexp.MustCompile(`^templates: ([a-z]+/[^ :]+|[a-z]+\.css)(?::(\d+))?(?::\d+)?:? (.*)$`)
 
-// problemOf is an error of New's as a problem; of no file where it names none.
-func problemOf(err error) Problem {
+// ProblemOf is an error of New's as a problem; of no file where it names none.
+func ProblemOf(err error) Problem {
 	m := problemAt.FindStringSubmatch(strings.Join(strings.Fields(err.Error()), " "))
 	if m == nil {
 		return Problem{Text: strings.TrimPrefix(err.Error(), "templates: ")}
@@ -75,7 +75,7 @@ func Check(o Options) (*Set, []Problem, error) {
 		if len(changed) == 0 {
 			return nil, nil, err // not for any file of theirs
 		}
-		p := problemOf(err)
+		p := ProblemOf(err)
 		if !slices.Contains(changed, p.File) {
 			// An embedded file does not go together with one of theirs.
 			said := p

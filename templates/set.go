@@ -3,6 +3,7 @@ package templates
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -272,10 +273,29 @@ func (s *Set) readStyles(css string) error {
 	return nil
 }
 
+// mostWritten is how much a view may write, in bytes: a loop that does not end
+// must not take all the memory there is.
+const mostWritten = 8 << 20
+
+var errTooMuch = errors.New("it writes more than 8 MiB; does a loop in it ever end?")
+
+// bounded takes so much, and no more.
+type bounded struct{ bytes.Buffer }
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > mostWritten {
+		return 0, errTooMuch
+	}
+	return b.Buffer.Write(p)
+}
+
 // execute renders a mail's html.
 func (s *Set) execute(m Mail, file string) (string, error) {
-	var out bytes.Buffer
+	var out bounded
 	if err := s.mails[file].ExecuteTemplate(&out, "layout", m); err != nil {
+		if errors.Is(err, errTooMuch) {
+			return "", fmt.Errorf("templates: %s: %w", file, err)
+		}
 		return "", trouble(err)
 	}
 	return out.String(), nil

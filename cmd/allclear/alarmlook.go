@@ -31,6 +31,7 @@ type lookout struct {
 	base   string
 	relays func() []email.RelayStatus
 	short  *shortOfTexts
+	words  *wording
 	dkim   *dkimWatch
 
 	down   map[string]time.Time        // since when a relay does not work
@@ -43,14 +44,14 @@ type lookout struct {
 
 func newLookout(p *Program) *lookout {
 	return &lookout{
-		db: p.db, base: p.base, relays: p.pool.Relays, short: &p.short, down: map[string]time.Time{}, blind: map[string]notifier.Trouble{},
+		db: p.db, base: p.base, relays: p.pool.Relays, short: &p.short, words: p.words, down: map[string]time.Time{}, blind: map[string]notifier.Trouble{},
 		dkim: &dkimWatch{keys: p.mail.keys, lookup: p.o.lookupTXT},
 	}
 }
 
 func (l *lookout) look(ctx context.Context) ([]notifier.Trouble, error) {
 	now := l.db.Now()
-	out := slices.Concat(l.relaysDown(now), l.short.troubles(now), l.dkim.troubles(ctx, now))
+	out := slices.Concat(l.relaysDown(now), l.short.troubles(now), l.words.troubles(now, l.page("templates")), l.dkim.troubles(ctx, now))
 	late, err := l.late(ctx, now)
 	if err != nil {
 		return nil, err // it is the database that fails

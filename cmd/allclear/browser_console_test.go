@@ -158,7 +158,54 @@ func TestTheConsoleIsForEveryoneOnTheStaff(t *testing.T) {
 		see(strings.ReplaceAll(page, "/", "-"))
 	}
 
+	w.template(see)
 	w.notice(see)
+}
+
+// template edits a mail as its preview follows, and looks at what digests will tell.
+func (w *tour) template(see func(string)) {
+	t := w.t
+	weekly := w.s.call("POST", "/subscribers", object{"address": "weekly@example.org", "state": "active", "cadence": "weekly", "timezone": "Asia/Kathmandu"}, http.StatusCreated).text("id")
+	eventually(t, "the schedule is planned", func() bool {
+		w.s.digests.Nudge()
+		all, err := w.s.db.DigestCalendar(t.Context())
+		return err == nil && len(all) == 1 && !all[0].At.IsZero()
+	})
+	w.at("/console/digests", http.StatusOK)
+	w.shows("Digests").contains(t, "Asia/Kathmandu")
+	see("digests")
+	w.s.announce("imap7 is slow", object{"body": "A disk is full."})
+	w.at("/console/subscribers/"+weekly+"/digest", http.StatusOK)
+	w.shows("Digest").contains(t, "Your weekly digest")
+	see("digest")
+	w.at("/console/templates", http.StatusOK)
+	see("templates")
+	const file = "/console/templates/edit?file=mail/incident-opened.html"
+	w.at(file, http.StatusOK)
+	see("template")
+	framed := func(says string) {
+		w.t.Helper()
+		eventually(t, "the preview says "+says, func() bool {
+			return strings.Contains(ask(w.tab, chromedp.Evaluate[string](`((document.querySelector("iframe.frame").contentDocument || {}).body || {innerText: ""}).innerText`)), says)
+		})
+	}
+	framed("Subject: ")
+	// A moment after the last key the preview follows.
+	w.do(chromedp.SendKeys(chromedp.CSS("#text"), "<p>Ours.</p>{{.Nope}}"))
+	framed("Line ")
+	w.send("button[value=save]", http.StatusUnprocessableEntity)
+	w.quiet("template-wrong", "the server responded with a status of 422")
+	w.shows("mail/incident-opened.html").contains(t, "Nope")
+	w.write("#text", "<h1 class=\"title\">Ours: {{.Title}}</h1>\n")
+	w.send("button[value=save]", http.StatusOK)
+	w.shows("mail/incident-opened.html").contains(t, "Saved.")
+	framed("Subject: ")
+	see("template-edited")
+	w.at("/console/templates/preview?file=mail/incident-opened.html", http.StatusOK)
+	see("template-frame")
+	w.at(file, http.StatusOK)
+	w.send("button[value=drop]", http.StatusOK)
+	w.shows("mail/incident-opened.html").contains(t, "Taken back.")
 }
 
 // notice writes a notice, has another person agree to it, and watches it go out.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -183,33 +182,24 @@ func (c *digestPreviewCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		if !who.Cadence.Digest() {
-			return notifier.Refuse(notifier.ErrConflict, "%s gets no digests: its cadence is %s", who.Address, who.Cadence)
-		}
 		at, err := c.at(db.Now(), c.At)
 		if err != nil {
 			return err
-		}
-		d, err := db.PreviewDigest(ctx, who.Number, at)
-		if err != nil {
-			return err
-		}
-		if len(d.Items) == 0 && !c.JSON {
-			fmt.Fprintf(a.out, "%s has missed nothing; there would be no mail\n", who.Address)
-			return nil
 		}
 		set, err := c.noticeSet(db)
 		if err != nil {
 			return err
 		}
-		d.Day = at.Format(time.DateOnly)
-		l, err := set.Digest(ctx, d, at, who.Language, who.Timezone)
+		l, told, err := previewDigest(ctx, db, set, who, at)
 		if err != nil {
 			return err
 		}
-		for n, b := range l.Blanks {
-			token := []string{"LEAVE", "MANAGE"}[n]
-			l.Text, l.HTML = strings.ReplaceAll(l.Text, b.Mark, token), strings.ReplaceAll(l.HTML, b.Mark, token)
+		if l == nil && !c.JSON {
+			fmt.Fprintf(a.out, "%s has missed nothing; there would be no mail\n", who.Address)
+			return nil
+		}
+		if l == nil {
+			l = &notifier.Letter{}
 		}
 		switch {
 		case c.JSON:
@@ -220,7 +210,7 @@ func (c *digestPreviewCmd) Run(a *app) error {
 				Subject    string              `json:"subject"`
 				Text       string              `json:"text"`
 				HTML       string              `json:"html"`
-			}{who.Number.String(), who.Cadence, len(d.Items), l.Subject, l.Text, l.HTML})
+			}{who.Number.String(), who.Cadence, told, l.Subject, l.Text, l.HTML})
 		case c.HTML:
 			fmt.Fprintln(a.out, l.HTML)
 			return nil
@@ -257,20 +247,13 @@ func (c *digestCalendarCmd) Run(a *app) error {
 		return err
 	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
-		// The hour and zone that the service has, whatever this command was given.
-		setting, err := db.DigestSetting(ctx)
-		if err == nil && setting != "" {
-			calendar, err = digest.Parse(setting)
-		}
-		if err != nil {
-			return err
-		}
-		runs, err := c.coming(ctx, db, calendar)
+		runs, err := comingRuns(ctx, db, calendar, c.Days)
 		if err != nil {
 			return err
 		}
 		t := newTable("at", "local time", "how often", ">readers", "time zone")
-		for _, r := range runs {
+		for _, run := range runs {
+			r := comingRun{run.At, run.At.In(run.Zone).Format("Mon 15:04 MST"), run.Cadence, run.Zone.String(), run.Schedule, run.Readers}
 			if c.JSON {
 				if err := json.NewEncoder(a.out).Encode(r); err != nil {
 					return err
@@ -288,46 +271,4 @@ func (c *digestCalendarCmd) Run(a *app) error {
 		}
 		return t.print(a.out)
 	})
-}
-
-// coming lists the runs of the days ahead, soonest first. It begins where the
-// readers of each schedule have come to: what a run by hand used up does not come
-// again, and what fell into a time when nothing ran is due now, in one.
-func (c *digestCalendarCmd) coming(ctx context.Context, db *store.Store, calendar *digest.Calendar) ([]comingRun, error) {
-	all, err := db.DigestCalendar(ctx)
-	if err != nil {
-		return nil, err
-	}
-	now := db.Now()
-	end := now.AddDate(0, 0, c.Days)
-	var out []comingRun
-	for _, s := range all {
-		zone, err := calendar.Zone(s.Schedule)
-		if err != nil {
-			return nil, err
-		}
-		spec, err := calendar.Spec(s.Schedule)
-		if err != nil {
-			return nil, err
-		}
-		at := s.After
-		if at.IsZero() {
-			at = now
-		}
-		for {
-			next, err := calendar.Next(s.Schedule, at)
-			if err != nil {
-				return nil, err
-			}
-			if next.At.After(end) {
-				break
-			}
-			out = append(out, comingRun{next.At, next.At.In(zone).Format("Mon 15:04 MST"), s.Cadence, zone.String(), spec, s.Readers})
-			if at = next.At; at.Before(now) {
-				at = now
-			}
-		}
-	}
-	slices.SortStableFunc(out, func(x, y comingRun) int { return x.At.Compare(y.At) })
-	return out, nil
 }

@@ -36,7 +36,7 @@ func (p *Program) openHooks(ctx context.Context) error {
 // prober posts the signed test of an endpoint.
 type prober struct {
 	sender *webhook.Sender
-	set    *templates.Set
+	set    *templates.Live
 	now    func() time.Time
 }
 

@@ -53,7 +53,11 @@ func (s *Site) noticeSet(db *store.Store) (*templates.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.set(base, db, nil, db.Now)
+	o, err := s.options(base, db, nil, db.Now)
+	if err != nil {
+		return nil, err
+	}
+	return editedSet(db, o)
 }
 
 type noticePreviewCmd struct {

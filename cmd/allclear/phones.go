@@ -71,7 +71,7 @@ func intake(set *sms.Setting, base string, secret []byte, db *store.Store, words
 // of its country may be.
 type smsWords struct {
 	gateway *sms.Setting
-	set     *templates.Set
+	set     *templates.Live
 	db      *store.Store
 	links   links
 	base    string

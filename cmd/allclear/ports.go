@@ -36,6 +36,7 @@ var (
 	_ templates.Recipients = (*store.Store)(nil)
 	_ audience.Keeper      = (*store.Store)(nil)
 	_ api.Letters          = (*templates.Set)(nil)
+	_ api.Letters          = (*templates.Live)(nil)
 
 	_ templates.Phones  = links{}
 	_ webhook.Together  = (*store.Store)(nil)
@@ -45,10 +46,10 @@ var (
 	_ sms.Reports       = (*store.Store)(nil)
 	_ sms.Budget        = (*store.Store)(nil)
 
-	_ outbox.Renderer  = (*templates.Renderer)(nil)
+	_ outbox.Renderer  = (*templates.LiveRenderer)(nil)
 	_ outbox.Readiness = (*email.Sender)(nil)
 	_ templates.Links  = links{}
-	_ web.Pages        = (*templates.Pages)(nil)
+	_ web.Pages        = (*templates.LivePages)(nil)
 	_ email.Composer   = (*email.Compositor)(nil)
 	_ email.Observer   = (*metrics)(nil)
 )

@@ -55,7 +55,8 @@ type Program struct {
 	o        programOptions
 	db       *store.Store
 	mail     *mailRoom
-	set      *templates.Set
+	words    *wording
+	set      *templates.Live
 	links    *subscribers.Links
 	secret   []byte
 	pool     *email.Pool
@@ -222,9 +223,14 @@ func (p *Program) open(ctx context.Context) error {
 func (p *Program) deliver(ctx context.Context) error {
 	s, log := &p.o.settings, p.o.log
 	var err error
-	if p.set, err = s.Site.set(p.base, p.db, links{p.links}, p.db.Now); err != nil {
+	o, err := s.Site.options(p.base, p.db, links{p.links}, p.db.Now)
+	if err != nil {
 		return err
 	}
+	if p.words, err = newWording(ctx, p.db, o, log); err != nil {
+		return err
+	}
+	p.set = p.words.live
 	compositor, err := p.mail.compositor(p.links, s.Name, p.db.Now)
 	if err != nil {
 		return err
@@ -277,6 +283,7 @@ func (p *Program) pulsed(ctx context.Context, pulse notifier.Pulse, asked time.T
 		}
 	}
 	p.pool.SetPaused(relays)
+	p.words.heard(pulse.Templates)
 	p.fan.Nudge()
 	return p.pulseDoors(ctx, pulse, asked)
 }
@@ -329,6 +336,7 @@ func (p *Program) Run(ctx context.Context) error {
 		behind.Go(func() { trouble(s.serve()) })
 	}
 	early.Go(func() { p.fan.Run(ctx) })
+	early.Go(func() { p.words.run(ctx) })
 	early.Go(func() { tending{tend: p.db.TendNotices, did: p.tended, log: p.o.log}.run(ctx) })
 	early.Go(func() { p.tellTrouble(ctx) })
 	early.Go(func() { p.digests.Run(ctx) })

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"allclear/notifier"
+	"allclear/store"
 	"allclear/templates"
 )
 
@@ -65,6 +67,31 @@ type templatesCmd struct {
 	Render templatesRenderCmd `cmd:"" help:"Render a view with sample data, or with yours."`
 	Check  templatesCheckCmd  `cmd:"" help:"Parse and render every file of yours in every language, and name what is wrong."`
 	Diff   templatesDiffCmd   `cmd:"" help:"Compare your files with the embedded ones."`
+	Save   templatesSaveCmd   `cmd:"" help:"Have every process use a text in a file's place at once, as the console does."`
+	Reset  templatesResetCmd  `cmd:"" help:"Take an edited text back."`
+}
+
+// lookedAt is whose templates a command looks at.
+type lookedAt struct {
+	Base
+	Site
+}
+
+// edited is what is edited, where there is a database. What cannot be read is
+// told of, and left out: files can be looked at wherever they are.
+func (s *lookedAt) edited(a *app) map[string]string {
+	out := map[string]string{}
+	err := a.with(&s.Base, func(ctx context.Context, db *store.Store) error {
+		edits, _, err := db.TemplateEdits(ctx)
+		for _, e := range edits {
+			out[e.Name] = e.Text
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, notifier.ErrNotFound) {
+		fmt.Fprintln(a.err, "allclear: what was edited on the console is left out: "+plain(err))
+	}
+	return out
 }
 
 // sample are the options of a set with a base URL where none is set.
@@ -79,19 +106,20 @@ func (s *Site) sample(a *app) (templates.Options, error) {
 	return s.options(base, nil, nil, a.now)
 }
 
-// usable is a set of what can be used of the site's files.
-func (s *Site) usable(a *app) (*templates.Set, []templates.Problem, error) {
+// usable is a set of what can be used of the site's files and edits.
+func (s *lookedAt) usable(a *app) (*templates.Set, []templates.Problem, error) {
 	o, err := s.sample(a)
 	if err != nil {
 		return nil, nil, err
 	}
+	o.Edits = s.edited(a)
 	set, problems, err := templates.Check(o)
 	return set, problems, templatesError(err)
 }
 
 type templatesListCmd struct {
 	JSON bool `name:"json" help:"Print one JSON object."`
-	Site
+	lookedAt
 }
 
 func (c *templatesListCmd) Run(a *app) error {
@@ -139,12 +167,12 @@ type templatesRenderCmd struct {
 	Format string `aliases:"as" default:"text" enum:"text,html,subject,sms,webhook,statuspage,slack,teams,discord" placeholder:"FORMAT" help:"text (default), html, subject; sms; webhook (the standard one), statuspage, slack, teams or discord. Pages are html."`
 	Lang   string `placeholder:"CODE" help:"The reader's language; else the data's, else the service's."`
 	Zone   string `placeholder:"ZONE" help:"The reader's time zone; else the data's, else the service's."`
-	Site
+	lookedAt
 }
 
 // Help says where the shape of the data is.
 func (c *templatesRenderCmd) Help() string {
-	return `Nothing is sent and no database is needed. A view's own sample, to begin from: allclear templates show VIEW > data.json. An incident may be as GET /api/v1/incidents/ID answers it.`
+	return `Nothing is sent, and a database is not needed. A view's own sample, to begin from: allclear templates show VIEW > data.json. An incident may be as GET /api/v1/incidents/ID answers it.`
 }
 
 func (c *templatesRenderCmd) Run(a *app) error {
@@ -152,6 +180,7 @@ func (c *templatesRenderCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	o.Edits = c.edited(a)
 	set, err := templates.New(o)
 	if err != nil {
 		return templatesError(err)
@@ -236,12 +265,12 @@ func (c *templatesRenderCmd) data(a *app, set *templates.Set) (*templates.Data, 
 }
 
 type templatesCheckCmd struct {
-	Site
+	lookedAt
 }
 
 // Help says what is judged, and what it ends with.
 func (c *templatesCheckCmd) Help() string {
-	return `Every file of the folder is parsed, and every mail and page rendered with it in every language, with sample data; each that is wrong is named on a line of its own, FILE:LINE: WHY, on standard output. Ends with 0 where nothing is wrong, else with 1.`
+	return `Every file of the folder, and every text that was edited on the console where there is a database, is parsed, and every mail and page rendered with it in every language, with sample data; each that is wrong is named on a line of its own, FILE:LINE: WHY, on standard output. Ends with 0 where nothing is wrong, else with 1.`
 }
 
 func (c *templatesCheckCmd) Run(a *app) error {

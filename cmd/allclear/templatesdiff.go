@@ -14,7 +14,7 @@ import (
 type templatesShowCmd struct {
 	File string `arg:"" help:"The file, as allclear templates list names it; or a view: its data, as render --data takes it; or restore-started, restore-completed, account-affected, mail-bounced, blank: what an audience's file needs."`
 	Data bool   `help:"Of a template of notices: its sample data, as render --data takes it."`
-	Site
+	lookedAt
 }
 
 func (c *templatesShowCmd) Run(a *app) error {
@@ -27,6 +27,9 @@ func (c *templatesShowCmd) Run(a *app) error {
 	}
 	if err != nil {
 		return c.view(a)
+	}
+	if edit, ok := c.edited(a)[c.File]; ok {
+		text = edit
 	}
 	_, err = fmt.Fprint(a.out, text)
 	return err
@@ -103,12 +106,12 @@ func orNone(columns []string) string {
 
 type templatesDiffCmd struct {
 	File string `arg:"" optional:"" help:"Only this file."`
-	Site
+	lookedAt
 }
 
 // Help says what it ends with.
 func (c *templatesDiffCmd) Help() string {
-	return `What turns the embedded files into yours, as a unified diff. Ends with 0 where nothing differs, with 1 where something does, as diff does.`
+	return `What turns the embedded files into those in use: the folder's, and over them what was edited on the console. Ends with 0 where nothing differs, with 1 where something does, as diff does.`
 }
 
 func (c *templatesDiffCmd) Run(a *app) error {
@@ -122,7 +125,7 @@ func (c *templatesDiffCmd) Run(a *app) error {
 		}
 		files = []string{c.File}
 	}
-	differs := false
+	differs, edited := false, c.edited(a)
 	for _, name := range files {
 		theirs, err := templates.Source(nil, name)
 		if err != nil {
@@ -133,9 +136,13 @@ func (c *templatesDiffCmd) Run(a *app) error {
 		if err != nil {
 			return templatesError(err)
 		}
+		whose := "yours"
+		if edit, ok := edited[name]; ok {
+			yours, whose = edit, "edited"
+		}
 		if d := templates.Diff(theirs, yours); d != "" {
 			differs = true
-			fmt.Fprintf(a.out, "--- embedded/%s\n+++ yours/%s\n%s", name, name, d)
+			fmt.Fprintf(a.out, "--- embedded/%s\n+++ %s/%s\n%s", name, whose, name, d)
 		}
 	}
 	if differs {

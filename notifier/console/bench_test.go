@@ -71,7 +71,7 @@ func newBench(t *testing.T, dialect string) *bench {
 	b.must(err)
 	var lock sync.Mutex
 	handler, err = console.New(console.Options{
-		Store: faulty{s, b}, Letters: set, Notices: b.notices(s, set), Name: "Example Status", BaseURL: b.site.URL, Key: []byte(strings.Repeat("k", 32)), Now: b.Now,
+		Store: faulty{s, b}, Letters: set, Notices: b.notices(s, set), Digests: b.digests(), Templates: b.templates(set), Name: "Example Status", BaseURL: b.site.URL, Key: []byte(strings.Repeat("k", 32)), Now: b.Now,
 		NewID: func() string {
 			lock.Lock()
 			defer lock.Unlock()

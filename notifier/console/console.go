@@ -20,12 +20,15 @@ type Options struct {
 	Store   Store
 	Letters Letters
 	Notices NoticeDesk
-	Name    string           // of the service
-	BaseURL string           // of the public pages, without a slash at its end; with https cookies are sent by https only
-	Key     []byte           // from which what forms carry is derived; 32 bytes
-	Now     func() time.Time // the service's clock
-	NewID   func() string    // opaque, unguessable
-	Zone    *time.Location   // of clock times written without a zone; nil is UTC
+	Digests DigestDesk
+	// Templates are what templates are looked at and edited with.
+	Templates TemplateDesk
+	Name      string           // of the service
+	BaseURL   string           // of the public pages, without a slash at its end; with https cookies are sent by https only
+	Key       []byte           // from which what forms carry is derived; 32 bytes
+	Now       func() time.Time // the service's clock
+	NewID     func() string    // opaque, unguessable
+	Zone      *time.Location   // of clock times written without a zone; nil is UTC
 	// HoldDown is how long an incident's first news waits for its all-clear.
 	HoldDown time.Duration
 	Log      *slog.Logger // nil is nowhere

@@ -141,6 +141,13 @@ type Endpoints interface {
 	TroubledEndpoints(ctx context.Context, limit int) ([]subscribers.Hook, error)
 }
 
+// TemplateEdits keeps texts that are edited while the service runs.
+type TemplateEdits interface {
+	TemplateEdits(ctx context.Context) ([]notifier.TemplateEdit, int64, error)
+	SaveTemplate(ctx context.Context, e notifier.TemplateEdit, was string) error
+	DropTemplate(ctx context.Context, name, was string) error
+}
+
 // Store is all of them, for whoever wires the rooms together. Handlers hold
 // the one they need.
 type Store interface {
@@ -160,6 +167,7 @@ type Store interface {
 	Suppressions
 	Endpoints
 	Alarms
+	TemplateEdits
 	Notices
 	NoticeOrders
 }

@@ -71,6 +71,8 @@ func (c *console) routes() []route {
 			{method: get, path: "/subscribers", role: notifier.RoleSender, do: c.subscribers},
 			{method: get, path: "/subscribers/{id}", role: notifier.RoleSender, do: c.subscriber},
 			{method: post, path: "/subscribers/{id}", role: notifier.RoleSender, do: c.changeSubscriber},
+			{method: get, path: "/subscribers/{id}/digest", role: notifier.RoleSender, do: c.digest},
+			{method: get, path: "/digests", role: notifier.RoleSender, do: c.digests},
 			{method: get, path: "/endpoints", role: notifier.RoleSender, do: c.endpoints},
 			{method: get, path: "/suppressions", role: notifier.RoleSender, do: c.suppressions},
 			{method: post, path: "/suppressions", role: notifier.RoleAdmin, do: c.suppress},
@@ -94,6 +96,11 @@ func (c *console) routes() []route {
 			{method: get, path: "/audit", role: notifier.RoleAdmin, do: c.audit},
 			{method: get, path: "/audit.csv", role: notifier.RoleAdmin, stream: c.auditFile},
 			{method: get, path: "/settings", role: notifier.RoleAdmin, do: c.settings},
+			{method: get, path: "/templates", role: notifier.RoleViewer, do: c.templates},
+			{method: get, path: "/templates/edit", role: notifier.RoleViewer, do: c.template},
+			{method: post, path: "/templates/edit", role: notifier.RoleAdmin, do: c.editTemplate},
+			{method: get, path: "/templates/preview", role: notifier.RoleViewer, do: c.templatePreview},
+			{method: post, path: "/templates/preview", role: notifier.RoleAdmin, do: c.tryTemplate},
 		},
 	)
 }

@@ -63,6 +63,8 @@ type answer struct {
 	to      string // a path of ours; the browser goes there by GET
 	cookies []*http.Cookie
 	styles  []string // sources of styles beside our own sheets, for the policy
+	frames  bool     // it holds a frame with a page of ours
+	framed  bool     // it is such a page: what it says alone, without head and menu
 	file    *file
 }
 
@@ -261,9 +263,7 @@ func (c *console) show(w http.ResponseWriter, q *request, said answer) error {
 		_, _ = w.Write(said.file.body)
 		return nil
 	}
-	if len(said.styles) > 0 {
-		w.Header().Set("Content-Security-Policy", strings.Replace(c.policy, "style-src 'self'", "style-src 'self' "+strings.Join(said.styles, " "), 1))
-	}
+	w.Header().Set("Content-Security-Policy", policyFor(c.policy, said))
 	var body bytes.Buffer
 	if err := c.views.render(&body, said.page, c.frame(q, said)); err != nil {
 		return err
@@ -272,6 +272,20 @@ func (c *console) show(w http.ResponseWriter, q *request, said answer) error {
 	w.WriteHeader(max(said.status, http.StatusOK))
 	_, _ = io.Copy(w, &body)
 	return nil
+}
+
+// policyFor lets in what one answer needs, and no more.
+func policyFor(policy string, said answer) string {
+	if len(said.styles) > 0 {
+		policy = strings.Replace(policy, "style-src 'self'", "style-src 'self' "+strings.Join(said.styles, " "), 1)
+	}
+	if said.frames {
+		policy += "; frame-src 'self'"
+	}
+	if said.framed {
+		policy = strings.Replace(policy, "frame-ancestors 'none'", "frame-ancestors 'self'", 1)
+	}
+	return policy
 }
 
 // recover answers a panic like any other fault of ours.

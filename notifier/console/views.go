@@ -83,6 +83,7 @@ type frame struct {
 	Data    any
 	Address string // of this page, for filters
 	Done    string // what was just done, in words
+	Framed  bool   // without head and menu
 }
 
 type link struct {
@@ -90,7 +91,7 @@ type link struct {
 	Here       bool
 }
 
-// sections are the seven words of the menu, and who sees them.
+// sections are the words of the menu, and who sees them.
 func sections() []struct {
 	path, text string
 	role       notifier.Role
@@ -105,6 +106,7 @@ func sections() []struct {
 		{"/subscribers", "Subscribers", notifier.RoleSender},
 		{"/deliveries", "Deliveries", notifier.RoleSender},
 		{"/queue", "Queue", notifier.RoleViewer},
+		{"/templates", "Templates", notifier.RoleViewer},
 		{"/staff", "Staff", notifier.RoleAdmin},
 	}
 }
@@ -113,6 +115,7 @@ func (c *console) frame(q *request, said answer) frame {
 	f := frame{
 		Title: said.title, Name: c.o.Name, Home: c.o.BaseURL + "/", Sheets: c.views.sheets, Script: c.views.script, Live: c.views.live,
 		Data: said.data, Address: q.URL.Path, Done: doneWords(q.URL.Query().Get("done")),
+		Framed: said.framed,
 	}
 	if q.session.ID == "" {
 		return f
@@ -176,6 +179,7 @@ func funcs(o Options) template.FuncMap {
 		"words": func(s any) string { return strings.ReplaceAll(fmt.Sprint(s), "_", " ") },
 		"tone":  tone,
 		"join":  func(list []string) string { return strings.Join(list, ", ") },
+		"utc":   func(t time.Time) string { return t.UTC().Format("2 Jan, 15:04") },
 		"input": func(t time.Time) string { return inputTime(t) },
 	}
 }
@@ -290,6 +294,8 @@ func doneWords(what string) string {
 		"stopped":   "Paused. Nothing of it goes out from now on.",
 		"goes-on":   "It goes on.",
 		"cancelled": "Cancelled. What had not gone out never will.",
+		"saved":     "Saved. Every process uses it within a few seconds.",
+		"back":      "Taken back. Every process uses what is below it within a few seconds.",
 		"revoked":   "The token is worthless from now on.",
 	}[what]
 }

@@ -90,6 +90,7 @@ INSERT INTO outages (number, domain, component, down_at, from_event, back_at, un
     (2, 'example.org', 'web', 1795447200000000, 6, 0, 0, 0, 0, 0);
 INSERT INTO subscribers (number, channel, address, state, cadence, created_at, second_of) VALUES (8, 'email', 'a@elsewhere.example', 'active', 'instant', 1795447100000007, 1);
 INSERT INTO seconds (first, channel, address, asked_at) VALUES (1, 'email', 'a@elsewhere.example', 1795447100000007);
+INSERT INTO templates (name, body, edited_at, edited_by) VALUES ('mail/post.html', '<p>{{.Title}}</p>', 1795447260000000, 'ann');
 UPDATE counters SET value = 5 WHERE name = 'event';
 UPDATE counters SET value = 8 WHERE name = 'subscriber';
 UPDATE counters SET value = 7 WHERE name IN ('work', 'halts');

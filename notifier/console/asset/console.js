@@ -25,3 +25,17 @@
     live.before(says);
   });
 })();
+// Shows what is typed into a template as readers will get it, a moment after the
+// last key. The button does the same without.
+(function () {
+  'use strict';
+  var form = document.querySelector('form[data-preview]'), button = document.getElementById('preview-button');
+  if (!form || !button || !form.requestSubmit) return;
+  var soon = 0;
+  function later() {
+    clearTimeout(soon);
+    soon = setTimeout(function () { form.requestSubmit(button); }, 700);
+  }
+  form.addEventListener('input', later);
+  form.addEventListener('submit', function () { clearTimeout(soon); });
+})();
