@@ -136,3 +136,23 @@ type Update struct {
 	EndsAt     time.Time
 	Event      int64 // number of the event it caused; 0 when nobody was notified
 }
+
+// Correct changes the text or time of one update and tells nobody.
+func (u Update) Correct(body *string, at *time.Time, d Desk) (Update, []string, error) {
+	var warnings []string
+	next := u
+	if body != nil {
+		text, w, err := d.text(*body)
+		if err != nil {
+			return u, nil, err
+		}
+		next.Body, warnings = text, w
+	}
+	if at != nil {
+		if err := checkAt(*at, d.Now); err != nil {
+			return u, nil, err
+		}
+		next.At = utc(*at)
+	}
+	return next, warnings, nil
+}

@@ -335,26 +335,6 @@ func (i Incident) Corrected(update string, d Desk) (*Event, error) {
 	return i.event(IncidentCorrected, update, d), nil
 }
 
-// Correct changes the text or time of one update and tells nobody.
-func (u Update) Correct(body *string, at *time.Time, d Desk) (Update, []string, error) {
-	var warnings []string
-	next := u
-	if body != nil {
-		text, w, err := d.text(*body)
-		if err != nil {
-			return u, nil, err
-		}
-		next.Body, warnings = text, w
-	}
-	if at != nil {
-		if err := checkAt(*at, d.Now); err != nil {
-			return u, nil, err
-		}
-		next.At = utc(*at)
-	}
-	return next, warnings, nil
-}
-
 func (i *Incident) event(t EventType, update string, d Desk) *Event {
 	lane, life := LaneIncident, IncidentLife
 	if i.Kind != KindIncident {

@@ -296,14 +296,6 @@ func (x *expansion) insert() error {
 	return nil
 }
 
-// people leaves endpoints out of what is only for people.
-func (x *expansion) people() string {
-	if x.event.Type == notifier.MaintenanceReminder {
-		return ` AND s.channel <> 'webhook'`
-	}
-	return ``
-}
-
 // door is through which channel and to which address the event goes. What is
 // personal of an endpoint is mail to whoever looks after it.
 func (x *expansion) door() (channel, address string) {

@@ -100,3 +100,11 @@ func (s *Store) remindOf(tx *gorm.DB, incident string, before []time.Duration) (
 	e := i.Reminder(notifier.Desk{Now: now, Zone: time.UTC, NewID: randomText})
 	return true, s.accept(tx, e)
 }
+
+// people leaves endpoints out of what is only for people.
+func (x *expansion) people() string {
+	if x.event.Type == notifier.MaintenanceReminder {
+		return ` AND s.channel <> 'webhook'`
+	}
+	return ``
+}
