@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"gorm.io/gorm"
@@ -103,9 +104,36 @@ func (s *Store) rejectsNaming(ctx context.Context, file, after int64, address st
 		if err := rows.Scan(&last, &reason, &text); err != nil {
 			return nil, last, false, err
 		}
-		if strings.Contains(strings.ToLower(text), address) || strings.Contains(strings.ToLower(reason), address) {
+		if names(strings.ToLower(text), address) || names(strings.ToLower(reason), address) {
 			named = append(named, last)
 		}
 	}
 	return named, last, seen == rejectStep, rows.Err()
+}
+
+// What makes an address that stands between them part of a longer one: letters,
+// digits, and what joins them. The last letter of an escape in JSON is none.
+var (
+	joinsBefore = regexp.MustCompile(`[\pL\pN][._+-]*$`)
+	joinsBehind = regexp.MustCompile(`^[._-]*[\pL\pN]`)
+	jsonEscape  = regexp.MustCompile(`\\(?:[bfnrt]|u[0-9a-f]{4})$`)
+)
+
+// names reports whether an address stands in a text as a whole: joann@example.com
+// is not ann@example.com, nor is ann@example.com.au. Both are in lower case.
+func names(text, address string) bool {
+	const near = 16 // bytes on either side that are looked at
+	for at := 0; address != ""; {
+		i := strings.Index(text[at:], address)
+		if i < 0 {
+			break
+		}
+		from, to := at+i, at+i+len(address)
+		before, behind := text[max(0, from-near):from], text[to:min(len(text), to+near)]
+		if !joinsBehind.MatchString(behind) && (!joinsBefore.MatchString(before) || jsonEscape.MatchString(before)) {
+			return true
+		}
+		at = from + 1
+	}
+	return false
 }
