@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -21,23 +22,31 @@ const nobody = "erased"
 // EraseSubscriber forgets a subscriber: the address, every choice, and what
 // peers answered about it. What waits for it is not sent. A mark that does not
 // show the address keeps imports from bringing it back; its owner may subscribe
-// anew. Where an error comes after all that, what rejected rows say of the
-// address is still there: EraseAddress goes on with it.
+// anew. Where it is killed half-way the subscriber is still there, and can be
+// erased again.
 func (s *Store) EraseSubscriber(ctx context.Context, n subscribers.Number) error {
-	var who person
-	return s.erasing(ctx, func() (person, error) {
+	var address string
+	if err := s.conn(ctx).Raw(`SELECT address FROM subscribers WHERE number = ?`, int64(n)).Scan(&address).Error; err != nil {
+		return translate(fmt.Errorf("subscriber %s: %w", n, err))
+	}
+	if address != "" { // else there is none, which the transaction says
+		if _, err := s.forgetRejects(ctx, address); err != nil {
+			return err
+		}
+	}
+	return s.erasing(ctx, func() (string, error) {
 		err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
 			var row subscriberRow
 			if err := tx.Where("number = ?", int64(n)).Take(&row).Error; err != nil {
 				return fmt.Errorf("subscriber %s: %w", n, err)
 			}
-			who = person{row.Channel, row.Address}
-			if err := s.erase(ctx, tx, who, []string{row.Address}, []subscriberRow{row}); err != nil {
+			address = row.Address
+			if err := s.erase(ctx, tx, person{row.Channel, address}, []string{address}, []subscriberRow{row}); err != nil {
 				return err
 			}
 			return s.audit(ctx, tx, "subscriber.erase", n.String(), "")
 		})
-		return who, err
+		return address, err
 	})
 }
 
@@ -55,17 +64,17 @@ func (s *Store) EraseAddress(ctx context.Context, channel notifier.Channel, addr
 	if err != nil {
 		return nil, translate(err)
 	}
-	if !known { // but for what could not be used of a file, perhaps
-		n, err := s.forgetRejects(ctx, address)
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 {
-			return nil, notifier.Refuse(notifier.ErrNotFound, "nothing is kept of this address")
-		}
+	// What could not be used of files comes first: where this is killed behind it,
+	// the rest is still there to be found by who asks again.
+	n, err := s.forgetRejects(ctx, address)
+	if err != nil {
+		return nil, err
 	}
-	err = s.erasing(ctx, func() (person, error) {
-		return who, s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+	if !known && n == 0 {
+		return nil, notifier.Refuse(notifier.ErrNotFound, "nothing is kept of this address")
+	}
+	err = s.erasing(ctx, func() (string, error) {
+		return address, s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
 			erased = nil
 			var rows []subscriberRow
 			if err := tx.Where("channel = ? AND address IN ?", who.channel, in).Order("number").Find(&rows).Error; err != nil {
@@ -93,8 +102,8 @@ func (s *Store) EraseAddress(ctx context.Context, channel notifier.Channel, addr
 	return erased, err
 }
 
-// spelled are an address as it was given and, of mail, as subscribers and
-// contacts spell it, whatever the case of their letters.
+// spelled are an address as it was given and, of mail, as subscribers, contacts
+// and suppressions spell it, whatever the case of their letters.
 func (s *Store) spelled(db *gorm.DB, who person) ([]string, error) {
 	out := []string{who.address}
 	if who.channel != string(notifier.Email) {
@@ -102,11 +111,11 @@ func (s *Store) spelled(db *gorm.DB, who person) ([]string, error) {
 	}
 	// It reads through all subscribers, which who erases somebody can wait for.
 	var found []string
-	if err := db.Raw(`SELECT address FROM subscribers WHERE channel = 'email' AND lower(address) = ? UNION SELECT contact FROM subscribers WHERE contact <> '' AND lower(contact) = ?`,
-		fold(who.address), fold(who.address)).Scan(&found).Error; err != nil {
+	if err := db.Raw(`SELECT address FROM subscribers WHERE channel = 'email' AND lower(address) = ? UNION SELECT contact FROM subscribers WHERE contact <> '' AND lower(contact) = ?
+		UNION SELECT address FROM suppressions WHERE channel = 'email' AND lower(address) = ?`, fold(who.address), fold(who.address), fold(who.address)).Scan(&found).Error; err != nil {
 		return nil, fmt.Errorf("find a subscriber: %w", err)
 	}
-	return append(out, found...), nil
+	return append(out, slices.DeleteFunc(found, func(a string) bool { return a == who.address })...), nil
 }
 
 // known reports whether anything is kept of an address beside rejected rows.
@@ -119,8 +128,9 @@ func (s *Store) known(db *gorm.DB, who person, in []string) (yes bool, err error
 		return yes, err
 	}
 	err = db.Raw(`SELECT EXISTS (SELECT 1 FROM subscribers WHERE channel = ? AND address IN ?) OR EXISTS (SELECT 1 FROM subscribers WHERE contact <> '' AND channel IN (?, `+endpointsOf+`) AND contact IN ?)
-		OR EXISTS (SELECT 1 FROM signups WHERE channel = ? AND address IN ? OR contact IN ? AND ? = 'email')`,
-		who.channel, in, who.channel, who.channel, in, who.channel, in, in, who.channel).Scan(&yes).Error
+		OR EXISTS (SELECT 1 FROM signups WHERE channel = ? AND address IN ? OR contact IN ? AND ? = 'email')
+		OR EXISTS (SELECT 1 FROM suppressions WHERE channel = ? AND address IN ?)`,
+		who.channel, in, who.channel, who.channel, in, who.channel, in, in, who.channel, who.channel, in).Scan(&yes).Error
 	return yes, err
 }
 
@@ -140,13 +150,14 @@ func (s *Store) spellings(db *gorm.DB, who person) (out []string, err error) {
 	return append(out, more...), nil
 }
 
-// erasing runs erase, then takes out of rejected rows what they say of whom it
-// erased, and out of SQLite's log what stood there.
-func (s *Store) erasing(ctx context.Context, erase func() (person, error)) error {
-	who, err := erase()
+// erasing runs erase, then takes out of rejected rows what files that came
+// meanwhile say of the address that it erased, and out of SQLite's log what
+// stood there.
+func (s *Store) erasing(ctx context.Context, erase func() (address string, err error)) error {
+	address, err := erase()
 	if err == nil {
 		// Whoever asked may be gone: what is begun is ended.
-		_, err = s.forgetRejects(context.WithoutCancel(ctx), who.address)
+		_, err = s.forgetRejects(context.WithoutCancel(ctx), address)
 	}
 	if _, joined := ctx.Value(txKey{}).(*gorm.DB); (err == nil || ctx.Err() != nil) && s.dialect == sqlite && !joined {
 		s.emptyLog(context.WithoutCancel(ctx))
@@ -172,15 +183,12 @@ func (s *Store) erase(ctx context.Context, tx *gorm.DB, who person, in []string,
 	if err != nil {
 		return err
 	}
-	if err := s.withdraw(ctx, tx, channel, who.address, true, recipients...); err != nil {
-		return err
+	for _, address := range in { // as contacts spell it, too
+		if err := s.withdraw(ctx, tx, channel, address, true, recipients...); err != nil {
+			return err
+		}
 	}
 	for _, r := range rows {
-		if r.Address != who.address {
-			if err := s.withdraw(ctx, tx, channel, r.Address, true); err != nil {
-				return err
-			}
-		}
 		if err := s.forgetDeliveries(tx, r.Number); err != nil {
 			return err
 		}
@@ -194,6 +202,10 @@ func (s *Store) erase(ctx context.Context, tx *gorm.DB, who person, in []string,
 		}
 		if err := tx.Exec(`DELETE FROM seconds WHERE channel = ? AND address = ?`, who.channel, address).Error; err != nil {
 			return fmt.Errorf("forget for whom it was the second: %w", err)
+		}
+		// The mark bars it from here on, and shows nothing.
+		if err := tx.Exec(`DELETE FROM suppressions WHERE channel = ? AND address = ?`, who.channel, address).Error; err != nil {
+			return fmt.Errorf("forget why it was barred: %w", err)
 		}
 	}
 	if err := s.forgetRecipients(tx, channel, recipients); err != nil {

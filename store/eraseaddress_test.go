@@ -180,3 +180,99 @@ func TestDroppedRejectsAreGoneAtOnceAndTakenAwayInSteps(t *testing.T) {
 		}
 	})
 }
+
+// Mail to a contact goes by how they wrote themselves.
+func TestWhatWaitsForAContactIsWithdrawnInAnyCaseOfTheirLetters(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		var groups []subscribers.Subscriber
+		for _, address := range []string{"ops@example.org", "dev@example.org"} {
+			g := b.subscribe(group(address, "Boss@example.org"))
+			if sent, err := b.SendOwner(b.ctx, g.Number); err != nil || !sent {
+				t.Fatalf("%t, %v", sent, err)
+			}
+			groups = append(groups, g)
+		}
+		b.expand(10)
+		flying := b.claim("w", 1)
+		if len(flying) != 1 || flying[0].Address != "Boss@example.org" {
+			t.Fatalf("%+v", flying)
+		}
+		if n, err := b.EraseAddress(b.ctx, notifier.Email, "boss@example.org"); err != nil || len(n) != 0 {
+			t.Errorf("%v, %v", n, err)
+		}
+		if got := b.mine("w", flying); len(got) != 0 {
+			t.Errorf("%v may be mailed", got)
+		}
+		if n := b.number(`SELECT count(*) FROM deliveries WHERE state = 'suppressed'`); n != 2 {
+			t.Errorf("%d are withdrawn", n)
+		}
+		if got := b.claim("w", 10); len(got) != 0 {
+			t.Errorf("%+v would be tried", got)
+		}
+		b.forgot("boss", withPeople...)
+		for _, g := range groups {
+			if is, err := b.Subscriber(b.ctx, g.Number); err != nil || !is.Group {
+				t.Errorf("%+v, %v", is, err)
+			}
+		}
+		b.sound()
+	})
+}
+
+func TestAnErasedAddressThatWasBarredIsBarredByItsMarkOnly(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		who := b.subscribe(reader("joann@example.com", subscribers.Active))
+		for _, address := range []string{"Zebedee@example.com", "joann@example.com"} {
+			b.must(b.Suppress(b.ctx, subscribers.Suppression{Channel: notifier.Email, Address: address, Reason: subscribers.ReasonBounce, Note: "550 no " + address}))
+		}
+		if n, err := b.EraseAddress(b.ctx, notifier.Email, "zebedee@example.com"); err != nil || len(n) != 0 {
+			t.Errorf("%v, %v", n, err)
+		}
+		b.must(b.EraseSubscriber(b.ctx, who.Number))
+		b.forgot("zebedee", withPeople...)
+		b.forgot("joann", withPeople...)
+		if n := b.number(`SELECT count(*) FROM suppressions WHERE address LIKE 'erased:%%' AND reason = 'erased' AND note = ''`); n != 2 {
+			t.Errorf("%d marks", n)
+		}
+		if _, err := b.EraseAddress(b.ctx, notifier.Email, "zebedee@example.com"); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("again: %v", err)
+		}
+		b.ready("n", 1)
+		b.upload("n", false, 10, 2, rowFor("zebedee@example.com", "z1"), rowFor("joann@example.com", "j1"))
+		b.order("n", notifier.NoticeOrder{})
+		b.sendAll(map[notifier.DeliveryID]int{})
+		if n := b.in("n", notifier.NoticeDone); n.Counts[notifier.Suppressed] != 2 || n.Counts[notifier.Sent] != 1 {
+			t.Errorf("%+v", n.Counts)
+		}
+		b.sound()
+	})
+}
+
+// Behind the transaction nothing may be left to do that, where it is killed
+// there, nobody would find again.
+func TestRejectedRowsAreEmptiedBeforeTheAddressIsGone(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		who := b.subscribe(reader("zebedee@example.com", subscribers.Active))
+		b.subscribe(reader("Ann@example.com", subscribers.Active))
+		b.draft("n")
+		b.reject("n", notifier.Reject{Line: 1, Reason: "why", Text: "zebedee@example.com"}, notifier.Reject{Line: 2, Reason: "why", Text: "ann@example.com"})
+		erase := func() (err, other error) {
+			err = b.EraseSubscriber(b.ctx, who.Number)
+			_, other = b.EraseAddress(b.ctx, notifier.Email, "ann@example.com")
+			return err, other
+		}
+		b.exec(`ALTER TABLE seconds RENAME TO seconds_away`)
+		if err, other := erase(); err == nil || other == nil {
+			t.Fatalf("%v, %v", err, other)
+		}
+		b.forgot("@", "rejects")
+		if n := b.number(`SELECT count(*) FROM subscribers`); n != 2 {
+			t.Errorf("%d subscribers to ask for again", n)
+		}
+		b.exec(`ALTER TABLE seconds_away RENAME TO seconds`)
+		if err, other := erase(); err != nil || other != nil {
+			t.Errorf("%v, %v", err, other)
+		}
+		b.forgot("@example", withPeople...)
+	})
+}
