@@ -80,10 +80,11 @@ func (s *Store) StuckUpdates(ctx context.Context) ([]notifier.HeldUpdate, error)
 }
 
 // StuckEvents are those of announcements that were accepted before a time and
-// are not handed out to everybody yet, oldest first.
+// are not handed out to everybody yet, oldest first. What is held down is late
+// only by when its hold ended.
 func (s *Store) StuckEvents(ctx context.Context, before time.Time, limit int) ([]notifier.Event, error) {
 	var rows []eventRow
-	if err := s.conn(ctx).Where("expanded_at = 0 AND lane <= ? AND NOT stopped AND NOT withdrawn AND accepted_at < ?", int(notifier.LaneRoutine), micros(before)).
+	if err := s.conn(ctx).Where("expanded_at = 0 AND lane <= ? AND NOT stopped AND NOT withdrawn AND accepted_at < ? AND held_until < ?", int(notifier.LaneRoutine), micros(before), micros(before)).
 		Order("lane, number").Limit(limit).Find(&rows).Error; err != nil {
 		return nil, translate(fmt.Errorf("look for events that are not handed out: %w", err))
 	}

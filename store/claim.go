@@ -100,9 +100,9 @@ const leaps = 20
 // or resumed, and would be a million rows to walk past for every claim. What is due at another time,
 // because it was tried before, is passed over by notWithdrawn.
 func (s *Store) dueSpans(ctx context.Context, now time.Time) ([]span, error) {
-	var withdrawn []struct{ Number, AcceptedAt int64 }
-	if err := s.conn(ctx).Raw(`SELECT number, accepted_at FROM events AS e WHERE (withdrawn OR stopped) AND parked < 2
-		AND EXISTS (SELECT 1 FROM event_counts AS c WHERE c.event_number = e.number AND c.unsettled > 0) ORDER BY accepted_at, number LIMIT ?`, leaps).
+	var withdrawn []struct{ Number, DueFrom int64 }
+	if err := s.conn(ctx).Raw(`SELECT number, `+dueFrom+` AS due_from FROM events AS e WHERE (withdrawn OR stopped) AND parked < 2
+		AND EXISTS (SELECT 1 FROM event_counts AS c WHERE c.event_number = e.number AND c.unsettled > 0) ORDER BY due_from, number LIMIT ?`, leaps).
 		Scan(&withdrawn).Error; err != nil {
 		return nil, fmt.Errorf("look for withdrawn events: %w", translate(err))
 	}
@@ -123,11 +123,11 @@ func (s *Store) dueSpans(ctx context.Context, now time.Time) ([]span, error) {
 		}
 	}
 	for _, e := range withdrawn {
-		if e.AcceptedAt > micros(now) {
+		if e.DueFrom > micros(now) {
 			break
 		}
-		until(e.AcceptedAt, int64(notifier.MakeDeliveryID(e.Number, 0)))
-		due, id = e.AcceptedAt, int64(notifier.MakeDeliveryID(e.Number, math.MaxUint32))
+		until(e.DueFrom, int64(notifier.MakeDeliveryID(e.Number, 0)))
+		due, id = e.DueFrom, int64(notifier.MakeDeliveryID(e.Number, math.MaxUint32))
 	}
 	until(micros(now), math.MaxInt64)
 	return out, nil

@@ -62,3 +62,21 @@ func (s *Store) WindowBehind(t testing.TB, event, reader int64, max int, states 
 	}
 	return w.after, w.upTo, w.more
 }
+
+// DueOf counts the deliveries of an event that claims walk past or take.
+func (s *Store) DueOf(t testing.TB, event int64) (n int64) {
+	t.Helper()
+	spans, err := s.dueSpans(t.Context(), s.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, span := range spans {
+		var here int64
+		if err := s.db.Raw(`SELECT count(*) FROM deliveries WHERE event_number = ? AND state IN ('pending', 'held') AND (`+span.where+`)`, append([]any{event}, span.args...)...).
+			Scan(&here).Error; err != nil {
+			t.Fatal(err)
+		}
+		n += here
+	}
+	return n
+}

@@ -18,13 +18,17 @@ import (
 // newerNews is whether the event e was held and newer news of its incident waits behind it.
 const newerNews = `held_until > 0 AND EXISTS (SELECT 1 FROM events AS n WHERE n.incident_id = e.incident_id AND n.number > e.number AND n.expanded_at = 0)`
 
-// due is when the deliveries of the event are due; those that are parked, not
-// before the newest event takes their place.
+// dueFrom is since when deliveries of an event are due that were not tried yet:
+// since its hold ended, so that what is released is not late at once.
+const dueFrom = `CASE WHEN held_until > accepted_at THEN held_until ELSE accepted_at END`
+
+// due is when the deliveries of the event are due, as dueFrom says; those that
+// are parked, not before the newest event takes their place.
 func (x *expansion) due() int64 {
 	if x.event.Parked {
 		return micros(notifier.UntilResumed)
 	}
-	return min(x.now, x.event.AcceptedAt)
+	return min(x.now, x.event.DueFrom)
 }
 
 // heldBefore is until when the incident holds back what it said before; 0: it
