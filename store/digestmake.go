@@ -12,7 +12,6 @@ import (
 	"gorm.io/gorm"
 
 	"allclear/notifier"
-	"allclear/subscribers"
 )
 
 // maxReader is the highest number that a reader can have.
@@ -29,13 +28,9 @@ type digestReader struct {
 
 // slice makes the digests of the next max readers of the schedule.
 func (m *digestMaker) slice(max int) (made int, err error) {
-	rows, err := m.readers(max)
+	rows, progress, err := m.readers(max)
 	if err != nil {
 		return 0, err
-	}
-	complete, progress := len(rows) < max, int64(maxReader)
-	if !complete {
-		progress = rows[len(rows)-1].Row.Number
 	}
 	// Whoever has had a digest of this day, by another schedule or zone, waits for the next.
 	rows = slices.DeleteFunc(rows, func(r digestReader) bool { return r.DigestDay >= m.run.Day || r.Cursor >= m.run.UpTo })
@@ -59,42 +54,10 @@ func (m *digestMaker) slice(max int) (made int, err error) {
 	if err := m.move(rows, due, len(b.events) > 0); err != nil {
 		return 0, err
 	}
-	if complete {
+	if progress == maxReader {
 		return made, m.set(`up_to = 0, event_number = 0, progress = 0`)
 	}
 	return made, m.set(`progress = ?`, progress)
-}
-
-// readers are the next of the schedule, by number.
-func (m *digestMaker) readers(max int) ([]digestReader, error) {
-	of, args := ``, []any{m.run.Timezone, m.run.Hour, m.run.Progress}
-	if m.run.Cadence == string(subscribers.Weekly) {
-		of = ` AND s.weekday = ?`
-		args = append(args, m.run.Weekday)
-	}
-	// The cadence stands in the statement so that both planners see what the index
-	// is about, and how many are wanted, so that PostgreSQL does not plan for a tenth
-	// of all. Only what decides about a digest is read, and not by reflection:
-	// with a million readers that alone was half of the work.
-	found, err := m.tx.Raw(`SELECT s.number, s.address, s.severity, s.kinds, s.chooses, s.timezone, s.language, s.incident, s.types, s.critical, c.cursor, c.turned, c.day
-		FROM subscribers AS s JOIN digest_cursors AS c ON c.subscriber = s.number
-		WHERE s.state = 'active' AND s.cadence = '`+m.run.Cadence+`' AND s.cadence <> 'instant' AND s.cadence <> 'milestones'
-			AND s.timezone = ? AND s.hour = ? AND s.number > ?`+of+` ORDER BY s.number LIMIT `+strconv.Itoa(max), args...).Rows()
-	if err != nil {
-		return nil, fmt.Errorf("find the next readers: %w", err)
-	}
-	defer func() { _ = found.Close() }()
-	rows := make([]digestReader, 0, max)
-	for found.Next() {
-		r := digestReader{Row: subscriberRow{Channel: string(notifier.Email), State: string(subscribers.Active), Cadence: m.run.Cadence}}
-		is := &r.Row
-		if err := found.Scan(&is.Number, &is.Address, &is.Severity, &is.Kinds, &is.Chooses, &is.Timezone, &is.Language, &is.Incident, &is.Types, &is.Critical,
-			&r.Cursor, &r.Turned, &r.DigestDay); err != nil {
-			return nil, fmt.Errorf("read the next readers: %w", err)
-		}
-		rows = append(rows, r)
-	}
-	return rows, wrapped("read the next readers", found.Err())
 }
 
 // move moves the cursors of all who were looked at. Where nothing happened at

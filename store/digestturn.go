@@ -71,9 +71,10 @@ func (s *Store) beginDigests(tx *gorm.DB, numbers []int64) error {
 	if err != nil {
 		return err
 	}
-	in, arg := s.among(`number`, numbers)
-	if err := tx.Exec(`INSERT INTO digest_cursors (subscriber, cursor, turned) SELECT number, CAST(? AS bigint), CAST(? AS bigint) FROM subscribers
-		WHERE state = 'active' AND cadence IN ('daily', 'weekly', 'monthly') AND `+in+`
+	// Each by their number: of thousands at once PostgreSQL may look through all who are active.
+	from, arg := s.each(numbers, `SELECT number, state, cadence FROM subscribers WHERE number = u.value OFFSET 0`, `subscribers AS d ON d.number = u.value`)
+	if err := tx.Exec(`INSERT INTO digest_cursors (subscriber, cursor, turned) SELECT d.number, CAST(? AS bigint), CAST(? AS bigint) FROM `+from+`
+		WHERE d.state = 'active' AND d.cadence IN ('daily', 'weekly', 'monthly')
 		ON CONFLICT (subscriber) DO UPDATE SET cursor = excluded.cursor, turned = excluded.turned, last_up_to = 0`, open, last, arg).Error; err != nil {
 		return fmt.Errorf("begin digests: %w", err)
 	}

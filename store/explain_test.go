@@ -9,12 +9,14 @@ import (
 )
 
 // Explained runs do and returns the plan of every statement about deliveries,
-// attempts or recipients that it led to, below the statement itself.
-func (s *Store) Explained(t testing.TB, do func()) (plans []string) {
+// attempts or recipients that it led to, and about other tables that are named,
+// below the statement itself.
+func (s *Store) Explained(t testing.TB, do func(), others ...string) (plans []string) {
 	t.Helper()
+	tables := append([]string{"deliveries", "attempts", "recipient", "rejects"}, others...)
 	note := func(tx *gorm.DB) {
 		statement := tx.Statement.SQL.String()
-		if !slices.ContainsFunc([]string{"deliveries", "attempts", "recipient", "rejects"}, func(table string) bool { return strings.Contains(statement, table) }) {
+		if !slices.ContainsFunc(tables, func(table string) bool { return strings.Contains(statement, table) }) {
 			return
 		}
 		explain := `EXPLAIN `
