@@ -159,6 +159,30 @@ func TestWhatCouldNotBeGivenBackIsGivenBackLater(t *testing.T) {
 	}
 }
 
+// The database did as it was asked, and its answer was lost on the way.
+func TestWhatWasGivenBackWithoutAnAnswerAndClaimedAnewStaysClaimed(t *testing.T) {
+	o, q, _ := still(t)
+	q.add(1, notifier.LaneBulk, 3)
+	if got := o.claim(t.Context(), o.ordinary, []notifier.Lane{notifier.LaneBulk}, 3); got != 3 {
+		t.Fatalf("claimed %d", got)
+	}
+	old := o.ordinary.clear()
+	o.release(t.Context(), old)
+	o.later(old)
+	if got := o.claim(t.Context(), o.ordinary, []notifier.Lane{notifier.LaneBulk}, 2); got != 2 {
+		t.Fatalf("claimed %d", got)
+	}
+	anew := o.ordinary.clear()
+	aside := o.takeAside()
+	if len(aside) != 1 || aside[0].ID == anew[0].ID || aside[0].ID == anew[1].ID {
+		t.Errorf("%v are given back, of which %v are claimed anew", ids(aside), ids(anew))
+	}
+	o.giveUp(t.Context(), o.good(aside))
+	if n := q.count(notifier.Sending); n != 2 || !o.holds(anew[0]) || !o.holds(anew[1]) {
+		t.Errorf("%d are in our hands", n)
+	}
+}
+
 func TestASettlementLetsGoOfItsOwnClaimOnly(t *testing.T) {
 	o, _, _ := still(t)
 	first := claimed(o)

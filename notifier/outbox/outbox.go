@@ -236,10 +236,17 @@ func (b *Outbox) setAside(cs []*claim) {
 	}
 }
 
-func (b *Outbox) takeAside() []*claim {
+// takeAside is what keep is to give back now. What was claimed anew meanwhile is
+// given back already, though that answer was lost: with its old claim the new
+// one would end, which is at work.
+func (b *Outbox) takeAside() (cs []*claim) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	cs := b.aside
+	for _, c := range b.aside {
+		if b.held[c.ID] == nil {
+			cs = append(cs, c)
+		}
+	}
 	b.aside = nil
 	return cs
 }
