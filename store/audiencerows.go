@@ -10,13 +10,14 @@ import (
 )
 
 // How much of one recipient's rows is read at a time, and how much of them a
-// letter is made from: about what the file beside a mail has room for. What is
-// behind that is counted, so that memory does not grow with a join gone wrong.
+// letter is made from. What is behind that is counted, so that memory does not
+// grow with a join gone wrong: read, rows are several times as large, and every
+// connection has a letter at work.
 const (
 	pageRows   = 1000
 	pageBytes  = 1 << 20
 	knownRows  = 50_000
-	knownBytes = 8 << 20
+	knownBytes = 2 << 20
 )
 
 // rowPage is a stretch of what one file says of a recipient.
