@@ -8,10 +8,14 @@ ALTER TABLE notices ADD COLUMN changed_at bigint NOT NULL DEFAULT 0; -- by staff
 ALTER TABLE notices ADD COLUMN forgetting_at bigint NOT NULL DEFAULT 0; -- since when its audience is being deleted: nothing of it is tried again
 UPDATE notices SET changed_at = max(created_at, ordered_at, begun_at, done_at,
     coalesce((SELECT max(a.touched_at) FROM audiences AS a WHERE a.notice_id = notices.id AND a.state = 'current'), 0));
+-- Nobody wrote down when these were touched last: none ends before its time.
+UPDATE notices SET changed_at = max(changed_at, CAST(strftime('%s', 'now') AS integer) * 1000000)
+    WHERE state IN ('draft', 'awaiting_approval', 'paused', 'halted');
 UPDATE notices SET forgetting_at = cleaned_at;
--- Of some the audience may be half deleted by now.
+-- Of some the audience may be half deleted by now. Who was erased has no rows.
 UPDATE notices SET forgetting_at = done_at WHERE cleaned_at = 0 AND done_at > 0 AND EXISTS (SELECT 1 FROM audiences AS a WHERE a.notice_id = notices.id
-    AND a.state = 'current' AND (a.forgotten > 0 OR a.lines > 0 AND NOT EXISTS (SELECT 1 FROM recipient_rows AS r WHERE r.audience = a.number AND r.place <= a.first + 1)));
+    AND a.state = 'current' AND (a.forgotten > 0 OR a.lines > 0 AND NOT EXISTS (SELECT 1 FROM recipient_rows AS r WHERE r.audience = a.number
+        AND r.place <= (SELECT p.place FROM recipients AS p WHERE p.audience = a.number AND p.address NOT LIKE 'erased:%' ORDER BY p.place LIMIT 1))));
 
 ALTER TABLE audiences ADD COLUMN brought_by text NOT NULL DEFAULT '';
 ALTER TABLE audiences ADD COLUMN excludes text NOT NULL DEFAULT ''; -- the notice whose recipients are left out as rows come
