@@ -112,6 +112,11 @@ func (s *Store) beginFile(ctx context.Context, tx *gorm.DB, a audienceRow) (int6
 	if err := tx.Create(&a).Error; err != nil {
 		return 0, fmt.Errorf("begin an audience: %w", err)
 	}
+	if a.NoticeID != "" { // it does not stand still
+		if err := tx.Exec(`UPDATE notices SET changed_at = ? WHERE id = ?`, a.TouchedAt, a.NoticeID).Error; err != nil {
+			return 0, fmt.Errorf("begin an audience: %w", err)
+		}
+	}
 	return n, nil
 }
 

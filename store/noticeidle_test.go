@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,5 +111,159 @@ func TestWhatStandsHalfWayForTooLongIsCancelledAndForgotten(t *testing.T) {
 			t.Errorf("%d were sent", len(sent))
 		}
 		b.sound()
+	})
+}
+
+func TestHoweverSoonAudiencesAreForgottenANoticeMayStandStillForAMonth(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		forget := func() {
+			b.t.Helper()
+			for n := 1; n > 0; {
+				var err error
+				n, err = b.ForgetAudiences(b.ctx, b.time().Add(-day), 10)
+				b.must(err)
+			}
+		}
+		b.ready("draft", 2)
+		for _, id := range []string{"paused", "over"} {
+			b.ready(id, 2)
+			b.order(id, notifier.NoticeOrder{})
+		}
+		b.expand(10)
+		b.must(b.PauseNotice(b.ctx, "paused"))
+		b.sendAll(map[notifier.DeliveryID]int{})
+		b.pass(29 * day)
+		forget()
+		b.in("paused", notifier.NoticePaused)
+		if n := b.in("draft", notifier.NoticeDraft); n.Recipients != 2 {
+			t.Errorf("%+v", n)
+		}
+		if n := b.in("over", notifier.NoticeDone); n.CleanedAt.IsZero() {
+			t.Errorf("%+v", n)
+		}
+		b.pass(2 * day)
+		forget()
+		b.in("paused", notifier.NoticeCancelled)
+		if n := b.in("draft", notifier.NoticeDraft); n.Recipients != 0 {
+			t.Errorf("%+v", n)
+		}
+	})
+}
+
+func TestWhatIsToBeSentAtATimeAheadKeepsItsAudienceWhileItWaitsForApproval(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		ann := notifier.WithActor(b.ctx, notifier.Actor{Name: "staff:ann", Role: notifier.RoleSender})
+		b.ready("far", 2)
+		n, err := b.OrderNotice(ann, "far", notifier.NoticeOrder{Expect: 2, At: b.time().Add(60 * day)}, 1, notifier.Event{ID: "ev"})
+		if err != nil || n.State != notifier.NoticeAwaiting {
+			t.Fatalf("%+v, %v", n, err)
+		}
+		b.ready("near", 2)
+		b.pass(45 * day)
+		b.forgetOld(10)
+		if n := b.in("far", notifier.NoticeAwaiting); n.Recipients != 2 || n.Order.At.IsZero() {
+			t.Errorf("%+v", n)
+		}
+		if n := b.in("near", notifier.NoticeDraft); n.Recipients != 0 { // which stands behind it
+			t.Errorf("%+v", n)
+		}
+		b.pass(40 * day) // nobody agreed in time, and somebody may give it another one
+		b.forgetOld(10)
+		b.in("far", notifier.NoticeAwaiting)
+		b.pass(10 * day)
+		b.forgetOld(10)
+		if n := b.in("far", notifier.NoticeDraft); n.Recipients != 0 {
+			t.Errorf("%+v", n)
+		}
+	})
+}
+
+func TestANoticeThatCannotBeReadKeepsNoOtherFromItsEnd(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.ready("over", 2)
+		b.order("over", notifier.NoticeOrder{})
+		b.expand(10)
+		b.sendAll(map[notifier.DeliveryID]int{})
+		b.in("over", notifier.NoticeDone)
+		b.ready("broken", 2)
+		b.pass(time.Minute)
+		b.ready("draft", 2)
+		b.exec(`UPDATE notices SET wish = '?' WHERE id = 'broken'`)
+		b.pass(31 * day)
+		var err error
+		for n := 1; n > 0; {
+			if n, err = b.ForgetAudiences(b.ctx, b.time().Add(-30*day), 10); n > 0 && err != nil {
+				t.Errorf("%d, %v", n, err)
+			}
+		}
+		if err == nil || !strings.Contains(err.Error(), "broken") {
+			t.Errorf("nobody hears of it: %v", err)
+		}
+		if n := b.in("over", notifier.NoticeDone); n.CleanedAt.IsZero() {
+			t.Errorf("%+v", n)
+		}
+		if n := b.in("draft", notifier.NoticeDraft); n.Recipients != 0 {
+			t.Errorf("%+v", n)
+		}
+	})
+}
+
+func TestWhoBeginsAFileTouchesTheNotice(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.ready("n", 2)
+		b.pass(29 * day)
+		e, err := b.BeginAudience(b.ctx, "n", false)
+		b.must(err)
+		if n := b.notice("n"); !n.ChangedAt.Equal(b.time()) {
+			t.Errorf("%+v", n)
+		}
+		b.pass(2 * day)
+		b.forgetOld(10)
+		if n := b.notice("n"); n.Recipients != 2 {
+			t.Errorf("%+v", n)
+		}
+		b.must(b.DropAudience(b.ctx, e))
+	})
+}
+
+// What an earlier version left: nobody had written down when it was touched.
+func TestAnUpgradeEndsNoNoticeBeforeItsTimeAndTakesNobodyErasedForForgotten(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		for _, id := range []string{"paused", "over", "half", "gone"} {
+			b.draft(id)
+			b.upload(id, true, 10, 1, rowFor("ann-"+id+"@example.com", "a"), rowFor("bob-"+id+"@example.com", "b"))
+			b.order(id, notifier.NoticeOrder{})
+		}
+		b.ready("draft", 2)
+		b.expand(20)
+		b.must(b.PauseNotice(b.ctx, "paused"))
+		b.sendAll(map[notifier.DeliveryID]int{})
+		for _, id := range []string{"over", "gone"} {
+			if _, err := b.EraseAddress(b.ctx, notifier.Email, "ann-"+id+"@example.com"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := b.EraseAddress(b.ctx, notifier.Email, "bob-gone@example.com"); err != nil {
+			t.Fatal(err)
+		}
+		b.exec(`DELETE FROM recipient_rows WHERE fields LIKE '%%"a"%%' AND audience = (SELECT number FROM audiences WHERE notice_id = 'half')`)
+		done := b.notice("over").ChangedAt
+		before := time.Now().Add(-time.Second)
+		b.MigrateTo(t, 9)
+		b.exec(`UPDATE notices SET created_at = created_at - 8640000000000, ordered_at = 0 WHERE state IN ('paused', 'draft')`)
+		b.must(b.Migrate(b.ctx))
+		for _, id := range []string{"paused", "draft"} {
+			if n := b.notice(id); n.ChangedAt.Before(before) {
+				t.Errorf("%s was touched at %s", id, n.ChangedAt)
+			}
+		}
+		if n := b.notice("over"); n.ChangedAt.After(done) {
+			t.Errorf("%s behind %s", n.ChangedAt, done)
+		}
+		for id, begun := range map[string]int64{"over": 0, "half": 1, "paused": 0, "gone": 1} {
+			if n := b.number(`SELECT count(*) FROM notices WHERE id = '%s' AND forgetting_at > 0`, id); n != begun {
+				t.Errorf("%s: %d is being forgotten", id, n)
+			}
+		}
 	})
 }

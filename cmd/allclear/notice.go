@@ -187,7 +187,7 @@ func printNotice(w io.Writer, n notifier.Notice, above int64) error {
 	if !n.CleanedAt.IsZero() {
 		line("deleted", "%s, what the file said of people (ALLCLEAR_AUDIENCE_RETENTION)", stamp(n.CleanedAt))
 	} else if n.Recipients > 0 && !n.State.Final() {
-		line("touched", "%s; ALLCLEAR_AUDIENCE_RETENTION later it ends, if it stands still", stamp(n.ChangedAt))
+		line("touched", "%s; ALLCLEAR_AUDIENCE_RETENTION later, or 30 days where that is shorter, it ends, if it stands still", stamp(n.ChangedAt))
 	}
 	if need := n.Needs(above); need > 0 {
 		line("approvals", "%d of %d", len(n.Approved), need)
