@@ -24,7 +24,7 @@ const deskPassword = "four words put together"
 
 // startDesk boots a service on which nothing has happened, where one recipient
 // alone may be written to without a second person, and a browser.
-func startDesk(t *testing.T) *tour {
+func startDesk(t *testing.T, scripts bool) *tour {
 	t.Helper()
 	w := &tour{clock: &movingClock{}}
 	now := time.Now().UTC()
@@ -32,7 +32,7 @@ func startDesk(t *testing.T) *tour {
 	settings := settingsFor(t, storetest.DSN(t, "sqlite"), mailboxRelay)
 	settings.DKIM, settings.WebhookAllow, settings.SMS, settings.ApprovalAbove = makeKeys(t), "127.0.0.0/8", deafGateway(t), "1"
 	w.s = boot(t, programOptions{settings: settings, now: w.clock.now})
-	w.tab = browse(t, true)
+	w.tab = browse(t, scripts)
 	w.speak("en")
 	return w
 }
@@ -98,7 +98,7 @@ func (w *tour) signIn(name string, a authenticator, status int64) {
 // page on a telephone and on a desk, by day and by night.
 func TestTheConsoleIsForEveryoneOnTheStaff(t *testing.T) {
 	judge := axe(t)
-	w := startDesk(t)
+	w := startDesk(t, true)
 	w.t, w.s.t = t, t
 	see := func(name string) { w.t.Helper(); w.judged(judge, "console-"+name, true) }
 
@@ -158,8 +158,9 @@ func TestTheConsoleIsForEveryoneOnTheStaff(t *testing.T) {
 		see(strings.ReplaceAll(page, "/", "-"))
 	}
 
-	w.template(see)
-	w.notice(see)
+	for _, more := range []func(func(string)){w.alarmed, w.drafted, w.template, w.members, w.notice} {
+		more(see)
+	}
 }
 
 // template edits a mail as its preview follows, and looks at what digests will tell.
@@ -237,12 +238,11 @@ func (w *tour) notice(see func(string)) {
 	w.send(`form[action$="/send"] > button`, http.StatusOK)
 	w.shows("Restore of imap7").contains(t, "whoever wrote a notice")
 	see("notice-awaiting")
-	w.send("header form button", http.StatusOK)
-	w.shows("Sign in")
+	w.signOut()
 	see("sign-in")
 
-	kari := w.hire("kari", notifier.RoleApprover, func(page string) { w.quiet(page, "the server responded with a status of 422") })
-	w.send("header form button", http.StatusOK)
+	kari := w.hire("kari", notifier.RoleApprover, w.mended)
+	w.signOut()
 	w.signIn("kari", kari, http.StatusUnprocessableEntity)
 	see("sign-in-wrong")
 	w.shows("Sign in").contains(t, "is wrong")
