@@ -106,7 +106,7 @@ func TestTheConsoleIsForEveryoneOnTheStaff(t *testing.T) {
 	w.press("main a.button")
 	w.shows("Now")
 	see("now-empty")
-	for _, page := range []string{"incidents", "notices", "subscribers", "deliveries", "queue", "endpoints", "suppressions"} {
+	for _, page := range []string{"incidents", "components", "notices", "subscribers", "deliveries", "queue", "endpoints", "suppressions"} {
 		w.at("/console/"+page, http.StatusOK)
 		see(page + "-empty")
 	}
@@ -148,7 +148,7 @@ func TestTheConsoleIsForEveryoneOnTheStaff(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, page := range []string{
-		"incidents", "subscribers", "subscribers/s1", "subscribers/" + hook, "endpoints", "suppressions", "deliveries", "queue", "staff", "tokens", "audit", "settings", "account", "nosuch",
+		"incidents", "components", "subscribers", "subscribers/s1", "subscribers/" + hook, "endpoints", "suppressions", "deliveries", "queue", "staff", "tokens", "audit", "settings", "account", "nosuch",
 	} {
 		status := int64(http.StatusOK)
 		if page == "nosuch" {

@@ -13,7 +13,7 @@ import (
 
 // fillIn makes a path of a route's.
 func fillIn(path string) string {
-	return strings.NewReplacer("{$}", "", "{token}", "nosuch", "{id}", "nosuch", "{uid}", "nosuch", "{name}", "nobody").Replace(path)
+	return strings.NewReplacer("{$}", "", "{token}", "nosuch", "{id}", "nosuch", "{uid}", "nosuch", "{name}", "nobody", "{key}", "nosuch").Replace(path)
 }
 
 func TestEveryRouteNeedsTheRoleThatTheTableNamesAndNobodyGetsInWithoutASession(t *testing.T) {

@@ -76,8 +76,13 @@ type Incidents interface {
 type Archive interface {
 	Incident(ctx context.Context, id string) (notifier.Incident, error)
 	Incidents(ctx context.Context, q notifier.IncidentQuery) ([]notifier.Incident, string, error)
-	Components(ctx context.Context) ([]notifier.Component, error)
 	Followers(ctx context.Context) (int64, error)
+}
+
+// Components keeps the parts of the service.
+type Components interface {
+	Components(ctx context.Context) ([]notifier.Component, error)
+	ChangeComponent(ctx context.Context, key string, change func(*notifier.Component) error) (notifier.Component, error)
 }
 
 // Waiting keeps updates that wait for a notice, and what is held down.
@@ -159,6 +164,7 @@ type Store interface {
 	Audit
 	Incidents
 	Archive
+	Components
 	Waiting
 	Events
 	Queue

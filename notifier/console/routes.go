@@ -44,6 +44,8 @@ func (c *console) routes() []route {
 			{method: post, path: "/incidents/{id}/release", role: notifier.RolePoster, do: c.release},
 			{method: get, path: "/incidents/{id}/retract", role: notifier.RolePoster, do: c.retractAsk},
 			{method: post, path: "/incidents/{id}/retract", role: notifier.RolePoster, do: c.retract},
+			{method: get, path: "/components", role: notifier.RoleViewer, do: c.components},
+			{method: post, path: "/components/{key}/state", role: notifier.RolePoster, do: c.setComponent},
 			{method: get, path: "/events/{id}", role: notifier.RoleViewer, do: c.event},
 			{method: post, path: "/events/{id}/retry-failed", role: notifier.RolePoster, do: c.retryFailed},
 		},
