@@ -40,7 +40,7 @@ func (w *tour) drafted(see func(string)) {
 func (w *tour) members(see func(string)) {
 	t := w.t
 	w.live(t, "imap", "eva@example.org", "finn@example.org", "gro@example.org", "hal@example.org")
-	id := w.s.call("POST", "/notices", object{"title": "Who lives on imap7", "template": "blank", "subject": "Your mailbox", "body": "It is slow."}, http.StatusCreated).text("id")
+	id := w.s.call("POST", "/notices", object{"incident_id": w.now, "title": "Who lives on imap7", "template": "blank", "subject": "Your mailbox", "body": "It is slow."}, http.StatusCreated).text("id")
 	w.at("/console/notices/"+id, http.StatusOK)
 	w.unfold()
 	see("notice-members-form")
@@ -53,8 +53,10 @@ func (w *tour) members(see func(string)) {
 	w.send(`form[action$="/send"] > button`, http.StatusUnprocessableEntity)
 	w.quiet("notice-wrong", "the server responded with a status of 422")
 	w.shows("Who lives on imap7").contains(t, "a few")
-	w.unfold()
 	see("notice-wrong")
+	if kept := ask(w.tab, chromedp.Value(chromedp.CSS("details[open] #canary_share[aria-invalid]"))); kept != "a few" {
+		t.Errorf("the form has %q", kept)
+	}
 	w.write("#canary_share", "50")
 	w.write("#canary_wait", "30")
 	w.send(`form[action$="/send"] > button`, http.StatusOK)

@@ -3,6 +3,8 @@ package console
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 
 	"allclear/notifier"
 )
@@ -26,8 +28,9 @@ type noticePage struct {
 	Running   bool
 	Incident  string // title of the one it belongs to
 	Wrong     map[string]string
-	Tested    string // what the relay said to a test
-	Following string // where how it goes on can be followed; "" where nothing will
+	Entered   url.Values // what was sent, where something of it is wrong
+	Tested    string     // what the relay said to a test
+	Following string     // where how it goes on can be followed; "" where nothing will
 }
 
 // LeftOut is how many rows nobody hears of.
@@ -35,6 +38,12 @@ func (p *noticePage) LeftOut() int64 { return p.Rejected + p.WithoutAddress }
 
 // N is the count of a state.
 func (p *noticePage) N(state string) int64 { return p.Notice.Counts[notifier.DeliveryState(state)] }
+
+// Opens reports whether something was entered of when and how fast it goes,
+// which is to be seen before it is sent once more.
+func (p *noticePage) Opens() bool {
+	return slices.ContainsFunc([]string{"at", "per_second", "canary_share", "canary_wait", "canary"}, func(f string) bool { return p.Entered.Get(f) != "" })
+}
 
 func (c *console) notice(q *request) (answer, error) { return c.noticeWith(q, noticePage{}) }
 
@@ -48,6 +57,7 @@ func (c *console) noticeWith(q *request, p noticePage) (answer, error) {
 	}
 	said := answer{page: "notice", title: n.Title, data: &p}
 	if p.Wrong != nil {
+		p.Entered = q.form
 		said.status = http.StatusUnprocessableEntity
 	}
 	return said, nil

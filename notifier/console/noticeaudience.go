@@ -53,7 +53,7 @@ func (c *console) takeMembers(q *request) (answer, error) {
 	if wrong := wrongOf(err); wrong != nil {
 		return c.noticeWith(q, noticePage{Wrong: wrong})
 	}
-	return answer{to: Path + "/notices/" + id + "?done=audience"}, err
+	return answer{to: Path + "/notices/" + id + "?done=members"}, err
 }
 
 // remember keeps by what a body broke off.

@@ -221,13 +221,13 @@ func TestAnAudienceIsWhoLivesOnAComponentWithoutThoseOfAnEarlierNoticeAndACanary
 		here, id := draft("Second")
 		w.get(here).is(http.StatusOK, `<option value="`+earlier+`">First</option>`, `<option value="imap7">imap7 mailboxes</option>`)
 		w.send(here, here+"/members").is(http.StatusUnprocessableEntity, "choose a component")
-		w.send(here, here+"/members", "members", "imap7", "exclude_notice", earlier).leads(here + "?done=audience")
+		w.send(here, here+"/members", "members", "imap7", "exclude_notice", earlier).leads(here + "?done=members")
 		send := func(pairs ...string) page {
 			return w.send(here, here+"/send", append([]string{"expect", "1", "accept_rejects", "0"}, pairs...)...)
 		}
-		send("canary_share", "many").is(http.StatusUnprocessableEntity, "canary share", "no share of 100")
+		send("canary_share", "many").is(http.StatusUnprocessableEntity, "canary share", "no share of 100", `name="canary_share" value="many" aria-invalid="true"`, "<details open><summary>When, and how fast")
 		send("canary_share", "NaN").is(http.StatusUnprocessableEntity, "no share of 100")
-		send("canary_wait", "soon").is(http.StatusUnprocessableEntity, "canary wait")
+		send("canary_wait", "soon").is(http.StatusUnprocessableEntity, "canary wait", `value="soon"`)
 		send("canary_share", "2.5 %", "canary_wait", "7").leads(here + "?done=ordered")
 		n, err := b.store.Notice(t.Context(), id)
 		b.must(err)
