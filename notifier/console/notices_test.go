@@ -176,6 +176,27 @@ func TestANoticeGoesFromDraftToBeingSentWithAnotherPersonsWord(t *testing.T) {
 	})
 }
 
+func TestAScheduledNoticeIsMadeADraftAgainOnItsPage(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		ann := b.enter(b.hire("ann", notifier.RoleAdmin))
+		at := ann.send("/console/notices/new", "/console/notices/new", "title", "Restore", "template", "blank", "subject", "Restored", "body", "All is back.").is(http.StatusSeeOther).header.Get("Location")
+		here := strings.TrimSuffix(at, "?done=draft")
+		id := here[strings.LastIndex(here, "/")+1:]
+		ann.upload(id, restored).leads(here + "?done=audience")
+		by := notifier.WithActor(t.Context(), notifier.Actor{Name: "staff:ann", Role: notifier.RoleAdmin})
+		n, err := b.store.OrderNotice(by, id, notifier.NoticeOrder{Expect: 3, AcceptRejects: 1, At: b.Now().Add(time.Hour)}, 1000, notifier.Event{ID: "ev"})
+		b.must(err)
+		if n.State != notifier.NoticeScheduled {
+			t.Fatalf("%+v", n)
+		}
+		ann.get(here).is(http.StatusOK, "It goes out at", "Make it a draft again", "Cancel it")
+		ann.send(here, here+"/step", "do", "pause").leads(here + "?done=stopped")
+		if n, err = b.store.Notice(t.Context(), id); err != nil || n.State != notifier.NoticeDraft || n.Recipients != 3 {
+			t.Errorf("%+v, %v", n, err)
+		}
+	})
+}
+
 // version is the field that says which notice somebody looks at.
 var version = regexp.MustCompile(`name="version" value="([0-9a-f]{16})"`)
 
