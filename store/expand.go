@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -57,12 +58,6 @@ type expandable struct {
 // notice's, what was released. Of what is held back there is nothing before its
 // time, the one parameter.
 const expands = `expanded_at = 0 AND NOT stopped AND (notice_id = '' OR progress < released) AND held_until <= ?`
-
-// earlier is an event of the same incident before the expanded one.
-type earlier struct {
-	Number int64
-	Open   bool // some of its deliveries are not final
-}
 
 // keys are the delivery keys of the slice in an event: a range, (after, upTo].
 func (x *expansion) keys(event int64) (after, upTo int64) {
@@ -199,6 +194,9 @@ func (x *expansion) subscribers(max int) (complete bool, err error) {
 	if err := x.replace(x.keysOf); err != nil {
 		return false, err
 	}
+	if err := x.endParked(`z.number`, `z.second_of`); err != nil {
+		return false, err
+	}
 	return complete, x.tellElsewhere()
 }
 
@@ -233,35 +231,6 @@ func (x *expansion) slice(max int) (complete bool, err error) {
 	return len(ends) < 2, nil
 }
 
-// findEarlier lists the earlier events of the incident that somebody was sent
-// or waits for.
-func (x *expansion) findEarlier() error {
-	if err := x.tx.Raw(`SELECT e.number, sum(c.unsettled) > 0 AS open FROM events e JOIN event_counts c ON c.event_number = e.number
-		WHERE e.incident_id = ? AND e.number < ? AND c.unsettled + c.sent + c.bounced > 0 GROUP BY e.number ORDER BY e.number`,
-		x.event.IncidentID.String, x.event.Number).Scan(&x.earlier).Error; err != nil {
-		return fmt.Errorf("list the incident's events: %w", err)
-	}
-	return nil
-}
-
-// lockEarlier locks what of them waits in the slice, so that it stays as it is now.
-func (x *expansion) lockEarlier() error {
-	if x.store.dialect != postgres {
-		return nil
-	}
-	for _, e := range x.earlier {
-		if !e.Open {
-			continue
-		}
-		after, upTo := x.keys(e.Number)
-		if err := x.tx.Exec(`SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE `+inKeys+` AND state IN ('pending', 'sending', 'held')
-			ORDER BY id FOR UPDATE) AS d`, after, upTo).Error; err != nil {
-			return fmt.Errorf("lock what waits: %w", err)
-		}
-	}
-	return nil
-}
-
 // insert makes the slice's deliveries and counts them.
 func (x *expansion) insert() error {
 	wants, wantArgs, err := x.wants()
@@ -275,6 +244,7 @@ func (x *expansion) insert() error {
 		elsewhere, more := x.toldElsewhere()
 		wants, args = wants+` OR s.told > 0 OR `+elsewhere, append(args, more...)
 	}
+	since, sinceArgs := x.since()
 	and, andArgs := x.notElsewhere()
 	if x.event.Reader > 0 {
 		wants += ` AND ` + address + ` <> '` + nobody + `'`
@@ -282,15 +252,14 @@ func (x *expansion) insert() error {
 	after, upTo := x.keys(x.event.Number)
 	query := `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, told, state, due_at, behind)
 		SELECT CAST(? AS bigint) + s.number, CAST(? AS bigint), CAST(? AS smallint), ` + channel + `, ` + address + `, s.language, s.timezone,
-			coalesce(s.since, CAST(? AS bigint)), s.told, CASE WHEN s.flying > 0 THEN 'held' ELSE 'pending' END,
+			coalesce(` + since + `, CAST(? AS bigint)), s.told, CASE WHEN s.flying > 0 THEN 'held' ELSE 'pending' END,
 			CASE WHEN s.flying > 0 THEN CAST(? AS bigint) ELSE CAST(? AS bigint) END, s.flying
 		FROM (` + readers + `) AS s
 		WHERE NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = ` + channel + ` AND b.address = ` + address + `)
-			AND (` + wants + ` OR s.since IS NOT NULL OR s.flying > 0)` + and + x.people() + `
+			AND (` + wants + ` OR ` + since + ` IS NOT NULL OR s.flying > 0)` + and + x.people() + `
 		ON CONFLICT DO NOTHING`
-	args = append(args, andArgs...)
-	args = append([]any{after - x.lo, x.event.Number, int(x.event.Lane), x.event.Number,
-		micros(notifier.UntilResumed), x.due()}, args...)
+	args = slices.Concat([]any{after - x.lo, x.event.Number, int(x.event.Lane)}, sinceArgs,
+		[]any{x.event.Number, micros(notifier.UntilResumed), x.due()}, args, sinceArgs, andArgs)
 	if x.made, err = x.store.insertCounted(x.tx, x.accounts, x.event.Number, keysIn(after, upTo), query, args); err != nil {
 		return fmt.Errorf("make deliveries: %w", err)
 	}

@@ -33,12 +33,16 @@ func (x *expansion) findRedirects() error {
 		return nil
 	}
 	within, args := inDomains("f.address", domains)
+	people := ``
+	if x.event.Type == notifier.MaintenanceReminder {
+		people = ` AND z.channel <> 'webhook'` // who is reminded is a person, and it is mailed to them
+	}
 	var found []struct {
 		First, Second int64
 		Down          bool
 	}
 	if err := x.tx.Raw(`SELECT f.number AS first, z.number AS second, `+within+` AS down FROM subscribers AS z JOIN subscribers AS f ON f.number = z.second_of
-		WHERE z.second_of > ? AND z.second_of <= ? AND z.state = 'active' AND f.state = 'active' AND f.channel = 'email'
+		WHERE z.second_of > ? AND z.second_of <= ? AND z.state = 'active' AND f.state = 'active' AND f.channel = 'email'`+people+`
 			AND NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = z.channel AND b.address = z.address)
 			AND NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = f.channel AND b.address = f.address) ORDER BY f.number`,
 		append(args, x.lo, x.hi)...).Scan(&found).Error; err != nil {
@@ -124,7 +128,8 @@ func (x *expansion) tellElsewhere() error {
 
 // insertSeconds makes the deliveries of some to second addresses, counts them,
 // and supersedes what waits there. What a reader wants is the first's to say.
-// What waits for the first address goes on there.
+// What waits for the first address goes on there, but for what was parked, which
+// waits for no relay: the news goes on here, and so does what was missed.
 func (x *expansion) insertSeconds(to []redirect, wants string, wantArgs []any) error {
 	seconds := make([]int64, len(to))
 	for i, r := range to {
@@ -135,7 +140,7 @@ func (x *expansion) insertSeconds(to []redirect, wants string, wantArgs []any) e
 	if len(x.earlier) > 0 {
 		const here, open = `d.id & 4294967295 = z.number`, `d.state IN ('pending', 'held')`
 		columns = `max(CASE WHEN d.state IN ('sent', 'bounced') AND ` + here + ` THEN d.event_number ELSE 0 END) AS told,
-			min(CASE WHEN ` + open + ` AND ` + here + ` THEN d.since END) AS since,
+			min(CASE WHEN ` + open + ` AND ` + here + ` OR ` + parked + ` THEN d.since END) AS since,
 			max(CASE WHEN d.state = 'sending' AND ` + here + ` THEN d.id ELSE 0 END) AS flying,
 			max(CASE WHEN d.state IN ('sent', 'bounced', 'pending', 'held', 'sending') THEN 1 ELSE 0 END) AS heard`
 		var list []string
@@ -168,7 +173,10 @@ func (x *expansion) insertSeconds(to []redirect, wants string, wantArgs []any) e
 		return fmt.Errorf("make deliveries to second addresses: %w", err)
 	}
 	x.made += made
-	return x.replace(func(event int64) keys { return x.secondKeys(event, to) })
+	if err := x.replace(func(event int64) keys { return x.secondKeys(event, to) }); err != nil {
+		return err
+	}
+	return x.endParked(`z.second_of`, `z.number`)
 }
 
 // secondKeys are the keys of deliveries of an event to second addresses.

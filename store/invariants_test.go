@@ -62,6 +62,8 @@ func (b *box) problems() (out []string) {
 		"readers with two deliveries of one incident": `SELECT count(*) FROM deliveries d JOIN events e ON e.number = d.event_number
 			JOIN events f ON f.incident_id = e.incident_id AND f.number > e.number JOIN deliveries n ON n.id = f.number * 4294967296 + (d.id & 4294967295)
 			WHERE d.state IN ('pending', 'sending', 'held') AND n.state IN ('pending', 'sending', 'held') AND n.behind <> d.id`,
+		"deliveries that are parked for news that is out": `SELECT count(*) FROM deliveries d JOIN events e ON e.number = d.event_number
+			WHERE d.state = 'pending' AND d.due_at = ` + fmt.Sprint(notifier.UntilResumed.UnixMicro()) + ` AND NOT EXISTS (SELECT 1 FROM events n WHERE n.incident_id = e.incident_id AND n.expanded_at = 0)`,
 		"open deliveries of notices to addresses that may not be written to": `SELECT count(*) FROM deliveries d JOIN suppressions b ON b.channel = d.channel AND b.address = d.address
 			WHERE d.state IN ('pending', 'sending', 'held') AND (d.id & 4294967295) >= 2147483648`,
 		"recipients' places that leave a gap": `SELECT count(*) FROM audiences a WHERE a.state = 'current' AND a.recipients <> (SELECT count(*) FROM recipients r

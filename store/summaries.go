@@ -150,15 +150,21 @@ func (m *summary) due(firsts []int64) ([]letterTo, error) {
 	}
 	told := map[int64][]int64{}
 	for part := range slices.Chunk(keys, 5000) {
-		in, arg := m.store.among(`id`, part)
-		var found []int64
-		if err := m.tx.Raw(`SELECT id FROM deliveries WHERE `+in+` AND state || '' <> 'cancelled'`, arg).Scan(&found).Error; err != nil {
+		in, arg := m.store.among(`d.id`, part)
+		var found []struct{ ID, Since int64 }
+		// What was missed at the first address, and told here, is summed up too. What
+		// was parked here and told by newer news at the first is not.
+		if err := m.tx.Raw(`SELECT d.id, CASE WHEN EXISTS (SELECT 1 FROM deliveries AS o WHERE o.id = d.since * 4294967296 + (d.id & 4294967295)) THEN d.event_number ELSE d.since END AS since
+			FROM deliveries AS d WHERE `+in+` AND d.state || '' <> 'cancelled' AND NOT (d.due_at = ? AND d.state || '' IN ('pending', 'superseded') AND NOT EXISTS
+				(SELECT 1 FROM events AS e JOIN events AS n ON n.incident_id = e.incident_id AND n.number > e.number
+				JOIN deliveries AS x ON x.id = n.number * 4294967296 + (d.id & 4294967295) WHERE e.number = d.event_number))`,
+			arg, micros(notifier.UntilResumed)).Scan(&found).Error; err != nil {
 			return nil, fmt.Errorf("look for what went elsewhere: %w", err)
 		}
-		for _, id := range found {
-			d := notifier.DeliveryID(id)
+		for _, f := range found {
+			d := notifier.DeliveryID(f.ID)
 			first := firstOf[d.Reader()]
-			told[first] = append(told[first], d.Event())
+			told[first] = append(told[first], d.Event(), f.Since)
 		}
 	}
 	var out []letterTo

@@ -7,6 +7,42 @@ import (
 	"allclear/notifier"
 )
 
+// earlier is an event of the same incident before the expanded one.
+type earlier struct {
+	Number int64
+	Open   bool // some of its deliveries are not final
+	Held   bool // it was held down: some may be parked
+}
+
+// findEarlier lists the earlier events of the incident that somebody was sent
+// or waits for.
+func (x *expansion) findEarlier() error {
+	if err := x.tx.Raw(`SELECT e.number, sum(c.unsettled) > 0 AS open, max(e.held_until) > 0 AS held FROM events e JOIN event_counts c ON c.event_number = e.number
+		WHERE e.incident_id = ? AND e.number < ? AND c.unsettled + c.sent + c.bounced > 0 GROUP BY e.number ORDER BY e.number`,
+		x.event.IncidentID.String, x.event.Number).Scan(&x.earlier).Error; err != nil {
+		return fmt.Errorf("list the incident's events: %w", err)
+	}
+	return nil
+}
+
+// lockEarlier locks what of them waits in the slice, so that it stays as it is now.
+func (x *expansion) lockEarlier() error {
+	if x.store.dialect != postgres {
+		return nil
+	}
+	for _, e := range x.earlier {
+		if !e.Open {
+			continue
+		}
+		after, upTo := x.keys(e.Number)
+		if err := x.tx.Exec(`SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE `+inKeys+` AND state IN ('pending', 'sending', 'held')
+			ORDER BY id FOR UPDATE) AS d`, after, upTo).Error; err != nil {
+			return fmt.Errorf("lock what waits: %w", err)
+		}
+	}
+	return nil
+}
+
 // replace ends unsent deliveries of earlier events, those of which it is told
 // the keys, as superseded, where the new event has one for the reader, and notes
 // on those in flight that the new one waits behind them.
