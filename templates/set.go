@@ -227,12 +227,15 @@ func (s *Set) parse(into *template.Template, file, called string, change func(st
 	}
 	var t *template.Template
 	if into == nil {
-		t = template.New(file).Option("missingkey=error")
+		t = template.New(file).Option("missingkey=error").Funcs(loopFuncs())
 	} else {
 		t = into.New(file)
 	}
 	if t, err = t.Parse(src); err != nil {
 		return nil, trouble(err)
+	}
+	if err := guardLoops(t); err != nil {
+		return nil, err
 	}
 	if _, err := t.AddParseTree(called, t.Tree); err != nil {
 		return nil, trouble(err)
