@@ -239,6 +239,10 @@ func loadLanguages(f *files, service string) (*languages, error) {
 	if err != nil {
 		return nil, err
 	}
+	places, err := embeddedPlaces(f)
+	if err != nil {
+		return nil, err
+	}
 	names := f.names("lang/")
 	slices.SortFunc(names, func(a, b string) int {
 		if a == "lang/"+fallback+".json" {
@@ -271,6 +275,9 @@ func loadLanguages(f *files, service string) (*languages, error) {
 					return nil, fmt.Errorf("templates: %s: there is no message %q", name, k)
 				}
 				c.messages[k] = v
+			}
+			if err := checkPlaces(name, changed, places); err != nil {
+				return nil, err
 			}
 		}
 		l.all, tags = append(l.all, c), append(tags, tag)
