@@ -132,6 +132,48 @@ func TestADigestTellsWhatHappenedSinceTheLast(t *testing.T) {
 	})
 }
 
+func TestWhoAskedForItIsToldThatThereIsNothingNewOnceADay(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.happens("before", notifier.Event{})
+		b.expand(10)
+		quiet := func(s *subscribers.Subscriber) { s.AllQuiet = true }
+		ann, bob, cyd := b.joins("ann@example.com", quiet), b.joins("bob@example.com", nil), b.joins("cyd@example.com", quiet)
+		b.exec(`INSERT INTO suppressions (channel, address, reason, created_at) VALUES ('email', 'cyd@example.com', 'bounce', 1)`)
+		b.digests()
+		for range 2 { // nothing happens at all
+			b.pass(day)
+			if made := b.digests(); made != 1 {
+				t.Errorf("made %d", made)
+			}
+			if made := b.digests(); made != 0 {
+				t.Errorf("made %d twice in a day", made)
+			}
+		}
+		b.wantDigests(ann, "0|0")
+		one := b.happens("one", notifier.Event{})
+		b.expand(10)
+		b.pass(day)
+		b.digests()
+		b.wantDigests(ann, fmt.Sprintf("0|0|%d", one))
+		b.pass(day)
+		b.digests()
+		b.wantDigests(ann, fmt.Sprintf("0|0|%d|0", one))
+		b.wantDigests(bob, fmt.Sprint(one))
+		b.wantDigests(cyd, "")
+		event := b.number(`SELECT max(event_number) FROM digests`)
+		d, err := b.Digest(b.ctx, event, 1)
+		b.must(err)
+		if d.Cadence != "daily" || d.Day == "" || len(d.Items) != 0 {
+			t.Errorf("%+v", d)
+		}
+		b.turns(ann, func(s *subscribers.Subscriber) { s.State = subscribers.Unsubscribed })
+		b.pass(day)
+		if made := b.digests(); made != 0 {
+			t.Errorf("made %d for who left", made)
+		}
+	})
+}
+
 func TestADigestIsADeliveryOfItsLaneThatExpiresAfterADay(t *testing.T) {
 	eachBox(t, func(t *testing.T, b *box) {
 		ann := b.joins("ann@example.com", func(s *subscribers.Subscriber) { s.Language, s.Timezone = "de", "Europe/Oslo" })

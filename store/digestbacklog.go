@@ -131,6 +131,23 @@ func (b *backlogs) welcome(rows []digestReader) ([]digestReader, error) {
 	return out, nil
 }
 
+// quiet reports who is told so where there is nothing new. Whoever may be written
+// to is asked for by itself: where nothing happened nobody was looked at.
+func (b *backlogs) quiet(rows []digestReader) ([]bool, error) {
+	out := make([]bool, len(rows))
+	if !slices.ContainsFunc(rows, func(r digestReader) bool { return r.Row.AllQuiet }) {
+		return out, nil
+	}
+	may, err := b.welcome(rows)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range may {
+		out[i] = r.Row.AllQuiet && r.Row.Number > 0
+	}
+	return out, nil
+}
+
 // atOnce are the keys of deliveries by which readers were told at once, or are
 // about to be. Somebody who gets digests can have one of what happened before
 // they began with them, of what is critical where they asked for that, and of the

@@ -33,15 +33,21 @@ func (m *digestMaker) slice(max int) (made int, err error) {
 		return 0, err
 	}
 	// Whoever has had a digest of this day, by another schedule or zone, waits for the next.
-	rows = slices.DeleteFunc(rows, func(r digestReader) bool { return r.DigestDay >= m.run.Day || r.Cursor >= m.run.UpTo })
+	rows = slices.DeleteFunc(rows, func(r digestReader) bool {
+		return r.DigestDay >= m.run.Day || r.Cursor >= m.run.UpTo && !r.Row.AllQuiet
+	})
 	b := &backlogs{store: m.store, tx: m.tx, upTo: m.run.UpTo}
 	all, err := b.missed(rows)
 	if err != nil {
 		return 0, err
 	}
+	quiet, err := b.quiet(rows)
+	if err != nil {
+		return 0, err
+	}
 	var due []letterTo
 	for i, items := range all {
-		if len(items) > 0 {
+		if len(items) > 0 || quiet[i] {
 			due = append(due, letterTo{rows[i].Row, rows[i].Cursor + 1, items})
 		}
 	}
@@ -51,7 +57,7 @@ func (m *digestMaker) slice(max int) (made int, err error) {
 	if made, err = m.store.insertDigests(m.tx, m.run.EventNumber, micros(m.now), due); err != nil {
 		return 0, err
 	}
-	if err := m.move(rows, due, len(b.events) > 0); err != nil {
+	if err := m.move(rows, due, len(b.events) > 0 || len(due) > 0); err != nil {
 		return 0, err
 	}
 	if progress == maxReader {
@@ -135,8 +141,11 @@ func (s *Store) insertDigests(tx *gorm.DB, event, now int64, all []letterTo) (in
 	return int(made), s.bump(tx, "work")
 }
 
-// listed is how a list of events is kept.
+// listed is how a list of events is kept; of none, as that of the event that there is not.
 func listed(items []int64) string {
+	if len(items) == 0 {
+		return "0"
+	}
 	out := make([]string, len(items))
 	for i, n := range items {
 		out[i] = strconv.FormatInt(n, 10)

@@ -121,7 +121,7 @@ func (in *intake) take(place int, who subscribers.Subscriber, barred, gone bool,
 	is := was.subscriber()
 	is.Filter, is.Cadence, is.Timezone, is.Language = who.Filter, who.Cadence, who.Timezone, who.Language
 	is.Format, is.Quiet = who.Format, who.Quiet
-	is.Hour, is.Weekday, is.Critical = who.Hour, who.Weekday, who.Critical
+	is.Hour, is.Weekday, is.Critical, is.AllQuiet = who.Hour, who.Weekday, who.Critical, who.AllQuiet
 	if who.Group || who.Channel == notifier.Webhook { // a file without the columns says nothing about it
 		is.Group, is.Contact = who.Group, who.Contact
 	}

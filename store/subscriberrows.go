@@ -38,6 +38,7 @@ type subscriberRow struct {
 	Hour           int // -1: the service's
 	Weekday        int // 1 is Monday, 7 is Sunday; 0: not chosen
 	Critical       bool
+	AllQuiet       bool
 	SecondOf       int64
 }
 
@@ -67,7 +68,7 @@ func rowOfSubscriber(s subscribers.Subscriber) subscriberRow {
 		Shared: s.Group, Contact: s.Contact, PausedUntil: micros(s.PausedUntil),
 		LeftBy: string(s.Left.By), LeftFrom: string(s.Left.From), LeftReason: s.Left.Reason, Incident: s.Filter.Incident,
 		Types: types, Format: string(s.Format), Quiet: string(s.Quiet),
-		Hour: s.Hour.Or(-1), Weekday: slices.Index(subscribers.Weekdays, s.Weekday) + 1, Critical: s.Critical,
+		Hour: s.Hour.Or(-1), Weekday: slices.Index(subscribers.Weekdays, s.Weekday) + 1, Critical: s.Critical, AllQuiet: s.AllQuiet,
 		SecondOf: int64(s.SecondOf),
 	}
 }
@@ -81,7 +82,7 @@ func (r subscriberRow) subscriber() subscribers.Subscriber {
 		Group: r.Shared, Contact: r.Contact, PausedUntil: instant(r.PausedUntil),
 		Left:   subscribers.Leave{By: subscribers.Way(r.LeftBy), From: subscribers.State(r.LeftFrom), Reason: r.LeftReason},
 		Format: notifier.Format(r.Format), Quiet: notifier.Quiet(r.Quiet),
-		Hour: subscribers.Hour(r.Hour + 1), Weekday: weekday(r.Weekday), Critical: r.Critical,
+		Hour: subscribers.Hour(r.Hour + 1), Weekday: weekday(r.Weekday), Critical: r.Critical, AllQuiet: r.AllQuiet,
 		SecondOf: subscribers.Number(r.SecondOf),
 	}
 	for _, k := range notifier.Kinds {

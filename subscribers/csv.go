@@ -19,7 +19,7 @@ const (
 )
 
 // csvColumns are the columns of this version, in the order an export writes them.
-var csvColumns = []string{"channel", "address", "components", "severity", "kinds", "cadence", "timezone", "language", "state", "group", "contact", "incident", "format", "types", "quiet", "hour", "weekday", "critical"}
+var csvColumns = []string{"channel", "address", "components", "severity", "kinds", "cadence", "timezone", "language", "state", "group", "contact", "incident", "format", "types", "quiet", "hour", "weekday", "critical", "all_quiet"}
 
 // Row is one line of a file of subscribers.
 type Row struct {
@@ -279,6 +279,11 @@ func (c *CSVReader) subscriber(cells []string) (Subscriber, *notifier.Invalid) {
 		case "critical":
 			var bad *notifier.Invalid
 			if s.Critical, bad = truth(name, word); bad != nil {
+				return s, bad
+			}
+		case "all_quiet":
+			var bad *notifier.Invalid
+			if s.AllQuiet, bad = truth(name, word); bad != nil {
 				return s, bad
 			}
 		case "country":

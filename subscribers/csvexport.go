@@ -37,13 +37,16 @@ func (w *CSVWriter) Write(s Subscriber) error {
 		string(s.Channel), s.Address, strings.Join(s.Filter.Components, ";"), s.Filter.Severity.String(),
 		strings.Join(kinds, ";"), string(s.Cadence), s.Timezone, s.Language, string(s.State),
 		"", s.Contact, s.Filter.Incident, string(s.Format), strings.Join(types, ";"), string(s.Quiet),
-		s.Hour.String(), string(s.Weekday), "",
+		s.Hour.String(), string(s.Weekday), "", "",
 	}
 	if s.Group {
 		cells[9] = "true"
 	}
 	if s.Critical {
-		cells[len(cells)-1] = "true"
+		cells[17] = "true"
+	}
+	if s.AllQuiet {
+		cells[18] = "true"
 	}
 	for i, v := range cells {
 		cells[i] = notifier.SafeCell(v)

@@ -43,7 +43,7 @@ func TestAnExportOfNobodyIsTheHeader(t *testing.T) {
 	if err := subscribers.WriteCSV(&out).Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if got := out.String(); got != "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet,hour,weekday,critical\n" {
+	if got := out.String(); got != "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet,hour,weekday,critical,all_quiet\n" {
 		t.Errorf("wrote %q", got)
 	}
 	if rows := readAll(t, out.String()); len(rows) != 0 {
@@ -64,6 +64,7 @@ func TestWhatIsExportedIsImportedAsItWas(t *testing.T) {
 				Hour:     subscribers.Hour(rapid.IntRange(0, 24).Draw(t, "hour")),
 				Weekday:  rapid.SampledFrom(append([]subscribers.Weekday{""}, subscribers.Weekdays...)).Draw(t, "weekday"),
 				Critical: rapid.Bool().Draw(t, "critical"),
+				AllQuiet: rapid.Bool().Draw(t, "all quiet"),
 				Timezone: rapid.SampledFrom([]string{"", "UTC", "Asia/Kathmandu"}).Draw(t, "zone"),
 				Language: rapid.SampledFrom([]string{"", "de", "zh-Hant"}).Draw(t, "language"),
 				Filter: subscribers.Filter{
@@ -75,7 +76,7 @@ func TestWhatIsExportedIsImportedAsItWas(t *testing.T) {
 			}
 			door := rapid.IntRange(0, 2).Draw(t, "door")
 			if door > 0 { // digests are mails
-				s.Hour, s.Weekday, s.Critical = 0, "", false
+				s.Hour, s.Weekday, s.Critical, s.AllQuiet = 0, "", false, false
 				s.Cadence = rapid.SampledFrom(subscribers.Offered(notifier.SMS)).Draw(t, "without digests")
 			}
 			if rapid.Bool().Draw(t, "group") {

@@ -129,6 +129,8 @@ func (s *Subscriber) validateSchedule() error {
 		return notifier.Invalidf("weekday", "is only for email")
 	case s.Critical && !mail:
 		return notifier.Invalidf("critical", "is only for email")
+	case s.AllQuiet && !mail:
+		return notifier.Invalidf("all_quiet", "is only for email")
 	}
 	return nil
 }

@@ -94,10 +94,12 @@ type Subscriber struct {
 	Format notifier.Format // of an endpoint
 	Quiet  notifier.Quiet  // of a phone
 
-	// When digests come, and whether what is critical comes at once all the same.
+	// When digests come, whether what is critical comes at once all the same, and
+	// whether one comes although there is nothing new.
 	Hour     Hour
 	Weekday  Weekday
 	Critical bool
+	AllQuiet bool
 
 	// SecondOf is the subscriber whose second address this is: it is told only
 	// what that one would be, and only while mail to that one is down. 0: nobody's.

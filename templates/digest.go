@@ -201,6 +201,8 @@ func (s *Set) digestOf(story notifier.Story, parts []notifier.DigestPart, shown 
 		m.Title, m.Digest.Lead = cat.must("digest.title.outage", "domain", d.Domain), cat.must("digest.lead.outage", "domain", d.Domain, "time", when)
 	case d.Cadence == "":
 		m.Title, m.Digest.Lead = cat.must("digest.title.last"), cat.must("digest.lead.last", "time", when)
+	case len(parts) == 0:
+		m.Title, m.Digest.Lead = cat.must("digest.title."+d.Cadence), cat.must("digest.lead.none", "time", when)
 	default:
 		m.Title, m.Digest.Lead = cat.must("digest.title."+d.Cadence), cat.must("digest.lead", "time", when)
 	}
@@ -234,6 +236,9 @@ func (s *Set) digestOf(story notifier.Story, parts []notifier.DigestPart, shown 
 			said = append(said, cat.must("digest.count."+digestGroups[group], "n", n))
 		}
 	}
+	if len(parts) == 0 {
+		said = []string{cat.must("digest.count.none")}
+	}
 	m.Subject = oneLine(cat.must("subject.digest", "title", m.Title, "state", strings.Join(said, " · ")))
 	var titles []string
 	for _, g := range m.Digest.Groups {
@@ -242,6 +247,9 @@ func (s *Set) digestOf(story notifier.Story, parts []notifier.DigestPart, shown 
 		}
 	}
 	m.Preview = clip(oneLine(strings.Join(titles, " · ")), 140)
+	if len(titles) == 0 {
+		m.Preview = clip(m.Digest.Lead, 140)
+	}
 	return m, nil
 }
 

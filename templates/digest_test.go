@@ -37,6 +37,19 @@ func TestEveryDigestInEveryLanguageReadsAsTheGoldenFilesSay(t *testing.T) {
 	}
 }
 
+func TestADigestOfAQuietDayInEveryLanguageReadsAsTheGoldenFilesSay(t *testing.T) {
+	s := newSet(t)
+	for _, lang := range s.Languages() {
+		story := sampleDigest(notifier.Event{Number: 7}, "daily")
+		story.Digest.Parts = nil
+		l := digestLetter(t, s, story, lang, "Europe/Oslo")
+		golden(t, "digest-quiet."+lang+".txt", "Subject: "+l.Subject+"\n\n"+l.Text)
+		if lang == "en" || lang == "ar" {
+			golden(t, "digest-quiet."+lang+".html", l.HTML)
+		}
+	}
+}
+
 func TestASummaryOfAnOutageInEveryLanguageReadsAsTheGoldenFilesSay(t *testing.T) {
 	s := newSet(t)
 	for _, lang := range s.Languages() {

@@ -36,6 +36,7 @@ type ManagePage struct {
 	Hour     string   // of digests: 0 to 23; "" is the service's
 	Weekday  string   // of weekly ones: monday and so on; "" is Monday
 	Critical bool     // with digests: critical ones come at once all the same
+	AllQuiet bool     // with digests: one comes although there is nothing new
 	Timezone string
 	Language string
 

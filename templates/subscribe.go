@@ -55,6 +55,7 @@ type subscribeBox struct {
 	Levels, Cadences, Tongues []choice
 	Hours, Days               []choice      // of digests
 	Critical                  bool          // critical ones come at once all the same
+	AllQuiet                  bool          // one comes although there is nothing new
 	Zones                     template.HTML // options
 	Wrong                     []wrongShown
 	Endpoints, Phones         string // where those are registered; "" where they cannot be
@@ -128,6 +129,7 @@ func (p *Pages) subscribeBox(cat *catalogue, form SubscribeForm) subscribeBox {
 		b.Cadences = append(b.Cadences, choose("cadence", c, cat.must("page.subscribe.cadence."+c)))
 	}
 	b.Hours, b.Days, b.Critical = cat.hours(in.Get("hour")), cat.days(in.Get("weekday")), in.Get("critical") == "true"
+	b.AllQuiet = in.Get("all_quiet") == "true"
 	for _, l := range p.set.languages.all {
 		tongue := choose("language", l.code, l.must("language.name"))
 		tongue.Chosen = tongue.Chosen || in.Get("language") == "" && l == cat

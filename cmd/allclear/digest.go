@@ -89,6 +89,9 @@ func digestWords(s subscribers.Subscriber) string {
 	if s.Critical {
 		out += "; what is critical at once"
 	}
+	if s.AllQuiet {
+		out += "; one although there is nothing new"
+	}
 	return out
 }
 

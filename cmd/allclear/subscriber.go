@@ -44,6 +44,7 @@ type subscriberAddCmd struct {
 	Hour      string   `placeholder:"HOUR" help:"When its digests come, 0 to 23 by its clock; else the service's hour."`
 	Weekday   string   `placeholder:"DAY" help:"On what day its weekly digests come: monday (default), tuesday and so on."`
 	Critical  bool     `help:"With digests: what is critical comes at once all the same."`
+	AllQuiet  bool     `help:"With digests: one comes although there is nothing new."`
 	JSON      bool     `name:"json" help:"Print one JSON object."`
 	Allow     string   `name:"webhook-allow" setting:"WEBHOOK_ALLOW" group:"settings" placeholder:"CIDR,..." help:"Private networks that webhooks may be posted to; for the warning of one that is in none."`
 	Base
@@ -59,7 +60,7 @@ func (c *subscriberAddCmd) Run(a *app) error {
 		return err
 	}
 	s := subscribers.Subscriber{
-		Hour: hour, Weekday: subscribers.Weekday(c.Weekday), Critical: c.Critical,
+		Hour: hour, Weekday: subscribers.Weekday(c.Weekday), Critical: c.Critical, AllQuiet: c.AllQuiet,
 		Channel: subscribers.ChannelOf(c.Address), Address: c.Address, Cadence: subscribers.Cadence(c.Cadence), Timezone: c.Zone, Language: c.Lang,
 		Filter: subscribers.Filter{Components: c.Component, Severity: severity}, Contact: c.Contact,
 		Format: notifier.Format(c.Format), Quiet: notifier.Quiet(c.Quiet),

@@ -33,7 +33,7 @@ func TestANewSubscriberIsAskedToConfirm(t *testing.T) {
 
 func TestWhenDigestsComeIsSetAndTakenBack(t *testing.T) {
 	b := newBench(t)
-	made := b.as(notifier.RoleSender, http.MethodPost, "/subscribers", `{"address":"ann@example.com","cadence":"weekly","hour":0,"weekday":"sunday","critical":true}`).is(http.StatusCreated)
+	made := b.as(notifier.RoleSender, http.MethodPost, "/subscribers", `{"address":"ann@example.com","cadence":"weekly","hour":0,"weekday":"sunday","critical":true,"all_quiet":true}`).is(http.StatusCreated)
 	path := "/subscribers/" + made.text("id")
 	want := func(what string, got any, is any) {
 		t.Helper()
@@ -45,10 +45,12 @@ func TestWhenDigestsComeIsSetAndTakenBack(t *testing.T) {
 	want("hour", made.field("hour"), 0.0)
 	want("weekday", made.field("weekday"), "sunday")
 	want("critical", made.field("critical"), true)
-	is := b.as(notifier.RoleSender, http.MethodPatch, path, `{"cadence":"daily","hour":23,"weekday":null,"critical":null}`).is(http.StatusOK)
+	want("all_quiet", made.field("all_quiet"), true)
+	is := b.as(notifier.RoleSender, http.MethodPatch, path, `{"cadence":"daily","hour":23,"weekday":null,"critical":null,"all_quiet":null}`).is(http.StatusOK)
 	want("hour", is.field("hour"), 23.0)
 	want("weekday", is.field("weekday"), nil)
 	want("critical", is.field("critical"), false)
+	want("all_quiet", is.field("all_quiet"), false)
 	is = b.as(notifier.RoleSender, http.MethodPatch, path, `{"hour":null}`).is(http.StatusOK)
 	want("hour", is.field("hour"), nil)
 	for body, field := range map[string]string{`{"hour":24}`: "hour", `{"hour":-1}`: "hour", `{"weekday":"mon"}`: "weekday", `{"cadence":"hourly"}`: "cadence"} {
@@ -243,7 +245,7 @@ func TestAnExportComesBackAsItWas(t *testing.T) {
 	b.component("web")
 	b.importing("", "address,components,state,timezone\nann@example.com,web,active,Europe/Oslo\n=1+2@example.com,,paused,\n").is(http.StatusOK)
 	got := b.as(notifier.RoleAdmin, http.MethodGet, "/subscribers/export.csv", "").is(http.StatusOK)
-	want := "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet,hour,weekday,critical\n" +
+	want := "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet,hour,weekday,critical,all_quiet\n" +
 		"email,ann@example.com,web,none,,instant,Europe/Oslo,,active,,,,,,,,,\n" +
 		"email,'=1+2@example.com,,none,,instant,,,paused,,,,,,,,,\n"
 	if string(got.body) != want {

@@ -83,6 +83,7 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 		Hour       *int                 `json:"hour"`
 		Weekday    subscribers.Weekday  `json:"weekday"`
 		Critical   bool                 `json:"critical"`
+		AllQuiet   bool                 `json:"all_quiet"`
 		Again      bool                 `json:"again"` // with state active: it left once and has asked to come back
 	}
 	if _, err := q.decode(&in, false); err != nil {
@@ -97,7 +98,7 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 		Channel: in.Channel, Address: in.Address, State: in.State, Cadence: in.Cadence, Timezone: in.Timezone, Language: in.Language,
 		Filter:    subscribers.Filter{Components: in.Components, Severity: level, Kinds: in.Kinds, Types: in.Types},
 		CreatedAt: desk.Now, Group: in.Group, Contact: in.Contact, Format: in.Format, Quiet: in.Quiet,
-		Weekday: in.Weekday, Critical: in.Critical,
+		Weekday: in.Weekday, Critical: in.Critical, AllQuiet: in.AllQuiet,
 	}
 	if in.Hour != nil {
 		if s.Hour, err = subscribers.HourOf(*in.Hour); err != nil {
@@ -186,6 +187,7 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 		Hour       *int                  `json:"hour"`
 		Weekday    *subscribers.Weekday  `json:"weekday"`
 		Critical   *bool                 `json:"critical"`
+		AllQuiet   *bool                 `json:"all_quiet"`
 		Again      bool                  `json:"again"` // it left once and has asked to come back
 		Second     *secondShape          `json:"second"`
 	}
@@ -228,6 +230,8 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 				s.Weekday = ""
 			case "critical":
 				s.Critical = false
+			case "all_quiet":
+				s.AllQuiet = false
 			case "state":
 				return notifier.Invalidf(name, "cannot be null")
 			}
@@ -251,6 +255,7 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 		keep(&s.Quiet, in.Quiet)
 		keep(&s.Weekday, in.Weekday)
 		keep(&s.Critical, in.Critical)
+		keep(&s.AllQuiet, in.AllQuiet)
 		if in.Hour != nil {
 			hour, err := subscribers.HourOf(*in.Hour)
 			if err != nil {

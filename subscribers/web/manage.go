@@ -271,7 +271,7 @@ func (s *site) manageShow(r *http.Request, who subscribers.Subscriber, page temp
 	page.Parts, page.Chosen, page.Some = parts, who.Filter.Components, page.Some || len(who.Filter.Components) > 0
 	page.Kinds, page.Severity = who.Filter.Kinds, who.Filter.Severity
 	page.Cadence, page.Cadences = string(who.Cadence), cadences(notifier.Email)
-	page.Hour, page.Weekday, page.Critical = who.Hour.String(), string(who.Weekday), who.Critical
+	page.Hour, page.Weekday, page.Critical, page.AllQuiet = who.Hour.String(), string(who.Weekday), who.Critical, who.AllQuiet
 	page.Timezone, page.Language = who.Timezone, who.Language
 	page.Movable = who.Channel == notifier.Email && who.State.Movable() && who.SecondOf == 0
 	if err := s.showSecond(ctx, who, &page); err != nil {

@@ -106,27 +106,27 @@ func TestASubscriberChoosesWhenDigestsCome(t *testing.T) {
 	save := func(more ...string) shown {
 		return h.send(h.manageLink(n), append([]string{"do", "save", "scope", "all", "kinds", "incident", "severity", "none", "timezone", "Europe/Oslo", "language", ""}, more...)...)
 	}
-	save("cadence", "weekly", "hour", "0", "weekday", "sunday", "critical", "true").
-		says(http.StatusOK, `value="weekly" checked`, `<option value="0" selected>`, `<option value="sunday" selected>`, `name="critical" value="true" checked`)
+	save("cadence", "weekly", "hour", "0", "weekday", "sunday", "critical", "true", "all_quiet", "true").
+		says(http.StatusOK, `value="weekly" checked`, `<option value="0" selected>`, `<option value="sunday" selected>`, `name="critical" value="true" checked`, `name="all_quiet" value="true" checked`)
 	hour, err := subscribers.HourOf(0)
-	if s := h.who(n); err != nil || s.Schedule() != (subscribers.Schedule{Cadence: subscribers.Weekly, Hour: hour, Weekday: "sunday", Timezone: "Europe/Oslo"}) || !s.Critical {
+	if s := h.who(n); err != nil || s.Schedule() != (subscribers.Schedule{Cadence: subscribers.Weekly, Hour: hour, Weekday: "sunday", Timezone: "Europe/Oslo"}) || !s.Critical || !s.AllQuiet {
 		t.Errorf("became %+v", s)
 	}
 	save("cadence", "daily", "hour", "", "weekday", "").says(http.StatusOK, `value="daily" checked`, `<option value="" selected>`).silent(`name="critical" value="true" checked`)
-	if s := h.who(n); s.Hour != 0 || s.Weekday != "" || s.Critical {
+	if s := h.who(n); s.Hour != 0 || s.Weekday != "" || s.Critical || s.AllQuiet {
 		t.Errorf("became %+v", s)
 	}
 }
 
 func TestADigestCanBeChosenOnTheForm(t *testing.T) {
 	h := newHouse(t)
-	h.signUp(url.Values{"address": {"ann@example.com"}, "cadence": {"monthly"}, "hour": {"7"}, "weekday": {"friday"}, "critical": {"true"}, "timezone": {"Asia/Kathmandu"}}).says(http.StatusOK)
+	h.signUp(url.Values{"address": {"ann@example.com"}, "cadence": {"monthly"}, "hour": {"7"}, "weekday": {"friday"}, "critical": {"true"}, "all_quiet": {"true"}, "timezone": {"Asia/Kathmandu"}}).says(http.StatusOK)
 	h.answer()
-	if s := h.find("ann@example.com"); s.Cadence != subscribers.Monthly || s.Hour.String() != "7" || s.Weekday != "friday" || !s.Critical {
+	if s := h.find("ann@example.com"); s.Cadence != subscribers.Monthly || s.Hour.String() != "7" || s.Weekday != "friday" || !s.Critical || !s.AllQuiet {
 		t.Errorf("became %+v", s)
 	}
-	h.signUp(url.Values{"address": {"bob@example.com"}, "cadence": {"weekly"}, "hour": {"25"}, "weekday": {"x"}, "critical": {"perhaps"}}).
-		says(http.StatusUnprocessableEntity, `href="#subscribe-hour"`, `href="#subscribe-weekday"`, `href="#subscribe-critical"`)
+	h.signUp(url.Values{"address": {"bob@example.com"}, "cadence": {"weekly"}, "hour": {"25"}, "weekday": {"x"}, "critical": {"perhaps"}, "all_quiet": {"on"}}).
+		says(http.StatusUnprocessableEntity, `href="#subscribe-hour"`, `href="#subscribe-weekday"`, `href="#subscribe-critical"`, `href="#subscribe-all_quiet"`)
 }
 
 func TestThePageLeadsToLeavingToo(t *testing.T) {

@@ -19,13 +19,13 @@ type choices struct {
 	cadence            subscribers.Cadence
 	hour               subscribers.Hour
 	weekday            subscribers.Weekday
-	critical           bool
+	critical, allQuiet bool
 	timezone, language string
 }
 
 func (c choices) put(s *subscribers.Subscriber) {
 	s.Filter, s.Cadence, s.Timezone, s.Language = c.filter, c.cadence, c.timezone, c.language
-	s.Hour, s.Weekday, s.Critical = c.hour, c.weekday, c.critical
+	s.Hour, s.Weekday, s.Critical, s.AllQuiet = c.hour, c.weekday, c.critical, c.allQuiet
 }
 
 // readChoices reads the form, and names the fields that are wrong. What a
@@ -68,7 +68,7 @@ func readChoices(form url.Values, parts []notifier.Component) (c choices, wrong 
 	if c.weekday = subscribers.Weekday(form.Get("weekday")); c.weekday != "" && !slices.Contains(subscribers.Weekdays, c.weekday) {
 		c.weekday, wrong = "", append(wrong, "weekday")
 	}
-	c.critical = form.Get("critical") == "true"
+	c.critical, c.allQuiet = form.Get("critical") == "true", form.Get("all_quiet") == "true"
 	c.timezone, c.language = strings.TrimSpace(form.Get("timezone")), strings.TrimSpace(form.Get("language"))
 	if probe := (subscribers.Subscriber{Address: "someone@example.com", Timezone: c.timezone}); probe.Validate() != nil {
 		wrong = append(wrong, "timezone")

@@ -20,7 +20,7 @@ const (
 )
 
 // entryFields are those that a person fills in, by the names of the columns.
-var entryFields = []string{"address", "components", "severity", "kinds", "cadence", "hour", "weekday", "critical", "timezone", "language", "incident"}
+var entryFields = []string{"address", "components", "severity", "kinds", "cadence", "hour", "weekday", "critical", "all_quiet", "timezone", "language", "incident"}
 
 // readEntry makes a subscriber of what was entered, and says what of it is
 // wrong; it looks at nothing but the form and the components there are.
@@ -32,7 +32,7 @@ func readEntry(in url.Values, known []notifier.Component, speaks func(lang strin
 	for _, name := range []string{"cadence", "timezone", "language", "incident"} {
 		e.check(name, func(p *subscribers.Subscriber) { *e.field(p, name) = e.text(name) }, func(p subscribers.Subscriber) { *e.field(&who, name) = *e.field(&p, name) })
 	}
-	who.Hour, who.Weekday, who.Critical = e.digest()
+	e.digest(&who)
 	if who.Language != "" && !speaks(who.Language) {
 		e.is("language", "language")
 	}
@@ -62,23 +62,25 @@ func readEntry(in url.Values, known []notifier.Component, speaks func(lang strin
 	return who, e.wrong
 }
 
-// digest reads when digests come, and whether what is critical comes at once all the same.
-func (e *entry) digest() (hour subscribers.Hour, day subscribers.Weekday, critical bool) {
-	hour, err := subscribers.ParseHour(e.one("hour"))
-	if err != nil {
+// digest reads when digests come, and with what.
+func (e *entry) digest(who *subscribers.Subscriber) {
+	var err error
+	if who.Hour, err = subscribers.ParseHour(e.one("hour")); err != nil {
 		e.is("hour", "hour")
 	}
-	if day = subscribers.Weekday(e.text("weekday")); day != "" && !slices.Contains(subscribers.Weekdays, day) {
+	if who.Weekday = subscribers.Weekday(e.text("weekday")); who.Weekday != "" && !slices.Contains(subscribers.Weekdays, who.Weekday) {
 		e.is("weekday", "weekday")
 	}
-	switch e.text("critical") {
-	case "":
-	case "true":
-		critical = true
-	default:
-		e.is("critical", "critical")
+	who.Critical, who.AllQuiet = e.ticked("critical"), e.ticked("all_quiet")
+}
+
+// ticked reads a box that is ticked or left.
+func (e *entry) ticked(name string) bool {
+	text := e.text(name)
+	if text != "" && text != "true" {
+		e.is(name, "critical")
 	}
-	return hour, day, critical
+	return text == "true"
 }
 
 type entry struct {
@@ -108,7 +110,7 @@ func (e *entry) refuse() {
 		case slices.Contains(known, name):
 		case slices.Contains([]string{"state", "group", "contact"}, name):
 			e.is(name, "refused")
-		case slices.Contains([]string{"hour", "weekday", "critical", "format", "types"}, name):
+		case slices.Contains([]string{"hour", "weekday", "critical", "all_quiet", "format", "types"}, name):
 			if strings.Join(e.in[name], "") != "" {
 				e.is(name, "later")
 			}
