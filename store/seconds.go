@@ -201,14 +201,15 @@ func (s *Store) RemoveSecond(ctx context.Context, n subscribers.Number) error {
 }
 
 // endSecond ends the second address that a subscriber named. One that never
-// confirmed is forgotten, one that had left before has left again.
+// confirmed is forgotten, one that had left before has left again. Only what its
+// own number is told ends: whoever names an address has no say in what else it gets.
 func (s *Store) endSecond(ctx context.Context, tx *gorm.DB, first subscribers.Number) error {
 	var rows []subscriberRow
 	if err := tx.Raw(`SELECT * FROM subscribers WHERE second_of = ? AND second_of > 0 AND state <> 'unsubscribed'`, int64(first)).Scan(&rows).Error; err != nil {
 		return fmt.Errorf("look for the second address: %w", err)
 	}
 	for _, r := range rows {
-		if err := s.withdraw(ctx, tx, notifier.Channel(r.Channel), r.Address, true); err != nil {
+		if err := s.withdrawOwn(tx, r.Number); err != nil {
 			return err
 		}
 		var err error

@@ -219,3 +219,34 @@ func TestAnImportLeavesASecondAddressAlone(t *testing.T) {
 		}
 	})
 }
+
+func TestEndingASecondAddressLeavesWhatElseGoesToIt(t *testing.T) {
+	for _, state := range []subscribers.State{subscribers.Pending, subscribers.Active} {
+		ownBox(t, func(t *testing.T, b *box, first subscribers.Number) {
+			const address = "user1@example.com"
+			b.ready("n", 2)
+			b.order("n", notifier.NoticeOrder{})
+			b.must(b.namesSecond(first, notifier.Email, address))
+			b.answers()
+			second := b.second(first).Number
+			if second == 0 {
+				t.Fatal("nobody was asked")
+			}
+			if state == subscribers.Active {
+				_, err := b.ConfirmSubscriber(b.ctx, second, netip.Prefix{})
+				b.must(err)
+			}
+			b.expand(100)
+			b.must(b.RemoveSecond(b.ctx, first))
+			if n := b.number(`SELECT count(*) FROM deliveries WHERE state = 'pending' AND address = '` + address + `' AND event_number = (SELECT number FROM events WHERE type = 'subscriber.second')`); n != 0 {
+				t.Errorf("%d questions still wait", n)
+			}
+			sent := map[notifier.DeliveryID]int{}
+			b.sendAll(sent)
+			if n := b.in("n", notifier.NoticeDone); n.Counts[notifier.Sent] != 2 {
+				t.Errorf("the notice of who was named a second while %s: %v", state, n.Counts)
+			}
+			b.sound()
+		})
+	}
+}

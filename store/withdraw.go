@@ -60,6 +60,26 @@ func (s *Store) withdraw(_ context.Context, tx *gorm.DB, channel notifier.Channe
 			ids = append(ids, more...)
 		}
 	}
+	return s.suppressKeys(tx, ids, all)
+}
+
+// withdrawOwn ends what is open of one subscriber's number, whatever its lane,
+// and nothing else that is for its address: notices, and mails to it as
+// somebody's contact, are not its subscription's.
+func (s *Store) withdrawOwn(tx *gorm.DB, number int64) error {
+	if err := s.lockFanout(tx, false); err != nil {
+		return err
+	}
+	var ids []int64
+	if err := tx.Raw(`SELECT DISTINCT c.event_number * 4294967296 + CAST(? AS bigint) FROM event_counts AS c
+		JOIN events AS e ON e.number = c.event_number AND e.reader IN (0, ?) WHERE c.unsettled > 0`, number, number).Scan(&ids).Error; err != nil {
+		return fmt.Errorf("find a subscriber's open deliveries: %w", err)
+	}
+	return s.suppressKeys(tx, ids, true)
+}
+
+// suppressKeys ends open deliveries; without all, confirmations go on.
+func (s *Store) suppressKeys(tx *gorm.DB, ids []int64, all bool) error {
 	l := s.ledger(tx)
 	rows, err := l.lockIDs(ids)
 	if err != nil {
