@@ -31,7 +31,7 @@ func (s *site) confirmAsk(r *http.Request) (answer, error) {
 		}
 		return answer{name: templates.PageConfirm, data: templates.ActionPage{Only: title, Second: who.SecondOf > 0}}, nil
 	}
-	return s.confirmed(r, who)
+	return s.confirmed(r, who, false)
 }
 
 // confirm makes a pending subscriber active. It sends no mail, and pressing it
@@ -47,7 +47,8 @@ func (s *site) confirm(r *http.Request) (answer, error) {
 	if s.aboutEndpoint(who) {
 		return s.endpointConfirm(r, who)
 	}
-	if who.State == subscribers.Pending {
+	fresh := who.State == subscribers.Pending
+	if fresh {
 		title, over, err := s.followed(r.Context(), who)
 		switch {
 		case err != nil:
@@ -65,7 +66,7 @@ func (s *site) confirm(r *http.Request) (answer, error) {
 			return confirmLeft(), nil
 		}
 	}
-	return s.confirmed(r, who)
+	return s.confirmed(r, who, fresh)
 }
 
 // followed is the title of the one incident that somebody follows, and whether
@@ -84,8 +85,8 @@ func (s *site) followed(ctx context.Context, who subscribers.Subscriber) (title 
 
 // confirmed says that it is done, and what is open right now of what the reader
 // follows: of that they were told nothing. The subscription stands, whether that
-// can be read or not.
-func (s *site) confirmed(r *http.Request, who subscribers.Subscriber) (answer, error) {
+// can be read or not. fresh is for who has just confirmed, and may go on to manage it.
+func (s *site) confirmed(r *http.Request, who subscribers.Subscriber, fresh bool) (answer, error) {
 	title, over, err := s.followed(r.Context(), who)
 	switch {
 	case err != nil:
@@ -96,9 +97,11 @@ func (s *site) confirmed(r *http.Request, who subscribers.Subscriber) (answer, e
 	if who.SecondOf > 0 {
 		return answer{name: templates.PageConfirmed, data: templates.ActionPage{Second: true}}, nil
 	}
-	manage, err := s.offerSecond(r.Context(), who)
-	if err != nil {
-		return answer{}, err
+	manage := ""
+	if _, err := s.links.Open(subscribers.ForConfirm, r.PathValue("token"), s.now()); fresh && err == nil { // an old link opens nothing
+		if manage, err = s.offerSecond(r.Context(), who); err != nil {
+			return answer{}, err
+		}
 	}
 	open, _, err := s.posts.Incidents(r.Context(), notifier.IncidentQuery{State: notifier.Published, Open: true, Limit: postsPerPage})
 	if err != nil && r.Context().Err() == nil {

@@ -98,3 +98,16 @@ func TestWhoConfirmsAtAnOwnDomainIsAskedForASecondAddress(t *testing.T) {
 		}
 	}
 }
+
+func TestAConfirmationLinkLeadsToManagingOnlyOnce(t *testing.T) {
+	h := ownHouse(t)
+	n := h.reader("ann@example.com", subscribers.Pending)
+	link := "/confirm/" + h.links.Token(subscribers.ForConfirm, n, h.clock().Add(time.Hour))
+	old := "/confirm/" + h.links.Token(subscribers.ForConfirm, n, h.clock().Add(-time.Hour))
+	h.ask(http.MethodPost, link, "").says(http.StatusOK, "You are subscribed", "/manage/")
+	for _, path := range []string{link, old} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			h.ask(method, path, "").says(http.StatusOK, "You are subscribed").silent("/manage/")
+		}
+	}
+}
