@@ -111,16 +111,18 @@ func (s *Store) digestStep(ctx context.Context, calendar subscribers.Calendar, a
 const dueRuns = `(planned <> ? OR up_to > 0 OR next_at <= ?)`
 
 // owedLast are readers to whom a last digest is owed, and all that it may tell of
-// is expanded. Whoever asks for one asks in order of c.subscriber: without statistics
-// PostgreSQL believes that a third of all are owed one, and looks for any among all.
+// is expanded. It does not wait for what is held down beyond the one parameter:
+// that comes to them at once, when its time is over. Whoever asks for one asks in
+// order of c.subscriber: without statistics PostgreSQL believes that a third of all
+// are owed one, and looks for any among all.
 const owedLast = ` FROM digest_cursors AS c WHERE c.last_up_to > 0
-	AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.expanded_at = 0 AND e.incident_id IS NOT NULL AND e.number <= c.last_up_to)`
+	AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.expanded_at = 0 AND e.incident_id IS NOT NULL AND e.number <= c.last_up_to AND e.held_until <= ?)`
 
 // digestsDue reports whether there is something to do, and what SetDigests set.
 func (s *Store) digestsDue(db *gorm.DB, calendar subscribers.Calendar, at time.Time) (some bool, setting string, err error) {
 	if err := db.Raw(`SELECT (SELECT count(*) FROM (SELECT 1 FROM digest_runs WHERE `+dueRuns+` LIMIT 1) AS one)
 		+ (SELECT count(*) FROM (SELECT 1`+owedLast+` ORDER BY c.subscriber LIMIT 1) AS one) + (SELECT count(*) FROM (SELECT 1`+untold+` LIMIT 1) AS one) > 0,
-			coalesce((SELECT setting FROM digest_setting), '')`, calendar.Setting(), micros(at)).Row().Scan(&some, &setting); err != nil {
+			coalesce((SELECT setting FROM digest_setting), '')`, calendar.Setting(), micros(at), micros(s.Now())).Row().Scan(&some, &setting); err != nil {
 		return false, "", fmt.Errorf("look for digests that are due: %w", err)
 	}
 	return some, setting, nil

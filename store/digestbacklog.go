@@ -14,10 +14,12 @@ import (
 
 // backlogs finds what readers missed, up to an event.
 type backlogs struct {
-	store  *Store
-	tx     *gorm.DB
-	upTo   int64
-	events []notifier.Event // since the first of the readers' cursors
+	store *Store
+	tx    *gorm.DB
+	upTo  int64
+	// handedOut leaves out what is not expanded: it comes at once, later.
+	handedOut bool
+	events    []notifier.Event // since the first of the readers' cursors
 }
 
 // missed is what a digest tells each of the readers of. It notes in rows up to
@@ -87,6 +89,9 @@ func (b *backlogs) place(number int64) int {
 func (b *backlogs) settled(r digestReader, begun map[string]int64, expanded int64) int64 {
 	who := r.Row.subscriber()
 	for _, e := range b.events[b.place(expanded+1):] {
+		if !e.ExpandedAt.IsZero() { // what waits before it, as by hold-down, keeps nothing of this open
+			continue
+		}
 		if who.AtOnce(e) || who.Critical && e.Type.Closing() || begun[e.IncidentID] <= r.Turned {
 			return e.Number - 1
 		}
@@ -97,7 +102,11 @@ func (b *backlogs) settled(r digestReader, begun map[string]int64, expanded int6
 // since are the announcements behind a cursor.
 func (b *backlogs) since(cursor int64) ([]notifier.Event, error) {
 	var rows []eventRow
-	if err := b.tx.Where("number > ? AND number <= ? AND incident_id IS NOT NULL AND type <> ?", cursor, b.upTo, string(notifier.MaintenanceReminder)).Order("number").Find(&rows).Error; err != nil {
+	of := b.tx
+	if b.handedOut {
+		of = of.Where("expanded_at > 0")
+	}
+	if err := of.Where("number > ? AND number <= ? AND incident_id IS NOT NULL AND type <> ?", cursor, b.upTo, string(notifier.MaintenanceReminder)).Order("number").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read what happened: %w", err)
 	}
 	out := make([]notifier.Event, len(rows))

@@ -203,7 +203,7 @@ func placesOf(tx *gorm.DB, event int64, all []letterTo) (map[string]int64, error
 // now on, of what had waited for their next one.
 func (s *Store) lastDigest(tx *gorm.DB) (made int, found bool, err error) {
 	var owed []struct{ Subscriber, Cursor, LastUpTo int64 }
-	if err := tx.Raw(`SELECT c.subscriber, c.cursor, c.last_up_to` + owedLast + ` ORDER BY c.subscriber LIMIT 1` + s.skipLocked()).Scan(&owed).Error; err != nil {
+	if err := tx.Raw(`SELECT c.subscriber, c.cursor, c.last_up_to`+owedLast+` ORDER BY c.subscriber LIMIT 1`+s.skipLocked(), micros(s.Now())).Scan(&owed).Error; err != nil {
 		return 0, false, fmt.Errorf("look for who is owed a last digest: %w", err)
 	}
 	if len(owed) == 0 {
@@ -215,7 +215,7 @@ func (s *Store) lastDigest(tx *gorm.DB) (made int, found bool, err error) {
 		WHERE s.number = ? AND s.state = 'active' AND s.channel = 'email' AND s.cadence IN ('instant', 'milestones')`, o.Subscriber).Scan(&rows).Error; err != nil {
 		return 0, false, fmt.Errorf("find the reader: %w", err)
 	}
-	b := &backlogs{store: s, tx: tx, upTo: o.LastUpTo}
+	b := &backlogs{store: s, tx: tx, upTo: o.LastUpTo, handedOut: true}
 	all, err := b.missed(rows)
 	if err != nil {
 		return 0, false, err

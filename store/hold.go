@@ -43,6 +43,15 @@ func (s *Store) heldBefore(tx *gorm.DB, incident string) (until int64, err error
 
 // settleHold does to what an incident holds back as its fate is.
 func (s *Store) settleHold(ctx context.Context, tx *gorm.DB, incident string, fate notifier.HoldFate) error {
+	if fate == notifier.HoldLasts {
+		return nil
+	}
+	// The events first, as where an end shortens their lives: a retraction with a
+	// word comes here without that. Whoever expands one of them is through with
+	// its slice then, and whether its time was over is asked after the wait.
+	if err := tx.Exec(`SELECT count(*) FROM (SELECT 1 FROM events WHERE incident_id = ? AND expanded_at = 0 AND held_until > 0 ORDER BY number`+s.forUpdate()+`) AS e`, incident).Error; err != nil {
+		return fmt.Errorf("lock what is held: %w", err)
+	}
 	now := micros(s.Now())
 	switch fate {
 	case notifier.HoldEnds:
@@ -53,8 +62,8 @@ func (s *Store) settleHold(ctx context.Context, tx *gorm.DB, incident string, fa
 		if done.RowsAffected > 0 {
 			return s.bump(tx, "work")
 		}
-	case notifier.HoldDropped:
-		done := tx.Exec(`UPDATE events SET expanded_at = ? WHERE incident_id = ? AND expanded_at = 0 AND held_until > ?`, now, incident, now)
+	case notifier.HoldDropped: // but for what some have already, by somebody's clock
+		done := tx.Exec(`UPDATE events SET expanded_at = ? WHERE incident_id = ? AND expanded_at = 0 AND progress = 0 AND held_until > ?`, now, incident, now)
 		if done.Error != nil {
 			return fmt.Errorf("drop what is held: %w", done.Error)
 		}

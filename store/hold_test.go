@@ -315,3 +315,28 @@ func TestADraftIsHeldFromItsPublicationOn(t *testing.T) {
 		b.out(p.Event.Number, p.Event.Number, 1)
 	})
 }
+
+// Whoever expands it may have another clock.
+func TestWhatSomeHaveAlreadyIsNotTakenBackByAnEndOfTheHold(t *testing.T) {
+	heldBox(t, func(t *testing.T, b *box, d *desk, p notifier.Posting) {
+		b.pass(9 * time.Minute)
+		ahead := storetest.At(t, b.dsn)(storetest.Clock(func() time.Time { return b.time().Add(time.Minute) }))
+		if s, err := ahead.ExpandSlice(b.ctx, 1); err != nil || s.Made != 1 {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		over, err := b.ReviseIncident(b.ctx, p.Incident.ID, func(i notifier.Incident) (notifier.Posting, error) {
+			return i.Retract("a mistake", true, d.desk())
+		})
+		b.must(err)
+		b.pass(time.Minute)
+		b.expand(10)
+		progress, err := b.Progress(b.ctx, p.Event.ID)
+		b.must(err)
+		if progress.Event.Unsaid() || progress.Total != 2 {
+			t.Errorf("the first news: %+v", progress)
+		}
+		if got := b.row(over.Event.Number, 1); got.Since != p.Event.Number || got.State != notifier.Pending {
+			t.Errorf("whoever has it already hears that it was a mistake: %+v", got)
+		}
+	})
+}
