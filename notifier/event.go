@@ -140,6 +140,7 @@ type Event struct {
 	AcceptedAt time.Time
 	ExpiresAt  time.Time // deliveries not sent by then end as expired
 	ExpandedAt time.Time // zero until fan-out is through
+	Raised     bool      // it made the incident worse than readers of milestones know it
 	HeldUntil  time.Time // no delivery is made before; zero: it was never held (see HoldDown)
 }
 
@@ -235,4 +236,16 @@ func (s *Story) Missed(since int64) []Update {
 		}
 	}
 	return out
+}
+
+// raise notes whether the event makes the incident worse than it was. The store
+// does so, too, with what the incident was when something was last said of it.
+func (e *Event) raise(was Severity) {
+	e.Raised = e.Raised || e.MayRaise() && e.Severity > was
+}
+
+// MayRaise reports whether the event goes on about an incident, so that it is a
+// milestone only where the incident is worse by then.
+func (e *Event) MayRaise() bool {
+	return e.Kind == KindIncident && (e.Type == IncidentUpdated || e.Type == IncidentCorrected)
 }

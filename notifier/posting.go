@@ -154,6 +154,7 @@ func (i Incident) Say(s Saying, d Desk) (Posting, error) {
 		}
 		i.Status = s.Status
 	}
+	was := i.Severity
 	if s.Severity != nil {
 		i.Severity = *s.Severity
 	}
@@ -182,7 +183,11 @@ func (i Incident) Say(s Saying, d Desk) (Posting, error) {
 		s.At = d.Now
 	}
 	i.UpdatedAt = utc(d.Now)
-	return i.write(said{body: s.Body, at: s.At, impact: impact, quiet: s.Quiet}, d)
+	p, err := i.write(said{body: s.Body, at: s.At, impact: impact, quiet: s.Quiet}, d)
+	if err == nil && p.Event != nil {
+		p.Event.raise(was)
+	}
+	return p, err
 }
 
 // said is what write puts into an update.
@@ -290,6 +295,7 @@ func (i Incident) Correct(c Correction, d Desk) (Posting, error) {
 			return Posting{}, err
 		}
 	}
+	was := i.Severity
 	if c.Severity != nil {
 		i.Severity = *c.Severity
 	}
@@ -318,6 +324,9 @@ func (i Incident) Correct(c Correction, d Desk) (Posting, error) {
 		var err error
 		if p.Event, err = i.Corrected(last, d); err != nil {
 			return Posting{}, err
+		}
+		if p.Event != nil {
+			p.Event.raise(was)
 		}
 	}
 	return p, nil

@@ -127,9 +127,9 @@ func (b *box) event(e notifier.Event) int64 {
 	}
 	b.exec(`UPDATE counters SET value = value + 1 WHERE name = 'event'`)
 	n := b.number(`SELECT value FROM counters WHERE name = 'event'`)
-	b.exec(`INSERT INTO events (number, id, type, lane, kind, severity, components, incident_id, reader, accepted_at, expires_at)
-		VALUES (%d, 'event%d', '%s', %d, '%s', %d, '%s', %s, %d, %d, %d)`, n, n, e.Type, e.Lane, e.Kind, e.Severity, components, incident, e.Reader,
-		b.time().UnixMicro(), e.ExpiresAt.UnixMicro())
+	b.exec(`INSERT INTO events (number, id, type, lane, kind, severity, components, incident_id, reader, accepted_at, expires_at, raised)
+		VALUES (%d, 'event%d', '%s', %d, '%s', %d, '%s', %s, %d, %d, %d, %t)`, n, n, e.Type, e.Lane, e.Kind, e.Severity, components, incident, e.Reader,
+		b.time().UnixMicro(), e.ExpiresAt.UnixMicro(), e.Raised)
 	return n
 }
 

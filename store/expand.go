@@ -51,6 +51,7 @@ type expandable struct {
 	Progress   int64
 	NoticeID   string
 	Released   int64 // of a notice's event: the last reader whose delivery may be made
+	Raised     bool  // it made the incident worse
 	Parked     bool  // it was held, and newer news of the incident follows: that takes its place
 }
 
@@ -132,12 +133,12 @@ func (s *Store) lockFanout(tx *gorm.DB, shared bool) error {
 // choose takes the next event. One that another process is expanding counts as
 // unexpanded for those that follow it in its incident.
 func (x *expansion) choose() (bool, error) {
-	row := x.tx.Raw(`SELECT number, type, lane, kind, severity, components, incident_id, reader, accepted_at, `+dueFrom+`, progress, notice_id, released, `+newerNews+` FROM events AS e
+	row := x.tx.Raw(`SELECT number, type, lane, kind, severity, components, incident_id, reader, accepted_at, `+dueFrom+`, progress, notice_id, released, raised, `+newerNews+` FROM events AS e
 		WHERE `+expands+` AND NOT EXISTS (SELECT 1 FROM events AS p
 			WHERE p.incident_id = e.incident_id AND p.number < e.number AND p.expanded_at = 0)
 		ORDER BY lane, number LIMIT 1`+x.store.skipLocked(), x.now).Row()
 	e := &x.event
-	err := row.Scan(&e.Number, &e.Type, &e.Lane, &e.Kind, &e.Severity, &e.Components, &e.IncidentID, &e.Reader, &e.AcceptedAt, &e.DueFrom, &e.Progress, &e.NoticeID, &e.Released, &e.Parked)
+	err := row.Scan(&e.Number, &e.Type, &e.Lane, &e.Kind, &e.Severity, &e.Components, &e.IncidentID, &e.Reader, &e.AcceptedAt, &e.DueFrom, &e.Progress, &e.NoticeID, &e.Released, &e.Raised, &e.Parked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -338,7 +339,7 @@ func (x *expansion) wants() (string, []any, error) {
 	}
 	var cadences []string
 	for _, c := range subscribers.Cadences {
-		if c.Wants(x.event.Type) {
+		if c.Wants(notifier.Event{Type: x.event.Type, Raised: x.event.Raised}) {
 			cadences = append(cadences, string(c))
 		}
 	}

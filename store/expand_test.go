@@ -88,6 +88,7 @@ func drawEvent(t *rapid.T) notifier.Event {
 		Type:       rapid.SampledFrom(eventTypes).Draw(t, "type"),
 		Kind:       rapid.SampledFrom(notifier.Kinds).Draw(t, "kind"),
 		Lane:       notifier.LaneIncident,
+		Raised:     rapid.Bool().Draw(t, "raised"),
 		Severity:   notifier.Severity(rapid.IntRange(0, 3).Draw(t, "severity")),
 		Components: rapid.SliceOfNDistinct(rapid.SampledFrom(componentKeys), 0, 3, rapid.ID).Draw(t, "components"),
 	}

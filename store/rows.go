@@ -146,6 +146,7 @@ type eventRow struct {
 	ExpiresAt  int64
 	ExpandedAt int64
 	HeldUntil  int64
+	Raised     bool
 }
 
 func (eventRow) TableName() string { return "events" }
@@ -154,7 +155,7 @@ func (r eventRow) event() (notifier.Event, error) {
 	e := notifier.Event{
 		Number: r.Number, ID: r.ID, Type: notifier.EventType(r.Type), Lane: notifier.Lane(r.Lane), Kind: notifier.Kind(r.Kind),
 		Severity: notifier.Severity(r.Severity), UpdateID: r.UpdateID, Reader: r.Reader, NoticeID: r.NoticeID,
-		AcceptedAt: instant(r.AcceptedAt), ExpiresAt: instant(r.ExpiresAt), ExpandedAt: instant(r.ExpandedAt), HeldUntil: instant(r.HeldUntil),
+		AcceptedAt: instant(r.AcceptedAt), ExpiresAt: instant(r.ExpiresAt), ExpandedAt: instant(r.ExpandedAt), HeldUntil: instant(r.HeldUntil), Raised: r.Raised,
 	}
 	if r.IncidentID != nil {
 		e.IncidentID = *r.IncidentID

@@ -46,14 +46,16 @@ func (f Filter) Match(e notifier.Event) bool {
 	return slices.ContainsFunc(f.Components, func(c string) bool { return slices.Contains(e.Components, c) })
 }
 
-// Wants is the cadence's half of the rule: whether an event of this type is sent at once.
-func (c Cadence) Wants(t notifier.EventType) bool {
+// Wants is the cadence's half of the rule: whether an event is sent at once.
+func (c Cadence) Wants(e notifier.Event) bool {
 	switch c {
 	case Instant:
 		return true
 	case Milestones:
-		switch t {
-		case notifier.IncidentUpdated, notifier.MaintenanceExtended, notifier.MaintenanceReminder, notifier.IncidentCorrected:
+		switch e.Type {
+		case notifier.IncidentUpdated, notifier.IncidentCorrected:
+			return e.Raised
+		case notifier.MaintenanceExtended, notifier.MaintenanceReminder:
 			return false
 		}
 		return true

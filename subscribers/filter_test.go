@@ -124,16 +124,31 @@ func TestTheCadenceDecidesWhatIsSentAtOnce(t *testing.T) {
 		notifier.IncidentCreated, notifier.IncidentUpdated, notifier.IncidentResolved, notifier.IncidentCorrected, notifier.IncidentRetracted,
 		notifier.MaintenanceScheduled, notifier.MaintenanceStarted, notifier.MaintenanceExtended, notifier.MaintenanceCompleted, notifier.PostPublished,
 	} {
-		if !Instant.Wants(e) {
+		if !Instant.Wants(notifier.Event{Type: e}) {
 			t.Errorf("instant does not want %s", e)
 		}
-		if Milestones.Wants(e) == slices.Contains(between, e) {
-			t.Errorf("milestones wants %s: %v", e, Milestones.Wants(e))
+		if Milestones.Wants(notifier.Event{Type: e}) == slices.Contains(between, e) {
+			t.Errorf("milestones wants %s: %v", e, !slices.Contains(between, e))
 		}
 		for _, c := range []Cadence{Daily, Weekly, Monthly, "", "hourly"} {
-			if c.Wants(e) {
+			if c.Wants(notifier.Event{Type: e, Raised: true}) {
 				t.Errorf("%q wants %s at once", c, e)
 			}
+		}
+	}
+}
+
+func TestMilestonesAreBeginningsEndsAndWhatMakesItWorse(t *testing.T) {
+	for _, e := range []notifier.EventType{notifier.IncidentUpdated, notifier.IncidentCorrected} {
+		raised := notifier.Event{Type: e, Kind: notifier.KindIncident, Raised: true}
+		if !Milestones.Wants(raised) || !Instant.Wants(raised) {
+			t.Errorf("%s that makes it worse is no milestone", e)
+		}
+		if who := (Subscriber{Cadence: Milestones}); !who.AtOnce(raised) {
+			t.Errorf("%s that makes it worse does not come at once", e)
+		}
+		if who := (Subscriber{Cadence: Daily}); who.AtOnce(raised) {
+			t.Errorf("%s comes at once to who gets digests", e)
 		}
 	}
 }

@@ -110,7 +110,7 @@ func (s *Subscriber) Schedule() Schedule {
 
 // AtOnce reports whether an event that the filter lets through is sent at once.
 func (s *Subscriber) AtOnce(e notifier.Event) bool {
-	return s.Cadence.Wants(e.Type) || s.Cadence.Digest() && s.Critical && e.Kind == notifier.KindIncident && e.Severity == notifier.SeverityCritical
+	return s.Cadence.Wants(e) || s.Cadence.Digest() && s.Critical && e.Kind == notifier.KindIncident && e.Severity == notifier.SeverityCritical
 }
 
 // validateSchedule checks what is about digests.

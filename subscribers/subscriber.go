@@ -51,7 +51,7 @@ type Cadence string
 // The cadences.
 const (
 	Instant    Cadence = "instant"
-	Milestones Cadence = "milestones" // beginnings and ends, nothing in between
+	Milestones Cadence = "milestones" // beginnings and ends, and where it gets worse
 	Daily      Cadence = "daily"
 	Weekly     Cadence = "weekly"
 	Monthly    Cadence = "monthly"

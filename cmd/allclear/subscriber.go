@@ -32,7 +32,7 @@ type subscriberAddCmd struct {
 	Component []string `short:"c" sep:"," placeholder:"KEY,..." help:"Wants to hear of these only."`
 	Severity  string   `placeholder:"LEVEL" help:"Wants incidents from this severity on: none (default), minor, major, critical."`
 	Kinds     []string `sep:"," placeholder:"KIND,..." help:"Wants these only: incident, maintenance, post."`
-	Cadence   string   `placeholder:"CADENCE" help:"instant (default), milestones, or by mail daily, weekly, monthly."`
+	Cadence   string   `placeholder:"CADENCE" help:"instant (default), milestones (it began, got worse, ended), or by mail daily, weekly, monthly."`
 	Zone      string   `placeholder:"ZONE" help:"Time zone, such as Europe/Oslo."`
 	Lang      string   `placeholder:"CODE" help:"Language, such as en or pt-BR."`
 	Active    bool     `help:"It has agreed already: no confirmation is asked."`

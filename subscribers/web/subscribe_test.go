@@ -95,7 +95,7 @@ func TestEverythingThatCanBeChosenIsKept(t *testing.T) {
 	h := newHouse(t)
 	h.part("imap7", "IMAP seven")
 	h.part("web", "The web")
-	h.ask(http.MethodGet, "/subscribe", "").says(http.StatusOK, "IMAP seven", `value="web"`, `<option>Asia/Kathmandu`, "Only when something begins or ends")
+	h.ask(http.MethodGet, "/subscribe", "").says(http.StatusOK, "IMAP seven", `value="web"`, `<option>Asia/Kathmandu`, "Only when something begins, gets worse or ends")
 	h.signUp(url.Values{
 		"channel": {"email"}, "address": {"ann@example.com"}, "components": {"web", "imap7"}, "severity": {"major"}, "kinds": {"incident", "post"},
 		"cadence": {"milestones"}, "timezone": {"Asia/Kathmandu"}, "language": {"de"}, "hour": {""},
