@@ -183,7 +183,7 @@ func (i Incident) Say(s Saying, d Desk) (Posting, error) {
 		s.At = d.Now
 	}
 	i.UpdatedAt = utc(d.Now)
-	p, err := i.write(said{body: s.Body, at: s.At, impact: impact, quiet: s.Quiet}, d)
+	p, err := i.write(said{body: s.Body, at: s.At, impact: impact, quiet: s.Quiet, first: i.unsaid()}, d)
 	if err == nil && p.Event != nil {
 		p.Event.raise(was)
 	}
@@ -196,7 +196,7 @@ type said struct {
 	at     time.Time
 	impact Impact
 	quiet  bool
-	first  bool // it opens the incident
+	first  bool // it is the first that readers hear of the incident
 }
 
 // write makes the update and its event, for an incident that already has its new values.
@@ -393,4 +393,10 @@ func (i *Incident) allClear() bool {
 		told = u.Status.Final() && (told || u.Event != 0)
 	}
 	return told
+}
+
+// unsaid reports whether nobody was told of the incident yet: it was opened
+// without a word, or what was said of it was taken back while it was held.
+func (i *Incident) unsaid() bool {
+	return len(i.Updates) > 0 && !slices.ContainsFunc(i.Updates, func(u Update) bool { return u.Event != 0 })
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"gorm.io/gorm"
 
@@ -92,4 +93,19 @@ func (s *Store) ReleaseHold(ctx context.Context, incident string) error {
 		}
 		return s.audit(ctx, tx, "incident.release", incident, "")
 	})
+}
+
+// forgetUnsaid takes from the incident's updates the events that were taken back
+// while they were held: of those nobody was told.
+func forgetUnsaid(tx *gorm.DB, i *notifier.Incident) error {
+	var unsaid []int64
+	if err := tx.Raw(`SELECT number FROM events WHERE incident_id = ? AND expanded_at > 0 AND held_until > expanded_at`, i.ID).Scan(&unsaid).Error; err != nil {
+		return fmt.Errorf("look for what was taken back: %w", err)
+	}
+	for n := range i.Updates {
+		if slices.Contains(unsaid, i.Updates[n].Event) {
+			i.Updates[n].Event = 0
+		}
+	}
+	return nil
 }

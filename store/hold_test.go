@@ -340,3 +340,49 @@ func TestWhatSomeHaveAlreadyIsNotTakenBackByAnEndOfTheHold(t *testing.T) {
 		}
 	})
 }
+
+// Whoever asked for beginnings and ends alone must hear that it broke.
+func TestWhatIsSaidAfterAHoldThatWasDroppedIsTheFirstNews(t *testing.T) {
+	heldBox(t, func(t *testing.T, b *box, d *desk, p notifier.Posting) {
+		b.exec(`UPDATE subscribers SET cadence = 'milestones' WHERE number = 2`)
+		b.pass(time.Minute)
+		b.say(d, p.Incident.ID, notifier.Saying{Status: notifier.Resolved, Quiet: true})
+		b.pass(time.Hour)
+		again, err := b.ReviseIncident(b.ctx, p.Incident.ID, d.say(notifier.Saying{Status: notifier.Investigating, Body: "it is back"}))
+		b.must(err)
+		if e := again.Event; e.Type != notifier.IncidentCreated || !e.HeldUntil.Equal(b.time().Add(10*time.Minute)) {
+			t.Errorf("%s, held until %s", e.Type, e.HeldUntil)
+		}
+		b.pass(10 * time.Minute)
+		b.out(again.Event.Number, again.Event.Number, 1, 2)
+		next, err := b.ReviseIncident(b.ctx, p.Incident.ID, d.say(notifier.Saying{Body: "still"}))
+		b.must(err)
+		if next.Event.Type != notifier.IncidentUpdated || !next.Event.HeldUntil.IsZero() {
+			t.Errorf("and then %+v", next.Event)
+		}
+		b.goesOn(next.Event.Number, 1)
+	})
+}
+
+// goesOn fails unless the event goes to one reader, who was told before.
+func (b *box) goesOn(event, reader int64) {
+	b.t.Helper()
+	b.expand(10)
+	got := b.claim("w", 10)
+	if len(got) != 1 || got[0].ID != notifier.MakeDeliveryID(event, reader) || got[0].Told == 0 {
+		b.t.Errorf("event %d goes out as %+v", event, got)
+	}
+	b.settle("w", notifier.Sent, got...)
+}
+
+func TestWhatWasOpenedWithoutAWordBeginsWithTheFirstThatIsSaid(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.readers(1)
+		b.exec(`UPDATE subscribers SET cadence = 'milestones'`)
+		d := b.heldDesk(0)
+		p, err := b.OpenIncident(b.ctx, d.open(t, notifier.Announcement{Title: "Mail is slow", Quiet: true}))
+		b.must(err)
+		first := b.say(d, p.Incident.ID, notifier.Saying{Body: "we look"})
+		b.out(first, first, 1)
+	})
+}

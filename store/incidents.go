@@ -50,6 +50,9 @@ func (s *Store) ReviseIncident(ctx context.Context, id string, change func(notif
 		}
 		given := was
 		given.Components, given.Updates = slices.Clone(was.Components), slices.Clone(was.Updates)
+		if err := forgetUnsaid(tx, &given); err != nil {
+			return err
+		}
 		p, err := change(given)
 		if err != nil {
 			return err

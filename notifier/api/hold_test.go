@@ -39,7 +39,12 @@ func TestAnEventThatIsHeldDownSaysUntilWhenAndIsSentNowWhereThatIsAskedFor(t *te
 	if s, err := b.store.ExpandSlice(t.Context(), 10); err != nil || s.Event != p.Event.Number || !s.Complete {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if event = b.as(notifier.RoleViewer, http.MethodGet, "/events/"+p.Event.ID, "").is(http.StatusOK); event.field("held_until") != nil || event.text("state") != "done" {
+	if event = b.as(notifier.RoleViewer, http.MethodGet, "/events/"+p.Event.ID, "").is(http.StatusOK); event.field("held_until") != nil || event.text("state") != "done" || event.field("unsaid") != false {
 		t.Errorf("afterwards: %s", event.body)
+	}
+	taken := b.held("y")
+	b.as(notifier.RolePoster, http.MethodPost, "/incidents/"+taken.Incident.ID+"/updates", `{"status":"resolved","notify":false}`).is(http.StatusCreated)
+	if event = b.as(notifier.RoleViewer, http.MethodGet, "/events/"+taken.Event.ID, "").is(http.StatusOK); event.field("unsaid") != true || event.text("state") != "done" {
+		t.Errorf("what was taken back: %s", event.body)
 	}
 }

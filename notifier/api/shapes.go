@@ -167,6 +167,7 @@ type eventShape struct {
 	Counts      map[notifier.DeliveryState]int64 `json:"counts"`
 	AcceptedAt  *string                          `json:"accepted_at"`
 	HeldUntil   *string                          `json:"held_until"` // null where nothing of it waits by hold-down
+	Unsaid      bool                             `json:"unsaid"`     // it was taken back while it was held
 	FirstSentAt *string                          `json:"first_sent_at"`
 	P50SentAt   *string                          `json:"p50_sent_at"`
 	P99SentAt   *string                          `json:"p99_sent_at"`
@@ -183,7 +184,7 @@ func showProgress(p notifier.Progress) eventShape {
 		held = nil
 	}
 	return eventShape{
-		p.Event.ID, p.Event.Type, p.State(), p.Total, p.Tried, counts, moment(p.Event.AcceptedAt), held,
+		p.Event.ID, p.Event.Type, p.State(), p.Total, p.Tried, counts, moment(p.Event.AcceptedAt), held, p.Event.Unsaid(),
 		moment(p.FirstSentAt), moment(p.P50SentAt), moment(p.P99SentAt), moment(p.LastSentAt),
 	}
 }
