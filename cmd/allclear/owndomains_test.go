@@ -52,6 +52,13 @@ func TestWhileTheMailboxIsTheOutageReadersAreToldElsewhereAndGetOneSummary(t *te
 		if len(got["ann@own.example"]) != 0 || len(got["ann@elsewhere.example"]) != 2 || len(got["a1@example.com"]) != 2 {
 			t.Fatalf("while it was down: %d at the first, %d at the second, %d of the others", len(got["ann@own.example"]), len(got["ann@elsewhere.example"]), len(got["a1@example.com"]))
 		}
+		d := &desktop{t: t, environ: []string{"ALLCLEAR_DATABASE=" + dsn, "USER=kari"}}
+		if out := d.ok("told", "ann@elsewhere.example"); !strings.Contains(out, "is the second address of ann@own.example") {
+			t.Errorf("told for whom:\n%s", out)
+		}
+		if out := d.ok("told", "ann@elsewhere.example", "--json"); strings.Count(out, `"in_place_of":"ann@own.example"`) != 2 {
+			t.Errorf("told for whom:\n%s", out)
+		}
 		s.stop() // and another process goes on
 		s = boot(t, programOptions{settings: settings})
 		s.done(s.update(incident, "resolved", "Everyone reads from the copy."))

@@ -25,10 +25,14 @@ func (c *toldCmd) Run(a *app) error {
 		return err
 	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		first, err := firstAddress(ctx, db, channel, address)
+		if err != nil {
+			return err
+		}
 		t, enc := newTable("accepted", "state", "at", "event", "what"), json.NewEncoder(a.out)
 		subjects := map[int64]subject{}
 		var answers []string
-		err := eachDelivery(ctx, db, notifier.DeliveryQuery{Address: address}, func(d notifier.Delivery) error {
+		err = eachDelivery(ctx, db, notifier.DeliveryQuery{Address: address}, func(d notifier.Delivery) error {
 			about, ok := subjects[d.ID.Event()]
 			if !ok {
 				story, err := db.Story(ctx, d.ID.Event())
@@ -44,7 +48,8 @@ func (c *toldCmd) Run(a *app) error {
 					EventID string             `json:"event_id"`
 					Event   notifier.EventType `json:"event"`
 					Title   string             `json:"title"`
-				}{deliveryJSON(d), about.event, about.kind, about.title})
+					InPlace string             `json:"in_place_of"` // the first address, where this is a second one
+				}{deliveryJSON(d), about.event, about.kind, about.title, about.inPlaceOf(first)})
 			}
 			t.add(d.AcceptedAt.UTC().Format("2006-01-02 15:04Z"), d.State, became(d, db.Now()), string(about.kind), about.title)
 			if words := answered(d); words != "" && d.State != notifier.Sent {
@@ -61,6 +66,9 @@ func (c *toldCmd) Run(a *app) error {
 		}
 		if suppressed != nil {
 			fmt.Fprintf(a.out, "%s is suppressed (%s, %s): nothing is sent to it\n", address, suppressed.Reason, stamp(*suppressed.CreatedAt))
+		}
+		if first != "" {
+			fmt.Fprintf(a.out, "%s is the second address of %s: what is announced goes here while mail there is down\n", address, first)
 		}
 		if len(t.rows) == 0 {
 			fmt.Fprintf(a.out, "nothing was sent to %s\n", address)
@@ -79,6 +87,25 @@ type subject struct {
 	event string
 	kind  notifier.EventType
 	title string
+	news  bool // of an incident
+}
+
+// inPlaceOf is first, where the event is what a second address is told for it.
+func (s subject) inPlaceOf(first string) string {
+	if !s.news {
+		return ""
+	}
+	return first
+}
+
+// firstAddress is whose second address this is; "" for nobody's.
+func firstAddress(ctx context.Context, db *store.Store, channel notifier.Channel, address string) (string, error) {
+	found, _, err := db.Subscribers(ctx, subscribers.Query{Channel: channel, Address: address, Limit: 1})
+	if err != nil || len(found) == 0 || found[0].SecondOf == 0 {
+		return "", err
+	}
+	first, err := db.Subscriber(ctx, found[0].SecondOf)
+	return first.Address, err
 }
 
 func subjectOf(s notifier.Story) subject {
@@ -99,7 +126,7 @@ func subjectOf(s notifier.Story) subject {
 	case notifier.NoticeSent:
 		title = s.Notice.Title
 	}
-	return subject{s.Event.ID, s.Event.Type, title}
+	return subject{s.Event.ID, s.Event.Type, title, s.Event.IncidentID != ""}
 }
 
 // became is when a delivery was sent, or until when it waits, as short as a table

@@ -21,6 +21,7 @@ import (
 	"allclear/notifier/console"
 	"allclear/notifier/notifiertest"
 	"allclear/store/storetest"
+	"allclear/subscribers"
 	"allclear/templates"
 )
 
@@ -41,6 +42,9 @@ type bench struct {
 		TakeAlarms(ctx context.Context, calm bool) ([]notifier.Alarm, error)
 		AlarmTold(ctx context.Context, a notifier.Alarm) error
 		AddComponent(ctx context.Context, c notifier.Component) error
+		AddSubscriber(ctx context.Context, s subscribers.Subscriber, confirm func(subscribers.Subscriber) *notifier.Event) (subscribers.Subscriber, error)
+		SetOwnDomains(ctx context.Context, own []subscribers.OwnDomain) error
+		SetSecond(ctx context.Context, n subscribers.Number, second subscribers.Second, confirm func(subscribers.Subscriber) *notifier.Event) (subscribers.Subscriber, error)
 	}
 	site *httptest.Server
 	log  strings.Builder

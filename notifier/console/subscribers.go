@@ -68,6 +68,7 @@ type subscriberPage struct {
 	Who      subscribers.Subscriber
 	Hook     *subscribers.Hook // of an endpoint
 	Barred   *subscribers.Suppression
+	First    *subscribers.Subscriber // whose second address this is
 	Told     []notifier.Told
 	Attempts []notifier.Attempt
 	Most     int
@@ -85,6 +86,13 @@ func (c *console) subscriber(q *request) (answer, error) {
 	}
 	if p.Barred, err = c.barred(q, p.Who.Channel, p.Who.Address); err != nil {
 		return answer{}, err
+	}
+	if p.Who.SecondOf > 0 {
+		first, err := c.o.Store.Subscriber(q.Context(), p.Who.SecondOf)
+		if err != nil {
+			return answer{}, err
+		}
+		p.First = &first
 	}
 	if p.Told, err = c.o.Store.Told(q.Context(), n, history); err != nil {
 		return answer{}, err

@@ -9,6 +9,7 @@ import (
 
 	"allclear/notifier"
 	"allclear/store/storetest"
+	"allclear/subscribers"
 )
 
 var hidden = regexp.MustCompile(`name="(once|seen)" value="([^"]*)"`)
@@ -234,6 +235,21 @@ func TestASubscribersHistoryIsShownAndASuppressionIsLiftedByAnAdminOnly(t *testi
 		sender.get("/console/subscribers?address=Bob%40example.com").is(http.StatusOK, "is suppressed", "asked by phone")
 		w.send("/console/suppressions", "/console/suppressions/lift", "address", "Bob@example.com", "back", "/console/subscribers?state=active").leads("/console/subscribers?done=lifted&state=active")
 		sender.get("/console/suppressions").is(http.StatusOK, "None.")
+	})
+}
+
+func TestASubscriberAndTheirSecondAddressLeadToEachOther(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		w := b.enter(b.hire("kari", notifier.RoleSender))
+		b.must(b.store.AddComponent(t.Context(), notifier.Component{Key: "imap7", Name: "IMAP", State: notifier.Operational}))
+		b.must(b.store.SetOwnDomains(t.Context(), []subscribers.OwnDomain{{Domain: "own.example", Component: "imap7"}}))
+		s, err := b.store.AddSubscriber(t.Context(), subscribers.Subscriber{Channel: notifier.Email, Address: "ann@own.example", State: subscribers.Active, Cadence: subscribers.Instant}, nil)
+		b.must(err)
+		s, err = b.store.SetSecond(t.Context(), s.Number, subscribers.Second{Channel: notifier.Email, Address: "ann@elsewhere.example", State: subscribers.Active}, nil)
+		b.must(err)
+		first, second := "/console/subscribers/"+s.Number.String(), "/console/subscribers/"+s.Second.Number.String()
+		w.get(first).is(http.StatusOK, `<a href="`+second+`">ann@elsewhere.example</a>`, "email, active")
+		w.get(second).is(http.StatusOK, "Second address of", `<a href="`+first+`">ann@own.example</a>`)
 	})
 }
 

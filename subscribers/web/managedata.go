@@ -87,6 +87,22 @@ type keptSubscriber struct {
 	Format string               `json:"format"`
 	Types  []notifier.EventType `json:"types"`
 	Quiet  string               `json:"quiet"`
+	Second *keptSecond          `json:"second"` // null where none is named
+}
+
+// keptSecond is the second address, as the page shows it. Whose second one an
+// address is, it is not shown either.
+type keptSecond struct {
+	Channel notifier.Channel  `json:"channel"`
+	Address string            `json:"address"`
+	State   subscribers.State `json:"state"`
+}
+
+func keepSecond(s subscribers.Second) *keptSecond {
+	if s.Address == "" {
+		return nil
+	}
+	return &keptSecond{s.Channel, s.Address, s.State}
 }
 
 // keptConsent is one step of how the subscriber agreed.
@@ -118,7 +134,7 @@ func export(s subscribers.Subscriber, proof []subscribers.Evidence, told []notif
 			append([]notifier.Kind{}, s.Filter.Kinds...), string(s.Cadence), s.Timezone, s.Language, s.Group, s.Contact,
 			moment(s.CreatedAt), moment(s.ConfirmedAt), moment(s.PausedUntil), moment(s.Unsubscribed), s.Left.Reason, s.Filter.Incident,
 			s.Hour, string(s.Weekday), s.Critical, s.AllQuiet,
-			string(s.Format), append([]notifier.EventType{}, s.Filter.Types...), string(s.Quiet),
+			string(s.Format), append([]notifier.EventType{}, s.Filter.Types...), string(s.Quiet), keepSecond(s.Second),
 		},
 		Consent: []keptConsent{}, Deliveries: []keptDelivery{},
 	}
