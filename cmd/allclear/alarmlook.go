@@ -61,6 +61,7 @@ func (l *lookout) look(ctx context.Context) ([]notifier.Trouble, error) {
 	if d := now.Sub(l.looked); d < 0 || d >= seldom {
 		finders["disabled endpoints"], finders["silent incidents"], finders["overrides"], finders["held updates"], finders["changes of the staff"] =
 			l.disabled, l.silent, l.overridden, l.stuck, l.staffed
+		finders["edits of templates"] = l.reworded
 		l.looked = now
 	}
 	for _, what := range slices.Sorted(maps.Keys(finders)) {

@@ -142,6 +142,28 @@ func (l *lookout) staffed(ctx context.Context, now time.Time) ([]notifier.Troubl
 	return out, nil
 }
 
+// reworded finds who changed a text or took a change back: a notice is approved
+// by what it says, and goes out by the files that there are then.
+func (l *lookout) reworded(ctx context.Context, now time.Time) ([]notifier.Trouble, error) {
+	found, _, err := l.db.AuditLog(ctx, notifier.AuditQuery{Action: "template.", From: now.Add(-foundAgo), Limit: 1000})
+	if err != nil {
+		return nil, err
+	}
+	var out []notifier.Trouble
+	for _, e := range found {
+		did := "edited the template "
+		if e.Action == "template.drop" {
+			did = "took back the edit of the template "
+		}
+		out = append(out, notifier.Trouble{
+			Key: "reworded:" + e.ID, About: "reworded:" + e.Subject, Since: e.At, Once: true, URL: l.page("templates"),
+			Title: notifier.Clip(e.Actor + " " + did + e.Subject),
+			Text:  "What goes out from now on is written by it, notices that are approved already too: look at it where you approved one. `allclear templates diff` shows what is not embedded.",
+		})
+	}
+	return out, nil
+}
+
 // stuck finds updates that wait for a notice and that nothing will publish.
 func (l *lookout) stuck(ctx context.Context, _ time.Time) ([]notifier.Trouble, error) {
 	found, err := l.db.StuckUpdates(ctx)

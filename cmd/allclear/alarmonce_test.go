@@ -125,3 +125,31 @@ func TestEverybodyHearsOfWhoIsLetInOrMayMore(t *testing.T) {
 	clock.forward(foundAgo + time.Minute)
 	l.finds(t)
 }
+
+func TestEverybodyHearsOfATemplateThatIsEditedOrTakenBack(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		var clock movingClock
+		l, db := lookoutOn(t, dsn, &clock)
+		l.finds(t)
+		ctx := notifier.WithActor(t.Context(), notifier.Actor{Name: "staff:ann", Role: notifier.RoleAdmin})
+		err := db.SaveTemplate(ctx, notifier.TemplateEdit{Name: "mail/notice.html", Text: "other words"}, "")
+		if err == nil {
+			err = db.DropTemplate(ctx, "mail/notice.html", notifier.HashTemplate("other words"))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		clock.forward(seldom)
+		var titles []string
+		for _, x := range l.finds(t, "reworded:mail/notice.html", "reworded:mail/notice.html") {
+			titles = append(titles, x.Title)
+			if !x.Once || x.Text == "" || x.URL == "" {
+				t.Errorf("%+v", x)
+			}
+		}
+		want := []string{"staff:ann edited the template mail/notice.html", "staff:ann took back the edit of the template mail/notice.html"}
+		if slices.Sort(titles); !slices.Equal(titles, want) {
+			t.Errorf("said %q, want %q", titles, want)
+		}
+	})
+}
