@@ -19,7 +19,7 @@ func lookoutOn(t *testing.T, dsn string, clock *movingClock) (*lookout, *store.S
 	db := storetest.At(t, dsn)(storetest.Clock(clock.now))
 	return &lookout{
 		db: db, base: "https://status.example.com", relays: func() []email.RelayStatus { return nil }, short: &shortOfTexts{},
-		down: map[string]time.Time{}, blind: map[string]notifier.Trouble{}, dkim: &dkimWatch{},
+		down: map[string]time.Time{}, blind: map[string]notifier.Trouble{}, dkim: &dkimWatch{}, words: &wording{},
 	}, db
 }
 
