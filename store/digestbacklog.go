@@ -64,17 +64,25 @@ func (b *backlogs) missed(rows []digestReader) ([][]int64, error) {
 	if err != nil {
 		return nil, err
 	}
+	withdrawn, err := b.withdrawn(begun)
+	if err != nil {
+		return nil, err
+	}
 	out := make([][]int64, len(rows))
 	for i, r := range rows {
 		if r.Row.Number == 0 { // barred
 			continue
 		}
 		from, to := b.place(r.Cursor+1), b.place(r.UpTo+1)
+		came := func(event int64) bool { return atOnce[int64(notifier.MakeDeliveryID(event, r.Row.Number))] }
 		out[i] = people[i].Missed(subscribers.Backlog{
 			Events: b.events[from:max(from, to)],
-			AtOnce: func(event int64) bool { return atOnce[int64(notifier.MakeDeliveryID(event, r.Row.Number))] },
+			AtOnce: came,
 			Told:   func(incident string) bool { return told[r.Row.Number][incident] },
 		})
+		if len(withdrawn) > 0 {
+			out[i] = b.unsay(out[i], r.Cursor, begun, withdrawn, came)
+		}
 	}
 	return out, nil
 }

@@ -19,6 +19,11 @@ import (
 // correction shows, because nobody should be sent what was found wrong. Of who
 // is asked to confirm that they follow one incident it is that one's id and title.
 func (s *Store) Story(ctx context.Context, number int64) (notifier.Story, error) {
+	return s.story(ctx, number, nil)
+}
+
+// story is an event's, after extend changed the event by how its incident is now.
+func (s *Store) story(ctx context.Context, number int64, extend func(*notifier.Incident, *notifier.Event)) (notifier.Story, error) {
 	db := s.conn(ctx)
 	var row eventRow
 	if err := db.Where("number = ?", number).Take(&row).Error; err != nil {
@@ -55,6 +60,10 @@ func (s *Store) Story(ctx context.Context, number int64) (notifier.Story, error)
 	}
 	if out.Incident, err = s.Incident(ctx, e.IncidentID); err != nil {
 		return out, err
+	}
+	if extend != nil {
+		extend(&out.Incident, &out.Event)
+		e = out.Event
 	}
 	asOf(&out.Incident, e)
 	if out.Previous, err = previous(db, e); err != nil {

@@ -20,6 +20,9 @@ type Digests interface {
 	// Digest is what a digest's event tells those readers whose deliveries name
 	// the place; notifier.ErrNotFound where there is none.
 	Digest(ctx context.Context, event int64, place int) (notifier.Digest, error)
+	// Standing is the story of an event that a digest tells, with what was said since
+	// without an event of its own.
+	Standing(ctx context.Context, event int64) (notifier.Story, error)
 }
 
 const (
@@ -65,12 +68,18 @@ func (r *Renderer) digestTale(ctx context.Context, t tale, d notifier.Delivery) 
 	h := sha256.New()
 	fmt.Fprintln(h, t.finger, d.Digest)
 	t.story.Digest, err = r.set.digestStory(found, func(event int64) (notifier.Story, error) {
-		part, err := r.tale(ctx, event)
+		part, err := r.standing(ctx, event)
 		fmt.Fprintln(h, event, part.finger)
 		return part.story, err
 	})
 	t.finger = hex.EncodeToString(h.Sum(nil)[:12])
 	return t, err
+}
+
+// standing is the story of an event that a digest tells. Digests keep theirs
+// apart from the event's own, below zero.
+func (r *Renderer) standing(ctx context.Context, event int64) (tale, error) {
+	return r.taleOf(ctx, -event, func(ctx context.Context) (notifier.Story, error) { return r.set.digests.Standing(ctx, event) })
 }
 
 // digest finds what a digest tells.
@@ -121,7 +130,10 @@ func (s *Set) digestStory(d notifier.Digest, story func(event int64) (notifier.S
 // Digest is the letter of a digest that is made at a time, to be looked at: its
 // links lead nowhere.
 func (s *Set) Digest(ctx context.Context, d notifier.Digest, at time.Time, language, zone string) (*notifier.Letter, error) {
-	told, err := s.digestStory(d, func(event int64) (notifier.Story, error) { return s.stories.Story(ctx, event) })
+	if s.digests == nil {
+		return nil, errors.New("digests are not set up")
+	}
+	told, err := s.digestStory(d, func(event int64) (notifier.Story, error) { return s.digests.Standing(ctx, event) })
 	if err != nil {
 		return nil, err
 	}

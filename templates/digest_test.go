@@ -136,6 +136,10 @@ func (d *digestSource) Story(_ context.Context, event int64) (notifier.Story, er
 	return notifier.Story{}, notifier.ErrNotFound
 }
 
+func (d *digestSource) Standing(ctx context.Context, event int64) (notifier.Story, error) {
+	return d.Story(ctx, event)
+}
+
 func (d *digestSource) Digest(_ context.Context, event int64, place int) (notifier.Digest, error) {
 	d.asked++
 	out := d.story.Digest.Digest

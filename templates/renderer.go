@@ -145,22 +145,27 @@ func (r *Renderer) render(ctx context.Context, d notifier.Delivery) (*notifier.M
 
 // tale finds the story of an event, from the source where the kept one is old.
 func (r *Renderer) tale(ctx context.Context, event int64) (tale, error) {
+	return r.taleOf(ctx, event, func(ctx context.Context) (notifier.Story, error) { return r.set.stories.Story(ctx, event) })
+}
+
+// taleOf is the tale that is kept by a key, or read anew.
+func (r *Renderer) taleOf(ctx context.Context, key int64, read func(context.Context) (notifier.Story, error)) (tale, error) {
 	now := r.set.now()
 	r.mu.Lock()
-	t, ok := r.stories.get(event)
+	t, ok := r.stories.get(key)
 	r.mu.Unlock()
 	if ok && t.fresh(now) {
 		return t, nil
 	}
-	v, err := r.once(ctx, "story "+strconv.FormatInt(event, 10), func(ctx context.Context) (any, error) {
+	v, err := r.once(ctx, "story "+strconv.FormatInt(key, 10), func(ctx context.Context) (any, error) {
 		// Somebody may have asked since we looked.
 		r.mu.Lock()
-		t, ok := r.stories.get(event)
+		t, ok := r.stories.get(key)
 		r.mu.Unlock()
 		if ok && t.fresh(now) {
 			return t, nil
 		}
-		story, err := r.set.stories.Story(ctx, event)
+		story, err := read(ctx)
 		if errors.Is(err, notifier.ErrNotFound) {
 			return nil, fmt.Errorf("find the story: %w", err)
 		}
@@ -170,7 +175,7 @@ func (r *Renderer) tale(ctx context.Context, event int64) (tale, error) {
 		}
 		t = tale{story: story, finger: fingerprint(story), until: now.Add(storyLife)}
 		r.mu.Lock()
-		r.stories.put(event, t)
+		r.stories.put(key, t)
 		r.mu.Unlock()
 		return t, nil
 	})

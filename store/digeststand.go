@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"allclear/notifier"
+)
+
+// Standing is the story of an event with what was said since without telling
+// anybody: a digest shows how things stand, and such words have no event that
+// the next one could tell. What has an event is left to that.
+func (s *Store) Standing(ctx context.Context, number int64) (notifier.Story, error) {
+	return s.story(ctx, number, stand)
+}
+
+// stand takes the quiet updates behind an event into it, and a quiet end.
+func stand(i *notifier.Incident, e *notifier.Event) {
+	if e.Type == notifier.IncidentRetracted {
+		return
+	}
+	next := slices.IndexFunc(i.Updates, func(u notifier.Update) bool { return u.Event > e.Number })
+	said := i.Updates
+	if next >= 0 {
+		said = said[:next]
+	}
+	own := slices.IndexFunc(said, func(u notifier.Update) bool { return u.ID == e.UpdateID })
+	if last := len(said) - 1; last > own && own >= 0 && (e.Type != notifier.IncidentCorrected || last >= 0 && said[last].CreatedAt.After(e.AcceptedAt)) {
+		e.UpdateID = said[last].ID
+		e.Type = typeOfQuiet(i.Kind, said[last].Status, e.Type)
+		if said[last].CreatedAt.After(e.AcceptedAt) && next < 0 {
+			e.Components = i.Components
+		}
+	}
+	if next < 0 && i.State == notifier.Retracted {
+		e.Type = notifier.IncidentRetracted
+	}
+}
+
+// typeOfQuiet is what an update that told nobody would have been called.
+func typeOfQuiet(k notifier.Kind, status notifier.Status, was notifier.EventType) notifier.EventType {
+	switch {
+	case k == notifier.KindIncident && status.Final():
+		return notifier.IncidentResolved
+	case k == notifier.KindMaintenance && status.Final():
+		return notifier.MaintenanceCompleted
+	case k == notifier.KindIncident:
+		return notifier.IncidentUpdated
+	}
+	return was
+}
+
+// withdrawn are those incidents that are withdrawn by now, whether or not anybody
+// was told.
+func (b *backlogs) withdrawn(begun map[string]int64) (map[string]bool, error) {
+	ids := make([]string, 0, len(begun))
+	for id := range begun {
+		ids = append(ids, id)
+	}
+	out := map[string]bool{}
+	for part := range slices.Chunk(ids, 500) {
+		var found []string
+		if err := b.tx.Raw(`SELECT id FROM incidents WHERE id IN ? AND state = ?`, part, string(notifier.Retracted)).Scan(&found).Error; err != nil {
+			return nil, fmt.Errorf("look for what was withdrawn: %w", err)
+		}
+		for _, id := range found {
+			out[id] = true
+		}
+	}
+	return out, nil
+}
+
+// unsay takes from what a digest tells the incidents that were withdrawn before
+// the reader heard of them at all: by this digest they would hear of a mistake.
+func (b *backlogs) unsay(items []int64, cursor int64, begun map[string]int64, withdrawn map[string]bool, atOnce func(int64) bool) []int64 {
+	heard := map[string]bool{}
+	for _, e := range b.events {
+		if withdrawn[e.IncidentID] && (begun[e.IncidentID] <= cursor || atOnce(e.Number)) {
+			heard[e.IncidentID] = true
+		}
+	}
+	return slices.DeleteFunc(items, func(n int64) bool {
+		id := b.events[b.place(n)].IncidentID
+		return withdrawn[id] && !heard[id]
+	})
+}
