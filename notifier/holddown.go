@@ -1,6 +1,9 @@
 package notifier
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // MostHoldDown is the longest that the first news of an incident may be held
 // back: it is worth less the longer it waits.
@@ -48,4 +51,10 @@ func (p *Posting) HoldFate(was Incident) HoldFate {
 		return HoldEnds
 	}
 	return HoldLasts
+}
+
+// unsaid reports whether nobody was told of the incident yet: it was opened
+// without a word, or what was said of it was taken back while it was held.
+func (i *Incident) unsaid() bool {
+	return len(i.Updates) > 0 && !slices.ContainsFunc(i.Updates, func(u Update) bool { return u.Event != 0 })
 }

@@ -394,9 +394,3 @@ func (i *Incident) allClear() bool {
 	}
 	return told
 }
-
-// unsaid reports whether nobody was told of the incident yet: it was opened
-// without a word, or what was said of it was taken back while it was held.
-func (i *Incident) unsaid() bool {
-	return len(i.Updates) > 0 && !slices.ContainsFunc(i.Updates, func(u Update) bool { return u.Event != 0 })
-}

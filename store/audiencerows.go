@@ -141,7 +141,7 @@ func (a *adding) lengths() error {
 	if len(places) == 0 {
 		return nil
 	}
-	from, arg := a.store.each(places, `SELECT 1 AS one`, `(SELECT 1 AS one) AS d`)
+	from, arg := a.store.each(places, `SELECT 1 AS one`, `(SELECT 1 AS one) AS one`)
 	var found []struct{ Place, N int64 }
 	if err := a.tx.Raw(`SELECT u.value AS place, (SELECT count(*) FROM recipient_rows AS r WHERE r.audience = `+bound+` AND r.place = u.value) AS n FROM `+from, a.file.Number, arg).Scan(&found).Error; err != nil {
 		return fmt.Errorf("count rows: %w", err)

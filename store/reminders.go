@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -57,6 +58,7 @@ func (s *Store) Remind(ctx context.Context, before []time.Duration) (did int, er
 		micros(now.Add(slices.Max(before)))).Scan(&rows).Error; err != nil {
 		return 0, translate(fmt.Errorf("look for reminders: %w", err))
 	}
+	var failed []error // of one: the others are reminded of all the same
 	for _, r := range rows {
 		if _, due := r.plan().Due(before, now); !due && r.StartsAt > micros(now) {
 			continue
@@ -66,13 +68,13 @@ func (s *Store) Remind(ctx context.Context, before []time.Duration) (did int, er
 			told, err = s.remindOf(tx, r.IncidentID, before)
 			return err
 		}); err != nil {
-			return did, fmt.Errorf("remind of maintenance %s: %w", r.IncidentID, err)
+			failed = append(failed, fmt.Errorf("remind of maintenance %s: %w", r.IncidentID, err))
 		}
 		if told {
 			did++
 		}
 	}
-	return did, nil
+	return did, errors.Join(failed...)
 }
 
 // remindOf does what is due of one maintenance, which it locks: another process

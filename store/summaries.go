@@ -86,8 +86,8 @@ func (m *summary) set(what string, arg int64) error {
 // told of it was told so.
 func (m *summary) read() error {
 	var rows []eventRow
-	if err := m.tx.Raw(`SELECT e.* FROM events AS e JOIN incidents AS i ON i.id = e.incident_id WHERE e.number >= ? AND e.number <= ? AND i.state <> ? ORDER BY e.number`,
-		m.outage.FromEvent, m.outage.UntilEvent, string(notifier.Retracted)).Scan(&rows).Error; err != nil {
+	if err := m.tx.Raw(`SELECT e.* FROM events AS e JOIN incidents AS i ON i.id = e.incident_id WHERE e.number >= ? AND e.number <= ? AND e.type <> ? AND i.state <> ? ORDER BY e.number`,
+		m.outage.FromEvent, m.outage.UntilEvent, string(notifier.MaintenanceReminder), string(notifier.Retracted)).Scan(&rows).Error; err != nil {
 		return fmt.Errorf("read what happened: %w", err)
 	}
 	m.earlier = map[string][]int64{}

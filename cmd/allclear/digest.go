@@ -114,6 +114,10 @@ func (c *digestRunCmd) Help() string {
 	return `A running serve or worker does so by itself. Each follower gets one digest of their day, however often this is run; periods that nobody made digests of are made up for by one. A time ahead makes today what would be due then, and uses up the periods until then: each reader's next digest comes after it.`
 }
 
+// mostAhead is how far ahead digests can be made: those periods are used up, and a
+// year that was mistyped would be silence until then.
+const mostAhead = 366 * 24 * time.Hour
+
 func (c *digestRunCmd) Run(a *app) error {
 	calendar, err := c.calendar(&c.Clock)
 	if err != nil {
@@ -123,6 +127,9 @@ func (c *digestRunCmd) Run(a *app) error {
 		at, err := c.at(db.Now(), c.At)
 		if err != nil {
 			return err
+		}
+		if at.Sub(db.Now()) > mostAhead {
+			return notifier.Invalidf("at", "lies more than a year ahead (%s); nobody would get a digest before then", stamp(at))
 		}
 		log, err := a.logger(&c.Base)
 		if err != nil {

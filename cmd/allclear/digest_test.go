@@ -203,3 +203,14 @@ func TestTheServiceThatWasStartedLastDecidesWhenDigestsCome(t *testing.T) {
 		}
 	})
 }
+
+func TestAMistypedYearDoesNotUseUpEveryDigestUntilThen(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		s := boot(t, programOptions{settings: settingsFor(t, dsn, "mailbox:")})
+		follow(t, s.db, 1, func(x *subscribers.Subscriber) { x.Cadence = subscribers.Daily })
+		code, out, errs := runOnce(t, []string{"ALLCLEAR_DATABASE=" + dsn}, "digest", "run", "--at", s.db.Now().AddDate(9, 0, 0).UTC().Format(time.RFC3339))
+		if code != exitFailed || out != "" || !strings.Contains(errs, "at: lies more than a year ahead") {
+			t.Errorf("exit %d, %q, %q", code, out, errs)
+		}
+	})
+}

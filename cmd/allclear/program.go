@@ -340,7 +340,8 @@ func (p *Program) Run(ctx context.Context) error {
 	early.Go(func() { tending{tend: p.db.TendNotices, did: p.tended, log: p.o.log}.run(ctx) })
 	early.Go(func() { p.tellTrouble(ctx) })
 	early.Go(func() { p.digests.Run(ctx) })
-	if before, err := p.o.settings.reminders(); err == nil && len(before) > 0 {
+	// Not by workers, too: each would remind by a setting of its own.
+	if before, err := p.o.settings.reminders(); err == nil && len(before) > 0 && !p.o.worker {
 		early.Go(func() { reminding{before: before, remind: p.db.Remind, log: p.o.log}.run(ctx) })
 	}
 	if !p.o.worker {
