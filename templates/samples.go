@@ -60,7 +60,7 @@ func sampleIncident(t notifier.EventType) notifier.Incident {
 	inc := notifier.Incident{
 		ID: "7kq2m9", Title: "imap7 does not answer", Kind: notifier.KindIncident, Severity: notifier.SeverityMajor,
 		Status: notifier.Investigating, State: notifier.Published, Components: []string{"imap7", "incoming"},
-		OpenedAt: sampleAt(16, 11), CreatedAt: sampleAt(16, 14), UpdatedAt: sampleAt(16, 14), Impact: delay,
+		OpenedAt: sampleAt(16, 11), CreatedAt: sampleAt(16, 11), UpdatedAt: sampleAt(16, 14), Impact: delay,
 		Updates: []notifier.Update{
 			{ID: "u1", Status: notifier.Investigating, Severity: notifier.SeverityMajor, At: sampleAt(16, 11),
 				Body: "Since {{at \"2026-11-23T16:11:00Z\"}} customers on **imap7** cannot read their mail. Mail that arrives for them is kept and will be delivered."},

@@ -250,7 +250,7 @@ func measures() []measure {
 		{acceptName, "POST /incidents, idle and while 100,000 others are sent", takeAccept},
 		{firstName, "the first mail of an incident to 100,000, idle", takeFirst},
 		{overtakeName, "the same while a post goes out to 100,000", takeOvertake},
-		{noticeName, "the same while a notice goes out to 100,000, which is paused and cancelled", takeNotice},
+		{noticeName, "the same beside a notice to 100,000, paused and cancelled", takeNotice},
 		{fanoutName, "from the POST to 100,000 deliveries", takeFanout},
 		{memoryName, "memory while sending to 100,000 and to 1,000,000", takeMemory},
 		{expansionName, "the first mail behind the fan-out to 1,000,000", takeExpansion},
