@@ -181,11 +181,16 @@ func (b *backlogs) atOnce(rows []digestReader, begun map[string]int64) (map[int6
 			}
 		}
 	}
+	return b.came(keys)
+}
+
+// came are those of the keys of deliveries that told somebody something, or are
+// about to: what failed or expired they have not been told.
+func (b *backlogs) came(keys []int64) (map[int64]bool, error) {
 	out := map[int64]bool{}
 	for part := range slices.Chunk(keys, 5000) {
 		in, arg := b.store.among(`id`, part)
 		var found []int64
-		// What failed or expired they have not been told.
 		if err := b.tx.Raw(`SELECT id FROM deliveries WHERE `+in+` AND state || '' NOT IN ('failed', 'expired', 'cancelled')`, arg).Scan(&found).Error; err != nil {
 			return nil, fmt.Errorf("look for what came at once: %w", err)
 		}
@@ -247,26 +252,20 @@ func (b *backlogs) told(rows []digestReader, people []subscribers.Subscriber) (m
 		return out, nil
 	}
 	slices.Sort(asked)
-	asked = slices.Compact(asked)
-	in, arg := b.store.among(`r.reader`, asked)
-	var found []struct {
-		Reader int64
-		Items  string
-	}
-	if err := b.tx.Raw(`SELECT r.reader, c.items FROM digest_readers AS r JOIN digest_contents AS c ON c.event_number = r.event_number AND c.place = r.place
-		WHERE `+in+` AND r.event_number > ?`, arg, oldest).Scan(&found).Error; err != nil {
-		return nil, fmt.Errorf("look for what earlier digests told: %w", err)
+	found, err := b.earlierDigests(slices.Compact(asked), oldest)
+	if err != nil {
+		return nil, err
 	}
 	incidents, err := b.incidentsOf(begun)
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range found {
-		for item := range strings.SplitSeq(f.Items, ",") {
-			n, err := strconv.ParseInt(item, 10, 64)
-			if err != nil {
-				return nil, fmt.Errorf("read what a digest told: %w", err)
-			}
+		items, err := f.items()
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range items {
 			if id, ok := incidents[n]; ok {
 				if out[f.Reader] == nil {
 					out[f.Reader] = map[string]bool{}
@@ -274,6 +273,34 @@ func (b *backlogs) told(rows []digestReader, people []subscribers.Subscriber) (m
 				out[f.Reader][id] = true
 			}
 		}
+	}
+	return out, nil
+}
+
+// earlierDigest is what a digest told a reader.
+type earlierDigest struct {
+	Reader, EventNumber int64
+	Items               string
+}
+
+// items are the events that it told.
+func (e earlierDigest) items() (out []int64, err error) {
+	for item := range strings.SplitSeq(e.Items, ",") {
+		n, err := strconv.ParseInt(item, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("read what a digest told: %w", err)
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// earlierDigests are those of readers behind an event.
+func (b *backlogs) earlierDigests(readers []int64, event int64) (out []earlierDigest, err error) {
+	in, arg := b.store.among(`r.reader`, readers)
+	if err := b.tx.Raw(`SELECT r.reader, r.event_number, c.items FROM digest_readers AS r JOIN digest_contents AS c ON c.event_number = r.event_number AND c.place = r.place
+		WHERE `+in+` AND r.event_number > ?`, arg, event).Scan(&out).Error; err != nil {
+		return nil, fmt.Errorf("look for what earlier digests told: %w", err)
 	}
 	return out, nil
 }

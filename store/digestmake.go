@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -33,11 +34,20 @@ func (m *digestMaker) slice(max int) (made int, err error) {
 		return 0, err
 	}
 	// Whoever has had a digest of this day, by another schedule or zone, waits for the next.
-	rows = slices.DeleteFunc(rows, func(r digestReader) bool {
-		return r.DigestDay >= m.run.Day || r.Cursor >= m.run.UpTo && !r.Row.AllQuiet
-	})
+	rows = slices.DeleteFunc(rows, func(r digestReader) bool { return r.DigestDay >= m.run.Day })
 	b := &backlogs{store: m.store, tx: m.tx, upTo: m.run.UpTo}
-	all, err := b.missed(rows)
+	until, err := m.until()
+	if err != nil {
+		return 0, err
+	}
+	ended, err := b.endings(rows, until)
+	if err != nil {
+		return 0, err
+	}
+	rows = slices.DeleteFunc(rows, func(r digestReader) bool {
+		return r.Cursor >= m.run.UpTo && !r.Row.AllQuiet && len(ended) == 0
+	})
+	all, err := b.tell(rows, ended)
 	if err != nil {
 		return 0, err
 	}
@@ -64,6 +74,16 @@ func (m *digestMaker) slice(max int) (made int, err error) {
 		return made, m.set(`up_to = 0, event_number = 0, progress = 0`)
 	}
 	return made, m.set(`progress = ?`, progress)
+}
+
+// until is up to when what ended quietly is told: of what ends once the digests of
+// this run have their event, the next run tells.
+func (m *digestMaker) until() (time.Time, error) {
+	if m.run.EventNumber == 0 {
+		return m.now, nil
+	}
+	when, err := acceptedAt(m.tx, []int64{m.run.EventNumber})
+	return instant(when[m.run.EventNumber]), err
 }
 
 // move moves the cursors of all who were looked at. Where nothing happened at
@@ -216,7 +236,11 @@ func (s *Store) lastDigest(tx *gorm.DB) (made int, found bool, err error) {
 		return 0, false, fmt.Errorf("find the reader: %w", err)
 	}
 	b := &backlogs{store: s, tx: tx, upTo: o.LastUpTo, handedOut: true}
-	all, err := b.missed(rows)
+	ended, err := b.endings(rows, s.Now())
+	if err != nil {
+		return 0, false, err
+	}
+	all, err := b.tell(rows, ended)
 	if err != nil {
 		return 0, false, err
 	}

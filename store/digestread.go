@@ -114,7 +114,12 @@ func (s *Store) PreviewDigest(ctx context.Context, n subscribers.Number, at time
 		return out, nil
 	}
 	out.Cadence = rows[0].Row.Cadence
-	all, err := (&backlogs{store: s, tx: db, upTo: last}).missed(rows)
+	b := &backlogs{store: s, tx: db, upTo: last}
+	ended, err := b.endings(rows, at)
+	if err != nil {
+		return out, translate(err)
+	}
+	all, err := b.tell(rows, ended)
 	if err != nil || len(all[0]) == 0 {
 		return out, translate(err)
 	}
