@@ -257,7 +257,7 @@ func (x *expansion) insert() error {
 			CASE WHEN s.flying > 0 THEN CAST(? AS bigint) ELSE CAST(? AS bigint) END, s.flying
 		FROM (` + readers + `) AS s
 		WHERE NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = ` + channel + ` AND b.address = ` + address + `)
-			AND (` + wants + ` OR ` + since + ` IS NOT NULL OR s.flying > 0)` + and + x.people() + `
+			AND (` + wants + ` OR ` + since + ` IS NOT NULL OR s.flying > 0)` + and + x.reminded() + `
 		ON CONFLICT DO NOTHING`
 	args = slices.Concat([]any{after - x.lo, x.event.Number, int(x.event.Lane)}, sinceArgs,
 		[]any{x.event.Number, micros(notifier.UntilResumed), x.due()}, args, sinceArgs, andArgs)

@@ -186,11 +186,18 @@ func TestAReminderOfMaintenanceReachesNoEndpointButThePersonWhoseSecondItIs(t *t
 		b.incident("one")
 		b.down()
 		announced := b.event(notifier.Event{IncidentID: "one", Type: notifier.MaintenanceScheduled, Kind: notifier.KindMaintenance})
-		reminder := b.event(notifier.Event{IncidentID: "one", Type: notifier.MaintenanceReminder, Kind: notifier.KindMaintenance})
 		b.expand(10)
+		remind := func() int64 {
+			n := b.event(notifier.Event{IncidentID: "one", Type: notifier.MaintenanceReminder, Kind: notifier.KindMaintenance})
+			b.expand(10)
+			return n
+		}
+		b.states(elsewhere, map[int64]notifier.DeliveryState{announced: notifier.Pending, remind(): ""}) // who waits for it is not reminded
+		b.settle("w", notifier.Sent, b.claim("w", 10)...)
+		reminder := remind()
 		b.states(hook, map[int64]notifier.DeliveryState{announced: notifier.Pending, reminder: ""})
 		b.states(first, map[int64]notifier.DeliveryState{announced: "", reminder: notifier.Pending})
-		b.states(elsewhere, map[int64]notifier.DeliveryState{announced: notifier.Superseded, reminder: notifier.Pending})
+		b.states(elsewhere, map[int64]notifier.DeliveryState{announced: notifier.Sent, reminder: notifier.Pending})
 		b.states(mailed, map[int64]notifier.DeliveryState{announced: "", reminder: ""})
 		b.sound()
 	})

@@ -162,7 +162,7 @@ func (x *expansion) insertSeconds(to []redirect, wants string, wantArgs []any) e
 		FROM (SELECT f.number, f.cadence, f.critical, f.kinds, f.types, f.incident, f.severity, f.chooses, f.language, f.timezone,
 				z.number AS door, z.channel AS to_channel, z.address AS to_address, ` + columns + `
 			FROM subscribers AS z JOIN subscribers AS f ON f.number = z.second_of` + join + ` WHERE ` + in + ` GROUP BY f.number, z.number) AS s
-		WHERE (` + wants + ` OR s.since IS NOT NULL OR s.flying > 0)
+		WHERE (` + wants + ` OR s.since IS NOT NULL OR s.flying > 0)` + x.unsaid() + `
 		ON CONFLICT DO NOTHING`
 	args = append(append([]any{
 		int64(notifier.MakeDeliveryID(x.event.Number, 0)), x.event.Number, int(x.event.Lane), x.event.Number,

@@ -103,10 +103,19 @@ func (s *Store) remindOf(tx *gorm.DB, incident string, before []time.Duration) (
 	return true, s.accept(tx, e)
 }
 
-// people leaves endpoints out of what is only for people.
-func (x *expansion) people() string {
+// reminded are those whom a reminder is for: people, and not who waits for what was
+// said before it. That says when it begins, too, and it is worth sending for longer.
+func (x *expansion) reminded() string {
 	if x.event.Type == notifier.MaintenanceReminder {
-		return ` AND s.channel <> 'webhook'`
+		return ` AND s.channel <> 'webhook'` + x.unsaid()
+	}
+	return ``
+}
+
+// unsaid leaves out of a reminder who waits for something else of the maintenance.
+func (x *expansion) unsaid() string {
+	if x.event.Type == notifier.MaintenanceReminder {
+		return ` AND s.since IS NULL AND s.flying = 0`
 	}
 	return ``
 }

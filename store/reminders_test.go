@@ -209,9 +209,9 @@ func (b *box) eventID(number int64) (id string) {
 	return id
 }
 
-// What goes before it in time goes before it in the queue: who has not had the
-// announcement gets one message, and the beginning takes the reminder's place.
-func TestAReminderJoinsWhatWaits(t *testing.T) {
+// A reminder is worth nothing once it begins. In the place of an announcement that
+// waits it would take that along: who waits for one has it, and needs no reminder.
+func TestWhoWaitsForTheAnnouncementIsNotRemindedAndStillGetsIt(t *testing.T) {
 	planned(t, func(t *testing.T, b *box, d *desk, _ notifier.Incident) {
 		i := b.maintain(d, 25*time.Hour)
 		b.expand(10)
@@ -219,12 +219,31 @@ func TestAReminderJoinsWhatWaits(t *testing.T) {
 		b.pass(time.Hour)
 		b.reminds(1, "a day before")
 		b.expand(10)
-		b.states(2, map[int64]notifier.DeliveryState{announced: notifier.Superseded, announced + 1: notifier.Pending})
-		b.say(d, i.ID, notifier.Saying{Status: notifier.InProgress})
-		got := b.sent(2)
-		if got[0].ID.Event() != announced+2 || got[0].Since != announced {
+		b.states(2, map[int64]notifier.DeliveryState{announced: notifier.Pending, announced + 1: ""})
+		b.pass(23 * time.Hour)
+		b.reminds(1, "an hour before")
+		b.pass(2 * time.Hour) // it has begun
+		if got := b.sent(2); got[0].ID.Event() != announced {
 			t.Errorf("%+v", got[0])
 		}
+		b.say(d, i.ID, notifier.Saying{Status: notifier.InProgress})
+		if got := b.sent(2); got[0].Told != announced {
+			t.Errorf("%+v", got[0])
+		}
+	})
+}
+
+func TestTheBeginningTakesThePlaceOfAReminderThatWaits(t *testing.T) {
+	planned(t, func(t *testing.T, b *box, d *desk, i notifier.Incident) {
+		b.pass(48 * time.Hour)
+		b.reminds(1, "a day before")
+		b.expand(10)
+		reminder := b.number(`SELECT max(number) FROM events`)
+		b.say(d, i.ID, notifier.Saying{Status: notifier.InProgress})
+		if got := b.sent(2); got[0].ID.Event() != reminder+1 || got[0].Since != reminder {
+			t.Errorf("%+v", got[0])
+		}
+		b.states(2, map[int64]notifier.DeliveryState{reminder: notifier.Superseded})
 	})
 }
 
