@@ -285,7 +285,7 @@ func (s *Store) finishMove(ctx context.Context, tx *gorm.DB, m subscribers.Move)
 		return fmt.Errorf("move of subscriber %s: %w", m.From, notifier.ErrNotFound)
 	}
 	to.State, to.PausedUntil, to.Filter, to.Cadence = from.State, from.PausedUntil, from.Filter, from.Cadence
-	to.Hour, to.Weekday, to.Critical = from.Hour, from.Weekday, from.Critical
+	to.Hour, to.Weekday, to.Critical, to.AllQuiet = from.Hour, from.Weekday, from.Critical, from.AllQuiet
 	to.Timezone, to.Language, to.Group, to.Contact = from.Timezone, from.Language, from.Group, from.Contact
 	to.ConfirmedAt, to.Unsubscribed, to.Left = s.Now(), time.Time{}, subscribers.Leave{}
 	to.SecondOf = 0

@@ -29,6 +29,7 @@ func TestASubscriptionMovesWhenBothAddressesAgree(t *testing.T) {
 				s := reader("old@example.org", subscribers.Active)
 				s.Filter = subscribers.Filter{Components: []string{"web"}, Severity: notifier.SeverityMajor, Kinds: []notifier.Kind{notifier.KindIncident}}
 				s.Cadence, s.Timezone, s.Language = subscribers.Milestones, "Europe/Oslo", "de"
+				s.AllQuiet = true
 				old := b.subscribe(s)
 				b.opened(d, notifier.Announcement{Title: "Mail is late", Severity: notifier.SeverityMajor})
 				b.must(b.AskMove(b.ctx, old.Number, "new@example.org"))

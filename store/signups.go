@@ -52,6 +52,7 @@ type signUpChoices struct {
 	Hour       subscribers.Hour     `json:"hour"`
 	Weekday    subscribers.Weekday  `json:"weekday,omitempty"`
 	Critical   bool                 `json:"critical,omitempty"`
+	AllQuiet   bool                 `json:"all_quiet,omitempty"`
 	Shown      string               `json:"shown,omitempty"` // the language of the words agreed to
 	Trapped    bool                 `json:"trapped,omitempty"`
 }
@@ -62,7 +63,7 @@ type signUpChoices struct {
 func (s *Store) QueueSignUp(ctx context.Context, x subscribers.SignUp) error {
 	f := x.Filter
 	choices, err := json.Marshal(signUpChoices{
-		f.Components, f.Severity, f.Kinds, f.Incident, x.Cadence, x.Timezone, x.Language, f.Types, x.Format, x.Quiet, x.Hour, x.Weekday, x.Critical, x.Consent.Language, x.Trapped,
+		f.Components, f.Severity, f.Kinds, f.Incident, x.Cadence, x.Timezone, x.Language, f.Types, x.Format, x.Quiet, x.Hour, x.Weekday, x.Critical, x.AllQuiet, x.Consent.Language, x.Trapped,
 	})
 	if err != nil {
 		return fmt.Errorf("write what was chosen: %w", err)
@@ -107,7 +108,7 @@ func (r *signUpRow) signUp() (subscribers.SignUp, error) {
 		Subscriber: subscribers.Subscriber{
 			Channel: r.Channel, Address: r.Address, Contact: r.Contact, Format: c.Format, Quiet: c.Quiet, State: subscribers.Pending, Cadence: c.Cadence, Timezone: c.Timezone, Language: c.Language,
 			Filter:    subscribers.Filter{Components: c.Components, Severity: c.Severity, Kinds: c.Kinds, Incident: c.Incident, Types: c.Types},
-			CreatedAt: instant(r.AskedAt), Hour: c.Hour, Weekday: c.Weekday, Critical: c.Critical,
+			CreatedAt: instant(r.AskedAt), Hour: c.Hour, Weekday: c.Weekday, Critical: c.Critical, AllQuiet: c.AllQuiet,
 			SecondOf: subscribers.Number(r.SecondOf),
 		},
 		Consent: subscribers.Consent{Language: c.Shown, Words: r.Consent}, Solved: r.Solved, Trapped: c.Trapped,
@@ -328,7 +329,7 @@ func (d *registrar) ask(ctx context.Context, x subscribers.SignUp, was *subscrib
 	if was != nil { // what staff know of it stays
 		who, action = was.subscriber(), "subscriber.ask"
 		who.State, who.Filter, who.Cadence, who.Timezone, who.Language = subscribers.Pending, x.Filter, x.Cadence, x.Timezone, x.Language
-		who.Hour, who.Weekday, who.Critical, who.SecondOf = x.Hour, x.Weekday, x.Critical, x.SecondOf
+		who.Hour, who.Weekday, who.Critical, who.AllQuiet, who.SecondOf = x.Hour, x.Weekday, x.Critical, x.AllQuiet, x.SecondOf
 		who.CreatedAt, who.ConfirmedAt, who.Format, who.Quiet = x.CreatedAt, time.Time{}, x.Format, x.Quiet
 		if who.Channel == notifier.Webhook {
 			who.Contact = x.Contact

@@ -82,7 +82,7 @@ func (b subscribeBox) Why(field string) string {
 
 // shownFields are those that have a place in the form, to which a summary can lead.
 func shownFields() []string {
-	return []string{"address", "components", "severity", "kinds", "cadence", "hour", "weekday", "critical", "timezone", "language"}
+	return []string{"address", "components", "severity", "kinds", "cadence", "hour", "weekday", "critical", "all_quiet", "timezone", "language"}
 }
 
 func (p *Pages) subscribeBox(cat *catalogue, form SubscribeForm) subscribeBox {
