@@ -35,6 +35,8 @@ type audienceRow struct {
 	BroughtBy      string
 	Excludes       string // the notice whose recipients are left out
 	TouchedAt      int64
+	Taken          string // how far an open file was read; "": there is nothing to go on from
+	Turn           int64  // how often somebody went on with it
 }
 
 func (audienceRow) TableName() string { return "audiences" }
@@ -42,7 +44,7 @@ func (audienceRow) TableName() string { return "audiences" }
 // BeginAudience begins to take up a file for a notice that is not sent yet:
 // what AddToAudience brings is seen by nobody before FinishAudience. With
 // replace it is the whole audience then, else it joins what there is.
-func (s *Store) BeginAudience(ctx context.Context, notice string, replace bool) (edition int64, err error) {
+func (s *Store) BeginAudience(ctx context.Context, notice string, replace bool) (notifier.Upload, error) {
 	return s.BeginAudienceWithout(ctx, notice, replace, "")
 }
 
@@ -51,9 +53,9 @@ func (s *Store) BeginAudience(ctx context.Context, notice string, replace bool) 
 // address: their rows are passed over as they come. Who failed there, or was
 // left out there, stays. What joins an audience takes its place whole then: who
 // is in it already is looked at, too, and copied.
-func (s *Store) BeginAudienceWithout(ctx context.Context, notice string, replace bool, other string) (edition int64, err error) {
+func (s *Store) BeginAudienceWithout(ctx context.Context, notice string, replace bool, other string) (u notifier.Upload, err error) {
 	if notice == other {
-		return 0, notifier.Invalidf("exclude_notice", "is the notice itself")
+		return u, notifier.Invalidf("exclude_notice", "is the notice itself")
 	}
 	var files []audienceRow
 	err = s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
@@ -82,23 +84,23 @@ func (s *Store) BeginAudienceWithout(ctx context.Context, notice string, replace
 			}
 			a.Replaces = len(files) > 0
 		}
-		edition, err = s.beginFile(ctx, tx, a)
+		u, err = s.beginFile(ctx, tx, a)
 		return err
 	})
 	if err == nil && len(files) > 0 {
-		if err = s.copyFiles(ctx, edition, files); err != nil {
-			_ = s.DropAudience(context.WithoutCancel(ctx), edition) // what is left is swept up in a day
+		if err = s.copyFiles(ctx, u, files); err != nil {
+			_ = s.DropAudience(context.WithoutCancel(ctx), u) // what is left is swept up in a day
 		}
 	}
-	return edition, err
+	return u, err
 }
 
 // beginFile makes the row of a new file.
-func (s *Store) beginFile(ctx context.Context, tx *gorm.DB, a audienceRow) (int64, error) {
+func (s *Store) beginFile(ctx context.Context, tx *gorm.DB, a audienceRow) (u notifier.Upload, err error) {
 	if !a.Replaces {
 		files, err := currentFiles(tx, a.NoticeID)
 		if err != nil {
-			return 0, err
+			return u, err
 		}
 		for _, f := range files {
 			a.Base, a.First, a.FirstReject = f.Number, f.First+f.Recipients, f.FirstReject+f.Rejected
@@ -106,18 +108,24 @@ func (s *Store) beginFile(ctx context.Context, tx *gorm.DB, a audienceRow) (int6
 	}
 	n, err := next(tx, "audience", 1)
 	if err != nil {
-		return 0, err
+		return u, err
 	}
 	a.Number, a.State, a.TouchedAt, a.BroughtBy = n, "open", micros(s.Now()), notifier.ActorFrom(ctx).Name
 	if err := tx.Create(&a).Error; err != nil {
-		return 0, fmt.Errorf("begin an audience: %w", err)
+		return u, fmt.Errorf("begin an audience: %w", err)
 	}
-	if a.NoticeID != "" { // it does not stand still
-		if err := tx.Exec(`UPDATE notices SET changed_at = ? WHERE id = ?`, a.TouchedAt, a.NoticeID).Error; err != nil {
-			return 0, fmt.Errorf("begin an audience: %w", err)
-		}
+	return notifier.Upload{Edition: n}, touchNotice(tx, &a)
+}
+
+// touchNotice notes that the notice of a file does not stand still.
+func touchNotice(tx *gorm.DB, a *audienceRow) error {
+	if a.NoticeID == "" {
+		return nil
 	}
-	return n, nil
+	if err := tx.Exec(`UPDATE notices SET changed_at = ? WHERE id = ?`, a.TouchedAt, a.NoticeID).Error; err != nil {
+		return fmt.Errorf("begin an audience: %w", err)
+	}
+	return nil
 }
 
 // currentFiles are the files that a notice's audience is made of, in order.
@@ -130,13 +138,17 @@ func currentFiles(db *gorm.DB, notice string) (out []audienceRow, err error) {
 }
 
 // lockFile reads an open file and keeps others from it until the transaction ends.
-func (s *Store) lockFile(tx *gorm.DB, edition int64) (audienceRow, error) {
+// Nobody adds to a file that somebody else went on with.
+func (s *Store) lockFile(tx *gorm.DB, u notifier.Upload) (audienceRow, error) {
 	var a audienceRow
-	if err := tx.Raw(`SELECT * FROM audiences WHERE number = ? AND state = 'open'`+s.forUpdate(), edition).Scan(&a).Error; err != nil {
+	if err := tx.Raw(`SELECT * FROM audiences WHERE number = ? AND state = 'open'`+s.forUpdate(), u.Edition).Scan(&a).Error; err != nil {
 		return a, fmt.Errorf("read an audience: %w", err)
 	}
-	if a.Number == 0 {
+	switch {
+	case a.Number == 0:
 		return a, notifier.Refuse(notifier.ErrNotFound, "this upload is over, or was given up; send the file again")
+	case a.Turn != u.Turn:
+		return a, notifier.Refuse(notifier.ErrConflict, "the same file was sent again meanwhile, and that upload goes on where this one was")
 	}
 	return a, nil
 }
@@ -146,9 +158,9 @@ func (s *Store) lockFile(tx *gorm.DB, edition int64) (audienceRow, error) {
 // the file's SHA-256: the same file again changes nothing. Where the notice has
 // been sent meanwhile, or another file has changed what this one was added to,
 // it is a Refusal of ErrConflict, and the audience is what it was.
-func (s *Store) FinishAudience(ctx context.Context, edition int64, withoutAddress int64, sum [32]byte) (notifier.Notice, error) {
+func (s *Store) FinishAudience(ctx context.Context, u notifier.Upload, withoutAddress int64, sum [32]byte) (notifier.Notice, error) {
 	var file audienceRow
-	if err := s.conn(ctx).Raw(`SELECT * FROM audiences WHERE number = ?`, edition).Scan(&file).Error; err != nil {
+	if err := s.conn(ctx).Raw(`SELECT * FROM audiences WHERE number = ?`, u.Edition).Scan(&file).Error; err != nil {
 		return notifier.Notice{}, translate(fmt.Errorf("read an audience: %w", err))
 	}
 	if file.NoticeID == "" {
@@ -159,7 +171,7 @@ func (s *Store) FinishAudience(ctx context.Context, edition int64, withoutAddres
 		if err := c.mayChange(); err != nil {
 			return "", err
 		}
-		a, err := s.lockFile(tx, edition)
+		a, err := s.lockFile(tx, u)
 		if err != nil {
 			return "", err
 		}
@@ -216,7 +228,7 @@ func (s *Store) putInPlace(tx *gorm.DB, a *audienceRow, files []audienceRow, c *
 		}
 		c.Recipients, c.Rows, c.Rejected, c.WithoutAddress, c.CaseTwins = 0, 0, 0, 0, 0
 	}
-	a.State, c.Edition, c.CleanedAt = "current", a.Number, instant(0)
+	a.State, a.Taken, c.Edition, c.CleanedAt = "current", "", a.Number, instant(0)
 	c.Recipients += a.Recipients
 	c.Rows += a.Lines
 	c.Rejected += a.Rejected
@@ -235,7 +247,7 @@ func saveFile(tx *gorm.DB, a *audienceRow) error {
 // dropFiles gives files up; SweepAudiences takes away what they hold.
 func (s *Store) dropFiles(tx *gorm.DB, files []audienceRow) error {
 	for _, f := range files {
-		f.State, f.TouchedAt = "dropped", micros(s.Now())
+		f.State, f.Taken, f.TouchedAt = "dropped", "", micros(s.Now())
 		if err := saveFile(tx, &f); err != nil {
 			return err
 		}
@@ -244,9 +256,9 @@ func (s *Store) dropFiles(tx *gorm.DB, files []audienceRow) error {
 }
 
 // DropAudience gives up an upload that broke off: the audience is what it was.
-func (s *Store) DropAudience(ctx context.Context, edition int64) error {
+func (s *Store) DropAudience(ctx context.Context, u notifier.Upload) error {
 	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
-		a, err := s.lockFile(tx, edition)
+		a, err := s.lockFile(tx, u)
 		if err != nil {
 			return err
 		}

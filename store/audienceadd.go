@@ -15,15 +15,22 @@ import (
 // AddToAudience takes up the next rows of a file, in their order, and those
 // that cannot be used: some hundred to 2,000 of both, in one short transaction.
 // Rows of one address on one channel are one recipient's, wherever they stand.
-func (s *Store) AddToAudience(ctx context.Context, edition int64, rows []notifier.AudienceRow, rejects []notifier.Reject) error {
+func (s *Store) AddToAudience(ctx context.Context, u notifier.Upload, rows []notifier.AudienceRow, rejects []notifier.Reject) error {
+	return s.TakeUp(ctx, u, rows, rejects, "")
+}
+
+// TakeUp is AddToAudience of rows behind which an upload can go on: taken says
+// how far the file was read (see LeftAudiences).
+func (s *Store) TakeUp(ctx context.Context, u notifier.Upload, rows []notifier.AudienceRow, rejects []notifier.Reject, taken string) error {
 	if len(rows)+len(rejects) == 0 {
 		return nil
 	}
 	return s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
-		file, err := s.lockFile(tx, edition)
+		file, err := s.lockFile(tx, u)
 		if err != nil {
 			return err
 		}
+		file.Taken = taken
 		a := &adding{store: s, tx: tx, file: file, of: map[person]*recipient{}, shares: map[share]*counted{}}
 		if err := a.take(rows, rejects); err != nil {
 			return fmt.Errorf("add to an audience: %w", err)

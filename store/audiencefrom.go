@@ -13,8 +13,8 @@ const copyStep = 200
 // addStep is how many rows are added in one transaction.
 const addStep = 2000
 
-// copyFiles adds to an edition what files hold, and their rejects.
-func (s *Store) copyFiles(ctx context.Context, edition int64, files []audienceRow) error {
+// copyFiles adds to an upload what files hold, and their rejects.
+func (s *Store) copyFiles(ctx context.Context, u notifier.Upload, files []audienceRow) error {
 	db := s.conn(ctx)
 	for _, f := range files {
 		for place, reject := f.First, f.FirstReject; ; {
@@ -39,7 +39,7 @@ func (s *Store) copyFiles(ctx context.Context, edition int64, files []audienceRo
 			if len(people) > 0 {
 				place = people[len(people)-1].Place
 			}
-			if err := s.addCopies(ctx, edition, files, people, bad); err != nil {
+			if err := s.addCopies(ctx, u, files, people, bad); err != nil {
 				return err
 			}
 		}
@@ -48,7 +48,7 @@ func (s *Store) copyFiles(ctx context.Context, edition int64, files []audienceRo
 }
 
 // addCopies adds recipients with their rows, no more rows at a time than any batch has.
-func (s *Store) addCopies(ctx context.Context, edition int64, files []audienceRow, people []recipientRow, rejects []notifier.Reject) error {
+func (s *Store) addCopies(ctx context.Context, u notifier.Upload, files []audienceRow, people []recipientRow, rejects []notifier.Reject) error {
 	var rows []notifier.AudienceRow
 	bytes := 0
 	for _, p := range people {
@@ -65,12 +65,12 @@ func (s *Store) addCopies(ctx context.Context, edition int64, files []audienceRo
 			}
 			full := rows
 			rows, bytes = nil, 0
-			return false, s.AddToAudience(ctx, edition, full, nil)
+			return false, s.AddToAudience(ctx, u, full, nil)
 		}); err != nil {
 			return translate(err)
 		}
 	}
-	return s.AddToAudience(ctx, edition, rows, rejects)
+	return s.AddToAudience(ctx, u, rows, rejects)
 }
 
 // keep are those of the rows that the file takes: it may leave out whom another

@@ -13,15 +13,15 @@ import (
 // BeginMembers begins to take up the list of who lives on a component. What
 // AddMembers brings is seen by nobody before FinishMembers, and takes the place
 // of the list before then. ErrNotFound if there is no such component.
-func (s *Store) BeginMembers(ctx context.Context, key string) (edition int64, err error) {
+func (s *Store) BeginMembers(ctx context.Context, key string) (u notifier.Upload, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if err := s.lockComponent(tx, key); err != nil {
 			return err
 		}
-		edition, err = s.beginFile(ctx, tx, audienceRow{ComponentKey: key, Replaces: true})
+		u, err = s.beginFile(ctx, tx, audienceRow{ComponentKey: key, Replaces: true})
 		return err
 	})
-	return edition, err
+	return u, err
 }
 
 // lockComponent keeps a component from being removed until the transaction ends.
@@ -38,18 +38,18 @@ func (s *Store) lockComponent(tx *gorm.DB, key string) error {
 
 // AddMembers adds email addresses, as they are kept, to a list: some hundred to
 // 2,000 at a time. One that is there already changes nothing.
-func (s *Store) AddMembers(ctx context.Context, edition int64, addresses []string) error {
+func (s *Store) AddMembers(ctx context.Context, u notifier.Upload, addresses []string) error {
 	rows := make([]notifier.AudienceRow, len(addresses))
 	for i, a := range addresses {
 		rows[i] = notifier.AudienceRow{Channel: notifier.Email, Address: a}
 	}
-	return s.AddToAudience(ctx, edition, rows, nil)
+	return s.AddToAudience(ctx, u, rows, nil)
 }
 
 // FinishMembers makes the list the component's, and returns how many they are.
-func (s *Store) FinishMembers(ctx context.Context, edition int64) (members int64, err error) {
+func (s *Store) FinishMembers(ctx context.Context, u notifier.Upload) (members int64, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		a, err := s.lockFile(tx, edition)
+		a, err := s.lockFile(tx, u)
 		if err != nil {
 			return err
 		}
@@ -99,26 +99,26 @@ func (s *Store) AudienceFromMembers(ctx context.Context, notice, key, other stri
 	if a.Recipients == 0 {
 		return notifier.Notice{}, notifier.Refuse(notifier.ErrConflict, "the component %q has no members", notifier.Clip(key))
 	}
-	edition, err := s.BeginAudienceWithout(ctx, notice, true, other)
+	u, err := s.BeginAudienceWithout(ctx, notice, true, other)
 	if err != nil {
 		return notifier.Notice{}, err
 	}
 	var out notifier.Notice
 	// Whoever brought the list wrote the audience, and is no second person.
 	err = s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
-		return tx.Exec(`UPDATE audiences SET brought_by = ? WHERE number = ? AND state = 'open'`, a.BroughtBy, edition).Error
+		return tx.Exec(`UPDATE audiences SET brought_by = ? WHERE number = ? AND state = 'open'`, a.BroughtBy, u.Edition).Error
 	})
 	if err == nil {
-		err = s.copyMembers(ctx, edition, a.Number)
+		err = s.copyMembers(ctx, u, a.Number)
 	}
 	if err == nil {
 		err = s.stillMembers(ctx, key, a.Number)
 	}
 	if err == nil {
-		out, err = s.FinishAudience(ctx, edition, 0, [32]byte{})
+		out, err = s.FinishAudience(ctx, u, 0, [32]byte{})
 	}
 	if err != nil {
-		_ = s.DropAudience(context.WithoutCancel(ctx), edition) // what is left is swept up in a day
+		_ = s.DropAudience(context.WithoutCancel(ctx), u) // what is left is swept up in a day
 		return notifier.Notice{}, err
 	}
 	return out, nil
@@ -134,7 +134,7 @@ func (s *Store) stillMembers(ctx context.Context, key string, list int64) error 
 	return translate(err)
 }
 
-func (s *Store) copyMembers(ctx context.Context, edition, from int64) error {
+func (s *Store) copyMembers(ctx context.Context, u notifier.Upload, from int64) error {
 	for place := int64(0); ; {
 		var people []recipientRow
 		if err := s.conn(ctx).Raw(`SELECT `+recipientColumns+` FROM recipients AS r WHERE r.audience = ? AND r.place > ? ORDER BY r.place LIMIT ?`, from, place, addStep).Scan(&people).Error; err != nil {
@@ -150,7 +150,7 @@ func (s *Store) copyMembers(ctx context.Context, edition, from int64) error {
 				rows = append(rows, notifier.AudienceRow{Channel: notifier.Channel(p.Channel), Address: p.Address})
 			}
 		}
-		if err := s.AddToAudience(ctx, edition, rows, nil); err != nil {
+		if err := s.AddToAudience(ctx, u, rows, nil); err != nil {
 			return err
 		}
 	}

@@ -50,7 +50,7 @@ type noticeAudienceCmd struct {
 
 // Help says what the file looks like.
 func (c *noticeAudienceCmd) Help() string {
-	return `Columns: email (or address), and where there are any channel (email or sms), language, timezone and account; every other column is data for the template, under the name that its header or --map gives it. Rows of one address are one recipient's, in the order of the file. A row that cannot be used is rejected with its line and a reason ("allclear notice rejects" gives them back); rows that name nobody are counted. The same file again changes nothing. Times without an offset are in --timezone. Where the file cannot be understood the audience stays as it was.`
+	return `Columns: email (or address), and where there are any channel (email or sms), language, timezone and account; every other column is data for the template, under the name that its header or --map gives it. Rows of one address are one recipient's, in the order of the file. A row that cannot be used is rejected with its line and a reason ("allclear notice rejects" gives them back); rows that name nobody are counted. The same file again changes nothing. Where reading it broke off (interrupted, killed), the same command goes on behind the rows that are there already, for a day. Times without an offset are in --timezone. Where the file cannot be understood the audience stays as it was.`
 }
 
 func (c *noticeAudienceCmd) Run(a *app) error {
@@ -75,7 +75,7 @@ func (a *app) takeMembers(ctx context.Context, db *store.Store, c *noticeAudienc
 	if query != "" {
 		query += "&"
 	}
-	n, err := audienceFiles{db: db}.LoadAudience(ctx, c.ID, !c.Append, nil, query+"members="+url.QueryEscape(c.Members), "")
+	n, _, err := audienceFiles{db: db}.LoadAudience(ctx, c.ID, !c.Append, nil, query+"members="+url.QueryEscape(c.Members), "")
 	if err != nil {
 		return noNotice(err, c.ID)
 	}
@@ -116,7 +116,10 @@ func (a *app) loadAudience(ctx context.Context, db *store.Store, id, file string
 	var n notifier.Notice
 	err = a.reading(file, func(in io.Reader, contentType string, progress func(int64)) error {
 		var err error
-		n, err = audienceFiles{db: db, zone: zone, progress: progress}.LoadAudience(ctx, id, replace, in, f.query(), contentType)
+		resumed := func(rows int64) {
+			fmt.Fprintf(a.err, "going on behind row %s, where an earlier upload of this file broke off\n", count(rows))
+		}
+		n, _, err = audienceFiles{db: db, zone: zone, progress: progress, resumed: resumed}.LoadAudience(ctx, id, replace, in, f.query(), contentType)
 		return err
 	})
 	if err != nil {
@@ -127,17 +130,17 @@ func (a *app) loadAudience(ctx context.Context, db *store.Store, id, file string
 
 // reading opens a file (- is standard input) for do, and shows how far it is read.
 func (a *app) reading(file string, do func(in io.Reader, contentType string, progress func(int64)) error) error {
-	in, size := a.in, int64(0)
+	counted, size := &countingReader{r: a.in}, int64(0)
 	if file != "-" {
 		opened, err := os.Open(file)
 		if err != nil {
 			return err
 		}
 		defer opened.Close()
-		if info, err := opened.Stat(); err == nil {
-			size = info.Size()
+		counted.r = opened
+		if info, err := opened.Stat(); err == nil && info.Mode().IsRegular() {
+			counted.seeker, size = opened, info.Size()
 		}
-		in = opened
 	}
 	contentType := ""
 	if ext := strings.ToLower(filepath.Ext(file)); ext == ".ndjson" || ext == ".jsonl" {
@@ -145,7 +148,6 @@ func (a *app) reading(file string, do func(in io.Reader, contentType string, pro
 	}
 	m := a.meter("bytes read", size)
 	defer m.close()
-	counted := &countingReader{r: in}
 	return do(counted, contentType, func(int64) { m.set(counted.n) })
 }
 

@@ -40,22 +40,25 @@ type audienceFiles struct {
 	db       *store.Store
 	zone     *time.Location   // of times without an offset, where the query names none
 	progress func(rows int64) // nil is nobody
+	resumed  func(rows int64) // of an earlier upload; nil is nobody
+	folder   string           // for the beginning of a file that comes but once; "" is the system's
 }
 
 // LoadAudience is part of api.Audiences. exclude_notice leaves out, as the file
 // is read, whom another notice was sent to; members takes who lives on a
 // component in the place of a file.
-func (f audienceFiles) LoadAudience(ctx context.Context, notice string, replace bool, in io.Reader, query, contentType string) (notifier.Notice, error) {
+func (f audienceFiles) LoadAudience(ctx context.Context, notice string, replace bool, in io.Reader, query, contentType string) (n notifier.Notice, resumed int64, err error) {
 	query, exclude, err := cutParameter(query, "exclude_notice")
 	if err != nil {
-		return notifier.Notice{}, err
+		return n, 0, err
 	}
 	query, members, err := cutParameter(query, "members")
 	if err != nil {
-		return notifier.Notice{}, err
+		return n, 0, err
 	}
 	if members != "" {
-		return f.fromMembers(ctx, notice, replace, members, exclude, query)
+		n, err = f.fromMembers(ctx, notice, replace, members, exclude, query)
+		return n, 0, err
 	}
 	return f.fromFile(ctx, notice, replace, exclude, in, query, contentType)
 }
@@ -70,12 +73,20 @@ func (f audienceFiles) fromMembers(ctx context.Context, notice string, replace b
 	return f.db.AudienceFromMembers(ctx, notice, key, exclude)
 }
 
-func (f audienceFiles) fromFile(ctx context.Context, notice string, replace bool, exclude string, in io.Reader, query, contentType string) (notifier.Notice, error) {
+func (f audienceFiles) fromFile(ctx context.Context, notice string, replace bool, exclude string, in io.Reader, query, contentType string) (n notifier.Notice, resumed int64, err error) {
 	o, err := f.options(query, contentType)
 	if err != nil {
-		return notifier.Notice{}, err
+		return n, 0, err
 	}
-	return audience.Load(ctx, leavingOut{f.db, exclude}, in, audience.Loading{Notice: notice, Replace: replace, Options: o, Progress: f.progress})
+	n, err = audience.Load(ctx, leavingOut{f.db, exclude}, in, audience.Loading{
+		Notice: notice, Replace: replace, Options: o, Folder: f.folder, Progress: f.progress,
+		Resumed: func(rows int64) {
+			if resumed = rows; f.resumed != nil {
+				f.resumed(rows)
+			}
+		},
+	})
+	return n, resumed, err
 }
 
 // leavingOut begins audiences that leave out whom another notice was sent to.
@@ -84,8 +95,12 @@ type leavingOut struct {
 	notice string // "" is none
 }
 
-func (l leavingOut) BeginAudience(ctx context.Context, notice string, replace bool) (int64, error) {
+func (l leavingOut) BeginAudience(ctx context.Context, notice string, replace bool) (notifier.Upload, error) {
 	return l.BeginAudienceWithout(ctx, notice, replace, l.notice)
+}
+
+func (l leavingOut) LeftAudiences(ctx context.Context, notice string, replace bool) ([]notifier.Left, error) {
+	return l.LeftAudiencesWithout(ctx, notice, replace, l.notice)
 }
 
 // LoadMembers is part of api.Audiences.
@@ -185,8 +200,12 @@ func (p *Program) noticeDesk() (api.NoticeDesk, error) {
 	if err != nil {
 		return api.NoticeDesk{}, err
 	}
+	folder, err := p.o.settings.stateFolder(p.o.env) // a container may have no other that can be written to
+	if err != nil {
+		return api.NoticeDesk{}, err
+	}
 	return api.NoticeDesk{
-		Audiences: audienceFiles{db: p.db, zone: zone}, Letters: p.set, Mailer: mailNow{p.mailer}, Above: above, MessageID: p.mail.messageID, Needs: needs, Speaks: p.set.Speaks,
+		Audiences: audienceFiles{db: p.db, zone: zone, folder: folder}, Letters: p.set, Mailer: mailNow{p.mailer}, Above: above, MessageID: p.mail.messageID, Needs: needs, Speaks: p.set.Speaks,
 		Warnings: func(ctx context.Context) []string { return flightWarnings(ctx, p.db, p.mail, p.base) },
 	}, nil
 }

@@ -260,13 +260,25 @@ func (c *subscriberImportCmd) added(r subscribers.ImportReport) string {
 
 // countingReader knows how much was read, for the progress bar.
 type countingReader struct {
-	r io.Reader
-	n int64
+	r      io.Reader
+	seeker io.Seeker // nil: it cannot be read twice
+	n      int64
 }
 
 func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
+	return n, err
+}
+
+func (c *countingReader) Seek(offset int64, whence int) (int64, error) {
+	if c.seeker == nil {
+		return 0, errors.ErrUnsupported
+	}
+	n, err := c.seeker.Seek(offset, whence)
+	if err == nil {
+		c.n = n
+	}
 	return n, err
 }
 

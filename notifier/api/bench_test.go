@@ -44,12 +44,12 @@ type whole interface {
 	Settle(ctx context.Context, batch []notifier.Settlement) error
 	TendNotices(ctx context.Context) (changed bool, err error)
 	AuditLog(ctx context.Context, q notifier.AuditQuery) ([]notifier.AuditEntry, string, error)
-	BeginMembers(ctx context.Context, key string) (int64, error)
-	AddMembers(ctx context.Context, edition int64, addresses []string) error
-	FinishMembers(ctx context.Context, edition int64) (int64, error)
-	BeginAudience(ctx context.Context, notice string, replace bool) (int64, error)
-	AddToAudience(ctx context.Context, edition int64, rows []notifier.AudienceRow, rejects []notifier.Reject) error
-	FinishAudience(ctx context.Context, edition int64, withoutAddress int64, sum [32]byte) (notifier.Notice, error)
+	BeginMembers(ctx context.Context, key string) (notifier.Upload, error)
+	AddMembers(ctx context.Context, u notifier.Upload, addresses []string) error
+	FinishMembers(ctx context.Context, u notifier.Upload) (int64, error)
+	BeginAudience(ctx context.Context, notice string, replace bool) (notifier.Upload, error)
+	AddToAudience(ctx context.Context, u notifier.Upload, rows []notifier.AudienceRow, rejects []notifier.Reject) error
+	FinishAudience(ctx context.Context, u notifier.Upload, withoutAddress int64, sum [32]byte) (notifier.Notice, error)
 }
 
 // failing is a store that can be told to fail, at what the tests ask of it then.

@@ -26,19 +26,20 @@ func (c noticeRoom) takeAudience(w http.ResponseWriter, r *http.Request, replace
 		return err
 	}
 	body := &remember{in: r.Body}
-	n, err := c.tools.Audiences.LoadAudience(ctx, id, replace, body, r.URL.RawQuery, r.Header.Get("Content-Type"))
+	n, resumed, err := c.tools.Audiences.LoadAudience(ctx, id, replace, body, r.URL.RawQuery, r.Header.Get("Content-Type"))
 	if body.err != nil {
-		return &unreadable{message: "the file broke off; what was there before is still there, send it again"}
+		return &unreadable{message: "the file broke off; what was there before is still there; send it again, and it is gone on with where it broke off"}
 	}
 	if err != nil {
 		return err
 	}
-	c.log.InfoContext(ctx, "audience taken", "notice", id, "recipients", n.Recipients, "rows", n.Rows, "rejected", n.Rejected, "without_address", n.WithoutAddress)
-	said, err := c.shown(ctx, http.StatusAccepted, n, nil)
+	c.log.InfoContext(ctx, "audience taken", "notice", id, "recipients", n.Recipients, "rows", n.Rows, "rejected", n.Rejected, "without_address", n.WithoutAddress, "resumed", resumed)
+	said, err := showNotice(ctx, noticeBook{c.store, c.events}, n, c.tools.Above)
 	if err != nil {
 		return err
 	}
-	answer, err := encode(said)
+	said.ResumedRows = &resumed
+	answer, err := encode(reply{http.StatusAccepted, said})
 	if err != nil {
 		return err
 	}

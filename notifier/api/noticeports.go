@@ -71,9 +71,10 @@ type NoticeStore interface {
 
 // Audiences reads another team's file of who is meant. The query and the
 // Content-Type say how it is to be read. A file at fault is a *notifier.Invalid;
-// the audience that was there before is still there then.
+// the audience that was there before is still there then. resumed is how many
+// rows of the file an earlier upload of it brought, before it broke off.
 type Audiences interface {
-	LoadAudience(ctx context.Context, notice string, replace bool, in io.Reader, query, contentType string) (notifier.Notice, error)
+	LoadAudience(ctx context.Context, notice string, replace bool, in io.Reader, query, contentType string) (n notifier.Notice, resumed int64, err error)
 	// LoadMembers reads who lives on a component, in the place of who did.
 	LoadMembers(ctx context.Context, key string, in io.Reader, query, contentType string) (Members, error)
 }

@@ -21,12 +21,12 @@ import (
 // columns, comma between them, no quotes. An address without @ is a reject.
 type lines struct{ store whole }
 
-func (l lines) LoadAudience(ctx context.Context, notice string, replace bool, in io.Reader, query, contentType string) (notifier.Notice, error) {
+func (l lines) LoadAudience(ctx context.Context, notice string, replace bool, in io.Reader, query, contentType string) (n notifier.Notice, resumed int64, err error) {
 	if query == "wrong=1" {
-		return notifier.Notice{}, notifier.Invalidf("wrong", "is not a known parameter")
+		return n, 0, notifier.Invalidf("wrong", "is not a known parameter")
 	}
 	if contentType != "text/csv" {
-		return notifier.Notice{}, notifier.Invalidf("Content-Type", "is %s", contentType)
+		return n, 0, notifier.Invalidf("Content-Type", "is %s", contentType)
 	}
 	var (
 		text    = bufio.NewScanner(in)
@@ -59,16 +59,17 @@ func (l lines) LoadAudience(ctx context.Context, notice string, replace bool, in
 		}
 	}
 	if err := text.Err(); err != nil {
-		return notifier.Notice{}, err
+		return n, 0, err
 	}
-	edition, err := l.store.BeginAudience(ctx, notice, replace)
+	upload, err := l.store.BeginAudience(ctx, notice, replace)
 	if err == nil {
-		err = l.store.AddToAudience(ctx, edition, rows, rejects)
+		err = l.store.AddToAudience(ctx, upload, rows, rejects)
 	}
 	if err != nil {
-		return notifier.Notice{}, err
+		return n, 0, err
 	}
-	return l.store.FinishAudience(ctx, edition, without, [32]byte(sum.Sum(nil)))
+	n, err = l.store.FinishAudience(ctx, upload, without, [32]byte(sum.Sum(nil)))
+	return n, 0, err
 }
 
 // LoadMembers takes an address a line.

@@ -46,6 +46,8 @@ type noticeShape struct {
 	Rejects  []rejectShape `json:"rejects"` // the first 100
 	Estimate *Estimate     `json:"estimate"`
 	Warnings []string      `json:"warnings"`
+
+	ResumedRows *int64 `json:"resumed_rows,omitempty"` // of a file that was just taken; else nil
 }
 
 type approvalShape struct {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"strings"
 	"time"
@@ -18,10 +20,21 @@ import (
 // Keeper keeps what a file says of whom. What was there before stands until
 // FinishAudience, and for good where DropAudience comes in its place.
 type Keeper interface {
-	BeginAudience(ctx context.Context, notice string, replace bool) (edition int64, err error)
-	AddToAudience(ctx context.Context, edition int64, rows []notifier.AudienceRow, rejects []notifier.Reject) error
-	FinishAudience(ctx context.Context, edition int64, withoutAddress int64, sum [32]byte) (notifier.Notice, error)
-	DropAudience(ctx context.Context, edition int64) error
+	BeginAudience(ctx context.Context, notice string, replace bool) (notifier.Upload, error)
+	// TakeUp keeps rows, and how far the file was read behind them, or neither.
+	TakeUp(ctx context.Context, u notifier.Upload, rows []notifier.AudienceRow, rejects []notifier.Reject, taken string) error
+	FinishAudience(ctx context.Context, u notifier.Upload, withoutAddress int64, sum [32]byte) (notifier.Notice, error)
+	DropAudience(ctx context.Context, u notifier.Upload) error
+	Resumer
+}
+
+// Resumer keeps for a while what uploads brought that broke off.
+type Resumer interface {
+	// LeftAudiences are those that an upload which begins now could go on with.
+	LeftAudiences(ctx context.Context, notice string, replace bool) ([]notifier.Left, error)
+	// ResumeAudience goes on with one; notifier.ErrNotFound where it is not as
+	// it was any more.
+	ResumeAudience(ctx context.Context, left notifier.Left) (notifier.Upload, error)
 }
 
 // Loading says whose audience a file is.
@@ -29,8 +42,16 @@ type Loading struct {
 	Notice  string // its id
 	Replace bool   // the file takes the place of what is there; else it joins it
 	Options Options
+	// Folder keeps the beginning of a file that cannot be read twice, while it
+	// is compared with what an earlier upload brought; "" is the system's.
+	Folder string
+	// Resumed is told how many rows of the file an earlier upload brought, where
+	// it is gone on behind them; nil is nobody.
+	Resumed func(rows int64)
 	// Progress is told how many rows were read, once in a while; nil is nobody.
 	Progress func(rows int64)
+
+	batchRows int // tests bring fewer
 }
 
 // How much goes to the Keeper at once: so many rows, or so many bytes of them,
@@ -45,38 +66,58 @@ const dropTime = 10 * time.Second
 
 // Load reads a file to its end and gives its rows to k, in batches. After an
 // error what was there before is still there. The error is a *notifier.Invalid
-// where the file is at fault, and wraps in's where that cannot be read.
+// where the file is at fault, and wraps in's where that cannot be read: what was
+// taken up of it by then is kept, and the same file again is gone on with
+// behind that.
 func Load(ctx context.Context, k Keeper, in io.Reader, l Loading) (notifier.Notice, error) {
-	sum := sha256.New()
-	r, err := NewReader(io.TeeReader(in, sum), l.Options)
+	input, sum := readAgain(in, l.Folder), sha256.New()
+	defer input.close()
+	b := batch{keeper: k, loading: l, how: l.Options.how()}
+	from, err := b.resume(ctx, input, sum)
 	if err != nil {
 		return notifier.Notice{}, err
 	}
-	edition, err := k.BeginAudience(ctx, l.Notice, l.Replace)
+	l.Options.From, l.Options.Sum = from, sum
+	r, err := NewReader(input, l.Options)
 	if err != nil {
 		return notifier.Notice{}, err
 	}
-	b := batch{keeper: k, edition: edition, loading: l}
-	if err = b.fill(ctx, r); err == nil {
-		how, _ := json.Marshal([]any{l.Options.Map, l.Options.Delimiter, l.Options.Encoding, fmt.Sprint(l.Options.Zone), l.Options.Format}) // plain values
-		sum.Write(how)
+	if !b.kept {
+		if b.upload, err = k.BeginAudience(ctx, l.Notice, l.Replace); err != nil {
+			return notifier.Notice{}, err
+		}
+	} else {
+		b.goesOn(r.Point())
+	}
+	if err = b.fill(ctx, r, sum); err == nil {
+		sum.Write([]byte(b.how))
 		var n notifier.Notice
-		n, err = k.FinishAudience(ctx, edition, r.Point().WithoutAddress, [32]byte(sum.Sum(nil)))
+		n, err = k.FinishAudience(ctx, b.upload, r.Point().WithoutAddress, [32]byte(sum.Sum(nil)))
 		if err == nil {
 			return n, nil
 		}
 	}
+	if b.kept && broke(err) {
+		return notifier.Notice{}, err
+	}
 	// Whoever sent the file may be gone, and its context with it.
 	last, done := context.WithTimeout(context.WithoutCancel(ctx), dropTime)
 	defer done()
-	return notifier.Notice{}, errors.Join(err, k.DropAudience(last, edition))
+	dropped := k.DropAudience(last, b.upload)
+	if errors.Is(dropped, notifier.ErrConflict) || errors.Is(dropped, notifier.ErrNotFound) { // it is not ours any more
+		dropped = nil
+	}
+	return notifier.Notice{}, errors.Join(err, dropped)
 }
 
 // batch is what was read and not yet kept.
 type batch struct {
 	keeper  Keeper
-	edition int64
+	upload  notifier.Upload
 	loading Loading
+	how     string
+	head    prefix
+	kept    bool // something of the file is
 	headed  bool
 
 	rows    []notifier.AudienceRow
@@ -85,19 +126,34 @@ type batch struct {
 	read    int64
 }
 
-func (b *batch) fill(ctx context.Context, r *Reader) error {
+// goesOn tells that rows before a point are there already.
+func (b *batch) goesOn(p Point) {
+	t := taken{Point: p}
+	if b.loading.Resumed != nil {
+		b.loading.Resumed(t.rows())
+	}
+	if b.loading.Progress != nil {
+		b.loading.Progress(b.read)
+	}
+}
+
+func (b *batch) fill(ctx context.Context, r *Reader, sum hash.Hash) error {
+	most := b.loading.batchRows
+	if most == 0 {
+		most = batchRows
+	}
 	for {
 		row, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return b.flush(ctx)
+			return b.flush(ctx, r, sum)
 		}
 		if err != nil {
 			return err
 		}
 		b.read++
 		b.add(row, r)
-		if len(b.rows)+len(b.rejects) >= batchRows || b.bytes >= batchBytes {
-			if err := b.flush(ctx); err != nil {
+		if len(b.rows)+len(b.rejects) >= most || b.bytes >= batchBytes {
+			if err := b.flush(ctx, r, sum); err != nil {
 				return err
 			}
 		}
@@ -138,11 +194,20 @@ func headLine(p Point) string {
 	return line.String()
 }
 
-func (b *batch) flush(ctx context.Context) error {
+func (b *batch) flush(ctx context.Context, r *Reader, sum hash.Hash) error {
 	if len(b.rows)+len(b.rejects) > 0 {
-		if err := b.keeper.AddToAudience(ctx, b.edition, b.rows, b.rejects); err != nil {
+		far := taken{How: b.how, Head: b.head, Whole: prefix{r.Point().Offset, hex.EncodeToString(sum.Sum(nil))}, Point: r.Point()}
+		if b.head.Bytes == 0 {
+			far.Head = far.Whole
+		}
+		text, err := json.Marshal(far)
+		if err != nil {
+			return fmt.Errorf("tell how far the file was read: %w", err)
+		}
+		if err := b.keeper.TakeUp(ctx, b.upload, b.rows, b.rejects, string(text)); err != nil {
 			return err
 		}
+		b.kept, b.head = true, far.Head
 	}
 	// The Keeper may hold on to what it was given.
 	b.rows, b.rejects, b.bytes = nil, nil, 0

@@ -21,33 +21,41 @@ type shelf struct {
 	sums    [][32]byte
 	without int64
 	largest int   // rows of one batch
-	dropped int   // how many loads broke off
-	refuse  error // of AddToAudience
+	dropped int   // how many loads were given up
+	refuse  error // of TakeUp
 }
 
-func (s *shelf) BeginAudience(context.Context, string, bool) (int64, error) {
+func (s *shelf) BeginAudience(context.Context, string, bool) (notifier.Upload, error) {
 	s.open = true
-	return 7, nil
+	return notifier.Upload{Edition: 7}, nil
 }
 
-func (s *shelf) AddToAudience(_ context.Context, edition int64, rows []notifier.AudienceRow, rejects []notifier.Reject) error {
-	if !s.open || edition != 7 {
-		return fmt.Errorf("edition %d is not open", edition)
+func (s *shelf) TakeUp(_ context.Context, u notifier.Upload, rows []notifier.AudienceRow, rejects []notifier.Reject, taken string) error {
+	if !s.open || u.Edition != 7 || taken == "" {
+		return fmt.Errorf("%+v is not open, or %q", u, taken)
 	}
 	s.rows, s.rejects = append(s.rows, rows...), append(s.rejects, rejects...)
 	s.largest = max(s.largest, len(rows)+len(rejects))
 	return s.refuse
 }
 
-func (s *shelf) FinishAudience(_ context.Context, _, without int64, sum [32]byte) (notifier.Notice, error) {
+func (s *shelf) FinishAudience(_ context.Context, _ notifier.Upload, without int64, sum [32]byte) (notifier.Notice, error) {
 	s.open, s.without, s.sums = false, without, append(s.sums, sum)
 	return notifier.Notice{ID: "n1", Rows: int64(len(s.rows))}, nil
 }
 
-func (s *shelf) DropAudience(ctx context.Context, _ int64) error {
+func (s *shelf) DropAudience(ctx context.Context, _ notifier.Upload) error {
 	s.open = false
 	s.dropped++
 	return ctx.Err()
+}
+
+func (s *shelf) LeftAudiences(context.Context, string, bool) ([]notifier.Left, error) {
+	return nil, nil
+}
+
+func (s *shelf) ResumeAudience(context.Context, notifier.Left) (notifier.Upload, error) {
+	return notifier.Upload{}, notifier.ErrNotFound
 }
 
 func loading(t *testing.T, query string) audience.Loading {
@@ -105,14 +113,23 @@ func TestTheSameFileHasTheSameSumAndNoOtherDoes(t *testing.T) {
 	}
 }
 
-func TestWhatBreaksOffIsDroppedAlsoWhenNobodyWaitsAnyMore(t *testing.T) {
+func TestWhatIsAtFaultOrBroughtNothingIsDroppedAlsoWhenNobodyWaitsAnyMore(t *testing.T) {
 	torn := errors.New("connection reset")
-	cut := func() io.Reader {
-		return io.MultiReader(strings.NewReader("email\n"+strings.Repeat("ann@example.com\n", 1500)), iotestErr{torn})
+	file := func(rows int, end io.Reader) io.Reader {
+		return io.MultiReader(strings.NewReader("email\n"+strings.Repeat("ann@example.com\n", rows)), end)
 	}
 	var s shelf
-	if _, err := audience.Load(t.Context(), &s, cut(), loading(t, "")); !errors.Is(err, torn) || s.dropped != 1 || s.open || len(s.sums) != 0 {
+	if _, err := audience.Load(t.Context(), &s, file(1500, iotestErr{torn}), loading(t, "")); !errors.Is(err, torn) || s.dropped != 0 || !s.open || len(s.sums) != 0 {
 		t.Errorf("a torn file: %v, %+v", err, s.dropped)
+	}
+	s = shelf{}
+	if _, err := audience.Load(t.Context(), &s, file(500, iotestErr{torn}), loading(t, "")); !errors.Is(err, torn) || s.dropped != 1 || s.open {
+		t.Errorf("a file that was torn before anything of it was kept: %v, %+v", err, s.dropped)
+	}
+	var invalid *notifier.Invalid
+	s = shelf{}
+	if _, err := audience.Load(t.Context(), &s, file(1500, strings.NewReader("\"x\"y\n\"x\"y\n")), loading(t, "")); !errors.As(err, &invalid) || s.dropped != 1 || s.open {
+		t.Errorf("a file at fault: %v, %+v", err, s.dropped)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -121,7 +138,6 @@ func TestWhatBreaksOffIsDroppedAlsoWhenNobodyWaitsAnyMore(t *testing.T) {
 		t.Errorf("a sender who is gone: %v, %d dropped", err, s.dropped)
 	}
 	s = shelf{}
-	var invalid *notifier.Invalid
 	if _, err := audience.Load(t.Context(), &s, strings.NewReader("name\nAnn\n"), loading(t, "")); !errors.As(err, &invalid) || s.open {
 		t.Errorf("no column of addresses: %v", err)
 	}

@@ -14,10 +14,10 @@ import (
 // MemberKeeper keeps who lives on a component. The list that was there before
 // stands until FinishMembers, and for good where DropAudience comes in its place.
 type MemberKeeper interface {
-	BeginMembers(ctx context.Context, key string) (edition int64, err error)
-	AddMembers(ctx context.Context, edition int64, addresses []string) error
-	FinishMembers(ctx context.Context, edition int64) (members int64, err error)
-	DropAudience(ctx context.Context, edition int64) error
+	BeginMembers(ctx context.Context, key string) (notifier.Upload, error)
+	AddMembers(ctx context.Context, u notifier.Upload, addresses []string) error
+	FinishMembers(ctx context.Context, u notifier.Upload) (members int64, err error)
+	DropAudience(ctx context.Context, u notifier.Upload) error
 }
 
 // Members is what came of a list of who lives on a component.
@@ -39,20 +39,20 @@ func LoadMembers(ctx context.Context, k MemberKeeper, in io.Reader, key string, 
 	if err != nil {
 		return Members{}, err
 	}
-	edition, err := k.BeginMembers(ctx, key)
+	u, err := k.BeginMembers(ctx, key)
 	if err != nil {
 		return Members{}, err
 	}
 	var out Members
-	if err = out.fill(ctx, k, edition, r, above, progress); err == nil {
+	if err = out.fill(ctx, k, u, r, above, progress); err == nil {
 		out.WithoutAddress = r.Point().WithoutAddress
-		if out.Members, err = k.FinishMembers(ctx, edition); err == nil {
+		if out.Members, err = k.FinishMembers(ctx, u); err == nil {
 			return out, nil
 		}
 	}
 	last, done := context.WithTimeout(context.WithoutCancel(ctx), dropTime)
 	defer done()
-	return Members{}, errors.Join(err, k.DropAudience(last, edition))
+	return Members{}, errors.Join(err, k.DropAudience(last, u))
 }
 
 // withHeader puts the header before a list that has none, and tells how many
@@ -70,12 +70,12 @@ func withHeader(in io.Reader) (io.Reader, int) {
 	return io.MultiReader(strings.NewReader("email\n"), buffered), 1
 }
 
-func (m *Members) fill(ctx context.Context, k MemberKeeper, edition int64, r *Reader, above int, progress func(rows int64)) error {
+func (m *Members) fill(ctx context.Context, k MemberKeeper, u notifier.Upload, r *Reader, above int, progress func(rows int64)) error {
 	var batch []string
 	var read int64
 	flush := func() error {
 		if len(batch) > 0 {
-			if err := k.AddMembers(ctx, edition, batch); err != nil {
+			if err := k.AddMembers(ctx, u, batch); err != nil {
 				return err
 			}
 		}

@@ -18,21 +18,23 @@ type house struct {
 	dropped int
 }
 
-func (h *house) BeginMembers(_ context.Context, key string) (int64, error) {
+func (h *house) BeginMembers(_ context.Context, key string) (notifier.Upload, error) {
 	if key != "imap7" {
-		return 0, notifier.ErrNotFound
+		return notifier.Upload{}, notifier.ErrNotFound
 	}
-	return 3, nil
+	return notifier.Upload{Edition: 3}, nil
 }
 
-func (h *house) AddMembers(_ context.Context, _ int64, addresses []string) error {
+func (h *house) AddMembers(_ context.Context, _ notifier.Upload, addresses []string) error {
 	h.list = append(h.list, addresses...)
 	return nil
 }
 
-func (h *house) FinishMembers(context.Context, int64) (int64, error) { return int64(len(h.list)), nil }
+func (h *house) FinishMembers(context.Context, notifier.Upload) (int64, error) {
+	return int64(len(h.list)), nil
+}
 
-func (h *house) DropAudience(context.Context, int64) error {
+func (h *house) DropAudience(context.Context, notifier.Upload) error {
 	h.dropped++
 	return nil
 }

@@ -1,6 +1,7 @@
 package audience
 
 import (
+	"hash"
 	"mime"
 	"net/url"
 	"slices"
@@ -40,6 +41,8 @@ type Options struct {
 	// From is where an earlier Reader of the same file with the same options
 	// stood, and where the input begins now; the zero Point is the beginning.
 	From Point
+	// Sum gets the bytes of the file, as far as the Point has come; nil is nobody.
+	Sum hash.Hash
 }
 
 // delimiters by the words that can be written for them, besides themselves.

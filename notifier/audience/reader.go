@@ -88,7 +88,7 @@ func NewReader(in io.Reader, o Options) (*Reader, error) {
 	if o.Zone == nil {
 		o.Zone = time.UTC
 	}
-	r := &Reader{o: o, w: window{in: in}, at: o.From, keys: map[string]column{}, zones: map[string]bool{}, languages: map[string]bool{}}
+	r := &Reader{o: o, w: window{in: in, used: o.Sum}, at: o.From, keys: map[string]column{}, zones: map[string]bool{}, languages: map[string]bool{}}
 	if o.From.Line == 0 {
 		if err := r.begin(); err != nil {
 			return nil, err

@@ -20,11 +20,12 @@ var errLong = fmt.Errorf("longer than %d bytes", maxRow)
 type window struct {
 	in         io.Reader
 	buf        []byte
-	start, end int   // buf[start:end] was read and is not used yet
-	offset     int64 // of buf[start] in the file
-	err        error // what ended the reading; io.EOF at the end of the file
-	wide       bool  // UTF-16: a character is two bytes or four
-	low        int   // which byte of two holds ASCII: 0 in utf-16le, 1 in utf-16be
+	start, end int       // buf[start:end] was read and is not used yet
+	offset     int64     // of buf[start] in the file
+	err        error     // what ended the reading; io.EOF at the end of the file
+	wide       bool      // UTF-16: a character is two bytes or four
+	low        int       // which byte of two holds ASCII: 0 in utf-16le, 1 in utf-16be
+	used       io.Writer // gets what is used, byte for byte; nil is nobody
 }
 
 // unread is what is in memory and not used yet.
@@ -32,6 +33,9 @@ func (w *window) unread() []byte { return w.buf[w.start:w.end] }
 
 // use is done with the next n bytes.
 func (w *window) use(n int) {
+	if w.used != nil {
+		_, _ = w.used.Write(w.unread()[:n]) // a hash
+	}
 	w.start += n
 	w.offset += int64(n)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 
 	"allclear/notifier"
 )
@@ -30,6 +31,7 @@ type noticePage struct {
 	Wrong     map[string]string
 	Entered   url.Values // what was sent, where something of it is wrong
 	Tested    string     // what the relay said to a test
+	Behind    int64      // so many rows of the file that was read just now were there before
 	Following string     // where how it goes on can be followed; "" where nothing will
 }
 
@@ -45,7 +47,10 @@ func (p *noticePage) Opens() bool {
 	return slices.ContainsFunc([]string{"at", "per_second", "canary_share", "canary_wait", "canary"}, func(f string) bool { return p.Entered.Get(f) != "" })
 }
 
-func (c *console) notice(q *request) (answer, error) { return c.noticeWith(q, noticePage{}) }
+func (c *console) notice(q *request) (answer, error) {
+	behind, _ := strconv.ParseInt(q.URL.Query().Get("behind"), 10, 64) // whatever else stands there is nothing
+	return c.noticeWith(q, noticePage{Behind: behind})
+}
 
 func (c *console) noticeWith(q *request, p noticePage) (answer, error) {
 	n, err := c.o.Store.Notice(q.Context(), q.PathValue("id"))

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 
 	"allclear/notifier"
@@ -30,14 +31,18 @@ func (c *console) takeAudience(q *request) (answer, error) {
 		kind = "application/x-ndjson"
 	}
 	body := &remember{in: q.file}
-	_, err := c.o.Notices.Load(q.Context(), id, q.form.Get("join") == "", body, how.Encode(), kind)
+	_, resumed, err := c.o.Notices.Load(q.Context(), id, q.form.Get("join") == "", body, how.Encode(), kind)
 	if body.err != nil {
-		err = notifier.Invalidf("file", "broke off; what was there before is still there, send it again")
+		err = notifier.Invalidf("file", "broke off; what was there before is still there; send it again, and it is gone on with where it broke off")
 	}
 	if wrong := wrongOf(err); wrong != nil {
 		return c.noticeWith(q, noticePage{Wrong: wrong})
 	}
-	return answer{to: Path + "/notices/" + id + "?done=audience"}, err
+	to := Path + "/notices/" + id + "?done=audience"
+	if resumed > 0 {
+		to += "&behind=" + strconv.FormatInt(resumed, 10)
+	}
+	return answer{to: to}, err
 }
 
 // takeMembers makes those who live on a component the audience.
@@ -49,7 +54,7 @@ func (c *console) takeMembers(q *request) (answer, error) {
 	if v := q.form.Get("exclude_notice"); v != "" {
 		how.Set("exclude_notice", v)
 	}
-	_, err := c.o.Notices.Load(q.Context(), id, true, nil, how.Encode(), "")
+	_, _, err := c.o.Notices.Load(q.Context(), id, true, nil, how.Encode(), "")
 	if wrong := wrongOf(err); wrong != nil {
 		return c.noticeWith(q, noticePage{Wrong: wrong})
 	}

@@ -37,8 +37,9 @@ type NoticeDesk struct {
 	// Event is the event that sends a notice.
 	Event func(notice string) notifier.Event
 	// Load reads a file into a notice's audience. What was there before is still
-	// there after an error; a file at fault is a *notifier.Invalid.
-	Load func(ctx context.Context, notice string, replace bool, in io.Reader, query, contentType string) (notifier.Notice, error)
+	// there after an error; a file at fault is a *notifier.Invalid. resumed is how
+	// many of its rows an earlier upload of it brought, before it broke off.
+	Load func(ctx context.Context, notice string, replace bool, in io.Reader, query, contentType string) (n notifier.Notice, resumed int64, err error)
 	// Look writes what one recipient would get: the one with this address, else
 	// the smallest, median or largest.
 	Look func(ctx context.Context, n notifier.Notice, which, address string) (Copy, error)

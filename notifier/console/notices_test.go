@@ -24,9 +24,9 @@ import (
 // keeper keeps audiences.
 type keeper interface {
 	Recipient(ctx context.Context, notice string, place int64) (notifier.Recipient, error)
-	BeginAudience(ctx context.Context, notice string, replace bool) (int64, error)
-	AddToAudience(ctx context.Context, edition int64, rows []notifier.AudienceRow, rejects []notifier.Reject) error
-	FinishAudience(ctx context.Context, edition int64, withoutAddress int64, sum [32]byte) (notifier.Notice, error)
+	BeginAudience(ctx context.Context, notice string, replace bool) (notifier.Upload, error)
+	AddToAudience(ctx context.Context, u notifier.Upload, rows []notifier.AudienceRow, rejects []notifier.Reject) error
+	FinishAudience(ctx context.Context, u notifier.Upload, withoutAddress int64, sum [32]byte) (notifier.Notice, error)
 }
 
 // notices are what the program gives the console for notices, as far as tests
@@ -49,24 +49,25 @@ func (b *bench) notices(s keeper, set *templates.Set) console.NoticeDesk {
 		Event: func(id string) notifier.Event {
 			return notifier.Event{ID: "e" + id, Type: notifier.NoticeSent, Lane: notifier.LaneBulk, NoticeID: id, AcceptedAt: b.Now(), ExpiresAt: b.Now().Add(time.Hour)}
 		},
-		Load: func(ctx context.Context, id string, replace bool, in io.Reader, query, kind string) (notifier.Notice, error) {
+		Load: func(ctx context.Context, id string, replace bool, in io.Reader, query, kind string) (n notifier.Notice, resumed int64, err error) {
 			if strings.HasPrefix(query, "exclude_notice=") && strings.HasSuffix(query, "&members=imap7") {
-				edition, err := s.BeginAudience(ctx, id, replace)
+				upload, err := s.BeginAudience(ctx, id, replace)
 				if err != nil {
-					return notifier.Notice{}, err
+					return n, 0, err
 				}
 				row := notifier.AudienceRow{Line: 1, Channel: notifier.Email, Address: "lives@example.com", Fields: []notifier.Field{{Name: "subject", Text: "x"}}}
-				if err := s.AddToAudience(ctx, edition, []notifier.AudienceRow{row}, nil); err != nil {
-					return notifier.Notice{}, err
+				if err := s.AddToAudience(ctx, upload, []notifier.AudienceRow{row}, nil); err != nil {
+					return n, 0, err
 				}
-				return s.FinishAudience(ctx, edition, 0, [32]byte{})
+				n, err = s.FinishAudience(ctx, upload, 0, [32]byte{})
+				return n, 0, err
 			}
 			if query != "" || kind != "text/csv" {
-				return notifier.Notice{}, notifier.Invalidf("map", "is %s of %s", query, kind)
+				return n, 0, notifier.Invalidf("map", "is %s of %s", query, kind)
 			}
-			edition, err := s.BeginAudience(ctx, id, replace)
+			upload, err := s.BeginAudience(ctx, id, replace)
 			if err != nil {
-				return notifier.Notice{}, err
+				return n, 0, err
 			}
 			var rows []notifier.AudienceRow
 			var rejects []notifier.Reject
@@ -78,15 +79,19 @@ func (b *bench) notices(s keeper, set *templates.Set) console.NoticeDesk {
 					rejects = append(rejects, notifier.Reject{Line: line, Reason: "no subject", Text: text.Text()})
 					continue
 				}
+				if subject == "gone on with" {
+					resumed = int64(line)
+				}
 				rows = append(rows, notifier.AudienceRow{Line: line, Channel: notifier.Email, Address: address, Fields: []notifier.Field{{Name: "subject", Text: subject}}})
 			}
 			if err := text.Err(); err != nil {
-				return notifier.Notice{}, err
+				return n, 0, err
 			}
-			if err := s.AddToAudience(ctx, edition, rows, rejects); err != nil {
-				return notifier.Notice{}, err
+			if err := s.AddToAudience(ctx, upload, rows, rejects); err != nil {
+				return n, 0, err
 			}
-			return s.FinishAudience(ctx, edition, 0, [32]byte(sum.Sum(nil)))
+			n, err = s.FinishAudience(ctx, upload, 0, [32]byte(sum.Sum(nil)))
+			return n, resumed, err
 		},
 		Look: look,
 		Test: func(ctx context.Context, n notifier.Notice, which, address, to string) (string, error) {
@@ -265,6 +270,8 @@ func TestADraftIsChangedAndThrownAway(t *testing.T) {
 	w.send(here+"/edit", here+"/edit", "title", "Two", "template", "blank", "body", "y", "approvals", "1").leads(here + "?done=changed")
 	w.send(here+"/edit", here+"/edit", "title", "Two", "template", "blank", "body", "y", "approvals", "0").is(http.StatusUnprocessableEntity, "only be raised")
 	w.get(here).is(http.StatusOK, "Two")
+	w.upload(here[strings.LastIndex(here, "/")+1:], "a@example.com,Hi\nb@example.com,gone on with\n").leads(here + "?done=audience&behind=2")
+	w.get(here+"?done=audience&behind=2").is(http.StatusOK, "The file was read", "behind row 2")
 	w.send(here, here+"/remove").leads("/console/notices?done=gone")
 	w.get(here).is(http.StatusNotFound)
 }

@@ -2,6 +2,7 @@ package faulttest
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -57,13 +58,14 @@ var errCut = errors.New("cut")
 
 // uploads is by what door a file comes in.
 type uploads interface {
-	// cut sends the file's first half, after which the connection breaks.
+	// cut sends the file's first half, after which the connection breaks, or the
+	// program is killed.
 	cut(s *site, notice string, file large)
-	// whole sends all of it.
+	// whole sends all of it, which must be said to go on where it was cut.
 	whole(s *site, notice string, path string)
 }
 
-func TestAFileOfAnySizeIsTakenInLittleMemoryAndACutOneLeavesWhatWasThere(t *testing.T) {
+func TestAFileOfAnySizeIsTakenInLittleMemoryAndACutOneLeavesWhatWasThereAndIsGoneOnWith(t *testing.T) {
 	t.Parallel()
 	megabytes, earnest := 3, false
 	if v := os.Getenv(uploadVariable); v != "" {
@@ -73,7 +75,7 @@ func TestAFileOfAnySizeIsTakenInLittleMemoryAndACutOneLeavesWhatWasThere(t *test
 		}
 		earnest = true
 	}
-	for name, door := range map[string]uploads{"by API": uploadAPI{}, "by browser": uploadBrowser{}} {
+	for name, door := range map[string]uploads{"by API": uploadAPI{}, "by browser": uploadBrowser{}, "by command line": uploadCommand{}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, dialect := range storetest.Dialects() {
@@ -101,7 +103,8 @@ func uploaded(t *testing.T, s *site, door uploads, file large, earnest bool) {
 	}
 	holds("before", 2, 2)
 	door.cut(s, notice, file)
-	holds("once the connection is cut", 2, 2)
+	s.leaves(notice)
+	holds("once it is cut", 2, 2)
 	path := filepath.Join(t.TempDir(), "large.csv")
 	f, err := os.Create(path)
 	if err != nil {
@@ -145,7 +148,14 @@ func (uploadAPI) whole(s *site, notice, path string) {
 		s.t.Fatal(err)
 	}
 	defer f.Close()
-	_ = s.stream(http.MethodPut, "/notices/"+notice+"/audience", "text/csv", f, http.StatusAccepted).Close()
+	body := s.stream(http.MethodPut, "/notices/"+notice+"/audience", "text/csv", f, http.StatusAccepted)
+	defer body.Close()
+	var said struct {
+		Resumed int64 `json:"resumed_rows"`
+	}
+	if err := json.NewDecoder(body).Decode(&said); err != nil || said.Resumed == 0 {
+		s.t.Errorf("gone on with behind row %d, %v", said.Resumed, err)
+	}
 }
 
 // breaks sends a request whose body breaks off.
@@ -157,6 +167,47 @@ func (s *site) breaks(r *http.Request) {
 	}
 	if !errors.Is(err, errCut) {
 		s.t.Fatalf("the upload did not break off, but: %+v, %v", res, err)
+	}
+}
+
+// leaves waits until something is there that can be gone on with.
+func (s *site) leaves(notice string) {
+	s.t.Helper()
+	db := storetest.At(s.t, s.dsn)()
+	defer func() { _ = db.Close() }()
+	eventually(s.t, "a part of the file is kept", func() bool {
+		left, err := db.LeftAudiences(s.t.Context(), notice, true)
+		return err == nil && len(left) > 0
+	})
+}
+
+// uploadCommand is the command line, which is killed in the middle of the file.
+type uploadCommand struct{}
+
+func (uploadCommand) cut(s *site, notice string, file large) {
+	s.t.Helper()
+	cmd := s.command("notice", "audience", notice, "-")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	if _, _, err := file.write(in, int64(file)/2); !errors.Is(err, errCut) {
+		s.t.Errorf("write to it: %v", err)
+	}
+	s.leaves(notice)
+	_ = cmd.Process.Kill()
+	if err := cmd.Wait(); err == nil {
+		s.t.Error("it was over before it was killed")
+	}
+}
+
+func (uploadCommand) whole(s *site, notice, path string) {
+	s.t.Helper()
+	if said, err := s.command("notice", "audience", notice, path).CombinedOutput(); err != nil || !strings.HasPrefix(string(said), "going on behind row ") {
+		s.t.Errorf("%v: %s", err, said)
 	}
 }
 
@@ -197,4 +248,5 @@ func (uploadBrowser) whole(s *site, notice, path string) {
 	p.do(chromedp.Evaluate[chromedp.Void](`for (const d of document.querySelectorAll("details")) d.open = true`))
 	p.do(chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{path}))
 	p.press("form[enctype] button", http.StatusOK)
+	p.shows("broke off behind row")
 }

@@ -1,0 +1,130 @@
+package audience_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"allclear/notifier"
+	"allclear/notifier/audience"
+)
+
+// crowded is a file of n people.
+func crowded(n int) string {
+	var b strings.Builder
+	b.WriteString("email,seen\n")
+	for i := range n {
+		fmt.Fprintf(&b, "u%03d@example.com,2026-11-20 09:12\n", i)
+	}
+	return b.String()
+}
+
+func TestWhatIsReadOtherwiseOrIsAnotherFileStartsFromTheBeginning(t *testing.T) {
+	eachShop(t, func(t *testing.T, s *shop) {
+		file := crowded(30)
+		for i, c := range []struct {
+			name, text, query string
+			replace           bool
+			folder            string
+			resumed           int64
+		}{
+			{"the same", file, "", true, "", 15},
+			{"the same, and longer", file + "more@example.com,x\n", "", true, "", 15},
+			{"another from where it was cut", file[:len(file)-100] + "\n", "", true, "", 15},
+			{"another in its first row", strings.Replace(file, "u000", "v000", 1), "", true, "", 0},
+			{"another in the last row that was taken", strings.Replace(file, "u014", "v014", 1), "", true, "", 0},
+			{"shorter than what was taken", crowded(10), "", true, "", 0},
+			{"in another zone", file, "timezone=Europe/Oslo", true, "", 0},
+			{"under other names", file, "map=when:seen", true, "", 0},
+			{"with the delimiter said", file, "delimiter=comma", true, "", 0},
+			{"in another encoding", file, "encoding=windows-1252", true, "", 0},
+			{"added, and not in the place of all", file, "", false, "", 0},
+			{"where its beginning cannot be kept", file, "", true, filepath.Join(t.TempDir(), "none"), 0},
+		} {
+			id, once := fmt.Sprint("n", i), fmt.Sprint("once", i)
+			s.draft(id)
+			s.draft(once)
+			if _, _, err := s.load(id, true, torn(file, len(crowded(16))), ""); !errors.Is(err, errTorn) {
+				t.Fatal(err)
+			}
+			l := audience.Loading{Notice: id, Replace: c.replace, Options: options(t, c.query, ""), Folder: c.folder}
+			resumed := int64(0)
+			l.Resumed = func(rows int64) { resumed = rows }
+			seen := []int64{}
+			l.Progress = func(rows int64) { seen = append(seen, rows) }
+			if _, err := audience.Load(t.Context(), s, streamed(c.text), l.InBatches(3)); err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			if resumed != c.resumed || (resumed > 0 && seen[0] != resumed) || (resumed == 0 && seen[0] != 3) {
+				t.Errorf("%s: gone on with behind row %d, progress %v", c.name, resumed, seen)
+			}
+			s.whole(once, true, c.text, c.query)
+			if got, want := fmt.Sprint(s.all(id)), fmt.Sprint(s.all(once)); got != want {
+				t.Errorf("%s:\n%s\nwant\n%s", c.name, got, want)
+			}
+		}
+	})
+}
+
+// after does something once so many bytes were read.
+type after struct {
+	io.Reader
+	left int
+	do   func()
+}
+
+func (a *after) Read(p []byte) (int, error) {
+	if a.left == 0 && a.do != nil {
+		a.do()
+		a.do = nil
+	}
+	if a.left > 0 {
+		p = p[:min(len(p), a.left)]
+	}
+	n, err := a.Reader.Read(p)
+	a.left = max(a.left-n, 0)
+	return n, err
+}
+
+func TestTwoUploadsOfOneFileAtOnceDoNotMix(t *testing.T) {
+	eachShop(t, func(t *testing.T, s *shop) {
+		// As much as is read at once, so that rows are kept before the rest comes.
+		file := "email,seen\n" + strings.Repeat("long@example.com,"+strings.Repeat("x", 10_000)+"\n", 60) + crowded(30)[len("email,seen\n"):]
+		s.draft("n")
+		s.draft("once")
+		s.whole("once", true, file, "")
+		var behind int64
+		var err error
+		// The second comes while the first is half-way, and has all of it.
+		slow := &after{streamed(file), len(file) * 3 / 4, func() { behind, _, err = s.load("n", true, streamed(file), "") }}
+		_, _, refused := s.load("n", true, slow, "")
+		if err != nil || behind == 0 {
+			t.Errorf("the second went on behind row %d, %v", behind, err)
+		}
+		if !errors.Is(refused, notifier.ErrNotFound) && !errors.Is(refused, notifier.ErrConflict) {
+			t.Errorf("the first: %v", refused)
+		}
+		if got, want := fmt.Sprint(s.all("n")), fmt.Sprint(s.all("once")); got != want {
+			t.Errorf("there is\n%.2000s\nwant\n%.2000s", got, want)
+		}
+		// While the second reads what is there, the first brings more of it.
+		s.draft("m")
+		if _, _, err := s.load("m", true, torn(file, len(file)/2), ""); !errors.Is(err, errTorn) {
+			t.Fatal(err)
+		}
+		moving := &after{streamed(file), 1000, func() {
+			if _, _, err := s.load("m", true, torn(file, len(file)*3/4), ""); !errors.Is(err, errTorn) {
+				t.Error(err)
+			}
+		}}
+		if behind, _, err = s.load("m", true, moving, ""); err != nil || behind < 40 {
+			t.Errorf("went on behind row %d, %v", behind, err)
+		}
+		if got, want := fmt.Sprint(s.all("m")), fmt.Sprint(s.all("once")); got != want {
+			t.Errorf("there is\n%.2000s\nwant\n%.2000s", got, want)
+		}
+	})
+}

@@ -1,0 +1,15 @@
+package notifier
+
+// Upload is a file on its way into an audience. Whoever goes on with one that
+// broke off has the next turn at it; who had the turn before is refused then.
+type Upload struct {
+	Edition int64
+	Turn    int64
+}
+
+// Left is an upload that is not over: it broke off, or goes on elsewhere.
+type Left struct {
+	Upload
+	// Taken is how far it came, in the words of whoever read the file.
+	Taken string
+}
