@@ -297,7 +297,7 @@ func (i Incident) Correct(c Correction, d Desk) (Posting, error) {
 	}
 	was := i.Severity
 	if c.Severity != nil {
-		i.Severity = *c.Severity
+		i.regrade(*c.Severity)
 	}
 	if c.Components != nil {
 		i.Components = *c.Components
@@ -330,6 +330,19 @@ func (i Incident) Correct(c Correction, d Desk) (Posting, error) {
 		}
 	}
 	return p, nil
+}
+
+// regrade corrects the severity: of the incident, and of what was said since it is
+// what it was, for that was wrong, too.
+func (i *Incident) regrade(to Severity) {
+	i.Severity, i.Updates = to, slices.Clone(i.Updates)
+	n := len(i.Updates) - 1
+	if n < 0 {
+		return
+	}
+	for wrong := i.Updates[n].Severity; n >= 0 && i.Updates[n].Severity == wrong; n-- {
+		i.Updates[n].Severity = to
+	}
 }
 
 // Corrected is the event that tells readers that an update was wrong, and what

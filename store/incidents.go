@@ -65,7 +65,7 @@ func (s *Store) ReviseIncident(ctx context.Context, id string, change func(notif
 		if err := rewriteIncident(tx, was, p.Incident); err != nil {
 			return err
 		}
-		before, err := redate(tx, was.Updates, p.Incident.Updates)
+		before, err := amend(tx, was.Updates, p.Incident.Updates)
 		if err != nil {
 			return err
 		}
@@ -75,6 +75,9 @@ func (s *Store) ReviseIncident(ctx context.Context, id string, change func(notif
 			}
 		}
 		if err := s.settleHold(ctx, tx, id, p.HoldFate(was)); err != nil {
+			return err
+		}
+		if err := regrade(tx, was, p); err != nil {
 			return err
 		}
 		if p.Incident.State == notifier.Retracted && was.State != notifier.Retracted && p.Event == nil {
@@ -88,19 +91,28 @@ func (s *Store) ReviseIncident(ctx context.Context, id string, change func(notif
 	return out, err
 }
 
-// redate gives updates that are there the times that they have in changed.
-func redate(tx *gorm.DB, there, changed []notifier.Update) ([]notifier.Update, error) {
+// amend gives updates that are there the times and severities that they have in changed.
+func amend(tx *gorm.DB, there, changed []notifier.Update) ([]notifier.Update, error) {
 	out := slices.Clone(there)
 	for n := range out {
-		if n >= len(changed) || changed[n].ID != out[n].ID || changed[n].At.Equal(out[n].At) {
+		if n >= len(changed) || changed[n].ID != out[n].ID || changed[n].At.Equal(out[n].At) && changed[n].Severity == out[n].Severity {
 			continue
 		}
-		out[n].At = changed[n].At
-		if err := tx.Exec(`UPDATE updates SET at = ? WHERE id = ?`, micros(out[n].At), out[n].ID).Error; err != nil {
-			return nil, fmt.Errorf("date an update: %w", err)
+		out[n].At, out[n].Severity = changed[n].At, changed[n].Severity
+		if err := tx.Exec(`UPDATE updates SET at = ?, severity = ? WHERE id = ?`, micros(out[n].At), int(out[n].Severity), out[n].ID).Error; err != nil {
+			return nil, fmt.Errorf("amend an update: %w", err)
 		}
 	}
 	return out, nil
+}
+
+// regrade lets what is not handed out yet go by the severity as it was corrected.
+func regrade(tx *gorm.DB, was notifier.Incident, p notifier.Posting) error {
+	if p.Update != nil || p.Incident.Severity == was.Severity {
+		return nil
+	}
+	return wrapped("correct the severity of what waits", tx.Exec(`UPDATE events SET severity = ? WHERE incident_id = ? AND expanded_at = 0 AND progress = 0`,
+		int(p.Incident.Severity), was.ID).Error)
 }
 
 // revision is what the audit calls it.

@@ -110,6 +110,28 @@ func TestACorrectionShowsInEveryStory(t *testing.T) {
 	})
 }
 
+func TestACorrectedSeverityShowsInEveryStory(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		d.hold = time.Hour
+		p := b.opened(d, notifier.Announcement{Title: "Mail is slow", Severity: notifier.SeverityMinor})
+		wrong := b.said(d, p.Incident.ID, notifier.Saying{Body: "two"})
+		major := notifier.SeverityMajor
+		_, err := b.ReviseIncident(b.ctx, p.Incident.ID, func(i notifier.Incident) (notifier.Posting, error) {
+			return i.Correct(notifier.Correction{Severity: &major}, d.desk())
+		})
+		b.must(err)
+		b.said(d, p.Incident.ID, notifier.Saying{Body: "three"})
+		for _, event := range []int64{p.Event.Number, wrong.Event.Number, wrong.Event.Number + 1} {
+			story, err := b.Story(b.ctx, event)
+			b.must(err)
+			u := story.Incident.Updates
+			if story.Incident.Severity != major || u[len(u)-1].Severity != major || story.Event.Severity != major {
+				t.Errorf("event %d: %+v", event, story)
+			}
+		}
+	})
+}
+
 func TestAConfirmationsStoryHasNoIncident(t *testing.T) {
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
 		var ask *notifier.Event
