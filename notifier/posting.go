@@ -152,6 +152,9 @@ func (i Incident) Say(s Saying, d Desk) (Posting, error) {
 		if err := checkStatus(i.Kind, s.Status); err != nil {
 			return Posting{}, err
 		}
+		if !i.News(s) {
+			return Posting{}, i.noNews()
+		}
 		i.Status = s.Status
 	}
 	was := i.Severity

@@ -152,6 +152,9 @@ func (s *Store) carryOut(ctx context.Context, step notifier.Step, desk notifier.
 		note(p)
 	}
 	for _, say := range step.Say {
+		if !taken.Incident.News(say) {
+			continue
+		}
 		p, err := s.ReviseIncident(ctx, taken.Incident.ID, func(i notifier.Incident) (notifier.Posting, error) { return i.Say(say, desk) })
 		if err != nil {
 			return err

@@ -163,7 +163,10 @@ func TestAMessageAndANoteAreTakenOnce(t *testing.T) {
 			Source: "page", Fingerprint: "x", Alerts: []notifier.Alert{{StartsAt: minute(1)}}, Opening: notifier.Announcement{Title: "x"},
 			Notes: []notifier.Note{{ID: "u1", Status: notifier.Investigating, Body: "one", At: minute(1)}, {ID: "u2", Status: notifier.Identified, Body: "two", At: minute(2)}},
 		}
-		for range 2 {
+		for again := range 2 {
+			if again > 0 { // and what says nothing new is left out
+				page.Notes = append(page.Notes, notifier.Note{ID: "u3", Status: notifier.Identified, At: minute(3)})
+			}
 			got := b.reported(d, page)[0]
 			is, err := b.Incident(b.ctx, got.Incident.ID)
 			b.must(err)

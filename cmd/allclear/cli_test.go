@@ -143,6 +143,7 @@ func TestAnIncidentIsToldToItsEndOnTheCommandLine(t *testing.T) {
 	if out := d.ok("incident", "resolve", opened.ID, "-m", "Done.", "--quiet"); !strings.HasPrefix(out, "completed maintenance "+opened.ID) {
 		t.Errorf("resolve: %q", out)
 	}
+	d.refused("this is completed already, since ", "incident", "resolve", opened.ID, "--quiet")
 	shown := d.ok("incident", "show", opened.ID)
 	for _, want := range []string{"Moving imap7\n", "completed", "\n  We begin.\n", "\n  Done.\n", "mail: ", "nobody to tell"} {
 		if !strings.Contains(shown, want) {

@@ -174,6 +174,9 @@ func (c *console) say(q *request) (answer, error) {
 		if len(meanwhile(i, q.form)) > 0 && !hasUpdate(i, id) {
 			return notifier.Posting{}, errMeanwhile
 		}
+		if hasUpdate(i, id) { // its twin, a moment ago
+			return notifier.Posting{}, notifier.ErrConflict
+		}
 		return i.Say(s, c.naming(id)) // it may run more than once
 	})
 	if errors.Is(err, errMeanwhile) {
