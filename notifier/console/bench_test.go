@@ -25,10 +25,22 @@ import (
 	"allclear/templates"
 )
 
-// The tests' people have one password, whose hash is made once: it is meant to be slow.
+// The tests' people have one password, and a hash of it that is quick to check.
 const password = "four words put together"
 
-var phc = sync.OnceValue(func() string { return console.Hash(password) })
+var phc = sync.OnceValue(func() string { return console.Quick(password) })
+
+// words are what the tests' mails and previews are made with, of a service at
+// home. They are read and tried once for all tests, which takes seconds.
+var words = sync.OnceValues(func() (*templates.Set, error) { return templates.New(wording()) })
+
+const home = "http://status.example.com"
+
+// wording is what a set of templates is made from in tests. Its clock stands: it
+// is for links and days of digests, of which no test here speaks.
+func wording() templates.Options {
+	return templates.Options{Brand: templates.Brand{Name: "Example Status"}, BaseURL: home, Now: notifiertest.NewClock().Now}
+}
 
 // bench is a console on a real database, with a clock that tests move.
 type bench struct {
@@ -41,6 +53,7 @@ type bench struct {
 		NoteTroubles(ctx context.Context, seen []notifier.Trouble) error
 		TakeAlarms(ctx context.Context, calm bool) ([]notifier.Alarm, error)
 		AlarmTold(ctx context.Context, a notifier.Alarm) error
+		Story(ctx context.Context, number int64) (notifier.Story, error)
 		AddComponent(ctx context.Context, c notifier.Component) error
 		AddSubscriber(ctx context.Context, s subscribers.Subscriber, confirm func(subscribers.Subscriber) *notifier.Event) (subscribers.Subscriber, error)
 		SetOwnDomains(ctx context.Context, own []subscribers.OwnDomain) error
@@ -63,18 +76,18 @@ func onBoth(t *testing.T, test func(t *testing.T, b *bench)) {
 	}
 }
 
-func newBench(t *testing.T, dialect string) *bench {
+func newBench(t *testing.T, dialect string, change ...func(*console.Options)) *bench {
 	t.Helper()
 	b := &bench{t: t, Clock: notifiertest.NewClock()}
-	s := storetest.At(t, storetest.DSN(t, dialect))(storetest.Clock(b.Now))
+	s := storetest.Open(t, dialect)(storetest.Clock(b.Now))
 	b.store = s
 	var handler http.Handler
 	b.site = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	t.Cleanup(b.site.Close)
-	set, err := templates.New(templates.Options{Brand: templates.Brand{Name: "Example Status"}, BaseURL: b.site.URL, Now: b.Now})
+	set, err := words()
 	b.must(err)
 	var lock sync.Mutex
-	handler, err = console.New(console.Options{
+	o := console.Options{
 		Store: faulty{s, b}, Letters: set, Notices: b.notices(s, set), Digests: b.digests(), Templates: b.templates(set), Name: "Example Status", BaseURL: b.site.URL, Key: []byte(strings.Repeat("k", 32)), Now: b.Now,
 		NewID: func() string {
 			lock.Lock()
@@ -89,7 +102,11 @@ func newBench(t *testing.T, dialect string) *bench {
 			return []console.Relay{{Name: "relay.example.com:587", State: "resting", Cause: "421 later"}}
 		},
 		Settings: []console.Setting{{Name: "ALLCLEAR_NAME", Value: "Example Status"}},
-	})
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	handler, err = console.New(o)
 	b.must(err)
 	return b
 }

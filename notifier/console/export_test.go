@@ -1,7 +1,11 @@
 package console
 
 import (
+	"encoding/base64"
+	"fmt"
 	"time"
+
+	"golang.org/x/crypto/argon2"
 
 	"allclear/notifier"
 )
@@ -32,6 +36,16 @@ var Inside = inside
 
 // Hash makes a hash of a password as it is kept.
 func Hash(password string) string { return newHasher().hash(password) }
+
+// Quick is a hash that costs next to nothing, for people of tests that are not
+// about passwords: what one costs to check stands in it.
+func Quick(password string) string {
+	const memory, passes = 8 * argonThreads, 1
+	salt := random(argonSalt)
+	b64 := base64.RawStdEncoding.EncodeToString
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, memory, passes, argonThreads, b64(salt),
+		b64(argon2.IDKey([]byte(password), salt, passes, memory, argonThreads, argonKey)))
+}
 
 // Decoy is what stands for the hash of a name that nobody has.
 func Decoy() string { return newHasher().decoy }

@@ -2,11 +2,13 @@ package console_test
 
 import (
 	"context"
+	"fmt"
 	"html"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,39 +22,55 @@ import (
 // templates are what the program gives the console for templates: what was
 // edited is used when a page is asked for.
 func (b *bench) templates(set *templates.Set) console.TemplateDesk {
-	seen, used, problems := int64(0), set, []templates.Problem(nil)
-	options := func() (templates.Options, int64) {
-		o := templates.Options{Brand: templates.Brand{Name: "Example Status"}, BaseURL: b.site.URL, Now: b.Now, Edits: map[string]string{}}
-		edits, revision, err := b.store.TemplateEdits(context.Background())
+	options := func() templates.Options {
+		o := wording()
+		o.Edits = map[string]string{}
+		edits, _, err := b.store.TemplateEdits(context.Background())
 		b.must(err)
 		for _, e := range edits {
 			o.Edits[e.Name] = e.Text
 		}
-		return o, revision
+		return o
 	}
 	return console.TemplateDesk{
 		Changed: func(context.Context) {},
 		Folder:  "/etc/allclear/templates",
 		Now: func() (*templates.Set, []templates.Problem) {
-			o, revision := options()
-			if revision != seen {
-				var err error
-				used, problems, err = templates.Check(o)
-				b.must(err)
-				seen = revision
+			o := options()
+			if len(o.Edits) == 0 {
+				return set, nil
 			}
-			return used, problems
+			got := judged("check", o.Edits, func() (x judgement) { x.set, x.problems, x.err = templates.Check(o); return x })
+			b.must(got.err)
+			return got.set, got.problems
 		},
 		Try: func(_ context.Context, file, text string) (*templates.Set, templates.Problem, error) {
-			o, _ := options()
+			o := options()
 			o.Edits[file] = text
-			made, err := templates.New(o)
-			if err != nil {
-				return nil, templates.ProblemOf(err), nil
+			got := judged("try", o.Edits, func() (x judgement) { x.set, x.err = templates.New(o); return x })
+			if got.err != nil {
+				return nil, templates.ProblemOf(got.err), nil
 			}
-			return made, templates.Problem{}, nil
+			return got.set, templates.Problem{}, nil
 		},
 	}
+}
+
+// judgement is what was found of texts.
+type judgement struct {
+	set      *templates.Set
+	problems []templates.Problem
+	err      error
+}
+
+var judgements sync.Map
+
+// judged judges the same texts once: all of a set is read and tried for each,
+// which takes a second, and nothing of it is the test's.
+func judged(how string, edits map[string]string, judge func() judgement) judgement {
+	key := how + fmt.Sprintf("%q", edits) // sorted by name
+	made, _ := judgements.LoadOrStore(key, sync.OnceValue(judge))
+	return made.(func() judgement)()
 }
 
 // digests are two runs, and a letter of one day.
