@@ -55,21 +55,34 @@ func (s *Store) Unsuppress(ctx context.Context, channel notifier.Channel, addres
 	})
 }
 
-// auditAddress names the subscriber where there is one, and else the domain
-// only: the audit outlives the address.
+// auditAddress notes what was done about an address.
 func (s *Store) auditAddress(ctx context.Context, tx *gorm.DB, action string, channel notifier.Channel, address, detail string) error {
-	var n int64
-	if err := tx.Raw(`SELECT number FROM subscribers WHERE channel = ? AND address = ?`, string(channel), address).Scan(&n).Error; err != nil {
-		return fmt.Errorf("look for the subscriber: %w", err)
-	}
-	subject := string(channel)
-	if _, domain, ok := strings.Cut(address, "@"); ok {
-		subject = "@" + domain
-	}
-	if n > 0 {
-		subject = subscribers.Number(n).String()
+	subject, err := auditName(tx, channel, address)
+	if err != nil {
+		return err
 	}
 	return s.audit(ctx, tx, action, subject, detail)
+}
+
+// AuditName is what stands for an address in the audit, which outlives it.
+func (s *Store) AuditName(ctx context.Context, channel notifier.Channel, address string) (string, error) {
+	name, err := auditName(s.conn(ctx), channel, address)
+	return name, translate(err)
+}
+
+// auditName is the number of the subscriber where there is one, and else the domain only.
+func auditName(tx *gorm.DB, channel notifier.Channel, address string) (string, error) {
+	var n int64
+	if err := tx.Raw(`SELECT number FROM subscribers WHERE channel = ? AND address = ?`, string(channel), address).Scan(&n).Error; err != nil {
+		return "", fmt.Errorf("look for the subscriber: %w", err)
+	}
+	if n > 0 {
+		return subscribers.Number(n).String(), nil
+	}
+	if _, domain, ok := strings.Cut(address, "@"); ok {
+		return "@" + domain, nil
+	}
+	return string(channel), nil
 }
 
 // Suppressions returns a page by channel and address, and the cursor of the next

@@ -57,6 +57,8 @@ type NoticeProof interface {
 type NoticeTests interface {
 	Suppression(ctx context.Context, channel notifier.Channel, address string) (subscribers.Suppression, error)
 	Audit(ctx context.Context, action, subject, detail string) error
+	// AuditName is what stands for an address there: who is erased is named nowhere.
+	AuditName(ctx context.Context, channel notifier.Channel, address string) (string, error)
 }
 
 // NoticeStore is everything of notices that a database keeps.

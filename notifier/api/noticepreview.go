@@ -237,7 +237,11 @@ func LetTest(ctx context.Context, s NoticeTests, n notifier.Notice, whose notifi
 	if !errors.Is(err, notifier.ErrNotFound) {
 		return err
 	}
-	return s.Audit(ctx, "notice.test", n.ID, fmt.Sprintf("the copy of recipient %d to %s", whose.Place, to))
+	named, err := s.AuditName(ctx, notifier.Email, to)
+	if err != nil {
+		return err
+	}
+	return s.Audit(ctx, "notice.test", n.ID, fmt.Sprintf("the copy of recipient %d to %s", whose.Place, named))
 }
 
 // AsTest marks a letter as a test; id takes the place of an event's.

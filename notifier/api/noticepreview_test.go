@@ -67,8 +67,14 @@ func TestATestIsNotedWithWhoseCopyWentWhereAndGoesToNobodyWhoIsSuppressed(t *tes
 	}
 	test(notifier.RoleSender, "team@example.net").is(http.StatusOK)
 	log, _, err := b.store.AuditLog(t.Context(), notifier.AuditQuery{Action: "notice.test", Limit: 10})
-	if err != nil || len(log) != 1 || log[0].Subject != id || log[0].Detail != "the copy of recipient 3 to team@example.net" || !strings.HasPrefix(log[0].Actor, "token:") {
+	if err != nil || len(log) != 1 || log[0].Subject != id || log[0].Detail != "the copy of recipient 3 to @example.net" || !strings.HasPrefix(log[0].Actor, "token:") {
 		t.Fatalf("noted %+v, %v", log, err)
+	}
+	// Who is erased is named nowhere: a subscriber stands there by their number.
+	b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", `{"address":"team@example.net","state":"active"}`).is(http.StatusCreated)
+	test(notifier.RoleSender, "team@example.net").is(http.StatusOK)
+	if log, _, err = b.store.AuditLog(t.Context(), notifier.AuditQuery{Action: "notice.test", Limit: 10}); err != nil || len(log) != 2 || log[0].Detail != "the copy of recipient 3 to s1" {
+		t.Errorf("noted %+v, %v", log, err)
 	}
 	b.posted.to = ""
 	b.as(notifier.RoleAdmin, http.MethodPost, "/suppressions", `{"address":"gone@example.net"}`)
