@@ -1,6 +1,7 @@
 package console
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -31,9 +32,12 @@ func (c *console) correctAsk(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return c.correctAgain(q, correctPage{Of: i, Form: url.Values{
+	form := url.Values{
 		"title": {i.Title}, "severity": {i.Severity.String()}, "components": i.Components, "starts_at": {inputTime(i.StartsAt)}, "ends_at": {inputTime(i.EndsAt)},
-	}})
+	}
+	maps.Copy(form, written(i.Impact))
+	form.Set("figures", figuresOf(form))
+	return c.correctAgain(q, correctPage{Of: i, Form: form})
 }
 
 func (c *console) correctAgain(q *request, p correctPage) (answer, error) {
@@ -92,6 +96,14 @@ func (c *console) correction(i notifier.Incident, form url.Values) (notifier.Cor
 			return change, err
 		}
 		change.StartsAt, change.EndsAt = &starts, &ends
+	}
+	// What an update said meanwhile stays where nobody touched the figures.
+	if figuresOf(form) != form.Get("figures") {
+		figures, err := impact(form)
+		if err != nil {
+			return change, err
+		}
+		change.Impact = &figures
 	}
 	return change, nil
 }

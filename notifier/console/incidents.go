@@ -46,6 +46,7 @@ type held struct {
 type incidentPage struct {
 	notifier.Incident
 	Names  []string // of its components
+	Felt   []felt
 	Told   []told
 	Held   []held    // updates that wait for a notice
 	Until  time.Time // until when what was said waits for the all-clear; zero: it does not
@@ -53,6 +54,7 @@ type incidentPage struct {
 	// Of a draft: what is published is what was shown.
 	Mark    string
 	Preview *preview
+	Hold    hold
 }
 
 func (c *console) incident(q *request) (answer, error) {
@@ -60,11 +62,14 @@ func (c *console) incident(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	p := incidentPage{Incident: i, Mark: i.Mark()}
+	p := incidentPage{Incident: i, Mark: i.Mark(), Felt: feltOf(i.Impact)}
 	if i.State == notifier.Draft {
 		posting, err := i.Publish(false, c.desk())
 		if err == nil {
 			p.Preview, err = c.preview(q, posting)
+		}
+		if err == nil {
+			p.Hold, err = c.holdOf(q, nil, posting)
 		}
 		if err != nil {
 			return answer{}, err
@@ -102,12 +107,6 @@ func (c *console) incident(q *request) (answer, error) {
 	return said, nil
 }
 
-// release sends what waits for the incident's all-clear now.
-func (c *console) release(q *request) (answer, error) {
-	id := q.PathValue("id")
-	return answer{to: Path + "/incidents/" + id + "?done=released"}, c.o.Store.ReleaseHold(q.Context(), id)
-}
-
 func (c *console) held(q *request, incident string) ([]held, error) {
 	waiting, err := c.o.Store.HeldUpdates(q.Context(), incident)
 	if err != nil {
@@ -140,11 +139,15 @@ func (c *console) componentNames(q *request) (map[string]string, error) {
 // publish lets a draft go out, as whoever does it saw it.
 func (c *console) publish(q *request) (answer, error) {
 	id, quiet, desk := q.PathValue("id"), q.form.Get("do") == "quiet", c.desk()
-	_, err := c.o.Store.ReviseIncident(q.Context(), id, func(i notifier.Incident) (notifier.Posting, error) {
+	done := "published"
+	p, err := c.o.Store.ReviseIncident(q.Context(), id, func(i notifier.Incident) (notifier.Posting, error) {
 		if i.State == notifier.Draft && q.form.Get("version") != i.Mark() {
 			return notifier.Posting{}, notifier.Refuse(notifier.ErrConflict, "The draft was changed since you looked at it, and is not published.")
 		}
 		return i.Publish(quiet, desk)
 	})
-	return answer{to: Path + "/incidents/" + id + "?done=published"}, err
+	if err == nil && p.Event != nil && !p.Event.HeldUntil.IsZero() {
+		done = "held"
+	}
+	return answer{to: Path + "/incidents/" + id + "?done=" + done}, err
 }

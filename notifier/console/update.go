@@ -190,11 +190,16 @@ func (c *console) say(q *request) (answer, error) {
 		p.Wrong = wrong
 		return c.writeAgain(q, http.StatusUnprocessableEntity, p)
 	}
-	done := "posted"
-	if s.AfterNotice != nil {
-		done = "waits"
+	if err != nil {
+		return answer{}, err
 	}
-	return answer{to: here + "?done=" + done}, err
+	if s.AfterNotice != nil {
+		return answer{to: here + "?done=waits"}, nil
+	}
+	if until, err := c.heldUntil(q, i.ID); err == nil && !until.IsZero() && !s.Quiet {
+		return answer{to: here + "?done=held"}, nil // where that cannot be read, it was posted all the same
+	}
+	return answer{to: here + "?done=posted"}, nil
 }
 
 // waitsOtherwise reports whether an update waits that was sent by the same form

@@ -271,6 +271,7 @@ func doneWords(what string) string {
 		"password":  "The password is changed, and all your other sessions are over.",
 		"session":   "The session is over.",
 		"posted":    "Posted. Who is told of it, and how far it has come, stands below.",
+		"held":      "Posted, and held back: readers are not told yet. Until when stands below.",
 		"waits":     "Kept until its notice has come so far. Nobody was told yet.",
 		"dropped":   "Taken back. Nobody was told.",
 		"released":  "It goes out now. How far it has come stands below.",

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -33,6 +32,7 @@ type writePage struct {
 	Wrong      map[string]string
 	Warnings   []string
 	Preview    *preview
+	Hold       hold // of what the preview shows
 	Followers  int64
 	Action     string
 }
@@ -98,7 +98,7 @@ func (c *console) writeAgain(q *request, status int, p writePage) (answer, error
 
 // fields of the form that say what is posted.
 func postedFields() []string {
-	return []string{"kind", "title", "severity", "status", "components", "body", "at", "starts_at", "ends_at", "delay_min", "delay_max", "quiet", "after"}
+	return []string{"kind", "title", "severity", "status", "components", "body", "at", "starts_at", "ends_at", "delay_min", "delay_max", "error_rate", "affected_share", "per_second", "quiet", "after"}
 }
 
 // seen is a mark of everything that would be posted, so that only what was
@@ -172,6 +172,8 @@ func (c *console) write(q *request) (answer, error) {
 		done = "draft"
 	case posting.Event == nil:
 		done = "published"
+	case !posting.Event.HeldUntil.IsZero():
+		done = "held"
 	}
 	if errors.Is(err, notifier.ErrConflict) {
 		there, found := c.o.Store.Incident(q.Context(), id)
@@ -213,6 +215,11 @@ func (c *console) previewed(q *request, p writePage, posting notifier.Posting) (
 	}
 	if p.Preview, err = c.preview(q, posting); err != nil {
 		return answer{}, err
+	}
+	if after(q.form) == nil { // else it is posted who knows when
+		if p.Hold, err = c.holdOf(q, p.Of, posting); err != nil {
+			return answer{}, err
+		}
 	}
 	p.Seen = c.seen(q.form)
 	return c.writeAgain(q, http.StatusOK, p)
@@ -276,24 +283,4 @@ func (c *console) instant(field, given string) (time.Time, error) {
 // shownTimes is a kept text with its times as people read them, by UTC.
 func shownTimes(body string) string {
 	return notifier.PrintTimes(body, func(t time.Time) string { return t.UTC().Format("2 Jan 15:04") + " UTC" })
-}
-
-// impact reads the figures that a form has: a range of delays, in minutes.
-func impact(form url.Values) (notifier.Impact, error) {
-	var i notifier.Impact
-	for _, f := range []struct {
-		name string
-		to   **float64
-	}{{"delay_min", &i.DelayMinMinutes}, {"delay_max", &i.DelayMaxMinutes}} {
-		given := strings.TrimSpace(form.Get(f.name))
-		if given == "" {
-			continue
-		}
-		n, err := strconv.ParseFloat(given, 64)
-		if err != nil || n < 0 || n > 1e6 {
-			return i, notifier.Invalidf(f.name, "%q is no number of minutes", notifier.Clip(given))
-		}
-		*f.to = &n
-	}
-	return i, nil
 }
