@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -120,18 +121,30 @@ func (b *bench) notices(s keeper, set *templates.Set) console.NoticeDesk {
 // upload sends a file by the form of a notice's page.
 func (w *browser) upload(id, file string, pairs ...string) page {
 	w.b.t.Helper()
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	w.b.must(form.WriteField("form", w.token("/console/notices/"+id)))
-	for i := 0; i+1 < len(pairs); i += 2 {
-		w.b.must(form.WriteField(pairs[i], pairs[i+1]))
-	}
-	part, err := form.CreateFormFile("file", "restored.csv")
-	w.b.must(err)
-	_, err = part.Write([]byte(file))
-	w.b.must(err)
-	w.b.must(form.Close())
-	return w.raw(http.MethodPost, "/console/notices/"+id+"/audience", &body, "Content-Type", form.FormDataContentType())
+	return w.sendFile("/console/notices/"+id, "/console/notices/"+id+"/audience", strings.NewReader(file), pairs...)
+}
+
+// sendFile sends a form that ends with a file, while that is read.
+func (w *browser) sendFile(from, to string, file io.Reader, pairs ...string) page {
+	w.b.t.Helper()
+	pairs = append([]string{"form", w.token(from)}, pairs...)
+	body, in := io.Pipe()
+	form := multipart.NewWriter(in)
+	go func() {
+		var err error
+		for i := 0; i+1 < len(pairs) && err == nil; i += 2 {
+			err = form.WriteField(pairs[i], pairs[i+1])
+		}
+		var part io.Writer
+		if err == nil {
+			part, err = form.CreateFormFile("file", "restored.csv")
+		}
+		if err == nil {
+			_, err = io.Copy(part, file)
+		}
+		_ = in.CloseWithError(errors.Join(err, form.Close())) // nil ends it
+	}()
+	return w.raw(http.MethodPost, to, body, "Content-Type", form.FormDataContentType())
 }
 
 const restored = "a@example.com,Hello\na@example.com,Again\nb@example.com,Hi\nc@example.com,Yes\nbroken\n"

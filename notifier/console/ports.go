@@ -170,6 +170,7 @@ type Store interface {
 	Queue
 	Deliveries
 	Subscribers
+	subscribers.Importer
 	Suppressions
 	Endpoints
 	Alarms

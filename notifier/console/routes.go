@@ -71,6 +71,8 @@ func (c *console) routes() []route {
 		},
 		[]route{
 			{method: get, path: "/subscribers", role: notifier.RoleSender, do: c.subscribers},
+			{method: get, path: "/subscribers/import", role: notifier.RoleAdmin, do: c.importAsk},
+			{method: post, path: "/subscribers/import", role: notifier.RoleAdmin, do: c.importFile, upload: true},
 			{method: get, path: "/subscribers/{id}", role: notifier.RoleSender, do: c.subscriber},
 			{method: post, path: "/subscribers/{id}", role: notifier.RoleSender, do: c.changeSubscriber},
 			{method: get, path: "/subscribers/{id}/digest", role: notifier.RoleSender, do: c.digest},
