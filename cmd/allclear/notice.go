@@ -74,7 +74,11 @@ func (c *noticeCreateCmd) Run(a *app) error {
 				fmt.Fprintf(a.err, "draft %s; where this breaks off, allclear notice audience %[1]s %s, with the same options, goes on with it\n", n.ID, c.Audience)
 			}
 			if err := a.loadAudience(ctx, db, n.ID, c.Audience, true, c.audienceFlags, zone); err != nil {
-				return c.brokeOff(context.WithoutCancel(ctx), a, db, n.ID, err)
+				after := context.WithoutCancel(ctx)
+				if a.keeps(after, db, n.ID, c.Audience, true, c.audienceFlags, err) {
+					return err
+				}
+				return errors.Join(err, db.DeleteNotice(after, n.ID)) // nothing half-done is left
 			}
 		}
 		_, err = fmt.Fprintln(a.out, n.ID)
@@ -84,16 +88,6 @@ func (c *noticeCreateCmd) Run(a *app) error {
 
 // large is a file that takes some time to read.
 const large = 16 << 20 // bytes
-
-// brokeOff deletes a draft whose file could not be taken, so that nothing
-// half-done is left, unless the file can be gone on with.
-func (c *noticeCreateCmd) brokeOff(ctx context.Context, a *app, db *store.Store, id string, err error) error {
-	if left, leftErr := db.LeftAudiencesWithout(ctx, id, true, c.ExcludeNotice); leftErr == nil && len(left) > 0 {
-		fmt.Fprintf(a.err, "the draft %s keeps what was read for a day; allclear notice audience %[1]s %s, with the same options, goes on behind it\n", id, c.Audience)
-		return err
-	}
-	return errors.Join(err, db.DeleteNotice(ctx, id))
-}
 
 type noticeListCmd struct {
 	Limit int  `default:"50" placeholder:"N" help:"How many, 1 to 200 (default: 50)."`

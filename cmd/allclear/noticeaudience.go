@@ -65,7 +65,9 @@ func (c *noticeAudienceCmd) Run(a *app) error {
 		if c.Members != "" {
 			return a.takeMembers(ctx, db, c)
 		}
-		return a.loadAudience(ctx, db, c.ID, c.File, !c.Append, c.audienceFlags, zone)
+		err := a.loadAudience(ctx, db, c.ID, c.File, !c.Append, c.audienceFlags, zone)
+		a.keeps(context.WithoutCancel(ctx), db, c.ID, c.File, !c.Append, c.audienceFlags, err)
+		return err
 	})
 }
 
@@ -126,6 +128,22 @@ func (a *app) loadAudience(ctx context.Context, db *store.Store, id, file string
 		return flagged(err)
 	}
 	return a.printAudience(ctx, db, n, before.Rejected)
+}
+
+// keeps reports whether of a file that was not read to its end a part is kept,
+// and tells how to go on with it.
+func (a *app) keeps(ctx context.Context, db *store.Store, id, file string, replace bool, f audienceFlags, err error) bool {
+	var bad *notifier.Invalid
+	var refused *notifier.Refusal
+	if err == nil || errors.As(err, &bad) || errors.As(err, &refused) {
+		return false
+	}
+	left, err := db.LeftAudiencesWithout(ctx, id, replace, f.ExcludeNotice)
+	if err != nil || len(left) == 0 {
+		return false
+	}
+	fmt.Fprintf(a.err, "what was read is kept for a day; allclear notice audience %s %s, with the same options, goes on behind it\n", id, file)
+	return true
 }
 
 // reading opens a file (- is standard input) for do, and shows how far it is read.
