@@ -169,7 +169,7 @@ func (s *Store) erasing(ctx context.Context, erase func() (address string, err e
 // rejected rows, and the subscribers who have it.
 func (s *Store) erase(ctx context.Context, tx *gorm.DB, who person, in []string, rows []subscriberRow) error {
 	for _, r := range rows {
-		if err := s.eraseSeconds(ctx, tx, r.Number); err != nil {
+		if err := s.eraseSeconds(ctx, tx, r); err != nil {
 			return err
 		}
 	}

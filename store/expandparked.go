@@ -42,40 +42,58 @@ func (x *expansion) since() (string, []any) {
 }
 
 // endParked supersedes what is parked for readers of the slice at one address,
-// where the new event has a delivery for them at the other: each is a column of
-// z, who has the second address.
+// where the new event has a delivery for them at the other.
 func (x *expansion) endParked(at, other string) error {
 	if !x.seconds {
 		return nil
 	}
+	return x.endElsewhere(x.mayBeParked(), parked, at, other)
+}
+
+// endElsewhere supersedes what of events waits for readers of the slice at one
+// address, as which says, where the new event has a delivery for them at the
+// other: each is a column of z, who has the second address.
+func (x *expansion) endElsewhere(events []int64, which, at, other string) error {
 	lock := ``
 	if x.store.dialect == postgres {
 		lock = ` ORDER BY d.id FOR UPDATE OF d`
 	}
-	for _, e := range x.mayBeParked() {
+	for _, e := range events {
 		var found []struct {
-			ID      int64
-			Channel string
+			ID, Behind int64
+			Channel    string
+			State      notifier.DeliveryState
+			Tried      bool
 		}
-		if err := x.tx.Raw(`SELECT d.id, d.channel FROM subscribers AS z JOIN deliveries AS d ON d.id = CAST(? AS bigint) + `+at+`
+		if err := x.tx.Raw(`SELECT d.id, d.behind, d.channel, d.state, d.tried_at > 0 AS tried FROM subscribers AS z JOIN deliveries AS d ON d.id = CAST(? AS bigint) + `+at+`
 			JOIN deliveries AS n ON n.id = CAST(? AS bigint) + `+other+`
-			WHERE z.second_of > ? AND z.second_of <= ? AND z.second_of > 0 AND `+parked+lock,
+			WHERE z.second_of > ? AND z.second_of <= ? AND z.second_of > 0 AND `+which+lock,
 			int64(notifier.MakeDeliveryID(e, 0)), int64(notifier.MakeDeliveryID(x.event.Number, 0)), x.lo, x.hi).Scan(&found).Error; err != nil {
-			return fmt.Errorf("look for what is parked elsewhere: %w", err)
+			return fmt.Errorf("look for what waits elsewhere: %w", err)
 		}
 		if len(found) == 0 {
 			continue
 		}
-		ids := make([]int64, len(found))
-		for i, f := range found {
-			ids[i] = f.ID
+		var ids, awaited []int64
+		for _, f := range found {
+			ids = append(ids, f.ID)
+			if f.Behind > 0 {
+				awaited = append(awaited, f.Behind)
+			}
 			a := x.accounts.of(e, f.Channel)
-			a.count(-1, notifier.Pending, false)
-			a.count(1, notifier.Superseded, false)
+			a.count(-1, f.State, f.Tried)
+			a.count(1, notifier.Superseded, f.Tried)
 		}
 		in, arg := x.store.among(`id`, ids)
-		if err := x.tx.Exec(`UPDATE deliveries SET state = 'superseded' WHERE `+in, arg).Error; err != nil {
-			return fmt.Errorf("supersede what is parked elsewhere: %w", err)
+		if err := x.tx.Exec(`UPDATE deliveries SET state = 'superseded', behind = 0 WHERE `+in, arg).Error; err != nil {
+			return fmt.Errorf("supersede what waits elsewhere: %w", err)
+		}
+		if len(awaited) == 0 {
+			continue
+		}
+		in, arg = x.store.among(`id`, awaited)
+		if err := x.tx.Exec(`UPDATE deliveries SET awaited = false WHERE `+in, arg).Error; err != nil {
+			return fmt.Errorf("note that nothing waits behind: %w", err)
 		}
 	}
 	return nil

@@ -161,20 +161,30 @@ func TestWhateverHappensWhileNewsIsHeldItIsToldOnceInFullAtOneAddress(t *testing
 	})
 }
 
-func TestWhatARelayIsAskedToTakeGoesOnAtTheFirstAddress(t *testing.T) {
-	parkedBox(t, func(t *testing.T, b *box, _ *desk, first, second int64) {
-		b.incident("one")
-		begun := b.event(notifier.Event{IncidentID: "one", Type: notifier.IncidentCreated})
-		b.exec(`UPDATE events SET held_until = %d`, b.time().UnixMicro()) // its hold is over, and nothing newer there
-		b.expand(1)
-		b.down()
-		update := b.event(notifier.Event{IncidentID: "one"})
-		b.expand(1)
-		b.states(first, map[int64]notifier.DeliveryState{begun: notifier.Pending})
-		if got := b.row(update, second); got.State != notifier.Pending || got.Since != update {
-			t.Errorf("%+v", got)
-		}
-	})
+func TestWhatARelayIsAskedToTakeIsToldElsewhereInItsPlaceAndInFlightAsWell(t *testing.T) {
+	for state, want := range map[notifier.DeliveryState]notifier.DeliveryState{notifier.Pending: notifier.Superseded, notifier.Sending: notifier.Sending} {
+		parkedBox(t, func(t *testing.T, b *box, _ *desk, first, second int64) {
+			b.incident("one")
+			begun := b.event(notifier.Event{IncidentID: "one", Type: notifier.IncidentCreated})
+			b.exec(`UPDATE events SET held_until = %d`, b.time().UnixMicro()) // its hold is over, and nothing newer there
+			b.expand(1)
+			b.pass(1)
+			flying := b.claim("w", 10)
+			waits := b.event(notifier.Event{IncidentID: "one"}) // behind what is in flight
+			b.expand(1)
+			if state == notifier.Pending {
+				b.settle("w", notifier.Pending, flying...)
+				waits, begun = begun, waits // it took the place of the first
+			}
+			b.down()
+			update := b.event(notifier.Event{IncidentID: "one"})
+			b.expand(1)
+			b.states(first, map[int64]notifier.DeliveryState{begun: want, waits: notifier.Superseded})
+			if got := b.row(update, second); got.State != notifier.Pending || got.Since != min(begun, waits) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
 }
 
 func TestAReminderOfMaintenanceReachesNoEndpointButThePersonWhoseSecondItIs(t *testing.T) {

@@ -116,21 +116,22 @@ func (x *expansion) tellElsewhere() error {
 		if x.event.Type.Closing() {
 			wants += ` OR s.heard > 0`
 		}
-		if err := x.insertSeconds(x.redirects, wants, args); err != nil {
+		if err := x.insertSeconds(x.redirects, wants, args, `d.state IN ('pending', 'held', 'sending')`); err != nil {
 			return err
 		}
 	}
 	if len(x.tails) > 0 {
-		return x.insertSeconds(x.tails, `s.told > 0`, nil)
+		return x.insertSeconds(x.tails, `s.told > 0`, nil, parked)
 	}
 	return nil
 }
 
 // insertSeconds makes the deliveries of some to second addresses, counts them,
-// and supersedes what waits there. What a reader wants is the first's to say.
-// What waits for the first address goes on there, but for what was parked, which
-// waits for no relay: the news goes on here, and so does what was missed.
-func (x *expansion) insertSeconds(to []redirect, wants string, wantArgs []any) error {
+// and supersedes what waits there, and for the first: the reader gets one message
+// with what they missed. What a reader wants is the first's to say. What is in
+// flight to the first is told here too, because it may not get there; missed is
+// the condition on what waits there that it counts.
+func (x *expansion) insertSeconds(to []redirect, wants string, wantArgs []any, missed string) error {
 	seconds := make([]int64, len(to))
 	for i, r := range to {
 		seconds[i] = r.Second
@@ -140,7 +141,7 @@ func (x *expansion) insertSeconds(to []redirect, wants string, wantArgs []any) e
 	if len(x.earlier) > 0 {
 		const here, open = `d.id & 4294967295 = z.number`, `d.state IN ('pending', 'held')`
 		columns = `max(CASE WHEN d.state IN ('sent', 'bounced') AND ` + here + ` THEN d.event_number ELSE 0 END) AS told,
-			min(CASE WHEN ` + open + ` AND ` + here + ` OR ` + parked + ` THEN d.since END) AS since,
+			min(CASE WHEN ` + open + ` AND ` + here + ` OR NOT ` + here + ` AND ` + missed + ` THEN d.since END) AS since,
 			max(CASE WHEN d.state = 'sending' AND ` + here + ` THEN d.id ELSE 0 END) AS flying,
 			max(CASE WHEN d.state IN ('sent', 'bounced', 'pending', 'held', 'sending') THEN 1 ELSE 0 END) AS heard`
 		var list []string
@@ -176,7 +177,13 @@ func (x *expansion) insertSeconds(to []redirect, wants string, wantArgs []any) e
 	if err := x.replace(func(event int64) keys { return x.secondKeys(event, to) }); err != nil {
 		return err
 	}
-	return x.endParked(`z.second_of`, `z.number`)
+	var open []int64
+	for _, e := range x.earlier {
+		if e.Open {
+			open = append(open, e.Number)
+		}
+	}
+	return x.endElsewhere(open, `d.state || '' IN ('pending', 'held')`, `z.second_of`, `z.number`)
 }
 
 // secondKeys are the keys of deliveries of an event to second addresses.

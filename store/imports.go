@@ -81,7 +81,7 @@ func (in *intake) run(ctx context.Context, batch []subscribers.Subscriber) error
 		for _, p := range places {
 			who := batch[p]
 			in.store.stamp(&who)
-			if err := in.take(p, who, barred[who.Address], gone[who.Address], there, last); err != nil {
+			if err := in.take(ctx, p, who, barred[who.Address], gone[who.Address], there, last); err != nil {
 				return err
 			}
 		}
@@ -96,7 +96,7 @@ func (in *intake) run(ctx context.Context, batch []subscribers.Subscriber) error
 
 // take decides about one row. gone: its owner asked to be forgotten, which bars
 // them until they come back by themselves.
-func (in *intake) take(place int, who subscribers.Subscriber, barred, gone bool, there map[string]subscriberRow, last int64) error {
+func (in *intake) take(ctx context.Context, place int, who subscribers.Subscriber, barred, gone bool, there map[string]subscriberRow, last int64) error {
 	if i := in.unknown(who); i >= 0 {
 		in.errs[place] = notifier.Invalidf("components", "there is no component %q", who.Filter.Components[i])
 		return nil
@@ -114,11 +114,16 @@ func (in *intake) take(place int, who subscribers.Subscriber, barred, gone bool,
 		return nil
 	}
 	in.fates[place] = subscribers.ImportUnchanged
-	if !in.overwrite || was.State == string(subscribers.Unsubscribed) || was.SecondOf > 0 {
+	if !in.overwrite || was.State == string(subscribers.Unsubscribed) || was.SecondOf > 0 && who.State != subscribers.Unsubscribed {
 		return nil
 	}
 	in.fates[place] = subscribers.ImportChanged
 	is := was.subscriber()
+	if was.SecondOf > 0 { // what it is told is its first's to choose
+		is.State, is.Unsubscribed, is.Left = who.State, who.Unsubscribed, subscribers.Leave{}
+		there[who.Address] = rowOfSubscriber(is)
+		return in.store.rewriteSubscriber(in.tx, was, is)
+	}
 	is.Filter, is.Cadence, is.Timezone, is.Language = who.Filter, who.Cadence, who.Timezone, who.Language
 	is.Format, is.Quiet = who.Format, who.Quiet
 	is.Hour, is.Weekday, is.Critical, is.AllQuiet = who.Hour, who.Weekday, who.Critical, who.AllQuiet
@@ -133,7 +138,10 @@ func (in *intake) take(place int, who subscribers.Subscriber, barred, gone bool,
 		in.added[i] = is
 		return nil
 	}
-	return in.store.rewriteSubscriber(in.tx, was, is)
+	if err := in.store.rewriteSubscriber(in.tx, was, is); err != nil || is.State != subscribers.Unsubscribed {
+		return err
+	}
+	return in.store.endSecond(ctx, in.tx, is.Number)
 }
 
 // unknown is the place of the first chosen component that does not exist; -1 if all do.

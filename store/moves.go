@@ -310,7 +310,7 @@ func (s *Store) finishMove(ctx context.Context, tx *gorm.DB, m subscribers.Move)
 	if err := s.carryEvidence(tx, m); err != nil {
 		return err
 	}
-	if err := s.carrySecond(tx, m); err != nil {
+	if err := s.carrySecond(ctx, tx, m); err != nil {
 		return err
 	}
 	if err := carryDigests(tx, int64(m.From), int64(m.To)); err != nil {

@@ -185,6 +185,15 @@ func (s *Store) ReportPhone(ctx context.Context, id notifier.DeliveryID, x notif
 				return err
 			}
 		}
+		back, err := s.mayGoBack(ctx, []notifier.Settlement{{ID: id, State: notifier.Failed}})
+		if err != nil {
+			return err
+		}
+		if back = back && !x.Delivered; back {
+			if err := s.lockFanout(tx, false); err != nil {
+				return err
+			}
+		}
 		l := s.ledger(tx)
 		rows, err := l.lockIDs([]int64{int64(id)})
 		if err != nil {
@@ -204,6 +213,11 @@ func (s *Store) ReportPhone(ctx context.Context, id notifier.DeliveryID, x notif
 			}})
 		case r.State == notifier.Sent:
 			r.rest(notifier.Bounced)
+			if back {
+				if _, err := l.tellFirst(rows); err != nil {
+					return err
+				}
+			}
 			if err := l.save(); err != nil {
 				return fmt.Errorf("note that an SMS did not arrive: %w", err)
 			}

@@ -234,7 +234,8 @@ func (r *deliveryRow) again(now int64) {
 	r.Attempts = 0
 }
 
-// welcome are the readers of rows who may still be written to.
+// welcome are the readers of rows who may still be written to: not at a second
+// address whose first was told in its place.
 func (r *retrial) welcome(rows []*deliveryRow) (map[int64]bool, error) {
 	if r.notice != "" {
 		return r.welcomeRecipients(rows)
@@ -250,8 +251,9 @@ func (r *retrial) welcome(rows []*deliveryRow) (map[int64]bool, error) {
 	in, arg := r.store.among(`s.number`, readers)
 	var found []int64
 	if err := r.tx.Raw(`SELECT s.number FROM subscribers AS s WHERE `+in+` AND s.state IN ?
-		AND (s.second_of = 0 OR EXISTS (SELECT 1 FROM subscribers AS f WHERE f.number = s.second_of AND f.state = 'active'))
-		AND NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = s.channel AND b.address = s.address)`, arg, states).Scan(&found).Error; err != nil {
+		AND (s.second_of = 0 OR EXISTS (SELECT 1 FROM subscribers AS f WHERE f.number = s.second_of AND f.state = 'active'
+			AND NOT EXISTS (SELECT 1 FROM deliveries AS d WHERE d.id = CAST(? AS bigint) + f.number)))
+		AND NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = s.channel AND b.address = s.address)`, arg, states, r.key(r.event, 0)).Scan(&found).Error; err != nil {
 		return nil, fmt.Errorf("see who may be written to: %w", err)
 	}
 	out := make(map[int64]bool, len(found))

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 
@@ -19,9 +18,9 @@ import (
 
 // AskSecond notes that a subscriber names a second address, and queues the
 // question to it as a sign-up: the same answer in the same time, whatever is
-// known of the address, and the same budgets. One that it had before ends. A
-// Refusal of ErrConflict: it asked too often, or its subscription has ended; an
-// *notifier.Invalid for second: the address is no help.
+// known of the address, and the same budgets. One that is confirmed stays in use
+// until this one is. A Refusal of ErrConflict: it asked too often, or its
+// subscription has ended; an *notifier.Invalid for second: the address is no help.
 func (s *Store) AskSecond(ctx context.Context, n subscribers.Number, x subscribers.SignUp) error {
 	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		first, err := s.subscriberForMove(tx, n)
@@ -38,8 +37,8 @@ func (s *Store) AskSecond(ctx context.Context, n subscribers.Number, x subscribe
 			}
 			return err
 		}
-		if first.Second.Channel != second.Channel || first.Second.Address != second.Address {
-			if err := s.endSecond(ctx, tx, n); err != nil {
+		if named := first.NamedSecond(); !named.Same(second) {
+			if err := s.endAskedSecond(ctx, tx, n); err != nil {
 				return err
 			}
 		}
@@ -76,10 +75,11 @@ func (s *Store) nameSecond(tx *gorm.DB, first subscribers.Number, second subscri
 }
 
 // SetSecond writes a subscriber's second address as staff say: one that is
-// Pending is asked to confirm by the event that confirm makes, one that is
-// Active has agreed elsewhere. The zero Second ends the one that is there. A
-// Refusal of ErrConflict: the address is suppressed, or has a subscription of
-// its own; an *notifier.Invalid for second: it is no help.
+// Pending is asked to confirm by the event that confirm makes, and takes the
+// place of a confirmed one when it does; one that is Active has agreed elsewhere.
+// The zero Second ends what there is. A Refusal of ErrConflict: the address is
+// suppressed, or has a subscription of its own; an *notifier.Invalid for second:
+// it is no help.
 func (s *Store) SetSecond(ctx context.Context, n subscribers.Number, second subscribers.Second, confirm func(subscribers.Subscriber) *notifier.Event) (subscribers.Subscriber, error) {
 	var out subscribers.Subscriber
 	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
@@ -87,20 +87,23 @@ func (s *Store) SetSecond(ctx context.Context, n subscribers.Number, second subs
 		if err != nil {
 			return err
 		}
-		was := first.Second
-		same := was.Number > 0 && was.Channel == second.Channel && was.Address == second.Address
 		if second.State == "" {
 			second.State = subscribers.Pending
 		}
-		switch {
-		case second.Address == "" && was.Address == "", same && (was.State == second.State || was.State != subscribers.Pending):
+		switch was, asked := first.Second, first.SecondNext; {
+		case second.Address == "" && was.Address == "":
 		case second.Address == "":
 			err = s.endSecond(ctx, tx, n)
-		case same:
-			_, err = s.ChangeSubscriber(ctx, was.Number, func(x *subscribers.Subscriber) error {
-				x.State, x.ConfirmedAt = subscribers.Active, s.Now()
-				return nil
-			})
+		case was.Number > 0 && was.Same(second) && was.State != subscribers.Pending:
+			if asked.Address != "" { // staff take the word back
+				if err = s.endAskedSecond(ctx, tx, n); err == nil {
+					err = s.nameSecond(tx, n, second)
+				}
+			}
+		case asked.Number > 0 && asked.Same(second):
+			err = s.agreeSecond(ctx, asked, second)
+		case was.Number > 0 && was.Same(second):
+			err = s.agreeSecond(ctx, was, second)
 		default:
 			err = s.addSecond(ctx, tx, first, second, confirm)
 		}
@@ -113,11 +116,27 @@ func (s *Store) SetSecond(ctx context.Context, n subscribers.Number, second subs
 	return out, err
 }
 
+// agreeSecond makes one that was asked active, where that is what staff say.
+func (s *Store) agreeSecond(ctx context.Context, asked, want subscribers.Second) error {
+	if want.State == subscribers.Pending {
+		return nil
+	}
+	_, err := s.ChangeSubscriber(ctx, asked.Number, func(x *subscribers.Subscriber) error {
+		x.State, x.ConfirmedAt = subscribers.Active, s.Now()
+		return nil
+	})
+	return err
+}
+
 func (s *Store) addSecond(ctx context.Context, tx *gorm.DB, first subscribers.Subscriber, second subscribers.Second, confirm func(subscribers.Subscriber) *notifier.Event) error {
 	if err := s.suits(tx, first, second); err != nil {
 		return err
 	}
-	if err := s.endSecond(ctx, tx, first.Number); err != nil {
+	end := s.endSecond
+	if second.State == subscribers.Pending { // what is confirmed stays in use until this one is
+		end = s.endAskedSecond
+	}
+	if err := end(ctx, tx, first.Number); err != nil {
 		return err
 	}
 	// From here on nobody else adds one.
@@ -200,12 +219,50 @@ func (s *Store) RemoveSecond(ctx context.Context, n subscribers.Number) error {
 	return err
 }
 
-// endSecond ends the second address that a subscriber named. One that never
-// confirmed is forgotten, one that had left before has left again. Only what its
-// own number is told ends: whoever names an address has no say in what else it gets.
+// endSecond ends the second address that a subscriber named, and the one that
+// was to take its place.
 func (s *Store) endSecond(ctx context.Context, tx *gorm.DB, first subscribers.Number) error {
+	if err := s.endSeconds(ctx, tx, `second_of = ? AND second_of > 0 AND state <> 'unsubscribed'`, int64(first)); err != nil {
+		return err
+	}
+	return s.forgetNamed(ctx, tx, first)
+}
+
+// endAskedSecond ends the one that was named last, where its owner did not
+// confirm it.
+func (s *Store) endAskedSecond(ctx context.Context, tx *gorm.DB, first subscribers.Number) error {
+	if err := s.endSeconds(ctx, tx, `second_of = ? AND second_of > 0 AND state = 'pending'`, int64(first)); err != nil {
+		return err
+	}
+	return s.forgetNamed(ctx, tx, first)
+}
+
+func (s *Store) forgetNamed(ctx context.Context, tx *gorm.DB, first subscribers.Number) error {
+	if err := tx.Exec(`DELETE FROM signups WHERE second_of = ?`, int64(first)).Error; err != nil {
+		return fmt.Errorf("forget whom to ask: %w", err)
+	}
+	done := tx.Exec(`DELETE FROM seconds WHERE first = ?`, int64(first))
+	if done.Error != nil {
+		return fmt.Errorf("end the second address: %w", done.Error)
+	}
+	if done.RowsAffected == 0 {
+		return nil
+	}
+	return s.audit(ctx, tx, "subscriber.end_second", first.String(), "")
+}
+
+// endReplaced ends the second address whose place another takes, which has just
+// been confirmed.
+func (s *Store) endReplaced(ctx context.Context, tx *gorm.DB, by subscribers.Subscriber) error {
+	return s.endSeconds(ctx, tx, `second_of = ? AND second_of > 0 AND state NOT IN ('pending', 'unsubscribed') AND number <> ?`, int64(by.SecondOf), int64(by.Number))
+}
+
+// endSeconds ends second addresses. One that never confirmed is forgotten, one
+// that had left before has left again. Only what its own number is told ends:
+// whoever names an address has no say in what else it gets.
+func (s *Store) endSeconds(ctx context.Context, tx *gorm.DB, which string, args ...any) error {
 	var rows []subscriberRow
-	if err := tx.Raw(`SELECT * FROM subscribers WHERE second_of = ? AND second_of > 0 AND state <> 'unsubscribed'`, int64(first)).Scan(&rows).Error; err != nil {
+	if err := tx.Raw(`SELECT * FROM subscribers WHERE `+which+` ORDER BY number`, args...).Scan(&rows).Error; err != nil {
 		return fmt.Errorf("look for the second address: %w", err)
 	}
 	for _, r := range rows {
@@ -228,17 +285,7 @@ func (s *Store) endSecond(ctx context.Context, tx *gorm.DB, first subscribers.Nu
 			return err
 		}
 	}
-	if err := tx.Exec(`DELETE FROM signups WHERE second_of = ?`, int64(first)).Error; err != nil {
-		return fmt.Errorf("forget whom to ask: %w", err)
-	}
-	done := tx.Exec(`DELETE FROM seconds WHERE first = ?`, int64(first))
-	if done.Error != nil {
-		return fmt.Errorf("end the second address: %w", done.Error)
-	}
-	if done.RowsAffected == 0 {
-		return nil
-	}
-	return s.audit(ctx, tx, "subscriber.end_second", first.String(), "")
+	return nil
 }
 
 // wanted reports whether a sign-up for a second address is still wanted, and
@@ -271,78 +318,4 @@ func (d *registrar) idle(was *subscriberRow) (bool, error) {
 		return false, fmt.Errorf("look for the first address: %w", err)
 	}
 	return len(first) == 0 || first[0] == string(subscribers.Unsubscribed), nil
-}
-
-// fillSeconds adds the second addresses that subscribers named. What was asked
-// for and not confirmed in time is over.
-func (s *Store) fillSeconds(db *gorm.DB, all []subscribers.Subscriber) error {
-	if len(all) == 0 {
-		return nil
-	}
-	place, numbers := make(map[int64]int, len(all)), make([]int64, 0, len(all))
-	for i := range all {
-		place[int64(all[i].Number)] = i
-		numbers = append(numbers, int64(all[i].Number))
-	}
-	in, arg := s.among(`n.first`, numbers)
-	var found []struct {
-		First, AskedAt, Number  int64
-		Channel, Address, State string
-	}
-	if err := db.Raw(`SELECT n.first, n.channel, n.address, n.asked_at, coalesce(z.number, 0) AS number, coalesce(z.state, '') AS state FROM seconds AS n
-		LEFT JOIN subscribers AS z ON z.channel = n.channel AND z.address = n.address AND z.second_of = n.first WHERE `+in, arg).Scan(&found).Error; err != nil {
-		return fmt.Errorf("read second addresses: %w", err)
-	}
-	for _, f := range found {
-		second := subscribers.Second{Channel: notifier.Channel(f.Channel), Address: f.Address, State: subscribers.State(f.State), Number: subscribers.Number(f.Number)}
-		switch {
-		case second.State == subscribers.Unsubscribed:
-			continue
-		case second.State == "" && !instant(f.AskedAt).Add(notifier.ConfirmLife+24*time.Hour).After(s.Now()):
-			continue
-		case second.State == "":
-			second.State = subscribers.Pending
-		}
-		all[place[f.First]].Second = second
-	}
-	return nil
-}
-
-// carrySecond lets a subscription that moved keep its second address, but where
-// the new address has one already.
-func (s *Store) carrySecond(tx *gorm.DB, m subscribers.Move) error {
-	from, to, now := int64(m.From), int64(m.To), micros(s.Now())
-	for _, x := range []struct {
-		query string
-		args  []any
-	}{
-		{`DELETE FROM seconds WHERE channel = 'email' AND address = ?`, []any{m.ToAddress}}, // it is nobody's second any more
-		{`UPDATE subscribers SET state = 'unsubscribed', unsubscribed_at = ? WHERE second_of = ? AND second_of > 0 AND state <> 'unsubscribed'
-			AND EXISTS (SELECT 1 FROM subscribers AS z WHERE z.second_of = ? AND z.second_of > 0 AND z.state <> 'unsubscribed')`, []any{now, from, to}},
-		{`UPDATE subscribers SET second_of = ? WHERE second_of = ? AND second_of > 0`, []any{to, from}},
-		{`INSERT INTO seconds (first, channel, address, asked_at) SELECT CAST(? AS bigint), channel, address, asked_at FROM seconds WHERE first = ? ON CONFLICT DO NOTHING`, []any{to, from}},
-		{`DELETE FROM seconds WHERE first = ?`, []any{from}},
-	} {
-		if err := tx.Exec(x.query, x.args...).Error; err != nil {
-			return fmt.Errorf("carry the second address over: %w", err)
-		}
-	}
-	return nil
-}
-
-// eraseSeconds forgets the second addresses of whoever is forgotten.
-func (s *Store) eraseSeconds(ctx context.Context, tx *gorm.DB, first int64) error {
-	var rows []subscriberRow
-	if err := tx.Raw(`SELECT * FROM subscribers WHERE second_of = ? AND second_of > 0`, first).Scan(&rows).Error; err != nil {
-		return fmt.Errorf("look for second addresses: %w", err)
-	}
-	for _, r := range rows {
-		if err := s.erase(ctx, tx, person{r.Channel, r.Address}, []string{r.Address}, []subscriberRow{r}); err != nil {
-			return err
-		}
-		if err := s.audit(ctx, tx, "subscriber.erase", subscribers.Number(r.Number).String(), "second address"); err != nil {
-			return err
-		}
-	}
-	return wrapped("forget whom to ask", tx.Exec(`DELETE FROM signups WHERE second_of = ?`, first).Error)
 }

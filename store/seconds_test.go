@@ -77,6 +77,88 @@ func TestASecondAddressIsAskedConfirmedAndLeftByItself(t *testing.T) {
 	})
 }
 
+func TestAConfirmedSecondAddressStaysInUseUntilTheNextOneIsConfirmed(t *testing.T) {
+	ownBox(t, func(t *testing.T, b *box, first subscribers.Number) {
+		s, err := b.SetSecond(b.ctx, first, subscribers.Second{Channel: notifier.Email, Address: "ann@elsewhere.example", State: subscribers.Active}, nil)
+		b.must(err)
+		old := s.Second
+		in := func(next string, used subscribers.Second) subscribers.Second {
+			t.Helper()
+			s, err := b.Subscriber(b.ctx, first)
+			b.must(err)
+			if s.Second != used || s.SecondNext.Address != next || next != "" && s.SecondNext.State != subscribers.Pending {
+				t.Fatalf("%+v, then %+v; want %+v, then %q", s.Second, s.SecondNext, used, next)
+			}
+			return s.SecondNext
+		}
+		b.must(b.namesSecond(first, notifier.Email, "typo@elsewhere.example"))
+		in("typo@elsewhere.example", old)
+		b.answers()
+		typo := in("typo@elsewhere.example", old)
+		b.must(b.namesSecond(first, notifier.Email, "ann@elsewhere.example")) // the one that there is: nothing is to be asked
+		b.answers()
+		in("", old)
+		if _, err := b.Subscriber(b.ctx, typo.Number); !errors.Is(err, notifier.ErrNotFound) {
+			t.Errorf("who was named by mistake is kept: %v", err)
+		}
+		b.must(b.namesSecond(first, notifier.Email, "next@elsewhere.example"))
+		b.answers()
+		next := in("next@elsewhere.example", old)
+		_, err = b.ConfirmSubscriber(b.ctx, next.Number, netip.Prefix{})
+		b.must(err)
+		next.State = subscribers.Active
+		in("", next)
+		if s, err := b.Subscriber(b.ctx, old.Number); err != nil || s.State != subscribers.Unsubscribed {
+			t.Errorf("the one before goes on: %+v, %v", s, err)
+		}
+		b.pass(48 * time.Hour)
+		b.must(b.namesSecond(first, notifier.SMS, "+4791234567"))
+		b.pass(9 * 24 * time.Hour) // nobody answers
+		in("", next)
+		b.must(b.namesSecond(first, notifier.SMS, "+4791234567"))
+		b.must(b.RemoveSecond(b.ctx, first))
+		in("", subscribers.Second{})
+	})
+}
+
+func TestASecondAddressEndsWithItsFirst(t *testing.T) {
+	for how, leave := range map[string]func(b *box, first subscribers.Number) error{
+		"by a link": func(b *box, first subscribers.Number) error {
+			_, err := b.ChangeSubscriber(b.ctx, first, func(s *subscribers.Subscriber) error { s.Depart(subscribers.ByLink, b.time()); return nil })
+			return err
+		},
+		"suppressed": func(b *box, first subscribers.Number) error {
+			return b.Suppress(b.ctx, subscribers.Suppression{Channel: notifier.Email, Address: "ann@own.example", Reason: subscribers.ReasonBounce})
+		},
+		"by a file": func(b *box, first subscribers.Number) error {
+			_, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{{Channel: notifier.Email, Address: "ann@own.example", State: subscribers.Unsubscribed, Cadence: subscribers.Instant}}, true)
+			return err
+		},
+	} {
+		t.Run(how, func(t *testing.T) {
+			ownBox(t, func(t *testing.T, b *box, first subscribers.Number) {
+				s, err := b.SetSecond(b.ctx, first, subscribers.Second{Channel: notifier.Email, Address: "ann@elsewhere.example", State: subscribers.Active}, nil)
+				b.must(err)
+				b.must(b.namesSecond(first, notifier.Email, "next@elsewhere.example"))
+				b.incident("one")
+				b.down()
+				update := b.event(notifier.Event{IncidentID: "one"})
+				b.expand(10)
+				b.must(leave(b, first))
+				b.states(int64(s.Second.Number), map[int64]notifier.DeliveryState{update: notifier.Suppressed})
+				b.states(int64(first), map[int64]notifier.DeliveryState{update: ""})
+				if x, err := b.Subscriber(b.ctx, s.Second.Number); err != nil || x.State != subscribers.Unsubscribed {
+					t.Errorf("%+v, %v", x, err)
+				}
+				if n := b.number(`SELECT (SELECT count(*) FROM seconds) + (SELECT count(*) FROM signups)`); n != 0 {
+					t.Errorf("%d are kept", n)
+				}
+				b.sound()
+			})
+		})
+	}
+}
+
 func TestNamingAnAddressTellsNothingAboutIt(t *testing.T) {
 	ownBox(t, func(t *testing.T, b *box, first subscribers.Number) {
 		own := b.joins("has@its.example", func(s *subscribers.Subscriber) { s.Cadence = subscribers.Weekly })
@@ -137,8 +219,13 @@ func TestStaffSetChangeAndEndASecondAddress(t *testing.T) {
 		}
 		s, err = b.SetSecond(b.ctx, first, subscribers.Second{Channel: notifier.Webhook, Address: "https://hooks.example.com/x"}, nil)
 		b.must(err)
-		if s.Second.State != subscribers.Pending || s.Second.Channel != notifier.Webhook {
-			t.Errorf("%+v", s.Second)
+		if s.Second != phone || s.SecondNext.State != subscribers.Pending || s.SecondNext.Channel != notifier.Webhook {
+			t.Errorf("%+v, then %+v", s.Second, s.SecondNext)
+		}
+		s, err = b.SetSecond(b.ctx, first, subscribers.Second{Channel: notifier.Webhook, Address: "https://hooks.example.com/x", State: subscribers.Active}, nil)
+		b.must(err)
+		if s.Second.State != subscribers.Active || s.Second.Channel != notifier.Webhook || s.SecondNext != (subscribers.Second{}) {
+			t.Errorf("%+v, then %+v", s.Second, s.SecondNext)
 		}
 		if old, err := b.Subscriber(b.ctx, phone.Number); err != nil || old.State != subscribers.Unsubscribed {
 			t.Errorf("%+v, %v", old, err)
@@ -208,13 +295,18 @@ func TestASubscriptionThatMovesKeepsItsSecondAddress(t *testing.T) {
 	})
 }
 
-func TestAnImportLeavesASecondAddressAlone(t *testing.T) {
+func TestAnImportLeavesASecondAddressAloneButForEndingIt(t *testing.T) {
 	ownBox(t, func(t *testing.T, b *box, first subscribers.Number) {
 		_, err := b.SetSecond(b.ctx, first, subscribers.Second{Channel: notifier.Email, Address: "ann@elsewhere.example", State: subscribers.Active}, nil)
 		b.must(err)
 		fates, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{{Channel: notifier.Email, Address: "ann@elsewhere.example", State: subscribers.Active, Cadence: subscribers.Daily}}, true)
 		b.must(err)
 		if fates[0] != subscribers.ImportUnchanged || b.second(first).State != subscribers.Active {
+			t.Errorf("%v, %+v", fates, b.second(first))
+		}
+		fates, _, err = b.ImportSubscribers(b.ctx, []subscribers.Subscriber{{Channel: notifier.Email, Address: "ann@elsewhere.example", State: subscribers.Unsubscribed, Cadence: subscribers.Daily}}, true)
+		b.must(err)
+		if fates[0] != subscribers.ImportChanged || b.second(first) != (subscribers.Second{}) {
 			t.Errorf("%v, %+v", fates, b.second(first))
 		}
 	})

@@ -29,8 +29,12 @@ func (s *Store) Settle(ctx context.Context, batch []notifier.Settlement) error {
 	if err != nil {
 		return err
 	}
+	goesBack, err := s.mayGoBack(ctx, batch)
+	if err != nil {
+		return err
+	}
 	return s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		if len(closing) > 0 { // kept out before any row is locked
+		if len(closing) > 0 || goesBack { // kept out before any row is locked
 			if err := s.lockFanout(tx, false); err != nil {
 				return err
 			}
@@ -44,7 +48,7 @@ func (s *Store) Settle(ctx context.Context, batch []notifier.Settlement) error {
 			return fmt.Errorf("settle deliveries: %w", err)
 		}
 		now := micros(s.Now())
-		var settled, surprises []*deliveryRow
+		var settled, surprises, failed []*deliveryRow
 		for _, x := range batch {
 			r := l.rows[int64(x.ID)]
 			if r == nil {
@@ -62,6 +66,9 @@ func (s *Store) Settle(ctx context.Context, batch []notifier.Settlement) error {
 			if was != notifier.Sending {
 				surprises = append(surprises, r)
 			}
+			if goesBack && r.State == notifier.Failed {
+				failed = append(failed, r)
+			}
 		}
 		if err := l.checkPauses(settled, now); err != nil {
 			return err
@@ -73,6 +80,9 @@ func (s *Store) Settle(ctx context.Context, batch []notifier.Settlement) error {
 			if err := l.retell(r); err != nil {
 				return err
 			}
+		}
+		if _, err := l.tellFirst(failed); err != nil {
+			return err
 		}
 		if err := doors.end(l); err != nil {
 			return err

@@ -178,6 +178,7 @@ func (d *doors) endOpen(l *ledger, reader int64, channel notifier.Channel) error
 	if err != nil {
 		return err
 	}
+	var back []*deliveryRow
 	for _, r := range rows {
 		if r.State.Final() {
 			continue
@@ -185,8 +186,10 @@ func (d *doors) endOpen(l *ledger, reader int64, channel notifier.Channel) error
 		r.rest(notifier.Suppressed)
 		r.Awaited = false
 		d.halted = true
+		back = append(back, r)
 	}
-	return nil
+	_, err = l.tellFirst(back)
+	return err
 }
 
 // write keeps what was tried, and which endpoints fail.

@@ -119,8 +119,9 @@ func (s *Store) stamp(who *subscribers.Subscriber) {
 
 // ChangeSubscriber writes what change makes of a subscriber, whose number,
 // channel and address stay. Whoever stops being active, or leaves before
-// confirming, is not sent what was waiting. Where change leaves all as it was,
-// nothing is written. change may run more than once.
+// confirming, is not sent what was waiting, and its second address ends with it;
+// a second address that is confirmed takes the place of the one before. Where
+// change leaves all as it was, nothing is written. change may run more than once.
 func (s *Store) ChangeSubscriber(ctx context.Context, n subscribers.Number, change func(*subscribers.Subscriber) error) (subscribers.Subscriber, error) {
 	var out subscribers.Subscriber
 	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
@@ -135,6 +136,11 @@ func (s *Store) ChangeSubscriber(ctx context.Context, n subscribers.Number, chan
 				return err
 			}
 		}
+		if replaces(was, is) {
+			if err := s.endReplaced(ctx, tx, is); err != nil {
+				return err
+			}
+		}
 		if turnsDigests(rowOfSubscriber(was), rowOfSubscriber(is)) {
 			if err := s.lockFanout(tx, false); err != nil {
 				return err
@@ -146,6 +152,11 @@ func (s *Store) ChangeSubscriber(ctx context.Context, n subscribers.Number, chan
 		}
 		if leaves(was, is) && !leaves(before, after) { // somebody came between
 			if err := s.withdraw(ctx, tx, was.Channel, was.Address, was.State == subscribers.Pending); err != nil {
+				return err
+			}
+		}
+		if replaces(was, is) && !replaces(before, after) {
+			if err := s.endReplaced(ctx, tx, is); err != nil {
 				return err
 			}
 		}
@@ -165,12 +176,25 @@ func (s *Store) ChangeSubscriber(ctx context.Context, n subscribers.Number, chan
 		if was.State != is.State {
 			detail = string(was.State) + " to " + detail
 		}
-		return s.audit(ctx, tx, "subscriber.change", n.String(), detail)
+		if err := s.audit(ctx, tx, "subscriber.change", n.String(), detail); err != nil {
+			return err
+		}
+		if was.Second.Address == "" || is.State != subscribers.Unsubscribed || was.State == is.State {
+			return nil
+		}
+		out.Second, out.SecondNext = subscribers.Second{}, subscribers.Second{}
+		return s.endSecond(ctx, tx, n)
 	})
 	if err != nil {
 		return subscribers.Subscriber{}, err
 	}
 	return out, nil
+}
+
+// replaces reports whether a second address has just been confirmed, so that the
+// one before it ends.
+func replaces(was, is subscribers.Subscriber) bool {
+	return is.SecondOf > 0 && was.State == subscribers.Pending && is.State == subscribers.Active
 }
 
 func leaves(was, is subscribers.Subscriber) bool {
@@ -193,7 +217,7 @@ func (s *Store) tryChange(tx *gorm.DB, n subscribers.Number, change func(*subscr
 	if err := change(&is); err != nil {
 		return was, is, err
 	}
-	is.SecondOf, is.Second = was.SecondOf, was.Second
+	is.SecondOf, is.Second, is.SecondNext = was.SecondOf, was.Second, was.SecondNext
 	if is.SecondOf > 0 && (is.Cadence != was.Cadence || is.Critical || is.AllQuiet || is.Group || !reflect.DeepEqual(is.Filter, was.Filter)) {
 		return was, is, notifier.Invalidf("second_of", "a second address is told what its first is; change that one")
 	}

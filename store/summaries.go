@@ -153,11 +153,15 @@ func (m *summary) due(firsts []int64) ([]letterTo, error) {
 		in, arg := m.store.among(`d.id`, part)
 		var found []struct{ ID, Since int64 }
 		// What was missed at the first address, and told here, is summed up too. What
-		// was parked here and told by newer news at the first is not.
+		// was parked here and told by newer news at the first is not, nor what could
+		// not be sent here and went there.
 		if err := m.tx.Raw(`SELECT d.id, CASE WHEN EXISTS (SELECT 1 FROM deliveries AS o WHERE o.id = d.since * 4294967296 + (d.id & 4294967295)) THEN d.event_number ELSE d.since END AS since
 			FROM deliveries AS d WHERE `+in+` AND d.state || '' <> 'cancelled' AND NOT (d.due_at = ? AND d.state || '' IN ('pending', 'superseded') AND NOT EXISTS
 				(SELECT 1 FROM events AS e JOIN events AS n ON n.incident_id = e.incident_id AND n.number > e.number
-				JOIN deliveries AS x ON x.id = n.number * 4294967296 + (d.id & 4294967295) WHERE e.number = d.event_number))`,
+				JOIN deliveries AS x ON x.id = n.number * 4294967296 + (d.id & 4294967295) WHERE e.number = d.event_number))
+				AND NOT (d.state || '' IN ('failed', 'bounced') AND EXISTS (SELECT 1 FROM subscribers AS z JOIN events AS e ON e.number = d.event_number
+					JOIN events AS n ON n.incident_id = e.incident_id AND n.number >= e.number
+					JOIN deliveries AS x ON x.id = n.number * 4294967296 + z.second_of AND x.since <= d.since WHERE z.number = d.id & 4294967295))`,
 			arg, micros(notifier.UntilResumed)).Scan(&found).Error; err != nil {
 			return nil, fmt.Errorf("look for what went elsewhere: %w", err)
 		}

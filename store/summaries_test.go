@@ -98,6 +98,8 @@ func TestWhoNamedAnotherSecondAddressMeanwhileIsToldOfBoth(t *testing.T) {
 		b.down()
 		one := b.happens("one", notifier.Event{})
 		b.expand(10)
+		b.pass(1)
+		b.settle("w", notifier.Sent, b.claim("w", 10)...)
 		_, err := b.SetSecond(b.ctx, subscribers.Number(first), subscribers.Second{Channel: notifier.SMS, Address: "+4791234567", State: subscribers.Active}, nil)
 		b.must(err)
 		two := b.happens("two", notifier.Event{})

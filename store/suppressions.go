@@ -21,8 +21,8 @@ type suppressionRow struct {
 	CreatedAt int64
 }
 
-// Suppress bars an address and ends everything that is open for it, in one
-// transaction. Where it was barred already the new reason counts, but an
+// Suppress bars an address and ends everything that is open for it, and its
+// second address, in one transaction. Where it was barred already the new reason counts, but an
 // owner's wish to be forgotten is never replaced.
 func (s *Store) Suppress(ctx context.Context, x subscribers.Suppression) error {
 	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
@@ -36,6 +36,9 @@ func (s *Store) Suppress(ctx context.Context, x subscribers.Suppression) error {
 			ON CONFLICT (channel, address) DO UPDATE SET reason = excluded.reason, note = excluded.note WHERE suppressions.reason <> 'erased'`,
 			string(x.Channel), x.Address, string(x.Reason), x.Note, micros(x.CreatedAt)).Error; err != nil {
 			return fmt.Errorf("suppress an address: %w", err)
+		}
+		if err := s.endSecondsOf(ctx, tx, x.Channel, x.Address); err != nil {
+			return err
 		}
 		return s.auditAddress(ctx, tx, "suppression.add", x.Channel, x.Address, string(x.Reason))
 	})

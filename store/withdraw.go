@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"gorm.io/gorm"
 
@@ -35,7 +36,6 @@ func (s *Store) withdraw(_ context.Context, tx *gorm.DB, channel notifier.Channe
 		WHERE r.channel = ? AND r.address = ?`, string(channel), address).Scan(&seconds).Error; err != nil {
 		return fmt.Errorf("find what waits for a second address: %w", err)
 	}
-	ids = append(ids, seconds...)
 	if all { // what is mailed to who looks after an endpoint, and as that, and as the contact of groups, too
 		var more []int64
 		if err := tx.Raw(`SELECT DISTINCT e.number * 4294967296 + r.number FROM subscribers AS r
@@ -60,7 +60,7 @@ func (s *Store) withdraw(_ context.Context, tx *gorm.DB, channel notifier.Channe
 			ids = append(ids, more...)
 		}
 	}
-	return s.suppressKeys(tx, ids, all)
+	return s.suppressKeys(tx, append(ids, seconds...), all, seconds...)
 }
 
 // withdrawOwn ends what is open of one subscriber's number, whatever its lane,
@@ -78,13 +78,15 @@ func (s *Store) withdrawOwn(tx *gorm.DB, number int64) error {
 	return s.suppressKeys(tx, ids, true)
 }
 
-// suppressKeys ends open deliveries; without all, confirmations go on.
-func (s *Store) suppressKeys(tx *gorm.DB, ids []int64, all bool) error {
+// suppressKeys ends open deliveries; without all, confirmations go on. What of it
+// was for second addresses goes to the first ones, but for what ends with these.
+func (s *Store) suppressKeys(tx *gorm.DB, ids []int64, all bool, withFirst ...int64) error {
 	l := s.ledger(tx)
 	rows, err := l.lockIDs(ids)
 	if err != nil {
 		return err
 	}
+	var back []*deliveryRow
 	stopped := false
 	for _, r := range rows {
 		if r.State.Final() || !all && r.Lane == notifier.LaneConfirm {
@@ -93,12 +95,22 @@ func (s *Store) suppressKeys(tx *gorm.DB, ids []int64, all bool) error {
 		r.rest(notifier.Suppressed)
 		r.Awaited = false // what waits behind it is the same reader's, and ends too
 		stopped = true
+		if !slices.Contains(withFirst, r.ID) {
+			back = append(back, r)
+		}
 	}
 	if !stopped {
 		return nil
 	}
+	due, err := l.tellFirst(back)
+	if err != nil {
+		return err
+	}
 	if err := l.save(); err != nil {
 		return fmt.Errorf("end a reader's deliveries: %w", err)
+	}
+	if due {
+		return s.bump(tx, "halts", "work")
 	}
 	return s.bump(tx, "halts")
 }

@@ -66,6 +66,17 @@ type Second struct {
 	Number  Number // of the subscriber who has it; 0 while nobody was asked
 }
 
+// Same reports whether two are one address.
+func (x Second) Same(y Second) bool { return x.Channel == y.Channel && x.Address == y.Address }
+
+// NamedSecond is the one that s named last.
+func (s *Subscriber) NamedSecond() Second {
+	if s.SecondNext.Address != "" {
+		return s.SecondNext
+	}
+	return s.Second
+}
+
 // secondField is the field of what is wrong with a second address.
 const secondField = "second"
 

@@ -104,8 +104,9 @@ type Subscriber struct {
 	// SecondOf is the subscriber whose second address this is: it is told only
 	// what that one would be, and only while mail to that one is down. 0: nobody's.
 	SecondOf Number
-	// Second is the one that this subscriber named. ChangeSubscriber leaves it alone.
-	Second Second
+	// Second is the one that this subscriber named, and SecondNext the one that
+	// takes its place as soon as its owner confirms. ChangeSubscriber leaves them alone.
+	Second, SecondNext Second
 }
 
 // ConfirmEvent makes the event that asks s to confirm.

@@ -53,6 +53,7 @@ type ManagePage struct {
 	SecondPhones  bool   // it may be a telephone number
 	Second        string // the one that was named; "" for none
 	SecondState   string // pending, active and so on
+	SecondNext    string // the one that takes its place once it is confirmed
 	SecondEntered string // as it was entered
 
 	Told []notifier.Told // newest first
@@ -100,6 +101,7 @@ type manage struct {
 	Moving   string
 	// SecondStands is the second address and how it stands; "" where there is none.
 	SecondStands string
+	NextStands   string // the one that is to take its place
 	Rest         string // that the same move was asked for already, and when it brings new mails
 }
 
@@ -166,6 +168,9 @@ func (p *Pages) manage(f frame, data ManagePage) manage {
 			stands = data.SecondState
 		}
 		m.SecondStands = cat.must("page.manage.second-"+stands, "address", data.Second)
+	}
+	if data.SecondNext != "" {
+		m.NextStands = cat.must("page.manage.second-pending", "address", data.SecondNext)
 	}
 	m.choices(cat)
 	for _, t := range data.Told {

@@ -37,7 +37,8 @@ type subscriberShape struct {
 	Critical       bool                 `json:"critical"`
 	AllQuiet       bool                 `json:"all_quiet"`
 	Second         *secondShape         `json:"second"`
-	SecondOf       string               `json:"second_of"` // whose second address this is
+	SecondNext     *secondShape         `json:"second_next"` // takes its place once it is confirmed
+	SecondOf       string               `json:"second_of"`   // whose second address this is
 }
 
 // secondShape is a second address for --json.
@@ -68,7 +69,7 @@ func subscriberJSON(s subscribers.Subscriber) subscriberShape {
 		append([]notifier.Kind{}, s.Filter.Kinds...), string(s.Cadence), s.Timezone, s.Language,
 		jsonTime(s.CreatedAt), jsonTime(s.ConfirmedAt), jsonTime(s.Unsubscribed), s.Group, s.Contact, jsonTime(s.PausedUntil), s.Left.Reason, s.Filter.Incident,
 		s.Format, append([]notifier.EventType{}, s.Filter.Types...), s.Quiet,
-		s.Hour, s.Weekday, s.Critical, s.AllQuiet, secondJSON(s.Second), firstOf(s),
+		s.Hour, s.Weekday, s.Critical, s.AllQuiet, secondJSON(s.Second), secondJSON(s.SecondNext), firstOf(s),
 	}
 }
 

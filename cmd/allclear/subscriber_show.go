@@ -93,6 +93,9 @@ func shown(s subscribers.Subscriber) []shownLine {
 	if s.Second.Address != "" {
 		lines = append(lines, shownLine{"second", s.Second.Address + ", " + string(s.Second.State)})
 	}
+	if s.SecondNext.Address != "" {
+		lines = append(lines, shownLine{"then", s.SecondNext.Address + ", once it is confirmed"})
+	}
 	return append(lines, shownLine{"second of", firstOf(s)},
 		shownLine{"quiet", string(s.Quiet)}, shownLine{"time zone", service(s.Timezone)}, shownLine{"language", service(s.Language)},
 		shownLine{"since", stamp(s.CreatedAt)}, shownLine{"confirmed", stamp(s.ConfirmedAt)}, shownLine{"left", until(s.Unsubscribed)},

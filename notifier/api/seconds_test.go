@@ -29,6 +29,10 @@ func TestStaffSetASecondAddressWhereMailIsOurs(t *testing.T) {
 		t.Errorf("it is the second of %v", v)
 	}
 	b.as(notifier.RoleSender, http.MethodPatch, "/subscribers/s2", `{"cadence":"daily"}`).problem(422, "second_of", "")
+	got = b.as(notifier.RoleSender, http.MethodPatch, first, `{"second":{"address":"next@elsewhere.example"}}`).is(http.StatusOK)
+	if used, next := got.field("second.address"), got.field("second_next.address"); used != "ann@elsewhere.example" || next != "next@elsewhere.example" {
+		t.Errorf("in use is %v, and then %v", used, next)
+	}
 	b.as(notifier.RoleSender, http.MethodPatch, first, `{"second":{"address":"bob@own.example"}}`).problem(422, "second", "at the same time")
 	if v := b.as(notifier.RoleSender, http.MethodPatch, first, `{"second":null}`).is(http.StatusOK).field("second"); v != nil {
 		t.Errorf("it is still %v", v)

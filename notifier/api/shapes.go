@@ -246,6 +246,7 @@ type subscriberShape struct {
 	Critical       bool                 `json:"critical"`
 	AllQuiet       bool                 `json:"all_quiet"`
 	Second         *secondShape         `json:"second"`
+	SecondNext     *secondShape         `json:"second_next"`
 	SecondOf       *string              `json:"second_of"`
 }
 
@@ -259,7 +260,7 @@ func showSubscriber(s subscribers.Subscriber) subscriberShape {
 		s.Cadence, text(s.Timezone), text(s.Language), moment(s.CreatedAt), moment(s.ConfirmedAt), moment(s.Unsubscribed),
 		s.Group, text(s.Contact), moment(s.PausedUntil), text(s.Left.Reason), text(s.Filter.Incident),
 		format, keys(s.Filter.Types), text(string(s.Quiet)), s.Hour, text(string(s.Weekday)), s.Critical, s.AllQuiet,
-		showSecond(s.Second), secondOf(s),
+		showSecond(s.Second), showSecond(s.SecondNext), secondOf(s),
 	}
 }
 

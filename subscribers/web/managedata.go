@@ -87,7 +87,8 @@ type keptSubscriber struct {
 	Format string               `json:"format"`
 	Types  []notifier.EventType `json:"types"`
 	Quiet  string               `json:"quiet"`
-	Second *keptSecond          `json:"second"` // null where none is named
+	Second *keptSecond          `json:"second"`      // null where none is named
+	Next   *keptSecond          `json:"second_next"` // takes its place once it is confirmed
 }
 
 // keptSecond is the second address, as the page shows it. Whose second one an
@@ -134,7 +135,7 @@ func export(s subscribers.Subscriber, proof []subscribers.Evidence, told []notif
 			append([]notifier.Kind{}, s.Filter.Kinds...), string(s.Cadence), s.Timezone, s.Language, s.Group, s.Contact,
 			moment(s.CreatedAt), moment(s.ConfirmedAt), moment(s.PausedUntil), moment(s.Unsubscribed), s.Left.Reason, s.Filter.Incident,
 			s.Hour, string(s.Weekday), s.Critical, s.AllQuiet,
-			string(s.Format), append([]notifier.EventType{}, s.Filter.Types...), string(s.Quiet), keepSecond(s.Second),
+			string(s.Format), append([]notifier.EventType{}, s.Filter.Types...), string(s.Quiet), keepSecond(s.Second), keepSecond(s.SecondNext),
 		},
 		Consent: []keptConsent{}, Deliveries: []keptDelivery{},
 	}

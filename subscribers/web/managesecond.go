@@ -89,7 +89,7 @@ func (s *site) showSecond(ctx context.Context, who subscribers.Subscriber, page 
 	}
 	if page.SecondAsked = may || who.Second.Address != "" && who.State.Movable(); page.SecondAsked {
 		page.SecondDomain, page.SecondPhones = subscribers.Domain(who.Address), s.phones != nil
-		page.Second, page.SecondState = who.Second.Address, string(who.Second.State)
+		page.Second, page.SecondState, page.SecondNext = who.Second.Address, string(who.Second.State), who.SecondNext.Address
 	}
 	page.IsSecond = who.SecondOf > 0
 	return nil

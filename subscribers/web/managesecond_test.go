@@ -55,6 +55,8 @@ func TestAReaderNamesASecondAddressAndItsOwnerConfirms(t *testing.T) {
 	h.ask(http.MethodGet, link+"/data.json", "").says(http.StatusOK, `"second": {`, `"address": "ann@elsewhere.example"`)
 	h.ask(http.MethodGet, h.manageLink(second)+"/data.json", "").says(http.StatusOK, `"second": null`).silent("ann@example.com")
 	h.ask(http.MethodGet, h.manageLink(second), "").says(http.StatusOK, "This is the second address of another subscription").silent(`value="save"`, `value="move"`, "ann@example.com")
+	h.send(link, "do", "second", "second", "next@elsewhere.example").says(http.StatusOK, "Confirmed: ann@elsewhere.example", "Waiting for confirmation: next@elsewhere.example", "stays in use until this one is")
+	h.ask(http.MethodGet, link+"/data.json", "").says(http.StatusOK, `"second_next": {`)
 	h.send(link, "do", "second-remove").says(http.StatusOK, "The second address is removed").silent("ann@elsewhere.example")
 	if h.who(second).State != subscribers.Unsubscribed || h.who(n).State != subscribers.Active {
 		t.Errorf("%+v, %+v", h.who(second), h.who(n))
