@@ -226,7 +226,8 @@ func madeKeys() []string {
 	for _, c := range []string{"instant", "milestones", "daily", "weekly", "monthly"} {
 		out = append(out, "page.subscribe.cadence."+c)
 	}
-	for _, why := range append(shownFields(), "incident", "twice", "refused", "later", "unknown", "other") {
+	fields := slices.DeleteFunc(shownFields(), func(f string) bool { return f == "all_quiet" }) // a box as the one before it
+	for _, why := range append(fields, "incident", "twice", "refused", "later", "unknown", "other") {
 		out = append(out, "page.subscribe.wrong."+why)
 	}
 	for _, w := range endpointWrongs() {

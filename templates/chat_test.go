@@ -95,7 +95,7 @@ func TestAMailAddressCallsNobodyAndStaysAsItIs(t *testing.T) {
 func TestNoPartOfAChatMessageIsLongerThanItsProgramAllows(t *testing.T) {
 	s := newSet(t)
 	for name, text := range long() {
-		for _, updates := range []int{1, 9} {
+		for _, updates := range longStories(name, 9) {
 			tale := longStory(text, updates)
 			m := read[slackMessage](t, posted(t, s, tale, notifier.FormatSlack, circumstance{since: 1}, "en", "UTC"))
 			if len(m.Blocks) > 50 {

@@ -30,6 +30,9 @@ func TestALoopOverANumberIsRefusedWithItsFileAndLine(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), "templates: "+c.file+":1") || !strings.Contains(err.Error(), "a loop over a number: loop over a list") {
 			t.Errorf("%s: %v", c.name, err)
 		}
+		if c.name != "a literal" && c.name != "a page" { // an edit is read as a file of the folder is
+			continue
+		}
 		o := overriding(nil)
 		o.Edits = map[string]string{c.file: c.loop + source}
 		if _, problems, err := Check(o); err != nil || len(problems) != 1 || problems[0].File != c.file || problems[0].Line != 1 {

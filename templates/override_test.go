@@ -206,3 +206,19 @@ func TestAnOverrideOfALanguageMayChangeNothing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestWhatIsEmbeddedNeedsNoTrialAtTheStart(t *testing.T) {
+	o := plainOptions()
+	o.Brand.Color, o.Brand.Logo, o.Zone, o.Language = "#206040", "https://example.com/logo.png", mustZone(t, "Asia/Kathmandu"), "ar"
+	set, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	colour, err := newAccent(o.Brand.Color)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := set.try(colour); err != nil {
+		t.Error(err)
+	}
+}

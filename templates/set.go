@@ -91,8 +91,9 @@ type Set struct {
 	pages       *Pages
 }
 
-// New reads, styles and tries out every view, so that a broken override stops
-// the start and not a mail. The error names file and line.
+// New reads and styles every view. Where a file is overridden or edited it tries
+// all of them out, so that a broken one stops the start and not a mail. The error
+// names file and line.
 func New(o Options) (*Set, error) {
 	if strings.TrimSpace(o.Brand.Name) == "" {
 		return nil, fmt.Errorf("templates: the brand has no name")
@@ -134,20 +135,33 @@ func New(o Options) (*Set, error) {
 	if s.pages, err = loadPages(s, colour); err != nil {
 		return nil, err
 	}
-	if err := s.pages.try(); err != nil {
+	if s.edition == "" { // what is embedded was tried by the tests
+		err = s.loadMails(colour, true)
+	} else {
+		err = s.try(colour)
+	}
+	if err != nil {
 		return nil, err
 	}
-	// Mails are tried as they were written first, so that the line an error
-	// names is the file's own, then with their styles.
+	return s, nil
+}
+
+// try renders everything that there is once, and leaves the mails loaded. They
+// are tried as they were written first, so that the line an error names is the
+// file's own, then with their styles.
+func (s *Set) try(colour accent) error {
+	if err := s.pages.try(); err != nil {
+		return err
+	}
 	for _, styled := range []bool{false, true} {
 		if err := s.loadMails(colour, styled); err != nil {
-			return nil, err
+			return err
 		}
 		if err := s.tryMails(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // logoSource checks the address of a picture and returns where it is loaded from.
