@@ -11,7 +11,8 @@ import (
 	"allclear/subscribers"
 )
 
-// fillSeconds adds the second addresses that subscribers named: the one that is
+// fillSeconds adds the second addresses that subscribers named (at most one that
+// is confirmed and one that is asked, says migration 0020): the one that is
 // in use, or else the one that was asked, and where there are both, that as the
 // next. What was asked for and not confirmed in time is over.
 func (s *Store) fillSeconds(db *gorm.DB, all []subscribers.Subscriber) error {
