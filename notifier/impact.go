@@ -1,5 +1,7 @@
 package notifier
 
+import "time"
+
 // Impact is what readers felt, in numbers. Nil fields are unknown.
 type Impact struct {
 	DelayMinMinutes *float64 `json:"delay_min_minutes,omitempty"`
@@ -94,4 +96,32 @@ func (i *Incident) worst(said Impact) Impact {
 		}
 	}
 	return out
+}
+
+// Delayed is for how long readers were told that mail is late: from each update
+// that gave a delay to the one that gave another, or to the end. It is reckoned in
+// whole minutes, as the times of updates are shown; 0: only its end told of it.
+func (i *Incident) Delayed() time.Duration {
+	var total time.Duration
+	var since time.Time // zero: nothing is late
+	for _, u := range i.Updates {
+		told := u.Impact.DelayMinMinutes != nil || u.Impact.DelayMaxMinutes != nil
+		if !told && !u.Status.Final() {
+			continue
+		}
+		at := u.At.Truncate(time.Minute)
+		if !since.IsZero() {
+			total += max(at.Sub(since), 0)
+			since = time.Time{}
+		}
+		if u.Impact.late() && !u.Status.Final() {
+			since = at
+		}
+	}
+	return total
+}
+
+// late reports whether a delay is given.
+func (i Impact) late() bool {
+	return i.DelayMaxMinutes != nil && *i.DelayMaxMinutes > 0 || i.DelayMinMinutes != nil && *i.DelayMinMinutes > 0
 }

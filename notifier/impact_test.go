@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -123,4 +124,30 @@ func show(f *float64) any {
 		return "unknown"
 	}
 	return *f
+}
+
+// An incident lasts longer than the delay that it brings: the sum says for how long
+// readers were told of one, and nothing where only its end told of it.
+func TestADelayLastsFromWhatTellsItToWhatEndsIt(t *testing.T) {
+	at := func(minute float64) time.Time {
+		return time.Date(2026, 11, 23, 16, 11, 0, 0, time.UTC).Add(time.Duration(minute * float64(time.Minute)))
+	}
+	late := func(most float64) Impact { return Impact{DelayMaxMinutes: &most} }
+	say := func(minute float64, s Status, i Impact) Update { return Update{At: at(minute), Status: s, Impact: i} }
+	for name, c := range map[string]struct {
+		updates []Update
+		want    float64
+	}{
+		"from its opening":        {[]Update{say(0, Investigating, late(10)), say(65, Resolved, Impact{})}, 65},
+		"a second before the end": {[]Update{say(0, Investigating, Impact{}), say(49.9, Monitoring, late(10)), say(49.95, Resolved, Impact{})}, 0},
+		"by the end alone":        {[]Update{say(0, Investigating, Impact{}), say(50, Resolved, late(10))}, 0},
+		"until it was caught up":  {[]Update{say(0, Investigating, late(10)), say(20, Identified, Impact{}), say(30, Monitoring, late(0)), say(50, Resolved, late(10))}, 30},
+		"by more and by less":     {[]Update{say(10, Investigating, late(10)), say(20, Identified, late(30)), say(50, Resolved, Impact{})}, 40},
+		"twice":                   {[]Update{say(0, Investigating, late(10)), say(5, Resolved, Impact{}), say(20, Identified, late(5)), say(30, Resolved, Impact{})}, 15},
+		"never":                   {[]Update{say(0, Investigating, Impact{}), say(50, Resolved, Impact{})}, 0},
+	} {
+		if got := (&Incident{Updates: c.updates}).Delayed(); got.Minutes() != c.want {
+			t.Errorf("%s: %s, want %v min", name, got, c.want)
+		}
+	}
 }

@@ -25,12 +25,21 @@ type pageUpdate struct {
 	Body        template.HTML
 }
 
-// feltFor is for how long readers felt an incident that is over; "" of all else.
+// feltFor is for how long mail was late by an incident that is over, as far as it
+// was told; "" of all else: an incident lasts longer than what it brings.
 func feltFor(i notifier.Incident, times Times) string {
-	if i.Kind != notifier.KindIncident || i.ResolvedAt.IsZero() {
-		return ""
+	if d := i.Delayed(); d >= time.Minute {
+		return times.Duration(d)
 	}
-	return times.Between(i.OpenedAt, i.ResolvedAt)
+	return ""
+}
+
+// impactOf is what an announcement with all that was said of it means to readers.
+func impactOf(i notifier.Incident, times Times) []string {
+	if i.State == notifier.Retracted {
+		return nil
+	}
+	return times.impact(i.Impact, !i.Open(), feltFor(i, times))
 }
 
 // article shows an announcement at an instant, with links below the public path.
@@ -42,11 +51,11 @@ func (p *Pages) articleBelow(root string, i notifier.Incident, known map[string]
 	cat := times.cat
 	a := article{
 		Title: i.Title, URL: root + "/incidents/" + url.PathEscape(i.ID), State: cat.status(i.Status),
-		Tone: tone(i.Kind, i.Status, i.Severity), Impact: times.impact(i.Impact, !i.Open(), feltFor(i, times)),
+		Tone: tone(i.Kind, i.Status, i.Severity), Impact: impactOf(i, times),
 	}
 	switch {
 	case i.State == notifier.Retracted:
-		a.State, a.Tone, a.Impact = cat.must("state.retracted"), toneSoft, nil
+		a.State, a.Tone = cat.must("state.retracted"), toneSoft
 	case i.Kind == notifier.KindPost:
 		a.State = cat.must("page.post")
 	}

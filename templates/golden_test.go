@@ -194,7 +194,7 @@ func TestWhoWasToldThatItBeganIsNotToldItAnew(t *testing.T) {
 		}
 		text := strings.Join(strings.Fields(l.Text), " ")
 		contains(t, text, want)
-		contains(t, text, "Mail was delayed by up to 10 minutes for 9 min.")
+		contains(t, text, "Mail was delayed by up to 10 minutes for 6 min.")
 	}
 }
 

@@ -65,6 +65,7 @@ func (p *Pages) history(f frame, times Times, data History, now time.Time) (hist
 	all := slices.Clone(data.Incidents)
 	slices.SortStableFunc(all, func(a, b notifier.Incident) int { return cmp.Compare(b.OpenedAt.UnixMicro(), a.OpenedAt.UnixMicro()) })
 	for _, i := range all {
+		impact := impactOf(i, times)
 		if n := len(i.Updates); n > 1 {
 			i.Updates = i.Updates[n-1:] // how it ended; the rest is on its own page
 		}
@@ -72,6 +73,7 @@ func (p *Pages) history(f frame, times Times, data History, now time.Time) (hist
 		if err != nil {
 			return m, err
 		}
+		a.Impact = impact
 		m.Articles = append(m.Articles, a)
 	}
 	return m, nil

@@ -48,8 +48,8 @@ func TestAnAllClearSaysHowLongItWentOnAndWhatItMeant(t *testing.T) {
 	if l.Subject != "Resolved: imap7 does not answer" {
 		t.Errorf("subject %q", l.Subject)
 	}
-	contains(t, l.Text, "for 2 h 14 min", "Mail was delayed by 5 to 10 minutes for 2 h 14 min.", "https://status.example.com/incidents/7kq2m9#u3")
-	contains(t, l.HTML, "for 2 h 14 min", "Mail was delayed by 5 to 10 minutes for 2 h 14 min.")
+	contains(t, l.Text, "for 2 h 14 min", "Mail was delayed by 5 to 10 minutes for 1 h 50 min.", "https://status.example.com/incidents/7kq2m9#u3")
+	contains(t, l.HTML, "for 2 h 14 min", "Mail was delayed by 5 to 10 minutes for 1 h 50 min.")
 	lacks(t, l.Text, "Major", "updates")
 }
 

@@ -117,7 +117,7 @@ func (s *Set) mail(story notifier.Story, c circumstances, keep int, brief bool) 
 	m.Impact = p.impact(newest.Impact, false, "")
 	if newest.Status.Final() {
 		m.Severity = ""
-		m.Impact = p.impact(inc.Impact, true, m.lasted(inc.Kind)) // the worst there was, not the last
+		m.Impact = p.impact(inc.Impact, true, feltFor(inc, p)) // the worst there was, not the last
 	}
 	if story.Event.Type == notifier.IncidentResolved && c.told == 0 && !inc.OpenedAt.IsZero() && !inc.ResolvedAt.IsZero() {
 		m.Whole = cat.must("lasted.whole", "when", p.Span(inc.OpenedAt, inc.ResolvedAt, story.Event.AcceptedAt), "duration", m.Lasted)
@@ -154,14 +154,6 @@ func (s *Set) mail(story notifier.Story, c circumstances, keep int, brief bool) 
 	m.Subject = oneLine(cat.must("subject."+c.view.name, "title", inc.Title, "state", word))
 	m.Preview = s.preview(m)
 	return m, nil
-}
-
-// lasted is for how long readers felt it: of a maintenance, nobody knows.
-func (m Mail) lasted(k notifier.Kind) string {
-	if k == notifier.KindIncident {
-		return m.Lasted
-	}
-	return ""
 }
 
 // blankMail is a mail with what every view has.

@@ -73,7 +73,7 @@ func (c *catalogue) parts(keys []string, names map[string]string) string {
 }
 
 // impact says in sentences what readers feel, or felt once it is over; lasted is
-// for how long they did, where that is known.
+// for how long mail was late, where that is known.
 func (p Times) impact(i notifier.Impact, over bool, lasted string) []string {
 	tense := ".now"
 	if over {
