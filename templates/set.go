@@ -193,18 +193,18 @@ func (s *Set) loadMails(colour accent, styled bool) error {
 	if err := s.readStyles(sheet[0]); err != nil {
 		return err
 	}
-	dress := func(name string) func(string) (string, error) {
+	styling := func(name string) func(string) (string, error) {
 		if !styled {
 			return nil
 		}
-		return func(src string) (string, error) { return inline(name, src, sheet[0]) }
+		return func(src string) (string, error) { return inlineOnce(name, src, sheet[0]) }
 	}
-	shared, err := s.parse(nil, "mail/layout.html", "layout", dress("mail/layout.html"))
+	shared, err := s.parse(nil, "mail/layout.html", "layout", styling("mail/layout.html"))
 	if err != nil {
 		return err
 	}
 	for _, name := range s.files.names("mail/partials/") {
-		if _, err := s.parse(shared, name, strings.TrimSuffix(path.Base(name), ".html"), dress(name)); err != nil {
+		if _, err := s.parse(shared, name, strings.TrimSuffix(path.Base(name), ".html"), styling(name)); err != nil {
 			return err
 		}
 	}
@@ -214,7 +214,7 @@ func (s *Set) loadMails(colour accent, styled bool) error {
 		if err != nil {
 			return trouble(err)
 		}
-		if _, err := s.parse(own, file, "content", dress(file)); err != nil {
+		if _, err := s.parse(own, file, "content", styling(file)); err != nil {
 			return err
 		}
 		s.mails[file] = own
