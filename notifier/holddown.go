@@ -27,6 +27,13 @@ func (e *Event) Held(now time.Time) bool { return e.ExpandedAt.IsZero() && e.Hel
 // told of it, and nobody will be.
 func (e *Event) Unsaid() bool { return !e.ExpandedAt.IsZero() && e.HeldUntil.After(e.ExpandedAt) }
 
+// Hold is what an incident holds back until a time: events that nobody was told of.
+type Hold struct {
+	IncidentID, Title string
+	Until             time.Time
+	Events            int64
+}
+
 // HoldFate is what a posting does to what its incident holds back.
 type HoldFate int
 

@@ -78,6 +78,8 @@ type Posting struct {
 	// Held is an update that waits for a notice: it alone is written then, and
 	// Update is what it would be now.
 	Held *HeldUpdate
+	// Released is set by the store where what the incident held back goes out by this.
+	Released bool
 }
 
 // Open turns an announcement into what is to be written.

@@ -122,7 +122,7 @@ const owedLast = ` FROM digest_cursors AS c WHERE c.last_up_to > 0
 func (s *Store) digestsDue(db *gorm.DB, calendar subscribers.Calendar, at time.Time) (some bool, setting string, err error) {
 	if err := db.Raw(`SELECT (SELECT count(*) FROM (SELECT 1 FROM digest_runs WHERE `+dueRuns+` LIMIT 1) AS one)
 		+ (SELECT count(*) FROM (SELECT 1`+owedLast+` ORDER BY c.subscriber LIMIT 1) AS one) + (SELECT count(*) FROM (SELECT 1`+untold+` LIMIT 1) AS one) > 0,
-			coalesce((SELECT setting FROM digest_setting), '')`, calendar.Setting(), micros(at), micros(s.Now())).Row().Scan(&some, &setting); err != nil {
+			coalesce((SELECT setting FROM digest_setting), '')`, calendar.Setting(), micros(at), micros(s.Now()), micros(s.Now())).Row().Scan(&some, &setting); err != nil {
 		return false, "", fmt.Errorf("look for digests that are due: %w", err)
 	}
 	return some, setting, nil

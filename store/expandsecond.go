@@ -24,8 +24,10 @@ func (x *expansion) findRedirects() error {
 	if !x.seconds {
 		return nil
 	}
+	// What was held down until their mail was back and the summary begun, is not in
+	// that, and goes to where it would have gone.
 	var domains []string
-	if err := x.tx.Raw(`SELECT domain FROM outages WHERE from_event <= ? AND (back_at = 0 OR until_event >= ?) GROUP BY domain ORDER BY domain`, x.event.Number, x.event.Number).
+	if err := x.tx.Raw(`SELECT domain FROM outages WHERE from_event <= ? AND (back_at = 0 OR until_event >= ? AND event_number = 0 AND progress = 0 AND told_at = 0) GROUP BY domain ORDER BY domain`, x.event.Number, x.event.Number).
 		Scan(&domains).Error; err != nil {
 		return fmt.Errorf("look for what was down: %w", err)
 	}

@@ -43,36 +43,54 @@ func (s *Store) heldBefore(tx *gorm.DB, incident string) (until int64, err error
 }
 
 // settleHold does to what an incident holds back as its fate is.
-func (s *Store) settleHold(ctx context.Context, tx *gorm.DB, incident string, fate notifier.HoldFate) error {
+// released: something goes out by it.
+func (s *Store) settleHold(ctx context.Context, tx *gorm.DB, incident string, fate notifier.HoldFate) (released bool, err error) {
 	if fate == notifier.HoldLasts {
-		return nil
+		return false, nil
 	}
 	// The events first, as where an end shortens their lives: a retraction with a
 	// word comes here without that. Whoever expands one of them is through with
 	// its slice then, and whether its time was over is asked after the wait.
 	if err := tx.Exec(`SELECT count(*) FROM (SELECT 1 FROM events WHERE incident_id = ? AND expanded_at = 0 AND held_until > 0 ORDER BY number`+s.forUpdate()+`) AS e`, incident).Error; err != nil {
-		return fmt.Errorf("lock what is held: %w", err)
+		return false, fmt.Errorf("lock what is held: %w", err)
 	}
 	now := micros(s.Now())
 	switch fate {
 	case notifier.HoldEnds:
 		done := tx.Exec(`UPDATE events SET held_until = ? WHERE incident_id = ? AND expanded_at = 0 AND held_until > ?`, now, incident, now)
 		if done.Error != nil {
-			return fmt.Errorf("let what is held go: %w", done.Error)
+			return false, fmt.Errorf("let what is held go: %w", done.Error)
 		}
 		if done.RowsAffected > 0 {
-			return s.bump(tx, "work")
+			return true, s.bump(tx, "work")
 		}
 	case notifier.HoldDropped: // but for what some have already, by somebody's clock
 		done := tx.Exec(`UPDATE events SET expanded_at = ? WHERE incident_id = ? AND expanded_at = 0 AND progress = 0 AND held_until > ?`, now, incident, now)
 		if done.Error != nil {
-			return fmt.Errorf("drop what is held: %w", done.Error)
+			return false, fmt.Errorf("drop what is held: %w", done.Error)
 		}
 		if done.RowsAffected > 0 {
-			return s.audit(ctx, tx, "incident.unsaid", incident, fmt.Sprintf("%d events were held, and are told to nobody", done.RowsAffected))
+			return false, s.audit(ctx, tx, "incident.unsaid", incident, fmt.Sprintf("%d events were held, and are told to nobody", done.RowsAffected))
 		}
 	}
-	return nil
+	return false, nil
+}
+
+// Holds lists what incidents hold back, first what goes out soonest.
+func (s *Store) Holds(ctx context.Context) ([]notifier.Hold, error) {
+	var rows []struct {
+		IncidentID, Title string
+		Until, Events     int64
+	}
+	if err := s.conn(ctx).Raw(`SELECT e.incident_id, i.title, max(e.held_until) AS until, count(*) AS events FROM events AS e JOIN incidents AS i ON i.id = e.incident_id
+		WHERE e.expanded_at = 0 AND e.held_until > ? GROUP BY e.incident_id, i.title ORDER BY max(e.held_until), e.incident_id`, micros(s.Now())).Scan(&rows).Error; err != nil {
+		return nil, translate(fmt.Errorf("list what is held: %w", err))
+	}
+	out := make([]notifier.Hold, len(rows))
+	for n, r := range rows {
+		out[n] = notifier.Hold{IncidentID: r.IncidentID, Title: r.Title, Until: instant(r.Until), Events: r.Events}
+	}
+	return out, nil
 }
 
 // ReleaseHold sends what an incident holds back now. ErrConflict: it holds nothing.
@@ -88,7 +106,7 @@ func (s *Store) ReleaseHold(ctx context.Context, incident string) error {
 		if until == 0 {
 			return notifier.Refuse(notifier.ErrConflict, "nothing of this incident is held back")
 		}
-		if err := s.settleHold(ctx, tx, incident, notifier.HoldEnds); err != nil {
+		if _, err := s.settleHold(ctx, tx, incident, notifier.HoldEnds); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, "incident.release", incident, "")

@@ -74,7 +74,7 @@ func (s *Store) ReviseIncident(ctx context.Context, id string, change func(notif
 				return err
 			}
 		}
-		if err := s.settleHold(ctx, tx, id, p.HoldFate(was)); err != nil {
+		if p.Released, err = s.settleHold(ctx, tx, id, p.HoldFate(was)); err != nil {
 			return err
 		}
 		if err := regrade(tx, was, p); err != nil {

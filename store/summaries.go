@@ -10,9 +10,10 @@ import (
 )
 
 // untold are outages that are over, whose readers are still to be told what
-// their second addresses were sent, and whose events are all expanded.
+// their second addresses were sent, and whose events are all expanded, but for what
+// is held down beyond the one parameter: by then their mail is back (expandsecond.go).
 const untold = ` FROM outages AS o WHERE o.told_at = 0 AND o.back_at > 0
-	AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.expanded_at = 0 AND e.incident_id IS NOT NULL AND e.number <= o.until_event)`
+	AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.expanded_at = 0 AND e.incident_id IS NOT NULL AND e.number <= o.until_event AND e.held_until <= ?)`
 
 type outageRow struct {
 	Number, FromEvent, UntilEvent, EventNumber, Progress int64
@@ -25,7 +26,7 @@ type outageRow struct {
 // is locked for the step, and how far it came is committed with what it made.
 func (s *Store) summarise(tx *gorm.DB, max int) (made int, found bool, err error) {
 	var rows []outageRow
-	if err := tx.Raw(`SELECT o.number, o.domain, o.from_event, o.until_event, o.event_number, o.progress` + untold + ` ORDER BY o.number LIMIT 1` + s.skipLocked()).Scan(&rows).Error; err != nil {
+	if err := tx.Raw(`SELECT o.number, o.domain, o.from_event, o.until_event, o.event_number, o.progress`+untold+` ORDER BY o.number LIMIT 1`+s.skipLocked(), micros(s.Now())).Scan(&rows).Error; err != nil {
 		return 0, false, fmt.Errorf("look for domains that are back: %w", err)
 	}
 	if len(rows) == 0 {

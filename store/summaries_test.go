@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"allclear/notifier"
 	"allclear/store/storetest"
@@ -137,6 +138,32 @@ func TestManyProcessesSumUpTogetherWithoutTellingAnybodyTwice(t *testing.T) {
 		for _, n := range firsts {
 			b.wantDigests(subscribers.Number(n), fmt.Sprint(e))
 		}
+		b.sound()
+	})
+}
+
+// What is held down until mail is back is news at the first address, and not what
+// the second one was sent.
+func TestASummaryDoesNotWaitForWhatIsHeldDownAndThatComesToTheFirstAddress(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		first, second := b.pair("ann")
+		d := b.heldDesk(10 * time.Minute)
+		b.down()
+		post := b.happens("one", notifier.Event{})
+		held, err := b.OpenIncident(b.ctx, d.open(t, notifier.Announcement{Title: "held", Severity: notifier.SeverityMinor}))
+		b.must(err)
+		b.expand(10)
+		b.back()
+		if made := b.digests(); made != 1 {
+			t.Errorf("%d summaries", made)
+		}
+		b.wantDigests(subscribers.Number(first), fmt.Sprint(post))
+		b.pass(10 * time.Minute)
+		b.expand(10)
+		b.digests()
+		b.states(first, map[int64]notifier.DeliveryState{held.Event.Number: notifier.Pending})
+		b.states(second, map[int64]notifier.DeliveryState{held.Event.Number: ""})
+		b.wantDigests(subscribers.Number(first), fmt.Sprint(post))
 		b.sound()
 	})
 }

@@ -83,6 +83,12 @@ func TestStaffAtTheCommandLineHoldAndSendNow(t *testing.T) {
 		id, _, _ := strings.Cut(strings.TrimPrefix(out, "opened incident "), ":")
 		_, rest, _ := strings.Cut(out, "(event ")
 		event, _, _ := strings.Cut(rest, ")")
+		if out := d.ok("queue", "status"); !strings.HasPrefix(out, "held until ") || !strings.Contains(out, ": Mail is slow; allclear incident release "+id) {
+			t.Errorf("queue status:\n%s", out)
+		}
+		if out := d.ok("queue", "status", "--json"); !strings.Contains(out, `"incident_id": "`+id+`"`) {
+			t.Errorf("queue status:\n%s", out)
+		}
 		if out := d.ok("incident", "release", id); !strings.HasPrefix(out, "what was held goes out now") {
 			t.Errorf("incident release: %q", out)
 		}
@@ -96,6 +102,13 @@ func TestStaffAtTheCommandLineHoldAndSendNow(t *testing.T) {
 		d.ok("incident", "retract", id)
 		if out := d.ok("incident", "show", id); !strings.Contains(out, "taken back while it was held, nobody was told") {
 			t.Errorf("incident show:\n%s", out)
+		}
+		id, _, _ = strings.Cut(strings.TrimPrefix(d.ok("incident", "open", "Worse than it seemed"), "opened incident "), ":")
+		if out := d.ok("incident", "correct", id, "--title", "Much worse"); !strings.Contains(out, "nobody is mailed") {
+			t.Errorf("incident correct:\n%s", out)
+		}
+		if out := d.ok("incident", "correct", id, "--severity", "critical"); !strings.Contains(out, "what was held goes out now") || strings.Contains(out, "nobody") {
+			t.Errorf("incident correct:\n%s", out)
 		}
 		if out := d.ok("incident", "open", "Everything is down", "--severity", "critical"); !strings.Contains(out, "telling everyone who asked") {
 			t.Errorf("critical:\n%s", out)

@@ -254,6 +254,8 @@ func (a *app) posted(did string, p notifier.Posting, asJSON bool) error {
 		fmt.Fprintf(a.out, "telling everyone who asked (event %s); allclear incident show %s follows it\n", event, p.Incident.ID)
 	case p.Incident.State == notifier.Draft:
 		fmt.Fprintf(a.out, "a draft; allclear incident publish %s lets it go out\n", p.Incident.ID)
+	case p.Released:
+		fmt.Fprintf(a.out, "what was held goes out now; allclear incident show %s follows it\n", p.Incident.ID)
 	default:
 		fmt.Fprintln(a.out, "nobody is mailed")
 	}

@@ -40,8 +40,12 @@ func (c *queueStatusCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
+		holds, err := db.Holds(ctx)
+		if err != nil {
+			return err
+		}
 		if c.JSON {
-			return printJSON(a.out, queueJSON(depths, pulse.Pauses))
+			return printJSON(a.out, queueJSON(depths, pulse.Pauses, holds))
 		}
 		t := newTable("channel", "lane", ">pending", ">sending", ">held", "oldest due")
 		for _, d := range depths {
@@ -54,9 +58,10 @@ func (c *queueStatusCmd) Run(a *app) error {
 			}
 			t.add(string(d.Channel), d.Lane, count(d.Pending), count(d.Sending), count(d.Held), age)
 		}
-		if len(t.rows) == 0 {
+		switch {
+		case len(t.rows) == 0 && len(holds) == 0:
 			fmt.Fprintln(a.out, "nothing waits")
-		} else {
+		case len(t.rows) > 0:
 			if err := t.print(a.out); err != nil {
 				return err
 			}
@@ -66,6 +71,9 @@ func (c *queueStatusCmd) Run(a *app) error {
 			if err := printBudget(ctx, a.out, db, texts.Budget); err != nil {
 				return err
 			}
+		}
+		for _, h := range holds {
+			fmt.Fprintf(a.out, "held until %s, nobody told yet: %s; allclear incident release %s sends it now\n", stamp(h.Until), h.Title, h.IncidentID)
 		}
 		for _, p := range pulse.Pauses {
 			fmt.Fprintf(a.out, "paused: %s, by %s since %s\n", pauseWord(p.Scope, p.Key), p.By, stamp(p.Since))
@@ -118,7 +126,7 @@ func printLastAnswer(ctx context.Context, w io.Writer, db *store.Store) {
 	fmt.Fprintf(w, "last answer: %s%s, %s ago (delivery %s)\n", answered(last), from, ago, last.ID)
 }
 
-func queueJSON(depths []notifier.Depth, pauses []notifier.Pause) any {
+func queueJSON(depths []notifier.Depth, pauses []notifier.Pause, holds []notifier.Hold) any {
 	type depth struct {
 		Channel notifier.Channel `json:"channel"`
 		Lane    notifier.Lane    `json:"lane"`
@@ -133,10 +141,20 @@ func queueJSON(depths []notifier.Depth, pauses []notifier.Pause) any {
 		By    string              `json:"by"`
 		Since *time.Time          `json:"since"`
 	}
+	type hold struct {
+		IncidentID string     `json:"incident_id"`
+		Title      string     `json:"title"`
+		Until      *time.Time `json:"until"`
+		Events     int64      `json:"events"`
+	}
 	out := struct {
 		Depths []depth `json:"depths"`
 		Pauses []pause `json:"pauses"`
-	}{[]depth{}, []pause{}}
+		Holds  []hold  `json:"holds"`
+	}{[]depth{}, []pause{}, []hold{}}
+	for _, h := range holds {
+		out.Holds = append(out.Holds, hold{h.IncidentID, h.Title, jsonTime(h.Until), h.Events})
+	}
 	for _, d := range depths {
 		out.Depths = append(out.Depths, depth{d.Channel, d.Lane, d.Pending, d.Sending, d.Held, jsonTime(d.Oldest)})
 	}

@@ -57,7 +57,7 @@ func routes(o Options) []route {
 		incidentRoom{incidents: o.Store, archive: o.Store, waiting: o.Store, desk: desk, url: url}.routes(),
 		intakeRoom{components: o.Store, alerts: o.Store, desk: desk, url: url}.routes(),
 		deliveryRoom{events: o.Store, deliveries: o.Store, archive: o.Store}.routes(),
-		queueRoom{store: o.Store, now: o.Now}.routes(),
+		queueRoom{store: o.Store, waiting: o.Store, now: o.Now}.routes(),
 		subscriberRoom{store: o.Store, seconds: o.Store, add: o.Store, keys: o.Store, desk: desk, log: o.Log}.routes(),
 		noticeRoom{store: o.Store, events: o.Store, tools: o.Notices, desk: desk, log: o.Log}.routes(),
 		suppressionRoom{store: o.Store, now: o.Now}.routes(),

@@ -30,12 +30,32 @@ func TestAnEventThatIsHeldDownSaysUntilWhenAndIsSentNowWhereThatIsAskedFor(t *te
 	if event.text("state") != "expanding" || event.text("held_until") != "2026-11-23T16:21:00.123456Z" || event.field("total") != 0.0 || event.field("first_sent_at") != nil {
 		t.Errorf("event %s", event.body)
 	}
+	// So says the incident, wherever it is shown, and the queue.
+	until := func(want any) {
+		t.Helper()
+		here := "/incidents/" + p.Incident.ID
+		list := b.as(notifier.RoleViewer, http.MethodGet, "/incidents", "").is(http.StatusOK).field("items").([]any)
+		said := []any{
+			b.as(notifier.RoleViewer, http.MethodGet, here, "").is(http.StatusOK).field("held_until"),
+			b.as(notifier.RolePoster, http.MethodPatch, here, `{"title":"x y"}`).is(http.StatusOK).field("held_until"), list[0].(map[string]any)["held_until"],
+		}
+		for n, got := range said {
+			if got != want {
+				t.Errorf("%d: held until %v, want %v", n, got, want)
+			}
+		}
+		if holds := b.as(notifier.RoleViewer, http.MethodGet, "/queue", "").is(http.StatusOK).field("holds").([]any); len(holds) == 1 != (want != nil) {
+			t.Errorf("the queue says %v", holds)
+		}
+	}
+	until("2026-11-23T16:21:00.123456Z")
 	path := "/incidents/" + p.Incident.ID + "/release"
 	b.as(notifier.RoleViewer, http.MethodPost, path, "").is(http.StatusForbidden)
 	b.as(notifier.RolePoster, http.MethodPost, path, `{"x":1}`).is(http.StatusUnprocessableEntity)
 	b.as(notifier.RolePoster, http.MethodPost, path, "").is(http.StatusNoContent)
 	b.as(notifier.RolePoster, http.MethodPost, path, "").is(http.StatusConflict)
 	b.as(notifier.RolePoster, http.MethodPost, "/incidents/none/release", "").is(http.StatusNotFound)
+	until(nil)
 	if s, err := b.store.ExpandSlice(t.Context(), 10); err != nil || s.Event != p.Event.Number || !s.Complete {
 		t.Errorf("%+v, %v", s, err)
 	}

@@ -49,7 +49,15 @@ func (c incidentRoom) list(ctx context.Context, q *request) (reply, error) {
 		return reply{}, err
 	}
 	found, next, err := c.archive.Incidents(ctx, want)
-	return paged(found, next, func(i notifier.Incident) incidentSummary { return showSummary(i, c.url(i.ID)) }), err
+	if err != nil {
+		return reply{}, err
+	}
+	until, err := c.holds(ctx)
+	return paged(found, next, func(i notifier.Incident) incidentSummary {
+		shown := showSummary(i, c.url(i.ID))
+		shown.HeldUntil = until[i.ID]
+		return shown
+	}), err
 }
 
 // show answers an incident with all that was said. Its event_id is the last event's.
@@ -74,6 +82,11 @@ func (c incidentRoom) show(ctx context.Context, q *request) (reply, error) {
 	}
 	shown := showIncident(found, c.url(found.ID), events)
 	shown.EventID = text(events[last])
+	until, err := c.holds(ctx)
+	if err != nil {
+		return reply{}, err
+	}
+	shown.HeldUntil = until[found.ID]
 	held, err := c.waiting.HeldUpdates(ctx, found.ID)
 	for _, h := range held {
 		if h.PublishedAt.IsZero() {
@@ -122,8 +135,10 @@ func (c incidentRoom) open(ctx context.Context, q *request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	p, err = c.incidents.OpenIncident(ctx, p)
-	return c.posted(http.StatusCreated, p), err
+	if p, err = c.incidents.OpenIncident(ctx, p); err != nil {
+		return reply{}, err
+	}
+	return c.posted(ctx, http.StatusCreated, p)
 }
 
 func (c incidentRoom) say(ctx context.Context, q *request) (reply, error) {
@@ -218,7 +233,10 @@ func (c incidentRoom) correct(ctx context.Context, q *request) (reply, error) {
 	}
 	desk := c.desk()
 	p, err := c.incidents.ReviseIncident(ctx, q.PathValue("id"), func(i notifier.Incident) (notifier.Posting, error) { return i.Correct(change, desk) })
-	return c.posted(http.StatusOK, p), err
+	if err != nil {
+		return reply{}, err
+	}
+	return c.posted(ctx, http.StatusOK, p)
 }
 
 func (c incidentRoom) correctUpdate(ctx context.Context, q *request) (reply, error) {
@@ -263,7 +281,10 @@ func (c incidentRoom) publish(ctx context.Context, q *request) (reply, error) {
 	p, err := c.incidents.ReviseIncident(ctx, q.PathValue("id"), func(i notifier.Incident) (notifier.Posting, error) {
 		return i.Publish(!or(in.Notify, true), desk)
 	})
-	return c.posted(http.StatusOK, p), err
+	if err != nil {
+		return reply{}, err
+	}
+	return c.posted(ctx, http.StatusOK, p)
 }
 
 // retract withdraws a mistake. It mails only where that is asked for: most
@@ -280,7 +301,10 @@ func (c incidentRoom) retract(ctx context.Context, q *request) (reply, error) {
 	p, err := c.incidents.ReviseIncident(ctx, q.PathValue("id"), func(i notifier.Incident) (notifier.Posting, error) {
 		return i.Retract(in.Body, or(in.Notify, false), desk)
 	})
-	return c.posted(http.StatusOK, p), err
+	if err != nil {
+		return reply{}, err
+	}
+	return c.posted(ctx, http.StatusOK, p)
 }
 
 // release sends what waits for the incident's all-clear now.
@@ -293,7 +317,7 @@ func (c incidentRoom) release(ctx context.Context, q *request) (reply, error) {
 
 // posted shows an incident as it was just written. Its event_id is of the
 // event that this request caused; earlier updates show none here.
-func (c incidentRoom) posted(status int, p notifier.Posting) reply {
+func (c incidentRoom) posted(ctx context.Context, status int, p notifier.Posting) (reply, error) {
 	i := p.Incident
 	if p.Update != nil && !slices.ContainsFunc(i.Updates, func(u notifier.Update) bool { return u.ID == p.Update.ID }) {
 		i.Updates = append(slices.Clip(i.Updates), *p.Update)
@@ -306,7 +330,28 @@ func (c incidentRoom) posted(status int, p notifier.Posting) reply {
 		}
 	}
 	shown.Warnings = keys(p.Warnings)
-	return reply{status, shown}
+	if e := p.Event; e != nil {
+		if e.Held(e.AcceptedAt) {
+			shown.HeldUntil = moment(e.HeldUntil)
+		}
+		return reply{status, shown}, nil
+	}
+	if status == http.StatusCreated { // nothing was said of it before
+		return reply{status, shown}, nil
+	}
+	until, err := c.holds(ctx)
+	shown.HeldUntil = until[i.ID]
+	return reply{status, shown}, err
+}
+
+// holds is until when incidents hold back what was said of them.
+func (c incidentRoom) holds(ctx context.Context) (map[string]*string, error) {
+	found, err := c.waiting.Holds(ctx)
+	out := map[string]*string{}
+	for _, h := range found {
+		out[h.IncidentID] = moment(h.Until)
+	}
+	return out, err
 }
 
 func eventID(p notifier.Posting) string {

@@ -39,6 +39,8 @@ type Archive interface {
 type Waiting interface {
 	HeldUpdates(ctx context.Context, incident string) ([]notifier.HeldUpdate, error)
 	DropHeldUpdate(ctx context.Context, incident, id string) error
+	// Holds lists what waits for all-clears.
+	Holds(ctx context.Context) ([]notifier.Hold, error)
 	// ReleaseHold sends what waits for the incident's all-clear now.
 	ReleaseHold(ctx context.Context, incident string) error
 }

@@ -12,8 +12,9 @@ import (
 )
 
 type queueRoom struct {
-	store Queue
-	now   func() time.Time
+	store   Queue
+	waiting Waiting
+	now     func() time.Time
 }
 
 func (c queueRoom) routes() []route {
@@ -27,6 +28,15 @@ func (c queueRoom) routes() []route {
 type queueShape struct {
 	Depths []depthShape `json:"depths"`
 	Pauses []pauseShape `json:"pauses"`
+	Holds  []holdShape  `json:"holds"`
+}
+
+// holdShape is an incident of which nobody was told yet: it waits for its all-clear.
+type holdShape struct {
+	IncidentID string  `json:"incident_id"`
+	Title      string  `json:"title"`
+	Until      *string `json:"until"`
+	Events     int64   `json:"events"`
 }
 
 type depthShape struct {
@@ -54,7 +64,14 @@ func (c queueRoom) show(ctx context.Context, _ *request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	shown := queueShape{Depths: []depthShape{}, Pauses: []pauseShape{}}
+	holds, err := c.waiting.Holds(ctx)
+	if err != nil {
+		return reply{}, err
+	}
+	shown := queueShape{Depths: []depthShape{}, Pauses: []pauseShape{}, Holds: []holdShape{}}
+	for _, h := range holds {
+		shown.Holds = append(shown.Holds, holdShape{h.IncidentID, h.Title, moment(h.Until), h.Events})
+	}
 	for _, d := range depths {
 		shown.Depths = append(shown.Depths, depthShape{d.Channel, d.Lane, d.Pending, d.Sending, d.Held, moment(d.Oldest)})
 	}

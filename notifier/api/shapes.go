@@ -76,6 +76,7 @@ type incidentSummary struct {
 	ResolvedAt *string               `json:"resolved_at"`
 	CreatedAt  *string               `json:"created_at"`
 	UpdatedAt  *string               `json:"updated_at"`
+	HeldUntil  *string               `json:"held_until"` // null where nothing of it waits by hold-down
 }
 
 // incidentShape is an incident alone, with all that was said.
