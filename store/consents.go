@@ -146,6 +146,9 @@ func (s *Store) ForgetUnconfirmed(ctx context.Context, before time.Time, max int
 
 // forget deletes a subscriber that nothing is to be remembered of.
 func (s *Store) forget(ctx context.Context, tx *gorm.DB, number int64, why string) error {
+	if err := s.endIfSecond(ctx, tx, number); err != nil {
+		return err
+	}
 	if err := s.forgetDeliveries(tx, number); err != nil {
 		return err
 	}
@@ -156,6 +159,9 @@ func (s *Store) forget(ctx context.Context, tx *gorm.DB, number int64, why strin
 }
 
 func (s *Store) leaveAgain(ctx context.Context, tx *gorm.DB, number int64) error {
+	if err := s.endIfSecond(ctx, tx, number); err != nil {
+		return err
+	}
 	if err := tx.Exec(`UPDATE subscribers SET state = 'unsubscribed' WHERE number = ?`, number).Error; err != nil {
 		return fmt.Errorf("put back who had left: %w", err)
 	}

@@ -129,3 +129,13 @@ func (s *Store) endSecondsOf(ctx context.Context, tx *gorm.DB, channel notifier.
 	}
 	return nil
 }
+
+// endIfSecond ends the second address that staff gave a subscriber who never
+// confirmed.
+func (s *Store) endIfSecond(ctx context.Context, tx *gorm.DB, first int64) error {
+	var some bool
+	if err := tx.Raw(`SELECT EXISTS (SELECT 1 FROM seconds WHERE first = ?)`, first).Scan(&some).Error; err != nil || !some {
+		return wrapped("look for the second address", err)
+	}
+	return s.endSecond(ctx, tx, subscribers.Number(first))
+}

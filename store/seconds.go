@@ -129,21 +129,21 @@ func (s *Store) agreeSecond(ctx context.Context, asked, want subscribers.Second)
 }
 
 func (s *Store) addSecond(ctx context.Context, tx *gorm.DB, first subscribers.Subscriber, second subscribers.Second, confirm func(subscribers.Subscriber) *notifier.Event) error {
+	if first.State == subscribers.Pending { // who is asked as well, and told nothing before
+		first.State = subscribers.Active
+	}
 	if err := s.suits(tx, first, second); err != nil {
 		return err
 	}
-	end := s.endSecond
-	if second.State == subscribers.Pending { // what is confirmed stays in use until this one is
-		end = s.endAskedSecond
-	}
-	if err := end(ctx, tx, first.Number); err != nil {
+	// The fan-out first, which is kept out by what ends; from here on nobody else adds one.
+	if err := s.lockFanout(tx, false); err != nil {
 		return err
 	}
-	// From here on nobody else adds one.
 	last, err := next(tx, "subscriber", 0)
 	if err != nil {
 		return err
 	}
+	// What is refused is refused before anything ends: a file's other rows go on.
 	barred, err := suppressed(tx, second.Channel, []string{second.Address})
 	if err != nil {
 		return err
@@ -164,6 +164,19 @@ func (s *Store) addSecond(ctx context.Context, tx *gorm.DB, first subscribers.Su
 	if err != nil {
 		return err
 	}
+	if was, known := there[second.Address]; known && was.State != string(subscribers.Unsubscribed) && was.SecondOf != int64(first.Number) {
+		return notifier.Refuse(notifier.ErrConflict, "the second address has a subscription of its own, and is told by that")
+	}
+	end := s.endSecond
+	if second.State == subscribers.Pending { // what is confirmed stays in use until this one is
+		end = s.endAskedSecond
+	}
+	if err := end(ctx, tx, first.Number); err != nil {
+		return err
+	}
+	if there, err = subscribersAt(tx, second.Channel, []string{second.Address}); err != nil {
+		return err
+	}
 	var who subscribers.Subscriber
 	second.Dress(&who, first)
 	who.State = second.State
@@ -172,8 +185,6 @@ func (s *Store) addSecond(ctx context.Context, tx *gorm.DB, first subscribers.Su
 	}
 	was, known := there[second.Address]
 	switch {
-	case known && was.State != string(subscribers.Unsubscribed):
-		return notifier.Refuse(notifier.ErrConflict, "the second address has a subscription of its own, and is told by that")
 	case known:
 		old := was.subscriber()
 		who.Number = old.Number
@@ -211,6 +222,21 @@ func (s *Store) addSecond(ctx context.Context, tx *gorm.DB, first subscribers.Su
 	ask := *e
 	ask.Reader, ask.IncidentID = int64(who.Number), ""
 	return s.accept(tx, &ask)
+}
+
+// SetSecondAt is SetSecond for whoever has the address of first.
+func (s *Store) SetSecondAt(ctx context.Context, first subscribers.Subscriber, second subscribers.Second, confirm func(subscribers.Subscriber) *notifier.Event) error {
+	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		var n []int64
+		if err := tx.Raw(`SELECT number FROM subscribers WHERE channel = ? AND address = ?`, string(first.Channel), first.Address).Scan(&n).Error; err != nil {
+			return fmt.Errorf("look for who names a second address: %w", err)
+		}
+		if len(n) == 0 {
+			return notifier.Refuse(notifier.ErrNotFound, "there is no such subscriber")
+		}
+		_, err := s.SetSecond(ctx, subscribers.Number(n[0]), second, confirm)
+		return err
+	})
 }
 
 // RemoveSecond ends a subscriber's second address; there need be none.

@@ -19,7 +19,7 @@ const (
 )
 
 // csvColumns are the columns of this version, in the order an export writes them.
-var csvColumns = []string{"channel", "address", "components", "severity", "kinds", "cadence", "timezone", "language", "state", "group", "contact", "incident", "format", "types", "quiet", "hour", "weekday", "critical", "all_quiet"}
+var csvColumns = []string{"channel", "address", "components", "severity", "kinds", "cadence", "timezone", "language", "state", "group", "contact", "incident", "format", "types", "quiet", "hour", "weekday", "critical", "all_quiet", "second_channel", "second_address"}
 
 // Row is one line of a file of subscribers.
 type Row struct {
@@ -286,12 +286,20 @@ func (c *CSVReader) subscriber(cells []string) (Subscriber, *notifier.Invalid) {
 			if s.AllQuiet, bad = truth(name, word); bad != nil {
 				return s, bad
 			}
+		case "second_channel":
+			s.Second.Channel = notifier.Channel(word)
+		case "second_address":
+			s.Second.Address = strings.TrimSpace(v)
 		case "country":
 			country = v
 		}
 	}
 	if s.State == "" {
 		s.State = c.without
+	}
+	if err := s.Second.parse(); err != nil {
+		bad := asInvalid(err)
+		return s, notifier.Invalidf("second_"+bad.Field, "%s", bad.Message)
 	}
 	if s.Channel == "" {
 		s.Channel = ChannelOf(s.Address)

@@ -43,7 +43,7 @@ func TestAnExportOfNobodyIsTheHeader(t *testing.T) {
 	if err := subscribers.WriteCSV(&out).Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if got := out.String(); got != "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet,hour,weekday,critical,all_quiet\n" {
+	if got := out.String(); got != "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet,hour,weekday,critical,all_quiet,second_channel,second_address\n" {
 		t.Errorf("wrote %q", got)
 	}
 	if rows := readAll(t, out.String()); len(rows) != 0 {
@@ -81,6 +81,9 @@ func TestWhatIsExportedIsImportedAsItWas(t *testing.T) {
 			}
 			if rapid.Bool().Draw(t, "group") {
 				s.Group, s.Contact = true, local.Draw(t, "contact")+"@example.org"
+			}
+			if rapid.Bool().Draw(t, "second") {
+				s.Second = subscribers.Second{Channel: notifier.Email, Address: local.Draw(t, "elsewhere") + "@elsewhere.example"}
 			}
 			switch door {
 			case 1:

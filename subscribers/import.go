@@ -29,11 +29,18 @@ type Importer interface {
 	Atomic(ctx context.Context, do func(ctx context.Context) error) error
 }
 
+// SecondImporter is what an Importer has beside it where rows may name second
+// addresses. SetSecondAt gives whoever has the address of first a second one, as
+// Store.SetSecond does; what it refuses changes nothing.
+type SecondImporter interface {
+	SetSecondAt(ctx context.Context, first Subscriber, second Second, confirm func(Subscriber) *notifier.Event) error
+}
+
 // ImportOptions says how a file is brought in.
 type ImportOptions struct {
 	Overwrite bool // replace the choices of those who are there already
 	DryRun    bool // write nothing; the report says what would happen
-	Active    bool // rows that name no state have agreed already, and nobody is asked
+	Active    bool // rows that name no state have agreed already, and so have second addresses: nobody is asked
 	// Confirm makes the event that asks a pending subscriber to confirm;
 	// nil asks nobody.
 	Confirm func(Subscriber) *notifier.Event
@@ -58,6 +65,10 @@ type ImportReport struct {
 	Unchanged  int `json:"unchanged"`
 	Suppressed int `json:"suppressed"`
 	Wrong      int `json:"wrong"`
+	// Seconds were taken, of those who were added or changed; of the others
+	// Errors says why, while their rows came in.
+	Seconds        int `json:"seconds"`
+	SecondsRefused int `json:"seconds_refused"`
 	// Errors holds the first 1,000 wrong rows.
 	Errors []RowError `json:"errors"`
 }
@@ -158,7 +169,7 @@ func (in *importer) flush(ctx context.Context) error {
 		in.o.Progress(lines[len(lines)-1])
 	}
 	if in.o.DryRun {
-		fates, errs, err := in.look(ctx, batch)
+		fates, errs, err := in.look(ctx, batch, lines)
 		if err != nil {
 			return err
 		}
@@ -169,7 +180,7 @@ func (in *importer) flush(ctx context.Context) error {
 	if in.o.Confirm == nil || !anyPending(batch) {
 		return in.write(ctx, batch, lines)
 	}
-	fates, errs, err := in.look(ctx, batch)
+	fates, errs, err := in.look(ctx, batch, nil)
 	if err != nil {
 		return err
 	}
@@ -180,7 +191,14 @@ func (in *importer) flush(ctx context.Context) error {
 			rest, restLines = append(rest, s), append(restLines, lines[i])
 			continue
 		}
-		_, err := in.to.AddSubscriber(ctx, s, in.o.Confirm)
+		took := seconds{}
+		err := in.to.Atomic(ctx, func(ctx context.Context) error {
+			if _, err := in.to.AddSubscriber(ctx, s, in.o.Confirm); err != nil {
+				return err
+			}
+			took = seconds{}
+			return in.second(ctx, s, lines[i], &took)
+		})
 		if errors.Is(err, notifier.ErrConflict) { // somebody was quicker
 			in.count(batch[i:i+1], lines[i:i+1], []Imported{ImportUnchanged}, []error{nil})
 			continue
@@ -189,6 +207,7 @@ func (in *importer) flush(ctx context.Context) error {
 			return err
 		}
 		in.count(batch[i:i+1], lines[i:i+1], fates[i:i+1], []error{nil})
+		in.countSeconds(took)
 	}
 	return in.write(ctx, rest, restLines)
 }
@@ -199,9 +218,13 @@ func (in *importer) write(ctx context.Context, batch []Subscriber, lines []int) 
 	}
 	var fates []Imported
 	var errs []error
+	var took seconds
 	err := in.to.Atomic(ctx, func(ctx context.Context) error {
 		var err error
 		if fates, errs, err = in.to.ImportSubscribers(ctx, batch, in.o.Overwrite); err != nil {
+			return err
+		}
+		if took, err = in.seconds(ctx, batch, lines, fates, errs); err != nil {
 			return err
 		}
 		came := map[notifier.Channel][]string{}
@@ -221,6 +244,7 @@ func (in *importer) write(ctx context.Context, batch []Subscriber, lines []int) 
 		return err
 	}
 	in.count(batch, lines, fates, errs)
+	in.countSeconds(took)
 	return nil
 }
 
@@ -245,15 +269,24 @@ func (in *importer) repeat(batch []Subscriber, fates []Imported, errs []error) {
 	}
 }
 
-func (in *importer) look(ctx context.Context, batch []Subscriber) (fates []Imported, errs []error, err error) {
+// look tells what would become of a batch; with lines also of its second
+// addresses, which are counted.
+func (in *importer) look(ctx context.Context, batch []Subscriber, lines []int) (fates []Imported, errs []error, err error) {
+	var took seconds
 	err = in.to.Atomic(ctx, func(ctx context.Context) error {
 		var err error
 		if fates, errs, err = in.to.ImportSubscribers(ctx, batch, in.o.Overwrite); err != nil {
 			return err
 		}
+		if lines != nil {
+			if took, err = in.seconds(ctx, batch, lines, fates, errs); err != nil {
+				return err
+			}
+		}
 		return errDryRun
 	})
 	if errors.Is(err, errDryRun) {
+		in.countSeconds(took)
 		err = nil
 	}
 	return fates, errs, err

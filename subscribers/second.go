@@ -66,6 +66,31 @@ type Second struct {
 	Number  Number // of the subscriber who has it; 0 while nobody was asked
 }
 
+// parse brings a second address that somebody wrote into its kept form, and
+// guesses its channel; none stays none. The error is a *notifier.Invalid for
+// address or channel.
+func (x *Second) parse() (err error) {
+	if x.Address == "" {
+		*x = Second{}
+		return nil
+	}
+	if x.Channel == "" {
+		x.Channel = ChannelOf(x.Address)
+	}
+	x.Address, err = ParseOn(x.Channel, x.Address)
+	return err
+}
+
+// ParseSecond reads a second address; channel "" is the one that it looks like.
+// The error is a *notifier.Invalid for address or channel.
+func ParseSecond(channel notifier.Channel, address string) (Second, error) {
+	x := Second{Channel: channel, Address: address, State: Pending}
+	if address == "" {
+		return x, notifier.Invalidf("address", "must not be empty")
+	}
+	return x, x.parse()
+}
+
 // Same reports whether two are one address.
 func (x Second) Same(y Second) bool { return x.Channel == y.Channel && x.Address == y.Address }
 

@@ -6,23 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"allclear/notifier"
 	"allclear/notifier/email/emailtest"
-	"allclear/store"
-	"allclear/subscribers"
 )
-
-// secondFor gives a new follower at own.example a confirmed second address.
-func secondFor(t *testing.T, db *store.Store, name string) {
-	t.Helper()
-	s, err := db.AddSubscriber(t.Context(), subscribers.Subscriber{Channel: notifier.Email, Address: name + "@own.example", State: subscribers.Active, Cadence: subscribers.Instant}, nil)
-	if err == nil {
-		_, err = db.SetSecond(t.Context(), s.Number, subscribers.Second{Channel: notifier.Email, Address: name + "@elsewhere.example", State: subscribers.Active}, nil)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 func subjects(all []letter) string {
 	var out []string
@@ -42,7 +27,10 @@ func TestWhileTheMailboxIsTheOutageReadersAreToldElsewhereAndGetOneSummary(t *te
 			t.Error("no warning of the component")
 		}
 		s.call("POST", "/components", object{"key": "imap7", "name": "IMAP"}, http.StatusCreated)
-		secondFor(t, s.db, "ann")
+		d := &desktop{t: t, environ: []string{"ALLCLEAR_DATABASE=" + dsn, "USER=kari"}}
+		if out := d.ok("subscriber", "add", "ann@own.example", "--active", "--second", "ann@elsewhere.example"); !strings.Contains(out, "its second address is ann@elsewhere.example, active") {
+			t.Errorf("added:\n%s", out)
+		}
 		follow(t, s.db, 1)
 
 		incident, opened := s.announce("imap7 does not answer", object{"components": []string{"imap7"}})
@@ -52,7 +40,6 @@ func TestWhileTheMailboxIsTheOutageReadersAreToldElsewhereAndGetOneSummary(t *te
 		if len(got["ann@own.example"]) != 0 || len(got["ann@elsewhere.example"]) != 2 || len(got["a1@example.com"]) != 2 {
 			t.Fatalf("while it was down: %d at the first, %d at the second, %d of the others", len(got["ann@own.example"]), len(got["ann@elsewhere.example"]), len(got["a1@example.com"]))
 		}
-		d := &desktop{t: t, environ: []string{"ALLCLEAR_DATABASE=" + dsn, "USER=kari"}}
 		if out := d.ok("told", "ann@elsewhere.example"); !strings.Contains(out, "is the second address of ann@own.example") {
 			t.Errorf("told for whom:\n%s", out)
 		}

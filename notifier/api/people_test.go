@@ -245,9 +245,9 @@ func TestAnExportComesBackAsItWas(t *testing.T) {
 	b.component("web")
 	b.importing("", "address,components,state,timezone\nann@example.com,web,active,Europe/Oslo\n=1+2@example.com,,paused,\n").is(http.StatusOK)
 	got := b.as(notifier.RoleAdmin, http.MethodGet, "/subscribers/export.csv", "").is(http.StatusOK)
-	want := "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet,hour,weekday,critical,all_quiet\n" +
-		"email,ann@example.com,web,none,,instant,Europe/Oslo,,active,,,,,,,,,,\n" +
-		"email,'=1+2@example.com,,none,,instant,,,paused,,,,,,,,,,\n"
+	want := "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet,hour,weekday,critical,all_quiet,second_channel,second_address\n" +
+		"email,ann@example.com,web,none,,instant,Europe/Oslo,,active,,,,,,,,,,,,\n" +
+		"email,'=1+2@example.com,,none,,instant,,,paused,,,,,,,,,,,,\n"
 	if string(got.body) != want {
 		t.Errorf("exported\n%s\nwant\n%s", got.body, want)
 	}

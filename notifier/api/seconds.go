@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 
 	"allclear/notifier"
 	"allclear/subscribers"
@@ -18,13 +19,14 @@ type secondShape struct {
 	Channel notifier.Channel  `json:"channel"`
 	Address string            `json:"address"`
 	State   subscribers.State `json:"state"`
+	Secret  string            `json:"secret,omitempty"` // of an active endpoint, in the answer that made it
 }
 
 func showSecond(s subscribers.Second) *secondShape {
 	if s.Address == "" {
 		return nil
 	}
-	return &secondShape{s.Channel, s.Address, s.State}
+	return &secondShape{Channel: s.Channel, Address: s.Address, State: s.State}
 }
 
 // secondOf names whose second address it is; null for nobody's.
@@ -35,32 +37,60 @@ func secondOf(s subscribers.Subscriber) *string {
 	return text(s.SecondOf.String())
 }
 
-// setSecond writes a second address as it was asked for, or ends it. Only an
-// administrator may answer for its owner, and nobody by an endpoint's token.
-func (c subscriberRoom) setSecond(ctx context.Context, n subscribers.Number, in *secondShape) (subscribers.Subscriber, error) {
+// setSecond writes a second address as it was asked for, or ends it, and returns
+// the subscriber as it is shown then. Only an administrator may answer for its
+// owner, and nobody by an endpoint's token.
+func (c subscriberRoom) setSecond(ctx context.Context, n subscribers.Number, in *secondShape) (subscriberShape, error) {
 	if byOwner(ctx) {
-		return subscribers.Subscriber{}, notifier.Invalidf("second", "is changed by staff")
+		return subscriberShape{}, notifier.Invalidf("second", "is changed by staff")
 	}
-	if in == nil {
-		return c.seconds.SetSecond(ctx, n, subscribers.Second{}, nil)
-	}
-	second := subscribers.Second{Channel: in.Channel, Address: in.Address, State: in.State}
-	if second.Channel == "" {
-		second.Channel = subscribers.ChannelOf(in.Address)
-	}
-	var err error
-	if second.Address, err = subscribers.ParseOn(second.Channel, in.Address); err != nil {
-		return subscribers.Subscriber{}, err
-	}
-	switch second.State {
-	case "", subscribers.Pending:
-		second.State = subscribers.Pending
-	case subscribers.Active:
-		if err := needs(ctx, notifier.RoleAdmin); err != nil {
-			return subscribers.Subscriber{}, err
+	var second subscribers.Second
+	if in != nil {
+		var err error
+		if second, err = c.readSecond(ctx, in); err != nil {
+			return subscriberShape{}, err
 		}
-	default:
-		return subscribers.Subscriber{}, notifier.Invalidf("second.state", "a second address is pending or active, not %s", second.State)
 	}
-	return c.seconds.SetSecond(ctx, n, second, c.confirm(c.desk()))
+	made, err := c.seconds.SetSecond(ctx, n, second, c.confirm(c.desk()))
+	if err != nil {
+		return subscriberShape{}, err
+	}
+	shown := showSecond(made.Second)
+	if second.State == subscribers.Active && second.Channel == notifier.Webhook {
+		// Who proves an endpoint is shown its secret then; this one proves nothing.
+		secret, err := c.keys.NewSecret(ctx, made.Second.Number)
+		switch {
+		case errors.Is(err, notifier.ErrConflict): // it was shown before
+		case err != nil:
+			return subscriberShape{}, err
+		default:
+			shown.Secret = secret.Text()
+		}
+	}
+	out := showSubscriber(made)
+	out.Second = shown
+	return out, nil
+}
+
+func (c subscriberRoom) readSecond(ctx context.Context, in *secondShape) (subscribers.Second, error) {
+	if in.Secret != "" {
+		return subscribers.Second{}, notifier.Invalidf("second.secret", "is made by the service")
+	}
+	second, err := subscribers.ParseSecond(in.Channel, in.Address)
+	if err != nil {
+		var bad *notifier.Invalid
+		if errors.As(err, &bad) {
+			err = notifier.Invalidf("second."+bad.Field, "%s", bad.Message)
+		}
+		return second, err
+	}
+	switch in.State {
+	case "", subscribers.Pending:
+	case subscribers.Active:
+		second.State = subscribers.Active
+		return second, needs(ctx, notifier.RoleAdmin)
+	default:
+		return second, notifier.Invalidf("second.state", "a second address is pending or active, not %s", in.State)
+	}
+	return second, nil
 }

@@ -2,18 +2,69 @@ package api_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"allclear/notifier"
 	"allclear/subscribers"
 )
 
-func TestStaffSetASecondAddressWhereMailIsOurs(t *testing.T) {
+// ownBench is a bench where mail to own.example depends on imap7.
+func ownBench(t *testing.T) *bench {
 	b := newBench(t)
 	b.component("imap7")
 	if err := b.store.SetOwnDomains(t.Context(), []subscribers.OwnDomain{{Domain: "own.example", Component: "imap7"}}); err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+func TestASubscriberIsAddedWithItsSecondAddressOrNotAtAll(t *testing.T) {
+	b := ownBench(t)
+	for body, status := range map[string]int{
+		`{"address":"bob@own.example","second":{"address":"bob@own.example"}}`:                                       422,
+		`{"address":"bob@own.example","second":{"address":"bob@elsewhere.example","state":"paused"}}`:                422,
+		`{"address":"bob@own.example","second":{"address":"nonsense"}}`:                                              422,
+		`{"address":"bob@elsewhere.example","second":{"address":"bob@other.example"}}`:                               422,
+		`{"address":"bob@own.example","second":{"channel":"email","address":"bob@e.example","secret":"whsec_eA=="}}`: 422,
+	} {
+		b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", body).is(status)
+	}
+	if n := len(b.as(notifier.RoleSender, http.MethodGet, "/subscribers", "").is(http.StatusOK).field("items").([]any)); n != 0 {
+		t.Errorf("%d were added", n)
+	}
+	// Both are asked, and the second is of use once both agreed.
+	got := b.as(notifier.RoleSender, http.MethodPost, "/subscribers", `{"address":"ann@own.example","second":{"channel":"email","address":"ann@elsewhere.example"}}`).is(http.StatusCreated)
+	if got.field("state") != "pending" || got.field("second.state") != "pending" {
+		t.Errorf("%v, %v", got.field("state"), got.field("second.state"))
+	}
+	b.as(notifier.RoleSender, http.MethodPost, "/subscribers", `{"address":"cec@own.example","second":{"address":"+4791234567","state":"active"}}`).problem(403, "", "")
+	got = b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", `{"address":"cec@own.example","state":"active","second":{"address":"+4791234567","state":"active"}}`).is(http.StatusCreated)
+	if got.field("second.channel") != "sms" || got.field("second.state") != "active" || strings.Contains(string(got.body), "whsec_") {
+		t.Errorf("%v", got.field("second"))
+	}
+}
+
+func TestWhoMakesAnEndpointASecondAddressIsShownItsSecretOnce(t *testing.T) {
+	b := ownBench(t)
+	first := "/subscribers/" + b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", `{"address":"ann@own.example","state":"active"}`).is(http.StatusCreated).text("id")
+	const hook = `{"second":{"channel":"webhook","address":"https://hooks.example.com/x","state":"active"}}`
+	if got, _ := b.as(notifier.RoleAdmin, http.MethodPatch, first, hook).is(http.StatusOK).field("second.secret").(string); !strings.HasPrefix(got, "whsec_") {
+		t.Errorf("the secret is %q", got)
+	}
+	for _, method := range []string{http.MethodGet, http.MethodPatch} {
+		body := ""
+		if method == http.MethodPatch {
+			body = hook
+		}
+		if got := b.as(notifier.RoleAdmin, method, first, body).is(http.StatusOK); strings.Contains(string(got.body), "whsec_") {
+			t.Errorf("%s shows it again: %s", method, got.body)
+		}
+	}
+}
+
+func TestStaffSetASecondAddressWhereMailIsOurs(t *testing.T) {
+	b := ownBench(t)
 	first := "/subscribers/" + b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", `{"address":"ann@own.example","state":"active"}`).is(http.StatusCreated).text("id")
 	got := b.as(notifier.RoleSender, http.MethodPatch, first, `{"second":{"address":"ann@elsewhere.example"}}`).is(http.StatusOK)
 	for path, want := range map[string]any{"second.channel": "email", "second.address": "ann@elsewhere.example", "second.state": "pending", "second_of": nil} {

@@ -85,6 +85,7 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 		Critical   bool                 `json:"critical"`
 		AllQuiet   bool                 `json:"all_quiet"`
 		Again      bool                 `json:"again"` // with state active: it left once and has asked to come back
+		Second     *secondShape         `json:"second"`
 	}
 	if _, err := q.decode(&in, false); err != nil {
 		return reply{}, err
@@ -123,16 +124,22 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 		return reply{}, notifier.Invalidf("state", "a new subscriber is pending or active, not %s", s.State)
 	}
 	var made subscribers.Subscriber
+	var shown subscriberShape
 	err = c.add.Atomic(ctx, func(ctx context.Context) error {
 		if err := c.mayReturn(ctx, s, in.Again); err != nil {
 			return err
 		}
 		var err error
-		made, err = c.add.AddSubscriber(ctx, s, confirm)
+		if made, err = c.add.AddSubscriber(ctx, s, confirm); err != nil {
+			return err
+		}
+		if shown = showSubscriber(made); in.Second != nil {
+			shown, err = c.setSecond(ctx, made.Number, in.Second)
+		}
 		return err
 	})
 	if err != nil || made.Channel != notifier.Webhook {
-		return reply{http.StatusCreated, showSubscriber(made)}, err
+		return reply{http.StatusCreated, shown}, err
 	}
 	secret, err := c.keys.NewSecret(ctx, made.Number)
 	if err != nil {
@@ -273,16 +280,16 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 		}
 		return move(ctx, s, was, in.Again, now)
 	}
-	var changed subscribers.Subscriber
+	var shown subscriberShape
 	err = c.add.Atomic(ctx, func(ctx context.Context) error {
-		var err error
-		if changed, err = c.store.ChangeSubscriber(ctx, n, change); err != nil || in.Second == nil && !slices.Contains(nulls, "second") {
+		changed, err := c.store.ChangeSubscriber(ctx, n, change)
+		if shown = showSubscriber(changed); err != nil || in.Second == nil && !slices.Contains(nulls, "second") {
 			return err
 		}
-		changed, err = c.setSecond(ctx, n, in.Second)
+		shown, err = c.setSecond(ctx, n, in.Second)
 		return err
 	})
-	return reply{http.StatusOK, showSubscriber(changed)}, err
+	return reply{http.StatusOK, shown}, err
 }
 
 // unsubscribe ends a subscription. The row stays, so that an import does not

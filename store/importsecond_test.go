@@ -1,0 +1,63 @@
+package store_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+func TestAFileNamesSecondAddresses(t *testing.T) {
+	ownBox(t, func(t *testing.T, b *box, first subscribers.Number) {
+		b.must(b.Suppress(b.ctx, subscribers.Suppression{Channel: notifier.SMS, Address: "+4791234567", Reason: subscribers.ReasonStop}))
+		bring := func(o subscribers.ImportOptions, rows string) subscribers.ImportReport {
+			t.Helper()
+			o.Confirm = func(s subscribers.Subscriber) *notifier.Event {
+				e := s.ConfirmEvent(notifier.Desk{Now: b.time(), NewID: func() string { return "ask" + s.Number.String() }})
+				return &e
+			}
+			report, err := subscribers.Import(b.ctx, b.Store, strings.NewReader("address,state,second_channel,second_address\n"+rows), o)
+			b.must(err)
+			return report
+		}
+		const rows = "bob@own.example,active,email,bob@elsewhere.example\ncec@own.example,,,https://hooks.example.com/x\n" +
+			"dan@own.example,active,,+4791234567\neve@own.example,active,,eve@own.example\nann@own.example,active,,ann@elsewhere.example\nfay@own.example,active,,\n"
+		stands := func() string {
+			var out []string
+			all, _, err := b.Subscribers(b.ctx, subscribers.Query{Limit: 100})
+			b.must(err)
+			for _, s := range all {
+				if s.SecondOf == 0 && s.Second.Address != "" {
+					out = append(out, s.Address[:3]+" "+s.Second.Address+" "+string(s.Second.State))
+				}
+			}
+			slices.Sort(out)
+			return strings.Join(out, ", ")
+		}
+		for _, dry := range []bool{true, false} {
+			got := bring(subscribers.ImportOptions{DryRun: dry}, rows)
+			if got.Rows != 6 || got.Added != 5 || got.Unchanged != 1 || got.Wrong != 0 || got.Seconds != 2 || got.SecondsRefused != 2 || len(got.Errors) != 2 || got.Errors[0].Line != 4 ||
+				!strings.Contains(got.Errors[0].Reason, "suppressed") || got.Errors[1].Field != "second_address" {
+				t.Errorf("dry: %t, %+v", dry, got)
+			}
+			if dry && stands() != "" {
+				t.Errorf("a dry run left %s", stands())
+			}
+		}
+		if got := stands(); got != "bob bob@elsewhere.example pending, cec https://hooks.example.com/x pending" {
+			t.Error(got)
+		}
+		// Who was there keeps what they have unless overwriting is asked for, and an empty cell says nothing.
+		bring(subscribers.ImportOptions{Active: true, Overwrite: true}, "bob@own.example,,,\ncec@own.example,,sms,+4791234568\nann@own.example,,,ann@elsewhere.example\n")
+		if got := stands(); got != "ann ann@elsewhere.example active, bob bob@elsewhere.example pending, cec +4791234568 active" {
+			t.Error(got)
+		}
+		if got := bring(subscribers.ImportOptions{}, "gus@own.example,active,pigeon,x\n"); got.Wrong != 1 || got.Errors[0].Field != "second_channel" {
+			t.Errorf("%+v", got)
+		}
+		b.expand(100)
+		b.sound()
+	})
+}
