@@ -226,9 +226,10 @@ func (m *digestMaker) begin() error {
 	if err != nil {
 		return err
 	}
-	// Where nothing ever happened, there is nothing to make.
+	// Where nothing ever happened they are begun all the same, for who wants one on
+	// quiet days, too: an event that comes in between is told by them.
 	return m.set(`after_at = ?, next_at = ?, up_to = ?, day = ?, missed = ?, event_number = 0, progress = 0`,
-		micros(this.At), micros(next.At), last, this.Day, missed)
+		micros(this.At), micros(next.At), max(last, 1), this.Day, missed)
 }
 
 // announce writes the event that the digests belong to, once there is somebody to

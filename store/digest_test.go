@@ -174,6 +174,24 @@ func TestWhoAskedForItIsToldThatThereIsNothingNewOnceADay(t *testing.T) {
 	})
 }
 
+func TestWhereNothingWasEverAnnouncedThereIsNothingNewEither(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		ann, bob := b.joins("ann@example.com", func(s *subscribers.Subscriber) { s.AllQuiet = true }), b.joins("bob@example.com", nil)
+		b.digests()
+		b.pass(day)
+		if made := b.digests(); made != 1 {
+			t.Errorf("made %d", made)
+		}
+		b.wantDigests(ann, "0")
+		one := b.happens("one", notifier.Event{})
+		b.expand(10)
+		b.pass(day)
+		b.digests()
+		b.wantDigests(ann, fmt.Sprintf("0|%d", one))
+		b.wantDigests(bob, fmt.Sprint(one))
+	})
+}
+
 func TestADigestIsADeliveryOfItsLaneThatExpiresAfterADay(t *testing.T) {
 	eachBox(t, func(t *testing.T, b *box) {
 		ann := b.joins("ann@example.com", func(s *subscribers.Subscriber) { s.Language, s.Timezone = "de", "Europe/Oslo" })
