@@ -62,9 +62,10 @@ type Site struct {
 	Templates string `setting:"TEMPLATES" group:"settings" placeholder:"FOLDER" help:"Files that take the place of the embedded ones, one by one."`
 }
 
-// Clock says which zone is meant where none is named.
+// Clock says which zone is meant where none is named. "" is UTC, and leaves the
+// zone of digests as it was set before.
 type Clock struct {
-	Timezone string `setting:"TIMEZONE" group:"settings" default:"UTC" placeholder:"ZONE" help:"Of readers who chose none, and of clock times that staff write; a name like Europe/Oslo."`
+	Timezone string `setting:"TIMEZONE" group:"settings" placeholder:"ZONE" help:"Of readers who chose none, and of clock times that staff write; a name like Europe/Oslo (default: UTC)."`
 }
 
 // Mail says how mail leaves.
@@ -77,9 +78,9 @@ type Mail struct {
 	BounceDomain    string `setting:"BOUNCE_DOMAIN" group:"settings" placeholder:"DOMAIN" help:"Where returned mail goes, to an address that names its delivery; default: From's address."`
 }
 
-// Digests says when they come.
+// Digests says when they come. "" is 9, and leaves the hour as it was set before.
 type Digests struct {
-	DigestHour string `setting:"DIGEST_HOUR" group:"settings" default:"9" placeholder:"HOUR" help:"When digests come to readers who chose no hour, 0 to 23 by their clock."`
+	DigestHour string `setting:"DIGEST_HOUR" group:"settings" placeholder:"HOUR" help:"When digests come to readers who chose no hour, 0 to 23 by their clock (default: 9)."`
 }
 
 // Owning says whose mail depends on what is announced.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 // hour reads when digests come to those who chose no hour.
 func (s *Digests) hour() (int, error) {
 	if s.DigestHour == "" {
-		return 9, nil // settings that no command line filled in
+		return 9, nil
 	}
 	h, err := strconv.Atoi(s.DigestHour)
 	if err != nil || h < 0 || h > 23 {
@@ -40,9 +41,8 @@ func (s *Digests) calendar(c *Clock) (*digest.Calendar, error) {
 }
 
 // openDigests builds what makes digests when they are due.
-func (p *Program) openDigests() error {
-	s := &p.o.settings
-	calendar, err := s.calendar(&s.Clock)
+func (p *Program) openDigests(ctx context.Context) error {
+	calendar, err := p.calendar(ctx)
 	if err != nil {
 		return err
 	}
@@ -53,12 +53,28 @@ func (p *Program) openDigests() error {
 	return nil
 }
 
+// calendar is when digests are due by this process's settings: an hour or a zone
+// that it was not given is the one that counts already, where one does.
+func (p *Program) calendar(ctx context.Context) (*digest.Calendar, error) {
+	s := p.o.settings
+	kept, err := p.db.DigestSetting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := digest.Parse(kept); err == nil {
+		hour, zone, _ := strings.Cut(kept, " ")
+		s.DigestHour, s.Timezone = cmp.Or(s.DigestHour, hour), cmp.Or(s.Timezone, zone)
+	}
+	return s.calendar(&s.Clock)
+}
+
 // agreeOnDigests makes this process's hour and zone of digests those of every
 // process on its database. Of those with different settings the one that was
-// started last decides, once; a worker only where nobody did, because nobody
-// thinks of digests who adds one.
+// started last decides, once, as far as they are set: who restarts one without
+// them means to move nobody's digests. A worker decides only where nobody did,
+// because nobody thinks of digests who adds one.
 func (p *Program) agreeOnDigests(ctx context.Context) error {
-	calendar, err := p.o.settings.calendar(&p.o.settings.Clock)
+	calendar, err := p.calendar(ctx)
 	if err != nil {
 		return err
 	}

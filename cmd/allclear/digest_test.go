@@ -193,6 +193,14 @@ func TestTheServiceThatWasStartedLastDecidesWhenDigestsCome(t *testing.T) {
 				t.Errorf("a worker made it %q, %v", set, err)
 			}
 		}
+		// Who starts one without them means to move nobody's.
+		for _, given := range [][2]string{{"", ""}, {"17", ""}, {"", "Asia/Tokyo"}} {
+			third := start(given[0], given[1])
+			if set, err := third.db.DigestSetting(t.Context()); err != nil || set != "17 Asia/Tokyo" || strings.Contains(third.log.String(), "hour or zone") {
+				t.Errorf("%v made it %q, %v: %s", given, set, err, third.log)
+			}
+			third.stop()
+		}
 		// A command that was not given the service's settings plans by them all the same.
 		code, out, errs := runOnce(t, []string{"ALLCLEAR_DATABASE=" + dsn}, "digest", "run")
 		if code != exitDone || !strings.Contains(out, "T08:00:00Z") && !strings.Contains(out, "08:00") || strings.Count(errs, `theirs="17 Asia/Tokyo"`) != 1 {

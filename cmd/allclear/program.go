@@ -258,7 +258,7 @@ func (p *Program) deliver(ctx context.Context) error {
 		p.metrics.made.WithLabelValues(s.Lane.String()).Add(float64(s.Made))
 		p.nudgeDoors()
 	}})
-	if err := p.openDigests(); err != nil {
+	if err := p.openDigests(ctx); err != nil {
 		return err
 	}
 	if err := p.openOwn(ctx); err != nil {
