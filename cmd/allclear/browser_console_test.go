@@ -120,8 +120,13 @@ func TestTheConsoleIsForEveryoneOnTheStaff(t *testing.T) {
 	w.do(chromedp.SetValue(chromedp.CSS("#severity"), "major"))
 	w.write("#title", "Mail is delayed")
 	w.write("#body", "Since 16:11 mail arrives *late*. Nothing is lost.")
+	w.unfold()
+	w.write("#error_rate", "2.5")
 	w.send("button[value=preview]", http.StatusOK)
 	w.shows("Write").contains(t, "has no time zone")
+	if mail := ask(w.tab, chromedp.AttributeValue(chromedp.CSS(`iframe[title="The mail"]`), "srcdoc")); !strings.Contains(mail.Value, "2.5% of requests fail") {
+		t.Errorf("the preview's frame holds %q", mail.Value)
+	}
 	see("preview")
 	w.send("button[value=post]", http.StatusOK)
 	w.shows("Mail is delayed").contains(t, "Posted.")
@@ -158,7 +163,7 @@ func TestTheConsoleIsForEveryoneOnTheStaff(t *testing.T) {
 		see(strings.ReplaceAll(page, "/", "-"))
 	}
 
-	for _, more := range []func(func(string)){w.alarmed, w.drafted, w.template, w.members, w.notice} {
+	for _, more := range []func(func(string)){w.imported, w.alarmed, w.drafted, w.template, w.members, w.notice} {
 		more(see)
 	}
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -33,6 +35,27 @@ func (w *tour) drafted(see func(string)) {
 	w.shows("Web site is slow").contains(w.t, "As readers will get it")
 	w.unfold()
 	see("incident-draft")
+}
+
+// imported brings a file of subscribers in, once it was looked at.
+func (w *tour) imported(see func(string)) {
+	t := w.t
+	file := filepath.Join(t.TempDir(), "followers.csv")
+	if err := os.WriteFile(file, []byte("address,cadence\nida@example.org,instant\nodd@example.org,hourly\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.at("/console/subscribers", http.StatusOK)
+	w.press(`main a.button[href$="/import"]`)
+	w.shows("Import subscribers")
+	see("import")
+	w.do(chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{file}))
+	w.send("form:has(#file) > button", http.StatusOK)
+	w.shows("Import subscribers").contains(t, "hourly")
+	see("import-looked")
+	w.do(chromedp.SetUploadFiles(chromedp.CSS("#again"), []string{file}))
+	w.send("form:has(#again) > button", http.StatusOK)
+	w.shows("Import subscribers").contains(t, "Brought in: 1 added")
+	see("import-done")
 }
 
 // members writes to who lives on a component, to a part of them first, on one
