@@ -36,8 +36,9 @@ func keepWords(tx *gorm.DB, c subscribers.Consent) (version string, err error) {
 	return version, nil
 }
 
-// ConfirmSubscriber makes a pending subscriber active, and keeps from which
-// network that was said. Anybody else stays as they are.
+// ConfirmSubscriber makes a pending subscriber active, gives the owner of a second
+// address the subscription that they wish for, and keeps from which network that
+// was said. Anybody else stays as they are.
 func (s *Store) ConfirmSubscriber(ctx context.Context, n subscribers.Number, network netip.Prefix) (subscribers.Subscriber, error) {
 	var out subscribers.Subscriber
 	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
@@ -49,6 +50,10 @@ func (s *Store) ConfirmSubscriber(ctx context.Context, n subscribers.Number, net
 		if who.Channel == notifier.Webhook { // which has something to prove, too
 			h, err := s.confirmContact(ctx, tx, n, network)
 			out = h.Subscriber
+			return err
+		}
+		if who.Wishes {
+			out, err = s.confirmOwn(ctx, tx, who, network)
 			return err
 		}
 		out, err = s.ChangeSubscriber(ctx, n, func(x *subscribers.Subscriber) error {

@@ -13,8 +13,8 @@ import (
 	"allclear/subscribers"
 )
 
-// CheckCode confirms the pending subscriber at a phone by the code that it was
-// sent last, and keeps from which network that was said. The errors are those
+// CheckCode confirms the pending subscriber at a phone (or that the owner of one
+// that is somebody's second wants their own) by the code that it was sent last, and keeps from which network that was said. The errors are those
 // of subscribers: ErrCode, ErrCodeExpired (of a right one), ErrCodeTries. None
 // tells whether the number is known, however often it is asked.
 func (s *Store) CheckCode(ctx context.Context, phone, code string, network netip.Prefix) (subscribers.Subscriber, error) {
@@ -30,7 +30,7 @@ func (s *Store) CheckCode(ctx context.Context, phone, code string, network netip
 			return err
 		}
 		n, asked := subscribers.Number(0), int64(0)
-		if row, ok := rows[phone]; ok && row.State == string(subscribers.Pending) {
+		if row, ok := rows[phone]; ok && (row.State == string(subscribers.Pending) || mayWish(row)) {
 			n = subscribers.Number(row.Number)
 			if asked, err = s.codeAsked(tx, row.Number); err != nil {
 				return err

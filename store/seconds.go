@@ -284,7 +284,8 @@ func (s *Store) endReplaced(ctx context.Context, tx *gorm.DB, by subscribers.Sub
 }
 
 // endSeconds ends second addresses. One that never confirmed is forgotten, one
-// that had left before has left again. Only what its own number is told ends:
+// that had left before has left again, and one whose owner wishes for their own
+// subscription has that to confirm. Only what its own number is told ends:
 // whoever names an address has no say in what else it gets.
 func (s *Store) endSeconds(ctx context.Context, tx *gorm.DB, which string, args ...any) error {
 	var rows []subscriberRow
@@ -295,8 +296,11 @@ func (s *Store) endSeconds(ctx context.Context, tx *gorm.DB, which string, args 
 		if err := s.withdrawOwn(tx, r.Number); err != nil {
 			return err
 		}
-		var err error
+		own, wishes, err := s.wished(tx, r)
 		switch {
+		case err != nil:
+		case wishes: // and waits for their word
+			err = s.turnOwn(ctx, tx, r, own)
 		case r.State != string(subscribers.Pending):
 			_, err = s.ChangeSubscriber(ctx, subscribers.Number(r.Number), func(x *subscribers.Subscriber) error {
 				x.State, x.Unsubscribed = subscribers.Unsubscribed, s.Now()
@@ -331,17 +335,4 @@ func (d *registrar) wanted(x *subscribers.SignUp, was *subscriberRow) (subscribe
 		return "", nil
 	}
 	return subscribers.SignUpKnown, nil
-}
-
-// idle reports whether a row is a second address whose first has left, so that
-// its owner may subscribe anew.
-func (d *registrar) idle(was *subscriberRow) (bool, error) {
-	if was.SecondOf == 0 {
-		return false, nil
-	}
-	var first []string
-	if err := d.tx.Raw(`SELECT state FROM subscribers WHERE number = ?`, was.SecondOf).Scan(&first).Error; err != nil {
-		return false, fmt.Errorf("look for the first address: %w", err)
-	}
-	return len(first) == 0 || first[0] == string(subscribers.Unsubscribed), nil
 }

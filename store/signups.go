@@ -61,12 +61,9 @@ type signUpChoices struct {
 // looks at it. One statement, whose time depends on nothing that is known of
 // the address. subscribers.ErrFull where too many wait.
 func (s *Store) QueueSignUp(ctx context.Context, x subscribers.SignUp) error {
-	f := x.Filter
-	choices, err := json.Marshal(signUpChoices{
-		f.Components, f.Severity, f.Kinds, f.Incident, x.Cadence, x.Timezone, x.Language, f.Types, x.Format, x.Quiet, x.Hour, x.Weekday, x.Critical, x.AllQuiet, x.Consent.Language, x.Trapped,
-	})
+	choices, err := choicesOf(x)
 	if err != nil {
-		return fmt.Errorf("write what was chosen: %w", err)
+		return err
 	}
 	network := ""
 	if x.Network.IsValid() {
@@ -85,7 +82,7 @@ func (s *Store) QueueSignUp(ctx context.Context, x subscribers.SignUp) error {
 		done := tx.Exec(`INSERT INTO signups (id, solved, channel, address, contact, choices, network, consent, asked_at, due_at, second_of)
 			SELECT ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS bigint), CAST(? AS bigint), CAST(? AS bigint)
 			WHERE (SELECT count(*) FROM (SELECT 1 FROM signups WHERE solved = ? AND channel = ? LIMIT ?) AS one) < ?`,
-			randomText(), x.Solved, string(channel), x.Address, contact, string(choices), network, x.Consent.Words, now, now, int64(x.SecondOf), x.Solved, string(channel), maxSignUps, maxSignUps)
+			randomText(), x.Solved, string(channel), x.Address, contact, choices, network, x.Consent.Words, now, now, int64(x.SecondOf), x.Solved, string(channel), maxSignUps, maxSignUps)
 		full = done.Error == nil && done.RowsAffected == 0
 		return done.Error
 	})
@@ -96,6 +93,18 @@ func (s *Store) QueueSignUp(ctx context.Context, x subscribers.SignUp) error {
 		return subscribers.ErrFull
 	}
 	return nil
+}
+
+// choicesOf is what a sign-up chose, as its row keeps it.
+func choicesOf(x subscribers.SignUp) (string, error) {
+	f := x.Filter
+	choices, err := json.Marshal(signUpChoices{
+		f.Components, f.Severity, f.Kinds, f.Incident, x.Cadence, x.Timezone, x.Language, f.Types, x.Format, x.Quiet, x.Hour, x.Weekday, x.Critical, x.AllQuiet, x.Consent.Language, x.Trapped,
+	})
+	if err != nil {
+		return "", fmt.Errorf("write what was chosen: %w", err)
+	}
+	return string(choices), nil
 }
 
 // signUp reads a row.
@@ -296,12 +305,7 @@ func (d *registrar) look(x *subscribers.SignUp) (subscribers.Fate, *subscriberRo
 		fate, err := d.wanted(x, at)
 		return fate, at, err
 	}
-	if idle, err := d.idle(&was); err != nil {
-		return "", nil, err
-	} else if idle {
-		return "", &was, nil
-	}
-	if known && was.State != string(subscribers.Pending) && was.State != string(subscribers.Unsubscribed) {
+	if known && !mayWish(was) && was.State != string(subscribers.Pending) && was.State != string(subscribers.Unsubscribed) {
 		return subscribers.SignUpKnown, nil, nil
 	}
 	// A component may have been removed since the form was shown.
@@ -325,6 +329,9 @@ func (d *registrar) look(x *subscribers.SignUp) (subscribers.Fate, *subscriberRo
 // confirm: anybody can fill in the form for them.
 func (d *registrar) ask(ctx context.Context, x subscribers.SignUp, was *subscriberRow) error {
 	ctx = notifier.WithActor(ctx, notifier.Actor{Name: "form"})
+	if was != nil && x.SecondOf == 0 && mayWish(*was) {
+		return d.wish(ctx, x, *was)
+	}
 	who, action := x.Subscriber, "subscriber.add"
 	if was != nil { // what staff know of it stays
 		who, action = was.subscriber(), "subscriber.ask"
@@ -352,6 +359,11 @@ func (d *registrar) ask(ctx context.Context, x subscribers.SignUp, was *subscrib
 	if err != nil {
 		return err
 	}
+	return d.question(ctx, x, who, action)
+}
+
+// question notes that somebody is asked, and has the question sent.
+func (d *registrar) question(ctx context.Context, x subscribers.SignUp, who subscribers.Subscriber, action string) error {
 	if err := d.store.audit(ctx, d.tx, action, who.Number.String(), string(who.State)); err != nil {
 		return err
 	}

@@ -120,6 +120,9 @@ func (s *Store) fillSubscribers(db *gorm.DB, rows []subscriberRow) ([]subscriber
 	if err := s.fillSeconds(db, out); err != nil {
 		return nil, err
 	}
+	if err := s.fillWishes(db, out); err != nil {
+		return nil, err
+	}
 	if len(choosing) == 0 {
 		return out, nil
 	}

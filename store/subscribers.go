@@ -58,7 +58,11 @@ func (s *Store) AddSubscriber(ctx context.Context, who subscribers.Subscriber, c
 			}
 			out.Number = subscribers.Number(number + 1)
 			err = s.addSubscribers(tx, []subscribers.Subscriber{out})
-		} else if out.Number = subscribers.Number(was.Number); was.State != string(subscribers.Unsubscribed) {
+		} else if out.Number = subscribers.Number(was.Number); mayWish(was) && out.State == subscribers.Active {
+			err = s.turnOwn(ctx, tx, was, out)
+		} else if mayWish(was) {
+			return notifier.Refuse(notifier.ErrConflict, "this is the second address of subscriber %s; its owner can subscribe it by the form, or it is added as active", subscribers.Number(was.SecondOf))
+		} else if was.State != string(subscribers.Unsubscribed) {
 			return notifier.Refuse(notifier.ErrConflict, "this address is subscribed already")
 		} else {
 			if was.Shared && !out.Group { // what staff know of an address outlasts its subscription

@@ -104,6 +104,9 @@ type Subscriber struct {
 	// SecondOf is the subscriber whose second address this is: it is told only
 	// what that one would be, and only while mail to that one is down. 0: nobody's.
 	SecondOf Number
+	// Wishes: the form was filled in for this second address, and its owner may
+	// confirm that they want a subscription of their own. ChangeSubscriber leaves it alone.
+	Wishes bool
 	// Second is the one that this subscriber named, and SecondNext the one that
 	// takes its place as soon as its owner confirms. ChangeSubscriber leaves them alone.
 	Second, SecondNext Second

@@ -21,7 +21,7 @@ func (s *site) confirmAsk(r *http.Request) (answer, error) {
 	if s.aboutEndpoint(who) {
 		return s.endpointConfirmAsk(r, who)
 	}
-	if who.State == subscribers.Pending {
+	if who.State == subscribers.Pending || s.wishes(r, who) {
 		title, over, err := s.followed(r.Context(), who)
 		switch {
 		case err != nil:
@@ -29,7 +29,7 @@ func (s *site) confirmAsk(r *http.Request) (answer, error) {
 		case over:
 			return confirmOver(title), nil
 		}
-		return answer{name: templates.PageConfirm, data: templates.ActionPage{Only: title, Second: who.SecondOf > 0}}, nil
+		return answer{name: templates.PageConfirm, data: templates.ActionPage{Only: title, Second: who.SecondOf > 0 && !s.wishes(r, who)}}, nil
 	}
 	return s.confirmed(r, who, false)
 }
@@ -47,7 +47,7 @@ func (s *site) confirm(r *http.Request) (answer, error) {
 	if s.aboutEndpoint(who) {
 		return s.endpointConfirm(r, who)
 	}
-	fresh := who.State == subscribers.Pending
+	fresh := who.State == subscribers.Pending || s.wishes(r, who)
 	if fresh {
 		title, over, err := s.followed(r.Context(), who)
 		switch {
@@ -131,13 +131,13 @@ func (s *site) confirming(r *http.Request) (subscribers.Subscriber, *answer, err
 	switch {
 	case errors.Is(err, notifier.ErrNotFound) && !late:
 		return who, nil, errGone
-	case errors.Is(err, notifier.ErrNotFound), err == nil && late && who.State == subscribers.Pending:
+	case errors.Is(err, notifier.ErrNotFound), err == nil && late && (who.State == subscribers.Pending || who.Wishes && !second):
 		said = confirmLate()
 	case err != nil:
 		return who, nil, err
 	case who.State == subscribers.Unsubscribed:
 		said = confirmLeft()
-	case who.Channel == notifier.Email && second != (who.SecondOf > 0): // it was asked about something else since
+	case who.Channel == notifier.Email && second != (who.SecondOf > 0) && !s.wishes(r, who): // it was asked about something else since
 		said = confirmLate()
 	case s.aboutEndpoint(who) && !s.links.About(r.PathValue("token"), who.Contact): // registered anew since, with another contact
 		said = confirmLate()
@@ -145,6 +145,13 @@ func (s *site) confirming(r *http.Request) (subscribers.Subscriber, *answer, err
 		return who, nil, nil
 	}
 	return who, &said, nil
+}
+
+// wishes reports whether a link is for the owner of a second address who wishes for
+// a subscription of their own.
+func (s *site) wishes(r *http.Request, who subscribers.Subscriber) bool {
+	_, err := s.links.Open(subscribers.ForConfirm, r.PathValue("token"), s.now())
+	return err == nil && who.Wishes
 }
 
 func confirmLate() answer {

@@ -63,6 +63,33 @@ func TestAReaderNamesASecondAddressAndItsOwnerConfirms(t *testing.T) {
 	}
 }
 
+func TestTheOwnerOfASecondAddressConfirmsASubscriptionOfTheirOwn(t *testing.T) {
+	h := ownHouse(t)
+	n := h.reader("ann@example.com", subscribers.Active)
+	s, err := h.store.whole.SetSecond(t.Context(), n, subscribers.Second{Channel: notifier.Email, Address: "bob@elsewhere.example", State: subscribers.Active}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := "/confirm/" + h.links.TokenAbout(subscribers.ForConfirm, s.Second.Number, h.clock().Add(time.Hour), "bob@elsewhere.example")
+	h.ask(http.MethodPost, link, "").says(http.StatusGone, "This link is too old") // nobody asked
+	if err := h.store.whole.QueueSignUp(t.Context(), subscribers.SignUp{
+		Subscriber: subscribers.Subscriber{Channel: notifier.Email, Address: "bob@elsewhere.example", State: subscribers.Pending, Cadence: subscribers.Instant, CreatedAt: h.clock()},
+		Consent:    subscribers.Consent{Language: "en", Words: "Yes."}, Solved: true,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	h.answerSignUps()
+	h.ask(http.MethodGet, link, "").says(http.StatusOK, "<button").silent("first address is down")
+	if h.who(s.Second.Number).SecondOf != n {
+		t.Error("a GET confirmed")
+	}
+	h.ask(http.MethodPost, link, "").says(http.StatusOK, "You are subscribed")
+	h.ask(http.MethodPost, link, "").says(http.StatusOK, "You are subscribed")
+	if who := h.who(s.Second.Number); who.SecondOf != 0 || who.State != subscribers.Active || h.who(n).Second.Address != "" {
+		t.Errorf("%+v, %+v", who, h.who(n).Second)
+	}
+}
+
 func TestTheAnswerToASecondAddressTellsNothingAboutIt(t *testing.T) {
 	h := ownHouse(t)
 	h.reader("known@elsewhere.example", subscribers.Active)

@@ -59,6 +59,7 @@ func (l *lostAddresses) Ask(lost subscribers.Lost) {
 type whole interface {
 	web.Seconds
 	SetOwnDomains(ctx context.Context, own []subscribers.OwnDomain) error
+	SetSecond(ctx context.Context, n subscribers.Number, second subscribers.Second, confirm func(subscribers.Subscriber) *notifier.Event) (subscribers.Subscriber, error)
 	web.Posts
 	web.People
 	web.Account
