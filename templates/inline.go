@@ -174,7 +174,7 @@ func lineOf(src, part string) int {
 
 // stylesOf reads the style that the rules of css give to each of some elements.
 func stylesOf(css string, elements []string) ([]string, error) {
-	out, err := inlineOnce("style.css", strings.Join(elements, "\n"), css)
+	out, err := inline("style.css", strings.Join(elements, "\n"), css)
 	if err != nil {
 		return nil, err
 	}

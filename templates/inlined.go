@@ -1,42 +1,44 @@
 package templates
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"sync"
 )
 
-// maxInlined is how many files are kept: those of a few editions, in a few
-// colours.
-const maxInlined = 256
-
-// inlined is what inline made of a file and a style sheet, which takes it a
-// hundred times as long as all else that is done with one. Sets are made anew
-// with every edit and every preview of one, and all files but one are then as
-// they were.
-var inlined = struct {
-	sync.Mutex
-	files map[[sha256.Size]byte]string
-}{files: map[[sha256.Size]byte]string{}}
-
-// inlineOnce is inline, or what it said before.
-func inlineOnce(name, src, css string) (string, error) {
-	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", name, src, css))
-	inlined.Lock()
-	out, ok := inlined.files[key]
-	inlined.Unlock()
-	if ok {
-		return out, nil
+// embeddedMails is what inline makes of every embedded file of a mail with the
+// embedded style sheet, whose colours still have their names: that takes longer
+// than all else that New does, and is the same for every brand, edit and preview.
+var embeddedMails = sync.OnceValues(func() (map[string]string, error) {
+	f, err := openFiles(nil, nil)
+	if err != nil {
+		return nil, err
 	}
-	out, err := inline(name, src, css)
+	css, err := f.read("mail/style.css")
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, name := range append(append(f.names("mail/partials/"), mailFiles()...), "mail/layout.html") {
+		src, err := f.read(name)
+		if err != nil {
+			return nil, err
+		}
+		if out[name], err = inline(name, src, comments.ReplaceAllString(css, "")); err != nil {
+			return nil, fmt.Errorf("the embedded files: %w", err)
+		}
+	}
+	return out, nil
+})
+
+// dressed is a file of a mail with the rules of css, the filled style sheet, in
+// its elements.
+func (s *Set) dressed(name, src, css string, colour accent) (string, error) {
+	if s.files.overridden(name) || s.files.overridden("mail/style.css") {
+		return inline(name, src, css)
+	}
+	ready, err := embeddedMails()
 	if err != nil {
 		return "", err
 	}
-	inlined.Lock()
-	defer inlined.Unlock()
-	if len(inlined.files) >= maxInlined {
-		clear(inlined.files)
-	}
-	inlined.files[key] = out
-	return out, nil
+	return colour.fill(ready[name]), nil
 }

@@ -1,42 +1,35 @@
 package templates
 
-import (
-	"fmt"
-	"strings"
-	"sync"
-	"testing"
-)
+import "testing"
 
-func TestAFileIsStyledAnewWhereItOrItsStyleIsAnother(t *testing.T) {
-	const src = `<p class="soft">{{.Title}}</p>`
-	for range 2 { // what is kept is what was made
-		for _, c := range []struct{ src, css, want string }{
-			{src, ".soft{color:#111111}", "color:#111111"},
-			{src, ".soft{color:#222222}", "color:#222222"},
-			{strings.Replace(src, "Title", "Name", 1), ".soft{color:#222222}", "{{.Name}}"},
-		} {
-			fresh, err := inline("mail/x.html", c.src, c.css)
+func TestWhatIsStyledOnceLooksAsIfItWereStyledInItsColours(t *testing.T) {
+	ready, err := embeddedMails()
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := newSet(t)
+	for _, brand := range []string{"", "#206040", "#ffdd00"} {
+		colour, err := newAccent(brand)
+		if err != nil {
+			t.Fatal(err)
+		}
+		css, err := Source(nil, "mail/style.css")
+		if err != nil {
+			t.Fatal(err)
+		}
+		css = colour.fill(comments.ReplaceAllString(css, ""))
+		for name := range ready {
+			src, err := Source(nil, name)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, err := inlineOnce("mail/x.html", c.src, c.css); err != nil || got != fresh || !strings.Contains(got, c.want) {
-				t.Errorf("%q, %v; want %q", got, err, fresh)
+			want, err := inline(name, src, css)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := set.dressed(name, src, css, colour); err != nil || got != want {
+				t.Errorf("%s in %q: %v\n%s\nwant\n%s", name, brand, err, got, want)
 			}
 		}
-	}
-}
-
-func TestWhatIsKeptOfStyledFilesIsBounded(t *testing.T) {
-	var all sync.WaitGroup
-	for n := range maxInlined + 20 {
-		all.Go(func() {
-			if _, err := inlineOnce("mail/x.html", fmt.Sprintf("<p>%d</p>", n), "p{margin:0}"); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	if n := len(inlined.files); n > maxInlined {
-		t.Errorf("%d files are kept", n)
 	}
 }

@@ -197,7 +197,7 @@ func (s *Set) loadMails(colour accent, styled bool) error {
 		if !styled {
 			return nil
 		}
-		return func(src string) (string, error) { return inlineOnce(name, src, sheet[0]) }
+		return func(src string) (string, error) { return s.dressed(name, src, sheet[0], colour) }
 	}
 	shared, err := s.parse(nil, "mail/layout.html", "layout", styling("mail/layout.html"))
 	if err != nil {
