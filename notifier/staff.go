@@ -84,6 +84,9 @@ type AuditEntry struct {
 	Detail  string
 }
 
+// StaffActions are what OfStaff has words for, as the audit calls it.
+var StaffActions = []string{"staff.add", "staff.role", "staff.reset"}
+
 // OfStaff says in words what was done to who may sign in, where it lets
 // somebody in or changes what they may; "" for anything else. Names are by id;
 // whoever is gone is named by it.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"time"
 
 	"allclear/notifier"
@@ -21,10 +22,16 @@ type newcomer struct {
 }
 
 func (c *console) newcomers(q *request) ([]newcomer, error) {
-	found, _, err := c.o.Store.AuditLog(q.Context(), notifier.AuditQuery{Action: "staff.", From: c.o.Now().Add(-newFor), Limit: mostAlarms})
-	if err != nil {
-		return nil, err
+	var found []notifier.AuditEntry
+	for _, action := range notifier.StaffActions { // whatever else was done to the staff hides none of it
+		of, _, err := c.o.Store.AuditLog(q.Context(), notifier.AuditQuery{Action: action, From: c.o.Now().Add(-newFor), Limit: mostAlarms})
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, of...)
 	}
+	slices.SortStableFunc(found, func(a, b notifier.AuditEntry) int { return b.At.Compare(a.At) })
+	found = found[:min(len(found), mostAlarms)]
 	list, err := c.o.Store.StaffList(q.Context())
 	if err != nil {
 		return nil, err
