@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -230,6 +231,7 @@ type languages struct {
 	all     []*catalogue // the fallback first, because the matcher falls back on its first
 	matcher language.Matcher
 	service *catalogue
+	omitted []Problem // what messages leave out that the embedded ones say
 }
 
 func loadLanguages(f *files, service string) (*languages, error) {
@@ -270,6 +272,7 @@ func loadLanguages(f *files, service string) (*languages, error) {
 			if err != nil {
 				return nil, err
 			}
+			said := maps.Clone(c.messages)
 			for k, v := range changed {
 				if _, ok := c.messages[k]; !ok && base[k] == "" {
 					return nil, fmt.Errorf("templates: %s: there is no message %q", name, k)
@@ -279,6 +282,7 @@ func loadLanguages(f *files, service string) (*languages, error) {
 			if err := checkPlaces(name, changed, places); err != nil {
 				return nil, err
 			}
+			l.omitted = append(l.omitted, omissions(name, changed, said)...)
 		}
 		l.all, tags = append(l.all, c), append(tags, tag)
 	}

@@ -78,6 +78,9 @@ func (s *Set) ReadData(name string, in []byte) (*Data, error) {
 	if doc == nil {
 		return nil, notifier.Invalidf("data", "is null; it must be an object")
 	}
+	if err := s.fill(name, doc); err != nil {
+		return nil, err
+	}
 	fields, err := datum{v: doc}.object(dataFields(name)...)
 	if err != nil {
 		return nil, err

@@ -107,7 +107,7 @@ func TestDataThatIsWrongIsNamedByItsField(t *testing.T) {
 		{"incident-opened", `{"missed": 1.5}`, "missed", "not between"},
 		{"incident-opened", `{"incident": {"titel": "x"}}`, "incident.titel", "did you mean title?"},
 		{"incident-opened", `{"incident": {"title": " "}}`, "incident.title", "must not be empty"},
-		{"incident-opened", `{"incident": {"title": "x"}}`, "incident.updates", "one at the least"},
+		{"incident-opened", `{"incident": {"title": "x", "updates": []}}`, "incident.updates", "one at the least"},
 		{"incident-opened", `{"incident": {"title": "x", "title": "y"}}`, "incident.title", "twice"},
 		{"incident-opened", `{"incident": {"title": "x", "kind": "post"}}`, "incident.kind", "this view is of kind incident"},
 		{"incident-opened", `{"incident": {"title": "x", "severity": "bad"}}`, "incident.severity", `"bad" is not one of none, minor`},
@@ -153,6 +153,41 @@ func TestDataThatIsWrongIsNamedByItsField(t *testing.T) {
 	for _, name := range []string{"incident-openned", "page/home"} {
 		if _, err := s.RenderData(name, nil, Preview{}); err == nil || !strings.Contains(err.Error(), "there is no view") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestWhatAnObjectOfTheDataLeavesOutIsTheSamples(t *testing.T) {
+	s := newSet(t)
+	for _, c := range []struct{ view, data, want, lacks string }{
+		{"incident-resolved", `{"incident": {"title": "Only a title", "held_until": null}}`, "Only a title|All queues are empty|16:11 UTC|2 h 14 min", "imap7 does not answer"},
+		{"incident-resolved", `{"incident": {"impact": {"delay_max_minutes": 3}}}`, "imap7 does not answer|up to 3 minutes", "5 to 10"},
+		// What is said of one's own says by itself when it began and what it meant.
+		{"incident-resolved", `{"incident": {"updates": [{"status": "resolved", "at": "2026-11-23T10:30:00Z", "body": "Over."}]}}`, "imap7 does not answer|Over.|10:30 UTC", "16:11|delayed"},
+		{"digest", `{"digest": {"cadence": "monthly"}}`, "monthly digest|imap7", "daily"},
+		{"endpoint-disabled", `{"endpoint": {"host": "hook.example"}}`, "hook.example", "0001"},
+		{"restore-completed", `{"recipient": {"account": "kari"}}`, "kari", ""},
+	} {
+		d, err := s.ReadData(c.view, []byte(c.data))
+		if err != nil {
+			t.Errorf("%s: %v", c.data, err)
+			continue
+		}
+		l, err := s.RenderData(c.view, d, Preview{})
+		if err != nil {
+			t.Errorf("%s: %v", c.data, err)
+			continue
+		}
+		text := l.Subject + "\n" + l.Text
+		for want := range strings.SplitSeq(c.want, "|") {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: nothing of %q in\n%s", c.data, want, text)
+			}
+		}
+		for not := range strings.SplitSeq(c.lacks, "|") {
+			if not != "" && strings.Contains(text, not) {
+				t.Errorf("%s: %q is in\n%s", c.data, not, text)
+			}
 		}
 	}
 }

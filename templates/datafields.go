@@ -41,7 +41,7 @@ func (p datum) incident(r *reading, on notifier.EventType) notifier.Incident {
 	// Those that no view shows are let pass, so that an answer of the API can be used as it is.
 	fields := ask(r, func() (map[string]datum, error) {
 		return p.object("id", "title", "kind", "severity", "status", "state", "components", "impact", "starts_at", "ends_at", "opened_at", "resolved_at", "updates",
-			"url", "created_at", "updated_at", "event_id", "held", "warnings")
+			"url", "created_at", "updated_at", "held_until", "event_id", "held", "warnings")
 	})
 	var inc notifier.Incident
 	if r.err != nil {

@@ -72,6 +72,24 @@ func patch(t *rapid.T, x []string, d string) []string {
 	return append(out, x[at:]...)
 }
 
+func TestADiffOfMessagesShowsThoseThatDifferAlone(t *testing.T) {
+	came := "{\n  \"a\": \"A <b>\",\n  \"b\": \"B\",\n  \"c\": \"C\"\n}\n"
+	for yours, want := range map[string]string{
+		`{}`:                             "",
+		`{"c": "C", "b": "B"}`:           "",
+		`{"b": "B", "a": "\"A\" & <b>"}`: "@@ a @@\n-  \"a\": \"A <b>\"\n+  \"a\": \"\\\"A\\\" & <b>\"\n",
+		`{"d": "D"}`:                     "@@ d @@\n+  \"d\": \"D\"\n",
+		`{`:                              Diff(came, `{`),
+	} {
+		if got := DiffFile("lang/en.json", came, yours); got != want {
+			t.Errorf("%s: %q, want %q", yours, got, want)
+		}
+	}
+	if got := DiffFile("mail/post.html", came, "{}"); got != Diff(came, "{}") {
+		t.Errorf("another file: %q", got)
+	}
+}
+
 func TestADiffOfVeryLongTextsTakesNoTableOfThem(t *testing.T) {
 	long := strings.Repeat("a\nb\n", 20_000)
 	d := Diff("x\n"+long+"y\n", "z\n"+strings.Repeat("c\n", 20_000)+"w\n")

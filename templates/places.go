@@ -43,12 +43,35 @@ func embeddedPlaces(f *files) (map[string]map[string]bool, error) {
 	return out, nil
 }
 
+// neededPlaces are those without which a message is for nothing.
+var neededPlaces = map[string][]string{"sms.code": {"{code}"}, "sms.code-link": {"{code}", "{link}"}, "sms.link": {"{link}"}}
+
+// omissions are the places of what was said that a changed message leaves out:
+// that may be a wording, or a slip.
+func omissions(name string, changed, said map[string]string) (out []Problem) {
+	for _, key := range slices.Sorted(maps.Keys(changed)) {
+		has := messagePlaces(changed[key])
+		for _, p := range slices.Sorted(maps.Keys(messagePlaces(said[key]))) {
+			if !has[p] {
+				out = append(out, Problem{File: name, Text: fmt.Sprintf("message %q leaves out %s, which the embedded one says", key, p)})
+			}
+		}
+	}
+	return out
+}
+
 // checkPlaces refuses messages with a place that nothing fills: readers would
-// see it as it is. To leave one out is a wording.
+// see it as it is. To leave one out is a wording, but where all is about it.
 func checkPlaces(name string, changed map[string]string, known map[string]map[string]bool) error {
 	var wrong []string
 	for _, key := range slices.Sorted(maps.Keys(changed)) {
-		for _, p := range slices.Sorted(maps.Keys(messagePlaces(changed[key]))) {
+		has := messagePlaces(changed[key])
+		for _, p := range neededPlaces[key] {
+			if !has[p] {
+				wrong = append(wrong, fmt.Sprintf("message %q must say %s", key, p))
+			}
+		}
+		for _, p := range slices.Sorted(maps.Keys(has)) {
 			if known[key][p] {
 				continue
 			}

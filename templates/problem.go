@@ -86,6 +86,9 @@ func Check(o Options) (*Set, []Problem, error) {
 	}
 }
 
+// Warnings are what may be wrong with files that can be used.
+func (s *Set) Warnings() []Problem { return slices.Clone(s.languages.omitted) }
+
 // culprit is the file without which the rest goes together, or the first.
 func culprit(o Options, changed []string) string {
 	for _, name := range changed {

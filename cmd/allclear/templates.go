@@ -270,7 +270,7 @@ type templatesCheckCmd struct {
 
 // Help says what is judged, and what it ends with.
 func (c *templatesCheckCmd) Help() string {
-	return `Every file of the folder, and every text that was edited on the console where there is a database, is parsed, and every mail and page rendered with it in every language, with sample data; each that is wrong is named on a line of its own, FILE:LINE: WHY, on standard output. Ends with 0 where nothing is wrong, else with 1.`
+	return `Every file of the folder, and every text that was edited on the console where there is a database, is parsed, and every mail and page rendered with it in every language, with sample data; each that is wrong is named on a line of its own, FILE:LINE: WHY, on standard output. A message that leaves out a {place} which the embedded one has is warned of on standard error. Ends with 0 where nothing is wrong, else with 1.`
 }
 
 func (c *templatesCheckCmd) Run(a *app) error {
@@ -280,6 +280,9 @@ func (c *templatesCheckCmd) Run(a *app) error {
 	}
 	for _, p := range problems {
 		fmt.Fprintln(a.out, p)
+	}
+	for _, p := range set.Warnings() {
+		fmt.Fprintln(a.err, "warning: "+p.String())
 	}
 	if len(problems) > 0 {
 		fmt.Fprintf(a.err, "allclear: %s of yours cannot be used\n", plural(int64(len(problems)), "file"))

@@ -140,7 +140,7 @@ func (c *templatesDiffCmd) Run(a *app) error {
 		if edit, ok := edited[name]; ok {
 			yours, whose = edit, "edited"
 		}
-		if d := templates.Diff(theirs, yours); d != "" {
+		if d := templates.DiffFile(name, theirs, yours); d != "" {
 			differs = true
 			fmt.Fprintf(a.out, "--- embedded/%s\n+++ %s/%s\n%s", name, whose, name, d)
 		}

@@ -159,7 +159,7 @@ func (c *console) templateAgain(status int, p templatePage) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	p.Diff = templates.Diff(came, p.Text)
+	p.Diff = templates.DiffFile(p.File.Name, came, p.Text)
 	p.Views, p.Tongues = templates.ViewsOf(p.File.Name), set.Languages()
 	if p.View == "" && len(p.Views) > 0 {
 		p.View = p.Views[0]
