@@ -316,7 +316,9 @@ func (i Incident) Correct(c Correction, d Desk) (Posting, error) {
 	if c.Impact != nil {
 		i.Impact = *c.Impact
 	}
-	i.UpdatedAt = utc(d.Now)
+	if i.State != Retracted { // when it was withdrawn stays
+		i.UpdatedAt = utc(d.Now)
+	}
 	if err := i.check(); err != nil {
 		return Posting{}, err
 	}

@@ -25,8 +25,8 @@ const (
 // ending is the quiet end of an incident that somebody was told of.
 type ending struct {
 	at      int64   // when it was written down
-	last    int64   // the event that is told again
-	telling []int64 // those by which a reader knows that it is open
+	events  []int64 // of the incident; the last one is told again
+	telling []int64 // those of them by which a reader knows that it is open
 }
 
 // endings are the quiet ends since the first of the readers' cursors, of which
@@ -80,7 +80,7 @@ func quietEnd(tx *gorm.DB, incident string, kind notifier.Kind) (out ending, err
 		return out, fmt.Errorf("read an incident's events: %w", err)
 	}
 	for _, e := range events {
-		out.last = e.Number
+		out.events = append(out.events, e.Number)
 		// Of work that is planned nobody believes that it is under way.
 		if kind == notifier.KindIncident || e.Type == notifier.MaintenanceStarted || e.Type == notifier.MaintenanceExtended {
 			out.telling = append(out.telling, e.Number)
@@ -119,33 +119,34 @@ func (b *backlogs) tell(rows []digestReader, ended []ending) ([][]int64, error) 
 	}
 	for i, r := range may {
 		for n, e := range ended {
-			shown := func(item int64) bool { return slices.Contains(e.telling, item) }
+			shown := func(item int64) bool { return slices.Contains(e.events, item) }
 			last, told := lasts[r.Row.Number][n]
 			if r.Row.Number == 0 || !told || last > e.at || slices.ContainsFunc(out[i], shown) {
 				continue
 			}
-			out[i] = append(out[i], e.last)
+			out[i] = append(out[i], e.events[len(e.events)-1])
 			slices.Sort(out[i])
 		}
 	}
 	return out, nil
 }
 
-// lastTold is when readers were told of the incidents last, by the place among
-// those that ended.
+// lastTold is when readers who know that an incident is open were told of it last,
+// by its place among those that ended.
 func (b *backlogs) lastTold(rows []digestReader, ended []ending) (map[int64]map[int]int64, error) {
-	of := map[int64]int{} // which one an event tells of
-	oldest := ended[0].telling[0]
+	of := map[int64]int{} // which one an event is of
+	oldest := ended[0].events[0]
 	for n, e := range ended {
-		oldest = min(oldest, e.telling[0])
-		for _, number := range e.telling {
+		oldest = min(oldest, e.events[0])
+		for _, number := range e.events {
 			of[number] = n
 		}
 	}
 	type telling struct {
 		reader int64
 		of     int
-		by     int64 // the event that told it
+		event  int64
+		by     int64 // the event that told it: itself, or a digest's
 	}
 	var all []telling
 	var readers, keys []int64
@@ -171,7 +172,7 @@ func (b *backlogs) lastTold(rows []digestReader, ended []ending) (map[int64]map[
 		}
 		for _, item := range items {
 			if n, ok := of[item]; ok {
-				all = append(all, telling{f.Reader, n, f.EventNumber})
+				all = append(all, telling{f.Reader, n, item, f.EventNumber})
 			}
 		}
 	}
@@ -181,7 +182,7 @@ func (b *backlogs) lastTold(rows []digestReader, ended []ending) (map[int64]map[
 	}
 	for id := range came {
 		d := notifier.DeliveryID(id)
-		all = append(all, telling{d.Reader(), of[d.Event()], d.Event()})
+		all = append(all, telling{d.Reader(), of[d.Event()], d.Event(), d.Event()})
 	}
 	var by []int64
 	for _, t := range all {
@@ -193,10 +194,18 @@ func (b *backlogs) lastTold(rows []digestReader, ended []ending) (map[int64]map[
 	}
 	out := map[int64]map[int]int64{}
 	for _, t := range all {
+		if !slices.Contains(ended[t.of].telling, t.event) {
+			continue
+		}
 		if out[t.reader] == nil {
 			out[t.reader] = map[int]int64{}
 		}
-		out[t.reader][t.of] = max(out[t.reader][t.of], when[t.by])
+		out[t.reader][t.of] = 0
+	}
+	for _, t := range all {
+		if last, knows := out[t.reader][t.of]; knows {
+			out[t.reader][t.of] = max(last, when[t.by])
+		}
 	}
 	return out, nil
 }

@@ -39,6 +39,7 @@ func TestWhoWasToldThatItIsOpenIsToldThatItWasWithdrawnQuietly(t *testing.T) {
 		wants("1")
 		b.withdraw(d, p.Incident.ID)
 		wants("1|1")
+		b.corrects(d, p.Incident.ID, false)
 		wants("1|1")
 	})
 }
@@ -104,6 +105,37 @@ func TestTheQuietEndOfMaintenanceIsToldToWhoWasToldThatItBegan(t *testing.T) {
 		}
 		next("1,2|4|4")
 		next("1,2|4|4")
+	})
+}
+
+func TestTheQuietEndOfCorrectedMaintenanceIsToldOnce(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.components()
+		ann := b.joins("ann@example.com", nil)
+		b.digests()
+		d := b.heldDesk(0)
+		work := b.maintain(d, time.Hour)
+		b.say(d, work.ID, notifier.Saying{Status: notifier.InProgress})
+		b.corrects(d, work.ID, true)
+		next := func(want string) {
+			t.Helper()
+			b.expand(10)
+			b.pass(day)
+			b.digests()
+			b.wantDigests(ann, want)
+		}
+		next("1,2,3") // 4
+		b.say(d, work.ID, notifier.Saying{Status: notifier.Completed, Quiet: true})
+		next("1,2,3|3")
+		next("1,2,3|3")
+		// The correction and the end of another in one period are told as one.
+		other := b.maintain(d, time.Hour) // 6
+		b.say(d, other.ID, notifier.Saying{Status: notifier.InProgress})
+		next("1,2,3|3|6,7") // 8
+		b.corrects(d, other.ID, true)
+		b.say(d, other.ID, notifier.Saying{Status: notifier.Completed, Quiet: true})
+		next("1,2,3|3|6,7|9")
+		next("1,2,3|3|6,7|9")
 	})
 }
 

@@ -35,6 +35,17 @@ func (b *box) withdraw(d *desk, id string) {
 	}
 }
 
+// corrects changes the title.
+func (b *box) corrects(d *desk, id string, tell bool) {
+	b.t.Helper()
+	d.Advance(time.Minute)
+	title := "Corrected at " + d.Now().String()
+	_, err := b.ReviseIncident(b.ctx, id, func(i notifier.Incident) (notifier.Posting, error) {
+		return i.Correct(notifier.Correction{Title: &title, Tell: tell}, d.desk())
+	})
+	b.must(err)
+}
+
 func TestADigestSaysNothingOfWhatWasQuietlyWithdrawnBeforeIt(t *testing.T) {
 	for _, hold := range []time.Duration{0, 10 * time.Minute} {
 		quietBox(t, hold, func(b *box, d *desk, p notifier.Posting, wants func(string)) {
