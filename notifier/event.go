@@ -201,6 +201,9 @@ type Story struct {
 	// Unasked is set of a SubscriberConfirm to a phone that was on no page of
 	// ours: staff added it, and its owner is to be told where the code goes.
 	Unasked bool
+	// First is whose second address the reader of a SubscriberLink has, veiled; ""
+	// for nobody's.
+	First string
 	// Digest is what a DigestDue tells some of its readers; zero for every other
 	// event, and where nobody has asked which readers.
 	Digest DigestStory

@@ -14,8 +14,8 @@ import (
 )
 
 // SendLink mails whoever has an address the link to their subscription, or the
-// owner where many read the address, and those to the endpoints that it is the
-// contact of. At most one such mail goes to a subscriber in a day, and no more
+// owner where many read the address, those to the endpoints that it is the
+// contact of, and where it is a second address, the first one's to the first. At most one such mail goes to a subscriber in a day, and no more
 // than the budgets of who asks hold. It reports whether there was something to
 // send, which must not be told to whoever asked.
 func (s *Store) SendLink(ctx context.Context, lost subscribers.Lost) (sent bool, err error) {
@@ -45,6 +45,13 @@ func (s *Store) SendLink(ctx context.Context, lost subscribers.Lost) (sent bool,
 		}
 		if row, ok := rows[address]; ok {
 			hooks = append(hooks, row)
+			if row.SecondOf > 0 && row.State != string(subscribers.Pending) { // what is told is chosen there, and the link for that goes nowhere else
+				var first []subscriberRow
+				if err := tx.Raw(`SELECT * FROM subscribers WHERE number = ?`+s.forUpdate(), row.SecondOf).Scan(&first).Error; err != nil {
+					return fmt.Errorf("look for the first address: %w", err)
+				}
+				hooks = append(hooks, first...)
+			}
 		}
 		d := registrar{store: s, tx: tx, limits: subscribers.SignUpLimits(), now: s.Now()}
 		paid := false // for all that this one asked for

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -157,6 +158,31 @@ func TestASecondAddressEndsWithItsFirst(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestWhoAsksForTheLinkByTheSecondAddressIsToldWhoseItIs(t *testing.T) {
+	ownBox(t, func(t *testing.T, b *box, first subscribers.Number) {
+		s, err := b.SetSecond(b.ctx, first, subscribers.Second{Channel: notifier.Email, Address: "bob@elsewhere.example", State: subscribers.Active}, nil)
+		b.must(err)
+		for i := range 2 {
+			if sent, err := b.SendLink(b.ctx, subscribers.Lost{Address: s.Second.Address}); err != nil || sent != (i == 0) {
+				t.Errorf("request %d: %t, %v", i, sent, err)
+			}
+		}
+		if got := strings.Join(b.mailed(), ", "); got != "bob@elsewhere.example subscriber.link, ann@own.example subscriber.link" {
+			t.Errorf("mailed %s", got)
+		}
+		for event, want := range map[int64]string{1: "a…@own.example", 2: ""} {
+			if story, err := b.Story(b.ctx, event); err != nil || story.First != want {
+				t.Errorf("%q, want %q, %v", story.First, want, err)
+			}
+		}
+		b.must(b.namesSecond(first, notifier.Email, "eve@elsewhere.example")) // who did not confirm has no say
+		b.answers()
+		if sent, err := b.SendLink(b.ctx, subscribers.Lost{Address: "eve@elsewhere.example"}); err != nil || sent {
+			t.Errorf("%t, %v", sent, err)
+		}
+	})
 }
 
 func TestNamingAnAddressTellsNothingAboutIt(t *testing.T) {

@@ -45,6 +45,15 @@ func (s *Store) story(ctx context.Context, number int64, extend func(*notifier.I
 				return out, err
 			}
 		}
+		if e.Type == notifier.SubscriberLink {
+			var first []string
+			if err := db.Raw(`SELECT f.address FROM subscribers AS z JOIN subscribers AS f ON f.number = z.second_of WHERE z.second_of > 0 AND z.number = ?`, e.Reader).Scan(&first).Error; err != nil {
+				return out, translate(fmt.Errorf("look whose second address it is: %w", err))
+			}
+			if len(first) > 0 {
+				out.First = subscribers.Veil(first[0])
+			}
+		}
 		if e.Type == notifier.SubscriberConfirm {
 			if err := db.Raw(`SELECT NOT EXISTS (SELECT 1 FROM consents AS c WHERE c.subscriber = s.number AND c.step = ?) FROM subscribers AS s WHERE s.number = ? AND s.channel = ?`,
 				subscribers.StepAsked, e.Reader, string(notifier.SMS)).Scan(&out.Unasked).Error; err != nil {

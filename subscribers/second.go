@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"allclear/notifier"
 )
@@ -93,6 +94,17 @@ func ParseSecond(channel notifier.Channel, address string) (Second, error) {
 
 // Same reports whether two are one address.
 func (x Second) Same(y Second) bool { return x.Channel == y.Channel && x.Address == y.Address }
+
+// Veil shows enough of somebody's address for who knows it, such as a…@example.com:
+// who has a second address confirmed it, but need not be whom it was meant for.
+func Veil(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	if at < 1 {
+		return address
+	}
+	_, size := utf8.DecodeRuneInString(address)
+	return address[:size] + "…" + address[at:]
+}
 
 // NamedSecond is the one that s named last.
 func (s *Subscriber) NamedSecond() Second {

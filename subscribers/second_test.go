@@ -23,6 +23,14 @@ func TestOwnDomainsAreReadOrTheWrongOneIsNamed(t *testing.T) {
 	}
 }
 
+func TestAVeiledAddressShowsEnoughForWhoKnowsIt(t *testing.T) {
+	for address, want := range map[string]string{"ann@example.com": "a…@example.com", "ø@example.com": "ø…@example.com", `"a@b"@example.com`: `"…@example.com`} {
+		if got := Veil(address); got != want {
+			t.Errorf("%s is shown as %s", address, got)
+		}
+	}
+}
+
 func TestASecondAddressMustHelpWhenTheFirstIsDown(t *testing.T) {
 	own := []OwnDomain{{"example.com", "imap7"}, {"example.net", "imap7"}, {"example.org", "imap8"}}
 	first := Subscriber{Number: 1, Channel: notifier.Email, Address: "ann@example.com"}

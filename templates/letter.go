@@ -73,7 +73,7 @@ func (s *Set) letter(story notifier.Story, c circumstances, finger string) (*not
 	switch {
 	case e.Type.Personal():
 		m = s.blankMail(c)
-		m.Only = story.Incident.Title
+		m.Only, m.First = story.Incident.Title, story.First
 		m.Endpoint = mailEndpoint(story.Endpoint, c.times)
 		s.aim(&m, e.Type, token)
 		l.Blanks = []notifier.Blank{{Mark: token}}

@@ -183,6 +183,16 @@ func TestAConfirmationSaysHowLongItIsGoodForAndWhatItIsAbout(t *testing.T) {
 	}
 }
 
+func TestALinkForASecondAddressSaysWhoseItIs(t *testing.T) {
+	s := newSet(t)
+	lacks(t, told(t, s, story("link"), 7, 0).Text, "second address")
+	tale := story("link")
+	tale.First = "a…@own.example"
+	l := told(t, s, tale, 7, 0)
+	contains(t, strings.Join(strings.Fields(l.Text), " "), "the second address of the subscription of a…@own.example", "Open the page of this address")
+	lacks(t, l.Text, "everything that we keep")
+}
+
 func TestATestMailIsForOneReader(t *testing.T) {
 	l, err := newSet(t).Test("de", "Europe/Oslo")
 	if err != nil || l.Key != "" || len(l.Blanks) != 0 || l.ListUnsubscribe != "" {

@@ -47,6 +47,7 @@ type Mail struct {
 	Manage  string // look at and change what the reader chose; "" where Leave is, and where the mail is about it
 	Confirm string // confirm the subscription; only in that view
 	Only    string // confirm: the title of the one incident that is followed; "" is everything
+	First   string // link: whose second address this is, veiled; "" for nobody's
 	Link    string // what another mail for one reader is about
 	Stop    string // owner: end the group's subscription
 

@@ -47,7 +47,7 @@ type ManagePage struct {
 	Agreed     bool      // the old address agrees already
 	MovingRest time.Time // it was asked for twice; from when on that brings new mails
 
-	IsSecond      bool   // it is the second address of another subscription
+	SecondOf      string // whose second address it is, veiled; "" for nobody's
 	SecondAsked   bool   // a second address can be named
 	SecondDomain  string // whose mail may be down
 	SecondPhones  bool   // it may be a telephone number

@@ -91,7 +91,16 @@ func (s *site) showSecond(ctx context.Context, who subscribers.Subscriber, page 
 		page.SecondDomain, page.SecondPhones = subscribers.Domain(who.Address), s.phones != nil
 		page.Second, page.SecondState, page.SecondNext = who.Second.Address, string(who.Second.State), who.SecondNext.Address
 	}
-	page.IsSecond = who.SecondOf > 0
+	if who.SecondOf == 0 {
+		return nil
+	}
+	first, err := s.people.Subscriber(ctx, who.SecondOf)
+	if err != nil && !errors.Is(err, notifier.ErrNotFound) {
+		return err
+	}
+	if page.SecondOf = subscribers.Veil(first.Address); err != nil {
+		page.SecondOf = "…" // forgotten meanwhile
+	}
 	return nil
 }
 

@@ -50,11 +50,11 @@ func TestAReaderNamesASecondAddressAndItsOwnerConfirms(t *testing.T) {
 	}
 	own := h.links.TokenAbout(subscribers.ForConfirm, second, h.clock().Add(time.Hour), "ann@elsewhere.example")
 	h.ask(http.MethodPost, "/confirm/"+own, "").says(http.StatusGone, "This link is too old")
-	h.ask(http.MethodPost, "/confirm/"+token, "").says(http.StatusOK, "This address is confirmed as a second one")
+	h.ask(http.MethodPost, "/confirm/"+token, "").says(http.StatusOK, "<h1 tabindex=\"-1\" autofocus>This address is confirmed</h1>", "This address is confirmed as a second one")
 	h.ask(http.MethodGet, link, "").says(http.StatusOK, "Confirmed: ann@elsewhere.example")
 	h.ask(http.MethodGet, link+"/data.json", "").says(http.StatusOK, `"second": {`, `"address": "ann@elsewhere.example"`)
 	h.ask(http.MethodGet, h.manageLink(second)+"/data.json", "").says(http.StatusOK, `"second": null`).silent("ann@example.com")
-	h.ask(http.MethodGet, h.manageLink(second), "").says(http.StatusOK, "This is the second address of another subscription").silent(`value="save"`, `value="move"`, "ann@example.com")
+	h.ask(http.MethodGet, h.manageLink(second), "").says(http.StatusOK, "This is the second address of the subscription of a…@example.com").silent(`value="save"`, `value="move"`, "ann@example.com")
 	h.send(link, "do", "second", "second", "next@elsewhere.example").says(http.StatusOK, "Confirmed: ann@elsewhere.example", "Waiting for confirmation: next@elsewhere.example", "stays in use until this one is")
 	h.ask(http.MethodGet, link+"/data.json", "").says(http.StatusOK, `"second_next": {`)
 	h.send(link, "do", "second-remove").says(http.StatusOK, "The second address is removed").silent("ann@elsewhere.example")
