@@ -233,6 +233,22 @@ func TestWhoWaitsForTheAnnouncementIsNotRemindedAndStillGetsIt(t *testing.T) {
 	})
 }
 
+func TestAnAnnouncementThatIsTriedAgainTakesThePlaceOfTheReminder(t *testing.T) {
+	planned(t, func(t *testing.T, b *box, d *desk, _ notifier.Incident) {
+		b.maintain(d, 25*time.Hour)
+		b.expand(10)
+		announced := b.number(`SELECT max(number) FROM events`)
+		b.settle("w", notifier.Failed, b.claim("w", 10)...)
+		b.pass(time.Hour)
+		b.reminds(1, "a day before")
+		b.expand(10)
+		if n, err := b.RetryFailed(b.ctx, b.eventID(announced)); err != nil || n != 1 {
+			t.Errorf("retried %d, %v", n, err)
+		}
+		b.states(2, map[int64]notifier.DeliveryState{announced: notifier.Pending, announced + 1: notifier.Superseded})
+	})
+}
+
 func TestTheBeginningTakesThePlaceOfAReminderThatWaits(t *testing.T) {
 	planned(t, func(t *testing.T, b *box, d *desk, i notifier.Incident) {
 		b.pass(48 * time.Hour)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -113,6 +114,7 @@ type retrial struct {
 	event  int64
 	notice string  // that the event sends; "" for any other
 	later  []int64 // newer events of the incident
+	remind []int64 // those of them that only remind of what was said before
 	target int64   // the newest event that everyone it is for has a delivery of
 	// expires is when target is no longer worth sending.
 	expires int64
@@ -155,6 +157,9 @@ func (s *Store) retry(tx *gorm.DB, event int64) (*retrial, error) {
 	}
 	for _, e := range later {
 		r.later = append(r.later, e.Number)
+		if e.Type == notifier.MaintenanceReminder {
+			r.remind = append(r.remind, e.Number)
+		}
 		if e.ExpandedAt > 0 && e.Type != notifier.MaintenanceReminder { // they expand in order: so have those before it
 			r.target, r.expires = e.Number, e.ExpiresAt
 		}
@@ -195,6 +200,10 @@ func (r *retrial) start(failed []*deliveryRow) (started int, err error) {
 		case n == nil:
 			f.rest(notifier.Superseded)
 			moved = append(moved, f.ID)
+		case r.target == r.event && (n.State == notifier.Pending || n.State == notifier.Held) && slices.Contains(r.remind, n.event()):
+			n.rest(notifier.Superseded) // it would take the announcement along when the work begins
+			f.again(r.now)
+			started++
 		case !n.State.Final(), n.State == notifier.Sent, n.State == notifier.Bounced:
 			f.rest(notifier.Superseded)
 			if n.State == notifier.Pending || n.State == notifier.Held {
