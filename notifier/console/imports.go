@@ -30,7 +30,9 @@ type importPage struct {
 }
 
 // More is how many wrong lines are not spelled out.
-func (p importPage) More() int { return p.Report.Wrong - len(p.Report.Errors) }
+func (p importPage) More() int {
+	return p.Report.Wrong + p.Report.SecondsRefused - len(p.Report.Errors)
+}
 
 func (c *console) importAsk(*request) (answer, error) {
 	return importSays(http.StatusOK, importPage{}), nil

@@ -72,6 +72,11 @@ func TestAFileOfSubscribersIsLookedAtBeforeItIsBroughtIn(t *testing.T) {
 		over := "email;components\nann@example.com;\n"
 		seen = looked.FindStringSubmatch(w.bring(over, "overwrite", "1").is(http.StatusOK, "<dt>Changed</dt><dd>1</dd>").body)[1]
 		w.bring(over, "do", "import", "seen", seen, "overwrite", "1").is(http.StatusOK, "1 changed")
+		// Second addresses come along: one is another's own, and its line comes in without it.
+		seconds := "address,state,second_address\nida@example.com,active,ida@elsewhere.example\nodd@example.com,active,ann@example.com\n"
+		b.must(b.store.SetOwnDomains(t.Context(), []subscribers.OwnDomain{{Domain: "example.com", Component: "web"}}))
+		seen = looked.FindStringSubmatch(w.bring(seconds).is(http.StatusOK, "<dt>Added</dt><dd>2</dd>", "<dt>Second addresses</dt><dd>1</dd>", "refused</dt><dd>1</dd>", "comes in without it", ">second_address<").body)[1]
+		w.bring(seconds, "do", "import", "seen", seen).is(http.StatusOK, "Brought in: 2 added", "<dt>Second addresses</dt><dd>1</dd>")
 		for _, bad := range [][2]string{{"colour,address\nred,ann@example.com\n", "is not a known column"}, {"", "the file is empty"}} {
 			w.bring(bad[0]).is(http.StatusUnprocessableEntity, "This file cannot be used", bad[1])
 		}

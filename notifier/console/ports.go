@@ -171,6 +171,7 @@ type Store interface {
 	Deliveries
 	Subscribers
 	subscribers.Importer
+	subscribers.SecondImporter
 	Suppressions
 	Endpoints
 	Alarms
