@@ -141,11 +141,15 @@ func currentFiles(db *gorm.DB, notice string) (out []audienceRow, err error) {
 // Nobody adds to a file that somebody else went on with.
 func (s *Store) lockFile(tx *gorm.DB, u notifier.Upload) (audienceRow, error) {
 	var a audienceRow
-	if err := tx.Raw(`SELECT * FROM audiences WHERE number = ? AND state = 'open'`+s.forUpdate(), u.Edition).Scan(&a).Error; err != nil {
+	if err := tx.Raw(`SELECT * FROM audiences WHERE number = ?`+s.forUpdate(), u.Edition).Scan(&a).Error; err != nil {
 		return a, fmt.Errorf("read an audience: %w", err)
 	}
-	switch {
-	case a.Number == 0:
+	switch stale, err := a.stale(tx); {
+	case err != nil:
+		return a, err
+	case stale:
+		return a, errStale()
+	case a.State != "open":
 		return a, notifier.Refuse(notifier.ErrNotFound, "this upload is over, or was given up; send the file again")
 	case a.Turn != u.Turn:
 		return a, notifier.Refuse(notifier.ErrConflict, "the same file was sent again meanwhile, and that upload goes on where this one was")
@@ -221,7 +225,7 @@ func (s *Store) putInPlace(tx *gorm.DB, a *audienceRow, files []audienceRow, c *
 	case a.Excludes != "" && a.Recipients == 0:
 		return notifier.Refuse(notifier.ErrConflict, "nobody would be left: the other notice was sent to everybody in the audience")
 	case a.Base != last && (a.Base > 0 || !a.Replaces):
-		return notifier.Refuse(notifier.ErrConflict, "the audience was changed by another upload meanwhile; send the rows again")
+		return errStale()
 	case a.Replaces:
 		if err := s.dropFiles(tx, files); err != nil {
 			return err
@@ -234,7 +238,10 @@ func (s *Store) putInPlace(tx *gorm.DB, a *audienceRow, files []audienceRow, c *
 	c.Rejected += a.Rejected
 	c.WithoutAddress += a.WithoutAddress
 	c.CaseTwins += a.CaseTwins
-	return saveFile(tx, a)
+	if err := saveFile(tx, a); err != nil {
+		return err
+	}
+	return s.dropStale(tx, c.ID, a.Number)
 }
 
 func saveFile(tx *gorm.DB, a *audienceRow) error {

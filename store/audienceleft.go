@@ -77,3 +77,28 @@ func (s *Store) ResumeAudience(ctx context.Context, left notifier.Left) (u notif
 	})
 	return u, err
 }
+
+// dropStale gives up what was to be added to an audience whose last file is
+// another one by now: it can never be finished, and nobody who is erased would
+// be found in it, whose recipient was in a file that is gone.
+func (s *Store) dropStale(tx *gorm.DB, notice string, last int64) error {
+	if err := tx.Exec(`UPDATE audiences SET state = 'dropped', taken = '', touched_at = ? WHERE state <> 'current' AND state = 'open' AND notice_id = ? AND base <> ? AND (base > 0 OR replaces = ?)`,
+		micros(s.Now()), notice, last, false).Error; err != nil {
+		return fmt.Errorf("give up uploads to what the audience was: %w", err)
+	}
+	return nil
+}
+
+// stale reports whether a file was given up by dropStale.
+func (a *audienceRow) stale(tx *gorm.DB) (bool, error) {
+	if a.State != "dropped" || a.NoticeID == "" || a.Base == 0 && a.Replaces {
+		return false, nil
+	}
+	files, err := currentFiles(tx, a.NoticeID)
+	last := slices.Max(numbersOf(files))
+	return last > 0 && last != a.Base, err
+}
+
+func errStale() error {
+	return notifier.Refuse(notifier.ErrConflict, "the audience was changed by another upload meanwhile; send the rows again")
+}

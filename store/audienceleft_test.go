@@ -79,6 +79,34 @@ func TestRowsThatWereToBeAddedAreNotGoneOnWithWhereTheAudienceIsAnother(t *testi
 	})
 }
 
+// Their rows would be found by a recipient of a file that is gone by then.
+func TestWhoIsErasedIsNotLeftInRowsThatWereToBeAddedToAnotherAudience(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		for id, change := range map[string]func(id string){
+			"replaced": func(id string) { b.upload(id, true, 10, 2, people(2)...) },
+			"added to": func(id string) { b.upload(id, false, 10, 2, people(2)...) },
+		} {
+			b.draft(id)
+			b.upload(id, true, 10, 1, rowFor("zebedee@example.com", "z1"), rowFor("ann@example.com", "a1"))
+			u := b.breaksOff(id, false, "two", rowFor("zebedee@example.com", "z2"), rowFor("zebedee@example.com", "zebedee again"))
+			whole := b.breaksOff(id, true, "one", rowFor("bob@example.com", "b1"))
+			change(id)
+			if err := b.TakeUp(b.ctx, u, people(1), nil, "three"); !errors.Is(err, notifier.ErrConflict) {
+				t.Errorf("%s: added to what it is not any more: %v", id, err)
+			}
+			if left := b.left(id, true); len(left) != 1 || left[0].Upload != whole {
+				t.Errorf("%s: left is %+v", id, left)
+			}
+		}
+		if _, err := b.EraseAddress(b.ctx, notifier.Email, "zebedee@example.com"); err != nil {
+			t.Fatal(err)
+		}
+		b.tend()
+		b.forgot("zebedee", withPeople...)
+		b.forgot("z2", "recipient_rows")
+	})
+}
+
 func TestWhatBrokeOffIsKeptForADayAndForgetsWhoIsErased(t *testing.T) {
 	eachBox(t, func(t *testing.T, b *box) {
 		b.draft("n")
