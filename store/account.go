@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -229,13 +230,16 @@ func (s *Store) ResumeSubscribers(ctx context.Context, max int) (int, error) {
 	return n, err
 }
 
-// Return takes back that a subscriber left by a link, while that may be taken
+// Return takes back that a subscriber left by a link, and that their second
+// address ended with that, while that may be taken
 // back and the address may be written to; else it is a Refusal of ErrConflict.
 func (s *Store) Return(ctx context.Context, n subscribers.Number) (subscribers.Subscriber, error) {
 	var out subscribers.Subscriber
 	err := s.Atomic(ctx, func(ctx context.Context) error {
 		var err error
+		var left time.Time
 		out, err = s.ChangeSubscriber(ctx, n, func(x *subscribers.Subscriber) error {
+			left = x.Unsubscribed
 			if !x.Return(s.Now()) {
 				return notifier.Refuse(notifier.ErrConflict, "this can no longer be taken back")
 			}
@@ -248,6 +252,13 @@ func (s *Store) Return(ctx context.Context, n subscribers.Number) (subscribers.S
 		if err == nil && barred[out.Address] {
 			err = notifier.Refuse(notifier.ErrConflict, "this address may not be written to")
 		}
+		if err != nil {
+			return err
+		}
+		if err := s.returnSecond(ctx, n, left); err != nil {
+			return err
+		}
+		out, err = s.Subscriber(ctx, n)
 		return err
 	})
 	if err != nil {

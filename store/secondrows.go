@@ -139,3 +139,35 @@ func (s *Store) endIfSecond(ctx context.Context, tx *gorm.DB, first int64) error
 	}
 	return s.endSecond(ctx, tx, subscribers.Number(first))
 }
+
+// returnSecond gives whoever takes back that they left the second address that
+// ended with it.
+func (s *Store) returnSecond(ctx context.Context, first subscribers.Number, left time.Time) error {
+	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		var rows []subscriberRow
+		if err := tx.Raw(`SELECT * FROM subscribers WHERE second_of = ? AND second_of > 0 AND state = 'unsubscribed' AND confirmed_at > 0 AND unsubscribed_at >= ? ORDER BY number LIMIT 1`,
+			int64(first), micros(left)).Scan(&rows).Error; err != nil {
+			return fmt.Errorf("look for the second address: %w", err)
+		}
+		for _, r := range rows {
+			second := subscribers.Second{Channel: notifier.Channel(r.Channel), Address: r.Address}
+			barred, err := suppressed(tx, second.Channel, []string{second.Address})
+			if err != nil {
+				return err
+			}
+			if barred[second.Address] {
+				continue
+			}
+			if _, err := s.ChangeSubscriber(ctx, subscribers.Number(r.Number), func(x *subscribers.Subscriber) error {
+				x.State = subscribers.Active
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := s.nameSecond(tx, first, second); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

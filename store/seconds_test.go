@@ -160,6 +160,27 @@ func TestASecondAddressEndsWithItsFirst(t *testing.T) {
 	}
 }
 
+func TestWhoTakesLeavingBackHasTheSecondAddressAgain(t *testing.T) {
+	ownBox(t, func(t *testing.T, b *box, first subscribers.Number) {
+		s, err := b.SetSecond(b.ctx, first, subscribers.Second{Channel: notifier.SMS, Address: "+4791234567", State: subscribers.Active}, nil)
+		b.must(err)
+		b.pass(time.Minute)
+		for _, removed := range []bool{false, true} { // before they left: that stays so
+			want := s.Second
+			if removed {
+				b.must(b.RemoveSecond(b.ctx, first))
+				want = subscribers.Second{}
+				b.pass(time.Minute)
+			}
+			b.turns(first, func(s *subscribers.Subscriber) { s.Depart(subscribers.ByLink, b.time()) })
+			b.pass(time.Minute)
+			if back, err := b.Return(b.ctx, first); err != nil || back.State != subscribers.Active || back.Second != want {
+				t.Errorf("%+v, want %+v, %v", back.Second, want, err)
+			}
+		}
+	})
+}
+
 func TestWhoAsksForTheLinkByTheSecondAddressIsToldWhoseItIs(t *testing.T) {
 	ownBox(t, func(t *testing.T, b *box, first subscribers.Number) {
 		s, err := b.SetSecond(b.ctx, first, subscribers.Second{Channel: notifier.Email, Address: "bob@elsewhere.example", State: subscribers.Active}, nil)

@@ -146,6 +146,7 @@ type Store interface {
 	Subscribers
 	Seconds
 	subscribers.Importer
+	subscribers.SecondImporter
 	Suppressions
 	Gate
 	EndpointLog
