@@ -21,7 +21,8 @@ import (
 // FinishAudience, and for good where DropAudience comes in its place.
 type Keeper interface {
 	BeginAudience(ctx context.Context, notice string, replace bool) (notifier.Upload, error)
-	// TakeUp keeps rows, and how far the file was read behind them, or neither.
+	// TakeUp keeps rows, and how far the file was read behind them, or neither;
+	// "" is where nobody can go on.
 	TakeUp(ctx context.Context, u notifier.Upload, rows []notifier.AudienceRow, rejects []notifier.Reject, taken string) error
 	FinishAudience(ctx context.Context, u notifier.Upload, withoutAddress int64, sum [32]byte) (notifier.Notice, error)
 	DropAudience(ctx context.Context, u notifier.Upload) error
@@ -117,7 +118,7 @@ type batch struct {
 	loading Loading
 	how     string
 	head    prefix
-	kept    bool // something of the file is
+	kept    bool // something of the file is, and can be gone on with
 	headed  bool
 
 	rows    []notifier.AudienceRow
@@ -196,18 +197,14 @@ func headLine(p Point) string {
 
 func (b *batch) flush(ctx context.Context, r *Reader, sum hash.Hash) error {
 	if len(b.rows)+len(b.rejects) > 0 {
-		far := taken{How: b.how, Head: b.head, Whole: prefix{r.Point().Offset, hex.EncodeToString(sum.Sum(nil))}, Point: r.Point()}
-		if b.head.Bytes == 0 {
-			far.Head = far.Whole
-		}
-		text, err := json.Marshal(far)
+		far, err := b.far(r, sum)
 		if err != nil {
-			return fmt.Errorf("tell how far the file was read: %w", err)
-		}
-		if err := b.keeper.TakeUp(ctx, b.upload, b.rows, b.rejects, string(text)); err != nil {
 			return err
 		}
-		b.kept, b.head = true, far.Head
+		if err := b.keeper.TakeUp(ctx, b.upload, b.rows, b.rejects, far); err != nil {
+			return err
+		}
+		b.kept = far != ""
 	}
 	// The Keeper may hold on to what it was given.
 	b.rows, b.rejects, b.bytes = nil, nil, 0
@@ -215,4 +212,22 @@ func (b *batch) flush(ctx context.Context, r *Reader, sum hash.Hash) error {
 		b.loading.Progress(b.read)
 	}
 	return nil
+}
+
+// far is how far the file was read; "" is where nobody could go on: behind what
+// might be read otherwise where another file goes on otherwise.
+func (b *batch) far(r *Reader, sum hash.Hash) (string, error) {
+	if !r.Settled() {
+		return "", nil
+	}
+	far := taken{How: b.how, Head: b.head, Whole: prefix{r.Point().Offset, hex.EncodeToString(sum.Sum(nil))}, Point: r.Point()}
+	if b.head.Bytes == 0 {
+		far.Head = far.Whole
+	}
+	text, err := json.Marshal(far)
+	if err != nil {
+		return "", fmt.Errorf("tell how far the file was read: %w", err)
+	}
+	b.head = far.Head
+	return string(text), nil
 }

@@ -150,6 +150,11 @@ func (r *Reader) Next() (Row, error) {
 // Whoever keeps it together with the rows so far can begin again there.
 func (r *Reader) Point() Point { return r.at }
 
+// Settled reports whether everything before the Point would be read the same
+// way whatever stands behind it: not a last line without an end, which may grow,
+// nor a row whose quotes only what follows showed to be broken.
+func (r *Reader) Settled() bool { return r.w.seen <= r.at.Offset }
+
 // kind is what became of a row.
 type kind int
 

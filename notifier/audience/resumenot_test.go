@@ -1,6 +1,7 @@
 package audience_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -64,6 +65,56 @@ func TestWhatIsReadOtherwiseOrIsAnotherFileStartsFromTheBeginning(t *testing.T) 
 			s.whole(once, true, c.text, c.query)
 			if got, want := fmt.Sprint(s.all(id)), fmt.Sprint(s.all(once)); got != want {
 				t.Errorf("%s:\n%s\nwant\n%s", c.name, got, want)
+			}
+		}
+	})
+}
+
+// unfinished is a Keeper that is gone by the time the file is at its end.
+type unfinished struct{ audience.Keeper }
+
+func (unfinished) FinishAudience(context.Context, notifier.Upload, int64, [32]byte) (notifier.Notice, error) {
+	return notifier.Notice{}, errTorn
+}
+
+func TestNobodyGoesOnBehindARowThatWhatFollowsMakesAnother(t *testing.T) {
+	eachShop(t, func(t *testing.T, s *shop) {
+		const begin = "email,seen\nann@example.com,1\n"
+		for i, c := range []struct {
+			name, cut, then string
+			broke           bool // cut breaks off; else it is whole, and what finishes it does
+			resumed         int64
+		}{
+			{"a last line that was not whole", begin + "bob@example.co", begin + "bob@example.com,2\n", false, 0},
+			{"a last line without its end, as it was", begin + "bob@example.com,2", begin + "bob@example.com,2", false, 0},
+			{"half of a line end", begin + "bob@example.com,2\r", begin + "bob@example.com,2\r\n", false, 0},
+			{"a last line with its end", begin + "bob@example.com,2\n", begin + "bob@example.com,2\ncy@example.com,3\n", false, 2},
+			{"a quote that is closed later", begin + "bob@example.com,\"2\ncy@example.com,3\n", begin + "bob@example.com,\"2\ncy@example.com,3\n\"\n", false, 0},
+			{"a long last line", begin + strings.Repeat("x", 2<<20), begin + strings.Repeat("x", 2<<20) + "y,\ncy@example.com,3\n", false, 0},
+			{"a quote that the next line shows to be wrong", begin + "bob@example.com,2\ncy@example.com,\"3\ndan@example.com,\"4\"\neve@exam", begin + "bob@example.com,2\ncy@example.com,\"3\nor so\"\neve@example.com,5\n", true, 0},
+			{"a quote that was wrong, farther up", begin + "bob@example.com,\"2\ncy@example.com,\"3\"\ndan@exam", begin + "bob@example.com,\"2\ncy@example.com,\"3\"\neve@example.com,5\n", true, 3},
+		} {
+			id, once := fmt.Sprint("n", i), fmt.Sprint("once", i)
+			s.draft(id)
+			s.draft(once)
+			var in io.Reader = strings.NewReader(c.cut)
+			keeper := audience.Keeper(unfinished{s.Keeper})
+			if c.broke {
+				in, keeper = torn(c.cut, len(c.cut)), s.Keeper
+			}
+			l := audience.Loading{Notice: id, Replace: true, Options: options(t, "", "")}
+			if _, err := audience.Load(t.Context(), keeper, in, l.InBatches(3)); !errors.Is(err, errTorn) {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			if left := s.left(id, true); (left > 0) != (c.resumed > 0) {
+				t.Errorf("%s: %d are left", c.name, left)
+			}
+			if resumed, _, err := s.load(id, true, streamed(c.then), ""); err != nil || resumed != c.resumed {
+				t.Errorf("%s: gone on with behind row %d, %v", c.name, resumed, err)
+			}
+			s.whole(once, true, c.then, "")
+			if got, want := fmt.Sprint(s.all(id)), fmt.Sprint(s.all(once)); got != want {
+				t.Errorf("%s:\n%.2000s\nwant\n%.2000s", c.name, got, want)
 			}
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 )
 
 // maxRow is how long a row may be, in bytes of the file.
@@ -26,6 +27,7 @@ type window struct {
 	wide       bool      // UTF-16: a character is two bytes or four
 	low        int       // which byte of two holds ASCII: 0 in utf-16le, 1 in utf-16be
 	used       io.Writer // gets what is used, byte for byte; nil is nobody
+	seen       int64     // the end of what any line was told by; past every file's where its end was
 }
 
 // unread is what is in memory and not used yet.
@@ -40,6 +42,12 @@ func (w *window) use(n int) {
 	w.offset += int64(n)
 }
 
+// looked notes that the next n bytes told something.
+func (w *window) looked(n int) { w.seen = max(w.seen, w.offset+int64(n)) }
+
+// sawEnd notes that the end of the file did.
+func (w *window) sawEnd() { w.seen = math.MaxInt64 }
+
 // line returns the line that begins from bytes behind the unused ones' first,
 // without its LF or CRLF, and where the next line begins. It reads on where needed;
 // then what earlier calls returned is overwritten. At the end it returns io.EOF.
@@ -47,6 +55,7 @@ func (w *window) use(n int) {
 func (w *window) line(from int) (text []byte, next int, err error) {
 	for scan := from; ; {
 		if i := w.newline(scan); i >= 0 {
+			w.looked(i + w.unit())
 			if i-from > maxRow {
 				return nil, 0, errLong
 			}
@@ -55,15 +64,20 @@ func (w *window) line(from int) (text []byte, next int, err error) {
 		have := w.end - w.start
 		switch {
 		case have-from > maxRow:
+			w.looked(have)
 			return nil, 0, errLong
 		case w.err == nil:
 		case !errors.Is(w.err, io.EOF):
 			return nil, 0, w.err
 		case have <= from:
+			if from > 0 {
+				w.sawEnd()
+			}
 			return nil, 0, io.EOF
 		case w.wide && have%2 == 1:
 			return nil, 0, fmt.Errorf("the file ends in the middle of a character: %w", io.ErrUnexpectedEOF)
 		default:
+			w.sawEnd()
 			return w.trim(w.unread()[from:]), have, nil
 		}
 		scan = max(from, have-1) // a line end of two bytes may be half there
@@ -81,6 +95,7 @@ func (w *window) skip() error {
 		if w.err != nil {
 			w.use(w.end - w.start)
 			if errors.Is(w.err, io.EOF) {
+				w.sawEnd()
 				return nil
 			}
 			return w.err
