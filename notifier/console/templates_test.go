@@ -48,10 +48,11 @@ func (b *bench) templates(set *templates.Set) console.TemplateDesk {
 			o := options()
 			o.Edits[file] = text
 			got := judged("try", o.Edits, func() (x judgement) { x.set, x.err = templates.New(o); return x })
+			var problem templates.Problem
 			if got.err != nil {
-				return nil, templates.ProblemOf(got.err), nil
+				problem = templates.ProblemOf(got.err)
 			}
-			return got.set, templates.Problem{}, nil
+			return got.set, problem, nil
 		},
 	}
 }
