@@ -79,7 +79,7 @@ func (f audienceFiles) fromFile(ctx context.Context, notice string, replace bool
 		return n, 0, err
 	}
 	n, err = audience.Load(ctx, leavingOut{f.db, exclude}, in, audience.Loading{
-		Notice: notice, Replace: replace, Options: o, Folder: f.folder, Progress: f.progress,
+		Notice: notice, Replace: replace, Options: o, Folder: f.folder, Spare: spare, Progress: f.progress,
 		Resumed: func(rows int64) {
 			if resumed = rows; f.resumed != nil {
 				f.resumed(rows)

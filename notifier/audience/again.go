@@ -15,7 +15,10 @@ type again struct {
 	start  int64     // where in begins, for the seeker
 
 	folder  string
-	keeping bool // what is read goes into kept, too
+	most    int64                     // that is kept
+	spare   func(folder string) int64 // nil: there is room
+	checked int64                     // up to this size there is
+	keeping bool                      // what is read goes into kept, too
 	kept    *os.File
 	size    int64  // of what is kept
 	at      int64  // the next byte of it to be read
@@ -25,8 +28,18 @@ type again struct {
 // errNoRoom is a file that cannot be kept as far as would be needed.
 var errNoRoom = errors.New("no room to keep the beginning of the file")
 
-func readAgain(in io.Reader, folder string) *again {
-	t := &again{in: in, folder: folder}
+// mostKept is how much of a file is kept, and sparedEach how much between two
+// looks at the room there is: what is written on the same disk goes first.
+const (
+	mostKept   = 2 << 30
+	sparedEach = 16 << 20
+)
+
+func readAgain(in io.Reader, l Loading) *again {
+	t := &again{in: in, folder: l.Folder, spare: l.Spare, most: l.mostKept}
+	if t.most == 0 {
+		t.most = mostKept
+	}
 	if s, ok := in.(io.Seeker); ok {
 		if at, err := s.Seek(0, io.SeekCurrent); err == nil {
 			t.seeker, t.start = s, at
@@ -97,11 +110,29 @@ func (t *again) Read(p []byte) (int, error) {
 	if !t.keeping || n == 0 {
 		return n, err
 	}
-	if _, err := t.kept.WriteAt(p[:n], t.size); err != nil {
+	if err := t.write(p[:n]); err != nil {
 		t.keeping, t.over = false, append(t.over, p[:n]...)
-		return 0, fmt.Errorf("%w: %w", errNoRoom, err)
+		return 0, err
 	}
 	t.size += int64(n)
 	t.at = t.size
 	return n, err
+}
+
+// write keeps p, where there is room for it.
+func (t *again) write(p []byte) error {
+	n := int64(len(p))
+	if t.size+n > t.checked {
+		t.checked = t.most
+		if t.spare != nil {
+			t.checked = min(t.most, t.size+max(0, min(t.spare(t.folder), max(sparedEach, n))))
+		}
+		if t.size+n > t.checked {
+			return errNoRoom
+		}
+	}
+	if _, err := t.kept.WriteAt(p, t.size); err != nil {
+		return fmt.Errorf("%w: %w", errNoRoom, err)
+	}
+	return nil
 }

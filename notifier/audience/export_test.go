@@ -5,3 +5,9 @@ func (l Loading) InBatches(rows int) Loading {
 	l.batchRows = rows
 	return l
 }
+
+// Keeping keeps no more of a file that cannot be read twice.
+func (l Loading) Keeping(most int64) Loading {
+	l.mostKept = most
+	return l
+}

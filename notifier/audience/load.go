@@ -46,13 +46,17 @@ type Loading struct {
 	// Folder keeps the beginning of a file that cannot be read twice, while it
 	// is compared with what an earlier upload brought; "" is the system's.
 	Folder string
+	// Spare is how many bytes it may write there, or no more of them; nil is as
+	// many as there is room for.
+	Spare func(folder string) int64
 	// Resumed is told how many rows of the file an earlier upload brought, where
 	// it is gone on behind them; nil is nobody.
 	Resumed func(rows int64)
 	// Progress is told how many rows were read, once in a while; nil is nobody.
 	Progress func(rows int64)
 
-	batchRows int // tests bring fewer
+	batchRows int   // tests bring fewer
+	mostKept  int64 // tests keep less
 }
 
 // How much goes to the Keeper at once: so many rows, or so many bytes of them,
@@ -71,7 +75,7 @@ const dropTime = 10 * time.Second
 // taken up of it by then is kept, and the same file again is gone on with
 // behind that.
 func Load(ctx context.Context, k Keeper, in io.Reader, l Loading) (notifier.Notice, error) {
-	input, sum := readAgain(in, l.Folder), sha256.New()
+	input, sum := readAgain(in, l), sha256.New()
 	defer input.close()
 	b := batch{keeper: k, loading: l, how: l.Options.how()}
 	from, err := b.resume(ctx, input, sum)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -115,6 +116,56 @@ func TestNobodyGoesOnBehindARowThatWhatFollowsMakesAnother(t *testing.T) {
 			s.whole(once, true, c.then, "")
 			if got, want := fmt.Sprint(s.all(id)), fmt.Sprint(s.all(once)); got != want {
 				t.Errorf("%s:\n%.2000s\nwant\n%.2000s", c.name, got, want)
+			}
+		}
+	})
+}
+
+// The ack journal and the database may be on the same disk.
+func TestWhatIsComparedLeavesRoomOnTheDisk(t *testing.T) {
+	eachShop(t, func(t *testing.T, s *shop) {
+		file, folder := crowded(30), t.TempDir()
+		s.draft("once")
+		s.whole("once", true, file, "")
+		spare := func(of ...int64) func(string) int64 {
+			return func(at string) (n int64) {
+				if at != folder {
+					t.Errorf("asked for the room in %q", at)
+				}
+				n, of = of[0], of[1:]
+				return n
+			}
+		}
+		for i, c := range []struct {
+			name    string
+			spare   func(string) int64
+			most    int64
+			resumed int64
+		}{
+			{"there is room", spare(1 << 40), 0, 15},
+			{"there is none", spare(0), 0, 0},
+			{"there is less than is kept free", spare(-1), 0, 0},
+			{"there is room for the first batch", spare(200, 0), 0, 0},
+			{"there is room in steps", spare(200, 1<<40), 0, 15},
+			{"it is as much as is ever kept", nil, int64(len(crowded(15))), 15},
+			{"it is more than is ever kept", spare(1<<40, 1<<40), int64(len(crowded(15))) - 1, 0},
+		} {
+			id := fmt.Sprint("n", i)
+			s.draft(id)
+			if _, _, err := s.load(id, true, torn(file, len(crowded(16))), ""); !errors.Is(err, errTorn) {
+				t.Fatal(err)
+			}
+			l := audience.Loading{Notice: id, Replace: true, Options: options(t, "", ""), Folder: folder, Spare: c.spare}
+			resumed := int64(0)
+			l.Resumed = func(rows int64) { resumed = rows }
+			if _, err := audience.Load(t.Context(), s, streamed(file), l.InBatches(3).Keeping(c.most)); err != nil || resumed != c.resumed {
+				t.Errorf("%s: gone on with behind row %d, %v", c.name, resumed, err)
+			}
+			if got, want := fmt.Sprint(s.all(id)), fmt.Sprint(s.all("once")); got != want {
+				t.Errorf("%s:\n%s\nwant\n%s", c.name, got, want)
+			}
+			if kept, err := os.ReadDir(folder); err != nil || len(kept) > 0 {
+				t.Errorf("%s: %v is left, %v", c.name, kept, err)
 			}
 		}
 	})
