@@ -73,12 +73,10 @@ func (c *noticeCreateCmd) Run(a *app) error {
 			if info, err := os.Stat(c.Audience); err == nil && info.Size() >= large {
 				fmt.Fprintf(a.err, "draft %s; where this breaks off, allclear notice audience %[1]s %s, with the same options, goes on with it\n", n.ID, c.Audience)
 			}
-			if err := a.loadAudience(ctx, db, n.ID, c.Audience, true, c.audienceFlags, zone); err != nil {
-				after := context.WithoutCancel(ctx)
-				if a.keeps(after, db, n.ID, c.Audience, true, c.audienceFlags, err) {
-					return err
-				}
-				return errors.Join(err, db.DeleteNotice(after, n.ID)) // nothing half-done is left
+			if kept, err := a.loadAudience(ctx, db, n.ID, c.Audience, true, c.audienceFlags, zone); kept {
+				return err
+			} else if err != nil {
+				return errors.Join(err, db.DeleteNotice(context.WithoutCancel(ctx), n.ID)) // nothing half-done is left
 			}
 		}
 		_, err = fmt.Fprintln(a.out, n.ID)

@@ -65,8 +65,7 @@ func (c *noticeAudienceCmd) Run(a *app) error {
 		if c.Members != "" {
 			return a.takeMembers(ctx, db, c)
 		}
-		err := a.loadAudience(ctx, db, c.ID, c.File, !c.Append, c.audienceFlags, zone)
-		a.keeps(context.WithoutCancel(ctx), db, c.ID, c.File, !c.Append, c.audienceFlags, err)
+		_, err := a.loadAudience(ctx, db, c.ID, c.File, !c.Append, c.audienceFlags, zone)
 		return err
 	})
 }
@@ -107,43 +106,33 @@ func flagged(err error) error {
 const firstRejects = 10
 
 // loadAudience reads a file, shows how far it is, and tells what came of it.
-func (a *app) loadAudience(ctx context.Context, db *store.Store, id, file string, replace bool, f audienceFlags, zone *time.Location) error {
+// Where that broke off it reports whether a part is kept, and tells how to go on.
+func (a *app) loadAudience(ctx context.Context, db *store.Store, id, file string, replace bool, f audienceFlags, zone *time.Location) (kept bool, err error) {
 	before, err := db.Notice(ctx, id)
 	if err != nil {
-		return noNotice(err, id)
+		return false, noNotice(err, id)
 	}
 	if replace {
 		before.Rejected = 0
 	}
 	var n notifier.Notice
+	var behind int64
 	err = a.reading(file, func(in io.Reader, contentType string, progress func(int64)) error {
 		var err error
 		resumed := func(rows int64) {
 			fmt.Fprintf(a.err, "going on behind row %s, where an earlier upload of this file broke off\n", count(rows))
 		}
-		n, _, err = audienceFiles{db: db, zone: zone, progress: progress, resumed: resumed}.LoadAudience(ctx, id, replace, in, f.query(), contentType)
+		files := audienceFiles{db: db, zone: zone, progress: progress, resumed: resumed, kept: func(rows int64) { behind = rows }}
+		n, _, err = files.LoadAudience(ctx, id, replace, in, f.query(), contentType)
 		return err
 	})
+	if kept = behind > 0; kept {
+		fmt.Fprintf(a.err, "it broke off behind row %s; what was read is kept for a day, and allclear notice audience %s %s, with the same options, goes on there\n", count(behind), id, file)
+	}
 	if err != nil {
-		return flagged(err)
+		return kept, flagged(err)
 	}
-	return a.printAudience(ctx, db, n, before.Rejected)
-}
-
-// keeps reports whether of a file that was not read to its end a part is kept,
-// and tells how to go on with it.
-func (a *app) keeps(ctx context.Context, db *store.Store, id, file string, replace bool, f audienceFlags, err error) bool {
-	var bad *notifier.Invalid
-	var refused *notifier.Refusal
-	if err == nil || errors.As(err, &bad) || errors.As(err, &refused) {
-		return false
-	}
-	left, err := db.LeftAudiencesWithout(ctx, id, replace, f.ExcludeNotice)
-	if err != nil || len(left) == 0 {
-		return false
-	}
-	fmt.Fprintf(a.err, "what was read is kept for a day; allclear notice audience %s %s, with the same options, goes on behind it\n", id, file)
-	return true
+	return false, a.printAudience(ctx, db, n, before.Rejected)
 }
 
 // reading opens a file (- is standard input) for do, and shows how far it is read.

@@ -41,6 +41,7 @@ type audienceFiles struct {
 	zone     *time.Location   // of times without an offset, where the query names none
 	progress func(rows int64) // nil is nobody
 	resumed  func(rows int64) // of an earlier upload; nil is nobody
+	kept     func(rows int64) // of one that broke off; nil is nobody
 	folder   string           // for the beginning of a file that comes but once; "" is the system's
 }
 
@@ -79,7 +80,7 @@ func (f audienceFiles) fromFile(ctx context.Context, notice string, replace bool
 		return n, 0, err
 	}
 	n, err = audience.Load(ctx, leavingOut{f.db, exclude}, in, audience.Loading{
-		Notice: notice, Replace: replace, Options: o, Folder: f.folder, Spare: spare, Progress: f.progress,
+		Notice: notice, Replace: replace, Options: o, Folder: f.folder, Spare: spare, Progress: f.progress, Kept: f.kept,
 		Resumed: func(rows int64) {
 			if resumed = rows; f.resumed != nil {
 				f.resumed(rows)

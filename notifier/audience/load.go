@@ -52,6 +52,9 @@ type Loading struct {
 	// Resumed is told how many rows of the file an earlier upload brought, where
 	// it is gone on behind them; nil is nobody.
 	Resumed func(rows int64)
+	// Kept is told, where reading broke off, how many rows of the file are kept
+	// that it can be gone on with behind; nil is nobody.
+	Kept func(rows int64)
 	// Progress is told how many rows were read, once in a while; nil is nobody.
 	Progress func(rows int64)
 
@@ -92,7 +95,7 @@ func Load(ctx context.Context, k Keeper, in io.Reader, l Loading) (notifier.Noti
 			return notifier.Notice{}, err
 		}
 	} else {
-		b.goesOn(r.Point())
+		b.goesOn()
 	}
 	if err = b.fill(ctx, r, sum); err == nil {
 		sum.Write([]byte(b.how))
@@ -103,6 +106,9 @@ func Load(ctx context.Context, k Keeper, in io.Reader, l Loading) (notifier.Noti
 		}
 	}
 	if b.kept && broke(err) {
+		if l.Kept != nil {
+			l.Kept(b.behind)
+		}
 		return notifier.Notice{}, err
 	}
 	// Whoever sent the file may be gone, and its context with it.
@@ -122,7 +128,8 @@ type batch struct {
 	loading Loading
 	how     string
 	head    prefix
-	kept    bool // something of the file is, and can be gone on with
+	kept    bool  // something of the file is, and can be gone on with
+	behind  int64 // so many rows
 	headed  bool
 
 	rows    []notifier.AudienceRow
@@ -131,11 +138,10 @@ type batch struct {
 	read    int64
 }
 
-// goesOn tells that rows before a point are there already.
-func (b *batch) goesOn(p Point) {
-	t := taken{Point: p}
+// goesOn tells that rows are there already.
+func (b *batch) goesOn() {
 	if b.loading.Resumed != nil {
-		b.loading.Resumed(t.rows())
+		b.loading.Resumed(b.behind)
 	}
 	if b.loading.Progress != nil {
 		b.loading.Progress(b.read)
@@ -232,6 +238,6 @@ func (b *batch) far(r *Reader, sum hash.Hash) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("tell how far the file was read: %w", err)
 	}
-	b.head = far.Head
+	b.head, b.behind = far.Head, far.rows()
 	return string(text), nil
 }

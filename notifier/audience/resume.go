@@ -75,7 +75,7 @@ func (b *batch) resume(ctx context.Context, in *again, sum hash.Hash) (Point, er
 		}
 		b.upload, err = b.keeper.ResumeAudience(ctx, same.left)
 		if err == nil {
-			b.head, b.kept, b.headed = same.Head, true, same.Point.Rejected > 0
+			b.head, b.kept, b.behind, b.headed = same.Head, true, same.rows(), same.Point.Rejected > 0
 			b.read = same.Point.Rows + same.Point.Rejected
 			return same.Point, nil
 		}
