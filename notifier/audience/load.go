@@ -207,14 +207,14 @@ func headLine(p Point) string {
 
 func (b *batch) flush(ctx context.Context, r *Reader, sum hash.Hash) error {
 	if len(b.rows)+len(b.rejects) > 0 {
-		far, err := b.far(r, sum)
+		far, text, err := b.far(r, sum)
 		if err != nil {
 			return err
 		}
-		if err := b.keeper.TakeUp(ctx, b.upload, b.rows, b.rejects, far); err != nil {
+		if err := b.keeper.TakeUp(ctx, b.upload, b.rows, b.rejects, text); err != nil {
 			return err
 		}
-		b.kept = far != ""
+		b.kept, b.head, b.behind = text != "", far.Head, far.rows()
 	}
 	// The Keeper may hold on to what it was given.
 	b.rows, b.rejects, b.bytes = nil, nil, 0
@@ -226,18 +226,17 @@ func (b *batch) flush(ctx context.Context, r *Reader, sum hash.Hash) error {
 
 // far is how far the file was read; "" is where nobody could go on: behind what
 // might be read otherwise where another file goes on otherwise.
-func (b *batch) far(r *Reader, sum hash.Hash) (string, error) {
+func (b *batch) far(r *Reader, sum hash.Hash) (far taken, text string, err error) {
+	far = taken{How: b.how, Head: b.head, Whole: prefix{r.Point().Offset, hex.EncodeToString(sum.Sum(nil))}, Point: r.Point()}
 	if !r.Settled() {
-		return "", nil
+		return far, "", nil
 	}
-	far := taken{How: b.how, Head: b.head, Whole: prefix{r.Point().Offset, hex.EncodeToString(sum.Sum(nil))}, Point: r.Point()}
 	if b.head.Bytes == 0 {
 		far.Head = far.Whole
 	}
-	text, err := json.Marshal(far)
+	written, err := json.Marshal(far)
 	if err != nil {
-		return "", fmt.Errorf("tell how far the file was read: %w", err)
+		return far, "", fmt.Errorf("tell how far the file was read: %w", err)
 	}
-	b.head, b.behind = far.Head, far.rows()
-	return string(text), nil
+	return far, string(written), nil
 }

@@ -78,6 +78,36 @@ func (unfinished) FinishAudience(context.Context, notifier.Upload, int64, [32]by
 	return notifier.Notice{}, errTorn
 }
 
+// half is a Keeper that is gone after some batches.
+type half struct {
+	audience.Keeper
+	left int
+}
+
+func (h *half) TakeUp(ctx context.Context, u notifier.Upload, rows []notifier.AudienceRow, rejects []notifier.Reject, taken string) error {
+	if h.left--; h.left < 0 {
+		return errTorn
+	}
+	return h.Keeper.TakeUp(ctx, u, rows, rejects, taken)
+}
+
+func TestWhatIsToldToBeKeptIsWhatIsGoneOnBehind(t *testing.T) {
+	eachShop(t, func(t *testing.T, s *shop) {
+		s.draft("n")
+		for batches, want := range []int64{-1, 3, 9} {
+			l := audience.Loading{Notice: "n", Replace: true, Options: options(t, "", "")}
+			kept := int64(-1)
+			l.Kept = func(rows int64) { kept = rows }
+			if _, err := audience.Load(t.Context(), &half{s.Keeper, batches}, streamed(crowded(30)), l.InBatches(3)); !errors.Is(err, errTorn) || kept != want {
+				t.Errorf("after %d batches more row %d is told, want %d: %v", batches, kept, want, err)
+			}
+		}
+		if resumed, _, err := s.load("n", true, streamed(crowded(30)), ""); err != nil || resumed != 9 {
+			t.Errorf("gone on with behind row %d, %v", resumed, err)
+		}
+	})
+}
+
 func TestNobodyGoesOnBehindARowThatWhatFollowsMakesAnother(t *testing.T) {
 	eachShop(t, func(t *testing.T, s *shop) {
 		const begin = "email,seen\nann@example.com,1\n"
