@@ -130,7 +130,7 @@ func (a *app) loadAudience(ctx context.Context, db *store.Store, id, file string
 		fmt.Fprintf(a.err, "it broke off behind row %s; what was read is kept for a day, and allclear notice audience %s %s, with the same options, goes on there\n", count(behind), id, file)
 	}
 	if err != nil {
-		return kept, flagged(err)
+		return kept, flagged(interrupted(ctx, err))
 	}
 	return false, a.printAudience(ctx, db, n, before.Rejected)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,27 @@ func (d *desktop) tornOff(in string, args ...string) (out, errs string) {
 		d.t.Errorf("%v: exit %d", args, code)
 	}
 	return o.String(), e.String()
+}
+
+// What breaks when Ctrl-C came breaks because of it, whatever the database calls it.
+func TestAnInterruptedUploadIsCalledThatAndGoneOnWith(t *testing.T) {
+	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	id := last(d.ok("notice", "create", "--title", "x", "--template", "blank", "--body", keep(t, "b", "Hello")))
+	ctx, stop := context.WithCancel(t.Context())
+	var e bytes.Buffer
+	in := io.MultiReader(strings.NewReader("email\n"+strings.Repeat("u@example.com\n", 1500)), ctrlC(stop))
+	code := run(ctx, []string{"notice", "audience", id, "-"}, &world{in: in, out: io.Discard, err: &e, environ: d.environ, now: time.Now})
+	if code != exitInterrupted || !strings.HasPrefix(e.String(), "it broke off behind row 1,000; ") || !strings.HasSuffix(e.String(), "\nallclear: interrupted\n") {
+		t.Errorf("exit %d, %q", code, e.String())
+	}
+}
+
+// ctrlC comes, and then the input is broken.
+type ctrlC func()
+
+func (c ctrlC) Read([]byte) (int, error) {
+	c()
+	return 0, errors.New("torn")
 }
 
 func TestOnlyOfTheFileThatBrokeOffItIsSaidThatItCanBeGoneOnWith(t *testing.T) {
