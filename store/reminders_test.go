@@ -233,7 +233,7 @@ func TestWhoWaitsForTheAnnouncementIsNotRemindedAndStillGetsIt(t *testing.T) {
 	})
 }
 
-func TestAnAnnouncementThatIsTriedAgainTakesThePlaceOfTheReminder(t *testing.T) {
+func TestAnAnnouncementThatIsTriedAgainTakesThePlaceOfTheReminderEveryTime(t *testing.T) {
 	planned(t, func(t *testing.T, b *box, d *desk, _ notifier.Incident) {
 		b.maintain(d, 25*time.Hour)
 		b.expand(10)
@@ -242,10 +242,35 @@ func TestAnAnnouncementThatIsTriedAgainTakesThePlaceOfTheReminder(t *testing.T) 
 		b.pass(time.Hour)
 		b.reminds(1, "a day before")
 		b.expand(10)
+		again := func() {
+			t.Helper()
+			if n, err := b.RetryFailed(b.ctx, b.eventID(announced)); err != nil || n != 1 {
+				t.Errorf("retried %d, %v", n, err)
+			}
+			b.states(2, map[int64]notifier.DeliveryState{announced: notifier.Pending, announced + 1: notifier.Superseded})
+		}
+		again()
+		b.settle("w", notifier.Failed, b.claim("w", 10)...)
+		again()
+		b.sound()
+	})
+}
+
+func TestAnAnnouncementThatIsTriedAgainTakesThePlaceOfAReminderThatFailed(t *testing.T) {
+	planned(t, func(t *testing.T, b *box, d *desk, _ notifier.Incident) {
+		b.maintain(d, 25*time.Hour)
+		b.expand(10)
+		announced := b.number(`SELECT max(number) FROM events`)
+		b.settle("w", notifier.Failed, b.claim("w", 10)...)
+		b.pass(time.Hour)
+		b.reminds(1, "a day before")
+		b.expand(10)
+		b.settle("w", notifier.Failed, b.claim("w", 10)...)
 		if n, err := b.RetryFailed(b.ctx, b.eventID(announced)); err != nil || n != 1 {
 			t.Errorf("retried %d, %v", n, err)
 		}
 		b.states(2, map[int64]notifier.DeliveryState{announced: notifier.Pending, announced + 1: notifier.Superseded})
+		b.sound()
 	})
 }
 

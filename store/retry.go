@@ -200,8 +200,10 @@ func (r *retrial) start(failed []*deliveryRow) (started int, err error) {
 		case n == nil:
 			f.rest(notifier.Superseded)
 			moved = append(moved, f.ID)
-		case r.target == r.event && (n.State == notifier.Pending || n.State == notifier.Held) && slices.Contains(r.remind, n.event()):
-			n.rest(notifier.Superseded) // it would take the announcement along when the work begins
+		case r.target == r.event && slices.Contains(r.remind, n.event()) && n.State != notifier.Sending && n.State != notifier.Sent && n.State != notifier.Bounced:
+			if !n.State.Final() || n.State == notifier.Failed {
+				n.rest(notifier.Superseded) // it would take the announcement along when the work begins
+			}
 			f.again(r.now)
 			started++
 		case !n.State.Final(), n.State == notifier.Sent, n.State == notifier.Bounced:
