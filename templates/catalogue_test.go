@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 	"unicode"
 
@@ -390,14 +389,5 @@ func TestTextOfTheOtherDirectionIsSetOffInSentences(t *testing.T) {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
 		}
-	}
-}
-
-func TestAnOverrideMayChangeAFormThatEnglishHasNot(t *testing.T) {
-	s := newSet(t, func(o *Options) {
-		o.Overrides = fstest.MapFS{"lang/ar.json": {Data: []byte(`{"page.home.followers.two": "اثنان هنا"}`)}}
-	})
-	if got := s.languages.find("ar").count("page.home.followers", 2); got != "اثنان هنا" {
-		t.Errorf("%q", got)
 	}
 }

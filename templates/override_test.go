@@ -222,3 +222,12 @@ func TestWhatIsEmbeddedNeedsNoTrialAtTheStart(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAnOverrideMayChangeAFormThatEnglishHasNot(t *testing.T) {
+	s := newSet(t, func(o *Options) {
+		o.Overrides = fstest.MapFS{"lang/ar.json": {Data: []byte(`{"page.home.followers.two": "اثنان هنا"}`)}}
+	})
+	if got := s.languages.find("ar").count("page.home.followers", 2); got != "اثنان هنا" {
+		t.Errorf("%q", got)
+	}
+}

@@ -73,9 +73,11 @@ func (s *Server) Start() {
 	s.ended = make(chan struct{})
 	go func() { _ = cmd.Wait(); close(s.ended) }()
 	for deadline := time.Now().Add(time.Minute); ; {
-		status := s.pidFile(8)
-		if pid := s.pidFile(1); pid == strconv.Itoa(cmd.Process.Pid) && (status == "ready" || status == "standby") {
-			return
+		// In this order: before its own file it is the last one's, which was ready.
+		if own := s.pidFile(1) == strconv.Itoa(cmd.Process.Pid); own {
+			if status := s.pidFile(8); status == "ready" || status == "standby" {
+				return
+			}
 		}
 		select {
 		case <-s.ended:
