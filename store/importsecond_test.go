@@ -12,6 +12,7 @@ import (
 func TestAFileNamesSecondAddresses(t *testing.T) {
 	ownBox(t, func(t *testing.T, b *box, first subscribers.Number) {
 		b.must(b.Suppress(b.ctx, subscribers.Suppression{Channel: notifier.SMS, Address: "+4791234567", Reason: subscribers.ReasonStop}))
+		left := b.bobLeft()
 		bring := func(o subscribers.ImportOptions, rows string) subscribers.ImportReport {
 			t.Helper()
 			o.Confirm = func(s subscribers.Subscriber) *notifier.Event {
@@ -22,7 +23,7 @@ func TestAFileNamesSecondAddresses(t *testing.T) {
 			b.must(err)
 			return report
 		}
-		const rows = "bob@own.example,active,email,bob@elsewhere.example\ncec@own.example,,,https://hooks.example.com/x\n" +
+		const rows = "bob@own.example,active,email,bo@elsewhere.example\ncec@own.example,,,https://hooks.example.com/x\n" +
 			"dan@own.example,active,,+4791234567\neve@own.example,active,,eve@own.example\nann@own.example,active,,ann@elsewhere.example\nfay@own.example,active,,\n"
 		stands := func() string {
 			var out []string
@@ -46,13 +47,23 @@ func TestAFileNamesSecondAddresses(t *testing.T) {
 				t.Errorf("a dry run left %s", stands())
 			}
 		}
-		if got := stands(); got != "bob bob@elsewhere.example pending, cec https://hooks.example.com/x pending" {
+		if got := stands(); got != "bob bo@elsewhere.example pending, cec https://hooks.example.com/x pending" {
 			t.Error(got)
 		}
 		// Who was there keeps what they have unless overwriting is asked for, and an empty cell says nothing.
 		bring(subscribers.ImportOptions{Active: true, Overwrite: true}, "bob@own.example,,,\ncec@own.example,,sms,+4791234568\nann@own.example,,,ann@elsewhere.example\n")
-		if got := stands(); got != "ann ann@elsewhere.example active, bob bob@elsewhere.example pending, cec +4791234568 active" {
+		if got := stands(); got != "ann ann@elsewhere.example active, bob bo@elsewhere.example pending, cec +4791234568 active" {
 			t.Error(got)
+		}
+		// Who left is neither asked by a file nor brought back, as at first addresses.
+		for i, active := range []bool{false, true} {
+			got := bring(subscribers.ImportOptions{Active: active, Overwrite: true}, "hal@own.example,,,bob@elsewhere.example\n")
+			if got.Added+got.Changed != 1 || got.Added != 1-i || got.SecondsRefused != 1 || got.Errors[0].Line != 2 || !strings.Contains(got.Errors[0].Reason, "left on") {
+				t.Errorf("active: %t, %+v", active, got)
+			}
+			if x, err := b.Subscriber(b.ctx, left); err != nil || x.State != subscribers.Unsubscribed || x.SecondOf != 0 {
+				t.Errorf("%+v, %v", x, err)
+			}
 		}
 		if got := bring(subscribers.ImportOptions{}, "gus@own.example,active,pigeon,x\n"); got.Wrong != 1 || got.Errors[0].Field != "second_channel" {
 			t.Errorf("%+v", got)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -78,8 +79,8 @@ func (s *Store) nameSecond(tx *gorm.DB, first subscribers.Number, second subscri
 // Pending is asked to confirm by the event that confirm makes, and takes the
 // place of a confirmed one when it does; one that is Active has agreed elsewhere.
 // The zero Second ends what there is. A Refusal of ErrConflict: the address is
-// suppressed, or has a subscription of its own; an *notifier.Invalid for second:
-// it is no help.
+// suppressed, left (unless Again), or has a subscription of its own; an
+// *notifier.Invalid for second: it is no help.
 func (s *Store) SetSecond(ctx context.Context, n subscribers.Number, second subscribers.Second, confirm func(subscribers.Subscriber) *notifier.Event) (subscribers.Subscriber, error) {
 	var out subscribers.Subscriber
 	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
@@ -122,10 +123,18 @@ func (s *Store) agreeSecond(ctx context.Context, asked, want subscribers.Second)
 		return nil
 	}
 	_, err := s.ChangeSubscriber(ctx, asked.Number, func(x *subscribers.Subscriber) error {
+		if !x.Unsubscribed.IsZero() && !want.Again {
+			return secondLeft(x.Unsubscribed)
+		}
 		x.State, x.ConfirmedAt = subscribers.Active, s.Now()
 		return nil
 	})
 	return err
+}
+
+// secondLeft refuses to bring back who left: whose list it is may not know that.
+func secondLeft(at time.Time) error {
+	return notifier.Refuse(notifier.ErrConflict, "the second address left on %s; by API it can be asked to confirm, or made active with second.again if its owner has asked to come back", at.UTC().Format("2006-01-02 15:04 UTC"))
 }
 
 func (s *Store) addSecond(ctx context.Context, tx *gorm.DB, first subscribers.Subscriber, second subscribers.Second, confirm func(subscribers.Subscriber) *notifier.Event) error {
@@ -166,6 +175,8 @@ func (s *Store) addSecond(ctx context.Context, tx *gorm.DB, first subscribers.Su
 	}
 	if was, known := there[second.Address]; known && was.State != string(subscribers.Unsubscribed) && was.SecondOf != int64(first.Number) {
 		return notifier.Refuse(notifier.ErrConflict, "the second address has a subscription of its own, and is told by that")
+	} else if known && was.UnsubscribedAt > 0 && !second.Again {
+		return secondLeft(instant(was.UnsubscribedAt))
 	}
 	end := s.endSecond
 	if second.State == subscribers.Pending { // what is confirmed stays in use until this one is

@@ -65,6 +65,9 @@ type Second struct {
 	Address string // as ParseOn returns it
 	State   State  // Pending until its owner confirms
 	Number  Number // of the subscriber who has it; 0 while nobody was asked
+	// Again: it may have left once, and is to be asked (Pending), or has asked to
+	// come back (Active). For who sets it; nothing that is read has it.
+	Again bool
 }
 
 // parse brings a second address that somebody wrote into its kept form, and

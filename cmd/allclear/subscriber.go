@@ -134,6 +134,7 @@ func (c *subscriberAddCmd) second(ctx context.Context, db *store.Store, s subscr
 	if err != nil {
 		return s, err
 	}
+	second.Again = !c.Active // who left may be asked
 	if c.Active {
 		second.State = subscribers.Active
 	}

@@ -19,6 +19,7 @@ type secondShape struct {
 	Channel notifier.Channel  `json:"channel"`
 	Address string            `json:"address"`
 	State   subscribers.State `json:"state"`
+	Again   bool              `json:"again,omitempty"`  // with state active: it left once and has asked to come back
 	Secret  string            `json:"secret,omitempty"` // of an active endpoint, in the answer that made it
 }
 
@@ -86,8 +87,9 @@ func (c subscriberRoom) readSecond(ctx context.Context, in *secondShape) (subscr
 	}
 	switch in.State {
 	case "", subscribers.Pending:
+		second.Again = true // who left may be asked
 	case subscribers.Active:
-		second.State = subscribers.Active
+		second.State, second.Again = subscribers.Active, in.Again
 		return second, needs(ctx, notifier.RoleAdmin)
 	default:
 		return second, notifier.Invalidf("second.state", "a second address is pending or active, not %s", in.State)

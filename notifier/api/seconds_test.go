@@ -89,3 +89,22 @@ func TestStaffSetASecondAddressWhereMailIsOurs(t *testing.T) {
 		t.Errorf("it is still %v", v)
 	}
 }
+
+func TestASecondAddressThatLeftComesBackByItsOwnersWordOnly(t *testing.T) {
+	b := ownBench(t)
+	first := "/subscribers/" + b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", `{"address":"ann@own.example","state":"active"}`).is(http.StatusCreated).text("id")
+	bob := "/subscribers/" + b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", `{"address":"bob@elsewhere.example","state":"active"}`).is(http.StatusCreated).text("id")
+	b.as(notifier.RoleAdmin, http.MethodDelete, bob, "").is(http.StatusNoContent)
+	const active = `"second":{"address":"bob@elsewhere.example","state":"active"`
+	b.as(notifier.RoleAdmin, http.MethodPatch, first, `{`+active+`}}`).problem(409, "", "second.again")
+	b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", `{"address":"cec@own.example","state":"active","again":true,`+active+`}}`).problem(409, "", "left on")
+	if v := b.as(notifier.RoleAdmin, http.MethodGet, bob, "").is(http.StatusOK).field("state"); v != "unsubscribed" {
+		t.Errorf("it is %v", v)
+	}
+	if v := b.as(notifier.RoleSender, http.MethodPatch, first, `{"second":{"address":"bob@elsewhere.example"}}`).is(http.StatusOK).field("second.state"); v != "pending" {
+		t.Errorf("who is asked is %v", v)
+	}
+	if v := b.as(notifier.RoleAdmin, http.MethodPatch, first, `{`+active+`,"again":true}}`).is(http.StatusOK).field("second.state"); v != "active" {
+		t.Errorf("it is %v", v)
+	}
+}
