@@ -122,6 +122,11 @@ func (h *HeldUpdate) Publish(i Incident, n *Notice, d Desk) (Posting, error) {
 	return i.Say(s, d)
 }
 
+// Stale reports whether all that was held has been said in the meantime.
+func (h *HeldUpdate) Stale(i Incident) bool {
+	return i.State != Retracted && h.Saying.Status != "" && !i.News(h.Saying)
+}
+
 func cloned(list *[]string) *[]string {
 	if list == nil {
 		return nil

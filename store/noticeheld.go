@@ -114,7 +114,8 @@ const ripe = `h.published_at = 0 AND h.trouble = '' AND (n.state = 'done' OR n.s
 
 // publishHeld publishes the updates whose moments have come, each in one
 // transaction, and reports whether there was any. One that cannot be published
-// any more stays held, with the reason.
+// any more stays held, with the reason; one that says nothing new any more is
+// dropped.
 func (s *Store) publishHeld(ctx context.Context) (did bool, err error) {
 	var ids []string
 	if err := s.conn(ctx).Raw(`SELECT h.id FROM held_updates AS h JOIN notices AS n ON n.id = h.notice_id WHERE ` + ripe + ` ORDER BY h.created_at, h.id LIMIT 10`).
@@ -138,6 +139,8 @@ func (s *Store) publishHeld(ctx context.Context) (did bool, err error) {
 	return did, nil
 }
 
+var errSaid = errors.New("all that was held was said in the meantime")
+
 func (s *Store) publishOne(ctx context.Context, tx *gorm.DB, id string) error {
 	var row heldRow
 	// The incident first, as everybody who writes an update.
@@ -159,9 +162,17 @@ func (s *Store) publishOne(ctx context.Context, tx *gorm.DB, id string) error {
 	if err != nil {
 		return err
 	}
-	ctx = notifier.WithActor(ctx, notifier.Actor{Name: h.CreatedBy})
 	desk := notifier.Desk{Now: s.Now(), Zone: time.UTC, NewID: randomText}
-	if _, err := s.ReviseIncident(ctx, h.IncidentID, func(i notifier.Incident) (notifier.Posting, error) { return h.Publish(i, &n, desk) }); err != nil {
+	_, err = s.ReviseIncident(notifier.WithActor(ctx, notifier.Actor{Name: h.CreatedBy}), h.IncidentID, func(i notifier.Incident) (notifier.Posting, error) {
+		if h.Stale(i) {
+			return notifier.Posting{}, errSaid
+		}
+		return h.Publish(i, &n, desk)
+	})
+	if errors.Is(err, errSaid) {
+		return s.DropHeldUpdate(ctx, h.IncidentID, id)
+	}
+	if err != nil {
 		return err
 	}
 	return tx.Exec(`UPDATE held_updates SET published_at = ? WHERE id = ?`, micros(desk.Now), id).Error

@@ -117,3 +117,27 @@ func TestAHeldUpdateThatCannotBePublishedAnyMoreSaysWhy(t *testing.T) {
 		}
 	})
 }
+
+func TestAHeldUpdateThatWasSaidInTheMeantimeIsDropped(t *testing.T) {
+	eachDesk(t, func(t *testing.T, b *box, d *desk) {
+		inc := b.opened(d, notifier.Announcement{Title: "x"}).Incident
+		b.ready("n", 1)
+		b.saysAfter(d, inc.ID, notifier.Saying{Status: notifier.Resolved}, "n", notifier.WhenFinal)
+		said := b.saysAfter(d, inc.ID, notifier.Saying{Status: notifier.Resolved, Body: "All were told."}, "n", notifier.WhenFinal)
+		_, err := b.ReviseIncident(b.ctx, inc.ID, d.say(notifier.Saying{Status: notifier.Resolved, Body: "It is over."}))
+		b.must(err)
+		b.order("n", notifier.NoticeOrder{})
+		sent := map[notifier.DeliveryID]int{}
+		b.sendAll(sent)
+		b.tend()
+		if held, err := b.HeldUpdates(b.ctx, inc.ID); err != nil || len(held) != 0 {
+			t.Errorf("%+v, %v", held, err)
+		}
+		if stuck, err := b.StuckUpdates(b.ctx); err != nil || len(stuck) != 0 {
+			t.Errorf("%+v, %v", stuck, err)
+		}
+		if i, err := b.Incident(b.ctx, inc.ID); err != nil || len(i.Updates) != 3 || i.Updates[2].ID != said.Update.ID {
+			t.Errorf("%+v, %v", i.Updates, err)
+		}
+	})
+}
