@@ -114,6 +114,11 @@ func (in *intake) take(ctx context.Context, place int, who subscribers.Subscribe
 		return nil
 	}
 	in.fates[place] = subscribers.ImportUnchanged
+	if is := was.subscriber(); in.overwrite && who.State == subscribers.Unsubscribed && is.EndedWithFirst() { // for good, now
+		is.Depart("", who.Unsubscribed)
+		in.fates[place], there[who.Address] = subscribers.ImportChanged, rowOfSubscriber(is)
+		return in.store.rewriteSubscriber(in.tx, was, is)
+	}
 	if !in.overwrite || was.State == string(subscribers.Unsubscribed) || was.SecondOf > 0 && who.State != subscribers.Unsubscribed {
 		return nil
 	}

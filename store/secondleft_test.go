@@ -1,10 +1,12 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"allclear/notifier"
 	"allclear/subscribers"
@@ -52,6 +54,38 @@ func TestNobodyButTheirOwnWordBringsBackWhoLeftAsASecondAddress(t *testing.T) {
 		second.Again = true
 		if s, err = b.SetSecond(b.ctx, first, second, nil); err != nil || s.Second.Number != bob || s.Second.State != subscribers.Active {
 			t.Errorf("%+v, %v", s.Second, err)
+		}
+	})
+}
+
+func TestWhoTakesLeavingBackHasNoSecondAddressWhoseOwnerLeftMeanwhile(t *testing.T) {
+	ownBox(t, func(t *testing.T, b *box, first subscribers.Number) {
+		for how, leave := range map[string]func(ctx context.Context, n subscribers.Number) error{
+			"by a link": func(ctx context.Context, n subscribers.Number) error {
+				_, err := b.ChangeSubscriber(ctx, n, func(s *subscribers.Subscriber) error { s.Depart(subscribers.ByLink, b.time()); return nil })
+				return err
+			},
+			"by staff": func(ctx context.Context, n subscribers.Number) error {
+				_, err := b.ChangeSubscriber(ctx, n, func(s *subscribers.Subscriber) error { s.Depart("", b.time()); return nil })
+				return err
+			},
+			"by a file": func(ctx context.Context, _ subscribers.Number) error {
+				_, _, err := b.ImportSubscribers(ctx, []subscribers.Subscriber{{Channel: notifier.Email, Address: bobElsewhere, State: subscribers.Unsubscribed, Cadence: subscribers.Instant}}, true)
+				return err
+			},
+		} {
+			s, err := b.SetSecond(b.ctx, first, subscribers.Second{Channel: notifier.Email, Address: bobElsewhere, State: subscribers.Active, Again: true}, nil)
+			b.must(err)
+			b.turns(first, func(s *subscribers.Subscriber) { s.Depart(subscribers.ByLink, b.time()) })
+			b.pass(time.Minute)
+			b.must(leave(b.ctx, s.Second.Number))
+			b.pass(time.Minute)
+			back, err := b.Return(b.ctx, first)
+			b.must(err)
+			bob, err := b.Subscriber(b.ctx, s.Second.Number)
+			if err != nil || bob.State != subscribers.Unsubscribed || bob.EndedWithFirst() || bob.Return(b.time()) || back.State != subscribers.Active || back.Second != (subscribers.Second{}) {
+				t.Errorf("%s: %+v, %v; the first has %+v", how, bob, err, back.Second)
+			}
 		}
 	})
 }

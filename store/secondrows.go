@@ -141,11 +141,11 @@ func (s *Store) endIfSecond(ctx context.Context, tx *gorm.DB, first int64) error
 }
 
 // returnSecond gives whoever takes back that they left the second address that
-// ended with it.
+// ended with it, as it was, unless its owner left meanwhile.
 func (s *Store) returnSecond(ctx context.Context, first subscribers.Number, left time.Time) error {
 	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		var rows []subscriberRow
-		if err := tx.Raw(`SELECT * FROM subscribers WHERE second_of = ? AND second_of > 0 AND state = 'unsubscribed' AND confirmed_at > 0 AND unsubscribed_at >= ? ORDER BY number LIMIT 1`,
+		if err := tx.Raw(`SELECT * FROM subscribers WHERE second_of = ? AND second_of > 0 AND state = 'unsubscribed' AND left_by = '' AND left_from <> '' AND confirmed_at > 0 AND unsubscribed_at >= ? ORDER BY number LIMIT 1`,
 			int64(first), micros(left)).Scan(&rows).Error; err != nil {
 			return fmt.Errorf("look for the second address: %w", err)
 		}
@@ -159,7 +159,9 @@ func (s *Store) returnSecond(ctx context.Context, first subscribers.Number, left
 				continue
 			}
 			if _, err := s.ChangeSubscriber(ctx, subscribers.Number(r.Number), func(x *subscribers.Subscriber) error {
-				x.State = subscribers.Active
+				if x.EndedWithFirst() {
+					x.State = x.Left.From
+				}
 				return nil
 			}); err != nil {
 				return err

@@ -259,16 +259,29 @@ func (s *Store) RemoveSecond(ctx context.Context, n subscribers.Number) error {
 // endSecond ends the second address that a subscriber named, and the one that
 // was to take its place.
 func (s *Store) endSecond(ctx context.Context, tx *gorm.DB, first subscribers.Number) error {
-	if err := s.endSeconds(ctx, tx, `second_of = ? AND second_of > 0 AND state <> 'unsubscribed'`, int64(first)); err != nil {
+	if err := s.endSeconds(ctx, tx, endAlone, `second_of = ? AND second_of > 0 AND state <> 'unsubscribed'`, int64(first)); err != nil {
 		return err
 	}
 	return s.forgetNamed(ctx, tx, first)
 }
 
+// endWithFirst is endSecond where the subscriber left, which may be taken back.
+func (s *Store) endWithFirst(ctx context.Context, tx *gorm.DB, first subscribers.Number) error {
+	if err := s.endSeconds(ctx, tx, (*subscribers.Subscriber).EndWithFirst, `second_of = ? AND second_of > 0 AND state <> 'unsubscribed'`, int64(first)); err != nil {
+		return err
+	}
+	return s.forgetNamed(ctx, tx, first)
+}
+
+// endAlone ends a second address while its first goes on, or for good.
+func endAlone(x *subscribers.Subscriber, now time.Time) {
+	x.State, x.Unsubscribed = subscribers.Unsubscribed, now
+}
+
 // endAskedSecond ends the one that was named last, where its owner did not
 // confirm it.
 func (s *Store) endAskedSecond(ctx context.Context, tx *gorm.DB, first subscribers.Number) error {
-	if err := s.endSeconds(ctx, tx, `second_of = ? AND second_of > 0 AND state = 'pending'`, int64(first)); err != nil {
+	if err := s.endSeconds(ctx, tx, endAlone, `second_of = ? AND second_of > 0 AND state = 'pending'`, int64(first)); err != nil {
 		return err
 	}
 	return s.forgetNamed(ctx, tx, first)
@@ -291,14 +304,14 @@ func (s *Store) forgetNamed(ctx context.Context, tx *gorm.DB, first subscribers.
 // endReplaced ends the second address whose place another takes, which has just
 // been confirmed.
 func (s *Store) endReplaced(ctx context.Context, tx *gorm.DB, by subscribers.Subscriber) error {
-	return s.endSeconds(ctx, tx, `second_of = ? AND second_of > 0 AND state NOT IN ('pending', 'unsubscribed') AND number <> ?`, int64(by.SecondOf), int64(by.Number))
+	return s.endSeconds(ctx, tx, endAlone, `second_of = ? AND second_of > 0 AND state NOT IN ('pending', 'unsubscribed') AND number <> ?`, int64(by.SecondOf), int64(by.Number))
 }
 
-// endSeconds ends second addresses. One that never confirmed is forgotten, one
+// endSeconds ends second addresses, as end does those that are confirmed. One that never confirmed is forgotten, one
 // that had left before has left again, and one whose owner wishes for their own
 // subscription has that to confirm. Only what its own number is told ends:
 // whoever names an address has no say in what else it gets.
-func (s *Store) endSeconds(ctx context.Context, tx *gorm.DB, which string, args ...any) error {
+func (s *Store) endSeconds(ctx context.Context, tx *gorm.DB, end func(*subscribers.Subscriber, time.Time), which string, args ...any) error {
 	var rows []subscriberRow
 	if err := tx.Raw(`SELECT * FROM subscribers WHERE `+which+` ORDER BY number`, args...).Scan(&rows).Error; err != nil {
 		return fmt.Errorf("look for the second address: %w", err)
@@ -314,7 +327,7 @@ func (s *Store) endSeconds(ctx context.Context, tx *gorm.DB, which string, args 
 			err = s.turnOwn(ctx, tx, r, own)
 		case r.State != string(subscribers.Pending):
 			_, err = s.ChangeSubscriber(ctx, subscribers.Number(r.Number), func(x *subscribers.Subscriber) error {
-				x.State, x.Unsubscribed = subscribers.Unsubscribed, s.Now()
+				end(x, s.Now())
 				return nil
 			})
 		case r.UnsubscribedAt > 0:

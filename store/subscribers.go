@@ -187,7 +187,7 @@ func (s *Store) ChangeSubscriber(ctx context.Context, n subscribers.Number, chan
 			return nil
 		}
 		out.Second, out.SecondNext = subscribers.Second{}, subscribers.Second{}
-		return s.endSecond(ctx, tx, n)
+		return s.endWithFirst(ctx, tx, n)
 	})
 	if err != nil {
 		return subscribers.Subscriber{}, err

@@ -27,13 +27,31 @@ type Leave struct {
 	Reason string // in the reader's own words; "" where none was given
 }
 
-// Depart ends the subscription at a time. Who left already stays as it is.
+// Depart ends the subscription at a time. Who left already stays as it is, but
+// that a second address which ended with its first is left for good.
 func (s *Subscriber) Depart(by Way, now time.Time) {
 	if s.State == Unsubscribed {
+		if s.EndedWithFirst() {
+			s.Left = Leave{By: by}
+		}
 		return
 	}
-	s.Left = Leave{By: by, From: s.State}
+	if s.Left = (Leave{By: by}); by != "" {
+		s.Left.From = s.State
+	}
 	s.State, s.Unsubscribed = Unsubscribed, now
+}
+
+// EndWithFirst ends a second address at a time because its first left: who takes
+// that back has it again, unless its owner says no meanwhile.
+func (s *Subscriber) EndWithFirst(now time.Time) {
+	s.Left = Leave{From: s.State}
+	s.State, s.Unsubscribed = Unsubscribed, now
+}
+
+// EndedWithFirst reports whether s is a second address that ended only because its first left.
+func (s *Subscriber) EndedWithFirst() bool {
+	return s.SecondOf > 0 && s.State == Unsubscribed && s.Left.By == "" && s.Left.From != ""
 }
 
 // Return takes a departure by link back, and reports whether it could.

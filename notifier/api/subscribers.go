@@ -274,7 +274,9 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 			s.Contact = ""
 		}
 		was := s.State
-		keep(&s.State, in.State)
+		if keep(&s.State, in.State); in.State != nil && s.State == subscribers.Unsubscribed && was == s.State {
+			s.Depart("", now)
+		}
 		if err := s.Validate(); err != nil {
 			return err
 		}
@@ -302,7 +304,9 @@ func (c subscriberRoom) unsubscribe(ctx context.Context, q *request) (reply, err
 	now := c.desk().Now
 	_, err = c.store.ChangeSubscriber(ctx, n, func(s *subscribers.Subscriber) error {
 		was := s.State
-		s.State = subscribers.Unsubscribed
+		if s.State = subscribers.Unsubscribed; was == s.State {
+			s.Depart("", now)
+		}
 		return move(ctx, s, was, false, now)
 	})
 	return reply{status: http.StatusNoContent}, err

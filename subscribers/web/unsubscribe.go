@@ -18,7 +18,7 @@ func (s *site) unsubscribeAsk(r *http.Request) (answer, error) {
 		return s.left(subscribers.Subscriber{}, false), nil
 	case err != nil:
 		return answer{}, err
-	case who.State == subscribers.Unsubscribed:
+	case who.State == subscribers.Unsubscribed && !who.EndedWithFirst():
 		return s.left(who, owner), nil
 	case who.Group && !owner:
 		return s.askOwner(r, who)
@@ -54,7 +54,7 @@ func (s *site) unsubscribe(r *http.Request) (answer, error) {
 		return answer{}, err
 	case reason:
 		return s.because(r, who, owner)
-	case who.State == subscribers.Unsubscribed:
+	case who.State == subscribers.Unsubscribed && !who.EndedWithFirst():
 		return s.left(who, owner), nil
 	case who.Group && !owner:
 		return s.askOwner(r, who)
