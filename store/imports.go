@@ -56,6 +56,12 @@ func (in *intake) run(ctx context.Context, batch []subscribers.Subscriber) error
 			return err
 		}
 	}
+	names := func(who subscribers.Subscriber) bool { return who.Second.Address != "" }
+	if slices.ContainsFunc(batch, names) { // which are written next, and keep the fan-out out
+		if err := in.store.lockFanout(in.tx, false); err != nil {
+			return err
+		}
+	}
 	// From here on nobody else adds one.
 	last, err := next(in.tx, "subscriber", 0)
 	if err != nil {
@@ -92,6 +98,23 @@ func (in *intake) run(ctx context.Context, batch []subscribers.Subscriber) error
 		}
 	}
 	return in.store.addSubscribers(in.tx, in.added)
+}
+
+// keepOut keeps the fan-out out, before anything is locked, where somebody who
+// is added names a second address, which is written next, or has been one.
+func (s *Store) keepOut(tx *gorm.DB, who *subscribers.Subscriber) error {
+	needs := who.Second.Address != ""
+	who.Second = subscribers.Second{}
+	if !needs {
+		if err := tx.Raw(`SELECT EXISTS (SELECT 1 FROM subscribers WHERE channel = ? AND address = ? AND second_of > 0 AND state = 'active')`,
+			string(who.Channel), who.Address).Scan(&needs).Error; err != nil {
+			return fmt.Errorf("look for a second address: %w", err)
+		}
+	}
+	if !needs {
+		return nil
+	}
+	return s.lockFanout(tx, false)
 }
 
 // take decides about one row. gone: its owner asked to be forgotten, which bars

@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -70,5 +72,61 @@ func TestAFileNamesSecondAddresses(t *testing.T) {
 		}
 		b.expand(100)
 		b.sound()
+	})
+}
+
+func TestRowsWithSecondAddressesComeInInShortSteps(t *testing.T) {
+	ownBox(t, func(t *testing.T, b *box, _ subscribers.Number) {
+		file := "address,state,second_address\n"
+		for i := range 50 {
+			file += fmt.Sprintf("r%d@own.example,active,\n", i)
+		}
+		for i := range 50 {
+			file += fmt.Sprintf("r%d@own.example,active,r%d@elsewhere.example\n", 50+i, i)
+		}
+		for _, dry := range []bool{true, false} {
+			var lines []int
+			got, err := subscribers.Import(b.ctx, b.Store, strings.NewReader(file), subscribers.ImportOptions{DryRun: dry, Active: true, Progress: func(line int) { lines = append(lines, line) }})
+			if err != nil || got.Added != 100 || got.Seconds != 50 || !slices.Equal(lines, []int{71, 91, 101}) {
+				t.Errorf("dry: %t, %+v, %v, after lines %v", dry, got, err, lines)
+			}
+		}
+	})
+}
+
+func TestWhoeverIsAddedWithASecondAddressWaitsForTheFanOutBeforeOthersWaitForThem(t *testing.T) {
+	ownBox(t, func(t *testing.T, b *box, first subscribers.Number) {
+		if b.Dialect() != "postgres" {
+			return // one writer at a time
+		}
+		_, err := b.SetSecond(b.ctx, first, subscribers.Second{Channel: notifier.Email, Address: "ann@elsewhere.example", State: subscribers.Active}, nil)
+		b.must(err)
+		keeps := func(want int64, write func(ctx context.Context) error) {
+			t.Helper()
+			b.must(b.Atomic(b.ctx, func(ctx context.Context) error {
+				if err := write(ctx); err != nil {
+					return err
+				}
+				if n := b.number(`SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND mode = 'ExclusiveLock' AND classid::bigint << 32 | objid::bigint = 7020105093439906162`); n != want {
+					t.Errorf("the fan-out is kept out by %d, want %d", n, want)
+				}
+				return nil
+			}))
+		}
+		bob, cec, dan, eve := reader("bob@own.example", subscribers.Active), reader("cec@own.example", subscribers.Active), reader("dan@own.example", subscribers.Active), reader("eve@own.example", subscribers.Active)
+		second := subscribers.Second{Channel: notifier.Email, Address: "x@elsewhere.example"}
+		bob.Second, dan.Second = second, second
+		add := func(ctx context.Context, s subscribers.Subscriber) error {
+			_, err := b.AddSubscriber(ctx, s, nil)
+			return err
+		}
+		bring := func(ctx context.Context, s subscribers.Subscriber) error {
+			_, _, err := b.ImportSubscribers(ctx, []subscribers.Subscriber{s}, false)
+			return err
+		}
+		keeps(1, func(ctx context.Context) error { return add(ctx, bob) })
+		keeps(0, func(ctx context.Context) error { return add(ctx, cec) })
+		keeps(1, func(ctx context.Context) error { return bring(ctx, dan) })
+		keeps(0, func(ctx context.Context) error { return bring(ctx, eve) })
 	})
 }

@@ -18,7 +18,8 @@ import (
 // pending and confirm is not nil, the event that confirm makes is written with
 // it. An address that left may come back: asking again is a new consent, under
 // the old number. One that is there otherwise, or that is suppressed, is a
-// Refusal of ErrConflict; an unknown component is an *notifier.Invalid.
+// Refusal of ErrConflict; an unknown component is an *notifier.Invalid. A second
+// address that it names is for SetSecond to write, in the same transaction.
 func (s *Store) AddSubscriber(ctx context.Context, who subscribers.Subscriber, confirm func(subscribers.Subscriber) *notifier.Event) (subscribers.Subscriber, error) {
 	var out subscribers.Subscriber
 	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
@@ -43,6 +44,9 @@ func (s *Store) AddSubscriber(ctx context.Context, who subscribers.Subscriber, c
 			}
 		}
 		s.stamp(&out)
+		if err := s.keepOut(tx, &out); err != nil {
+			return err
+		}
 		// From here on nobody else adds one, so that what is looked up stays so.
 		number, err := next(tx, "subscriber", 0)
 		if err != nil {

@@ -14,6 +14,10 @@ import (
 // enough that nobody waits for it.
 const importBatch = 500
 
+// importSeconds is how many rows of a batch may name second addresses: each of
+// those is written by itself, and the fan-out waits for all of them.
+const importSeconds = 20
+
 // maxRowErrors is how many wrong rows a report spells out; the rest is counted.
 const maxRowErrors = 1000
 
@@ -145,10 +149,14 @@ func agreed(who, origin string, all bool) Consent {
 
 func (in *importer) add(ctx context.Context, row Row) error {
 	twice := false // a batch holds an address once, whatever the database makes of two
+	named := 0
 	for i := range in.batch {
 		twice = twice || in.batch[i].Address == row.Subscriber.Address
+		if in.batch[i].Second.Address != "" {
+			named++
+		}
 	}
-	if twice || len(in.batch) == importBatch {
+	if twice || len(in.batch) == importBatch || named == importSeconds && row.Subscriber.Second.Address != "" {
 		if err := in.flush(ctx); err != nil {
 			return err
 		}

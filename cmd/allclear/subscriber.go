@@ -92,6 +92,7 @@ func (c *subscriberAddCmd) Run(a *app) error {
 				return err
 			}
 			var err error
+			s.Second.Address = c.Second
 			if s, err = db.AddSubscriber(ctx, s, confirmation(db)); err != nil {
 				return err
 			}

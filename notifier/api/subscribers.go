@@ -123,6 +123,9 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 	default:
 		return reply{}, notifier.Invalidf("state", "a new subscriber is pending or active, not %s", s.State)
 	}
+	if in.Second != nil {
+		s.Second.Address = in.Second.Address
+	}
 	var made subscribers.Subscriber
 	var shown subscriberShape
 	err = c.add.Atomic(ctx, func(ctx context.Context) error {
