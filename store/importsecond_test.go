@@ -57,6 +57,11 @@ func TestAFileNamesSecondAddresses(t *testing.T) {
 		if got := stands(); got != "ann ann@elsewhere.example active, bob bo@elsewhere.example pending, cec +4791234568 active" {
 			t.Error(got)
 		}
+		// Who is asked has not answered for another address, though all others agreed.
+		bring(subscribers.ImportOptions{Active: true}, "ivy@own.example,pending,,ivy@elsewhere.example\n")
+		if got := stands(); !strings.HasSuffix(got, ", ivy ivy@elsewhere.example pending") {
+			t.Error(got)
+		}
 		// Who left is neither asked by a file nor brought back, as at first addresses.
 		for i, active := range []bool{false, true} {
 			got := bring(subscribers.ImportOptions{Active: active, Overwrite: true}, "hal@own.example,,,bob@elsewhere.example\n")

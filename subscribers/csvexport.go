@@ -19,12 +19,16 @@ type CSVWriter struct {
 func WriteCSV(w io.Writer) *CSVWriter { return &CSVWriter{out: csv.NewWriter(w)} }
 
 // Write adds one line, behind the header where it is the first. A second address
-// has none: read again, it would be told everything by itself.
+// has none: read again, it would be told everything by itself. One that waits
+// for its owner's word is left out: no file is to say that it was given.
 func (w *CSVWriter) Write(s Subscriber) error {
 	if s.SecondOf > 0 {
 		return nil
 	}
 	w.head()
+	if s.Second.State != Active {
+		s.Second = Second{}
+	}
 	kinds := make([]string, len(s.Filter.Kinds))
 	for i, k := range s.Filter.Kinds {
 		kinds[i] = string(k)

@@ -37,7 +37,7 @@ func (in *importer) second(ctx context.Context, s Subscriber, line int, out *sec
 		return nil
 	}
 	second, confirm := s.Second, in.o.Confirm
-	if second.State = Pending; in.o.Active {
+	if second.State = Pending; in.o.Active && s.State == Active { // who is asked has not answered for another address
 		second.State, confirm = Active, nil
 	}
 	err := to.SetSecondAt(ctx, s, second, confirm)
