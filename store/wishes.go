@@ -43,7 +43,7 @@ func (d *registrar) wish(ctx context.Context, x subscribers.SignUp, was subscrib
 }
 
 // wished is the subscription that the owner of a second address wishes for, as
-// one that is not confirmed; false: for none.
+// one that is not confirmed; false: for none, or only for what was removed since.
 func (s *Store) wished(tx *gorm.DB, was subscriberRow) (is subscribers.Subscriber, ok bool, err error) {
 	var found []signUpRow
 	if err := tx.Raw(`SELECT choices, asked_at FROM wishes WHERE subscriber = ? AND asked_at > ?`, was.Number, micros(s.Now().Add(-wishLife))).Scan(&found).Error; err != nil {
@@ -64,7 +64,9 @@ func (s *Store) wished(tx *gorm.DB, was subscriberRow) (is subscribers.Subscribe
 		if err := tx.Raw(`SELECT key FROM components WHERE key IN ? ORDER BY key`, is.Filter.Components).Scan(&there).Error; err != nil {
 			return is, false, fmt.Errorf("look for components: %w", err)
 		}
-		is.Filter.Components = there
+		if is.Filter.Components = there; len(there) == 0 { // of none, which would be all
+			return is, false, nil
+		}
 	}
 	s.stamp(&is)
 	return is, true, nil
@@ -122,12 +124,32 @@ func (s *Store) fillWishes(db *gorm.DB, all []subscribers.Subscriber) error {
 		return nil
 	}
 	in, arg := s.among(`subscriber`, numbers)
-	var found []int64
-	if err := db.Raw(`SELECT subscriber FROM wishes WHERE asked_at > ? AND `+in, micros(s.Now().Add(-wishLife)), arg).Scan(&found).Error; err != nil {
+	var found []struct {
+		Subscriber int64
+		Choices    string
+	}
+	if err := db.Raw(`SELECT subscriber, choices FROM wishes WHERE asked_at > ? AND `+in, micros(s.Now().Add(-wishLife)), arg).Scan(&found).Error; err != nil {
 		return fmt.Errorf("look for wishes: %w", err)
 	}
+	if len(found) == 0 {
+		return nil
+	}
+	var there []string
+	if err := db.Raw(`SELECT key FROM components`).Scan(&there).Error; err != nil {
+		return fmt.Errorf("look for components: %w", err)
+	}
+	wishes := make(map[int64]bool, len(found))
+	for _, f := range found {
+		row := signUpRow{Choices: f.Choices}
+		x, err := row.signUp()
+		if err != nil {
+			return err
+		}
+		chosen := x.Filter.Components // where all of them were removed, nothing is left to confirm
+		wishes[f.Subscriber] = len(chosen) == 0 || slices.ContainsFunc(chosen, func(key string) bool { return slices.Contains(there, key) })
+	}
 	for i := range all {
-		all[i].Wishes = all[i].State == subscribers.Active && slices.Contains(found, int64(all[i].Number))
+		all[i].Wishes = all[i].State == subscribers.Active && wishes[int64(all[i].Number)]
 	}
 	return nil
 }

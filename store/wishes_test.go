@@ -74,6 +74,23 @@ func TestAWishForOnesOwnSubscriptionOutlivesTheSecondAddress(t *testing.T) {
 	})
 }
 
+func TestAWishForAComponentThatWasRemovedIsNoWishForEverything(t *testing.T) {
+	ownBox(t, func(t *testing.T, b *box, first subscribers.Number) {
+		s, err := b.SetSecond(b.ctx, first, subscribers.Second{Channel: notifier.Email, Address: "bob@elsewhere.example", State: subscribers.Active}, nil)
+		b.must(err)
+		b.wishes(notifier.Email, "bob@elsewhere.example")
+		b.must(b.SetOwnDomains(b.ctx, nil))
+		b.must(b.RemoveComponent(b.ctx, "imap7"))
+		if who, err := b.ConfirmSubscriber(b.ctx, s.Second.Number, netip.Prefix{}); err != nil || who.SecondOf != first || who.Wishes || b.second(first) != s.Second {
+			t.Errorf("%+v, %v", who, err)
+		}
+		b.must(b.RemoveSecond(b.ctx, first))
+		if who, err := b.Subscriber(b.ctx, s.Second.Number); err != nil || who.State != subscribers.Unsubscribed {
+			t.Errorf("%+v, %v", who, err)
+		}
+	})
+}
+
 func TestAWishThatNobodyConfirmsLeavesTheSecondAddressAsItIs(t *testing.T) {
 	ownBox(t, func(t *testing.T, b *box, first subscribers.Number) {
 		s, err := b.SetSecond(b.ctx, first, subscribers.Second{Channel: notifier.Email, Address: "bob@elsewhere.example", State: subscribers.Active}, nil)
