@@ -62,6 +62,9 @@ func TestAFileNamesSecondAddresses(t *testing.T) {
 		if got := stands(); !strings.HasSuffix(got, ", ivy ivy@elsewhere.example pending") {
 			t.Error(got)
 		}
+		if proof, err := b.Evidence(b.ctx, b.second(first).Number); err != nil || len(proof) != 1 || !strings.HasPrefix(proof[0].Words, "Imported by") {
+			t.Errorf("that the second address agreed: %+v, %v", proof, err)
+		}
 		// Who left is neither asked by a file nor brought back, as at first addresses.
 		for i, active := range []bool{false, true} {
 			got := bring(subscribers.ImportOptions{Active: active, Overwrite: true}, "hal@own.example,,,bob@elsewhere.example\n")

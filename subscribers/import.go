@@ -235,24 +235,37 @@ func (in *importer) write(ctx context.Context, batch []Subscriber, lines []int) 
 		if took, err = in.seconds(ctx, batch, lines, fates, errs); err != nil {
 			return err
 		}
-		came := map[notifier.Channel][]string{}
-		for i, s := range batch {
-			if errs[i] == nil && fates[i] == ImportAdded && s.State.Movable() {
-				came[s.Channel] = append(came[s.Channel], s.Address)
-			}
-		}
-		for channel, addresses := range came {
-			if err := in.to.KeepImported(ctx, channel, addresses, in.agreed); err != nil {
-				return err
-			}
-		}
-		return nil
+		return in.keep(ctx, batch, lines, fates, errs, took)
 	})
 	if err != nil {
 		return err
 	}
 	in.count(batch, lines, fates, errs)
 	in.countSeconds(took)
+	return nil
+}
+
+// keep keeps by what words those agreed who came in as such, and the second
+// addresses that did.
+func (in *importer) keep(ctx context.Context, batch []Subscriber, lines []int, fates []Imported, errs []error, took seconds) error {
+	came := map[notifier.Channel][]string{}
+	for i, s := range batch {
+		if errs[i] != nil || fates[i] != ImportAdded && fates[i] != ImportChanged {
+			continue
+		}
+		if fates[i] == ImportAdded && s.State.Movable() {
+			came[s.Channel] = append(came[s.Channel], s.Address)
+		}
+		refused := func(e RowError) bool { return e.Line == lines[i] }
+		if in.o.Active && s.State == Active && s.Second.Address != "" && !slices.ContainsFunc(took.refused, refused) {
+			came[s.Second.Channel] = append(came[s.Second.Channel], s.Second.Address)
+		}
+	}
+	for channel, addresses := range came {
+		if err := in.to.KeepImported(ctx, channel, addresses, in.agreed); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

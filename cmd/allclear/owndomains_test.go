@@ -31,6 +31,9 @@ func TestWhileTheMailboxIsTheOutageReadersAreToldElsewhereAndGetOneSummary(t *te
 		if out := d.ok("subscriber", "add", "ann@own.example", "--active", "--second", "ann@elsewhere.example"); !strings.Contains(out, "its second address is ann@elsewhere.example, active") {
 			t.Errorf("added:\n%s", out)
 		}
+		if data := d.ok("subscriber", "data", "ann@elsewhere.example"); !strings.Contains(data, "who said that this address agreed.") {
+			t.Errorf("%s", data)
+		}
 		follow(t, s.db, 1)
 
 		incident, opened := s.announce("imap7 does not answer", object{"components": []string{"imap7"}})

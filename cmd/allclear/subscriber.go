@@ -99,8 +99,11 @@ func (c *subscriberAddCmd) Run(a *app) error {
 			if s, err = c.second(ctx, db, s); err != nil || !c.Active {
 				return err
 			}
-			who := notifier.ActorFrom(ctx).Name
-			return db.KeepImported(ctx, s.Channel, []string{s.Address}, subscribers.Consent{Language: "en", Words: "Added by " + who + ", who said that this address agreed."})
+			said := subscribers.Consent{Language: "en", Words: "Added by " + notifier.ActorFrom(ctx).Name + ", who said that this address agreed."}
+			if err := db.KeepImported(ctx, s.Channel, []string{s.Address}, said); err != nil || s.Second.Address == "" {
+				return err
+			}
+			return db.KeepImported(ctx, s.Second.Channel, []string{s.Second.Address}, said)
 		})
 		if err != nil {
 			return conflict(err, "%s is a subscriber already; allclear subscriber show %s shows it", s.Address, s.Address)
