@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"allclear/notifier"
 	"allclear/notifier/email/emailtest"
+	"allclear/subscribers"
 )
 
 func subjects(all []letter) string {
@@ -67,6 +69,12 @@ func TestWhileTheMailboxIsTheOutageReadersAreToldElsewhereAndGetOneSummary(t *te
 		}
 		if !strings.Contains(first[0].text, "imap7 does not answer") || !strings.Contains(first[0].text, "Resolved") {
 			t.Errorf("the summary does not tell it:\n%s", first[0].text)
+		}
+		// An endpoint's secret is shown by its own number, which nothing else names.
+		out := d.ok("subscriber", "add", "bea@own.example", "--active", "--second", "https://127.0.0.1:9/x")
+		page, _, err := s.db.Subscribers(t.Context(), subscribers.Query{Channel: notifier.Webhook, Limit: 1})
+		if err != nil || len(page) != 1 || !strings.Contains(out, "/subscribers/"+page[0].Number.String()+"/rotate-secret") {
+			t.Errorf("added: %+v, %v\n%s", page, err, out)
 		}
 	})
 }

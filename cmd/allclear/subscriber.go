@@ -122,8 +122,10 @@ func (c *subscriberAddCmd) Run(a *app) error {
 		if s.Second.Address != "" {
 			fmt.Fprintf(a.out, "its second address is %s, %s\n", s.Second.Address, s.Second.State)
 		}
-		if s.Channel == notifier.Webhook {
-			fmt.Fprintln(a.out, "its secret is shown once: to its contact on the endpoint's page, or to you by POST /api/v1/subscribers/"+s.Number.String()+"/rotate-secret")
+		for _, x := range []subscribers.Second{{Channel: s.Channel, Number: s.Number}, s.Second} {
+			if x.Channel == notifier.Webhook && x.Number > 0 {
+				fmt.Fprintln(a.out, "the endpoint's secret is shown once: to its contact on the endpoint's page, or to you by POST /api/v1/subscribers/"+x.Number.String()+"/rotate-secret")
+			}
 		}
 		return nil
 	})
