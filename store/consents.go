@@ -111,8 +111,12 @@ func (s *Store) Evidence(ctx context.Context, n subscribers.Number) ([]subscribe
 // ForgetUnconfirmed forgets at most max of those who were asked by the form's
 // mail before a time, and not since, and did not confirm. Who had left before
 // has left again: without the row an import would bring them back. Groups stay,
-// because of what staff know of them. It returns how many it settled.
+// because of what staff know of them. It returns how many it settled. Wishes for
+// a subscription of one's own that were not confirmed in time go with them.
 func (s *Store) ForgetUnconfirmed(ctx context.Context, before time.Time, max int) (int, error) {
+	if err := s.forgetWishes(ctx); err != nil {
+		return 0, err
+	}
 	const old = `SELECT s.number, s.unsubscribed_at FROM subscribers AS s WHERE s.state = 'pending' AND (s.unsubscribed_at > 0 OR NOT s.shared)
 		AND EXISTS (SELECT 1 FROM consents AS c WHERE c.subscriber = s.number AND c.step = 'asked')
 		AND NOT EXISTS (SELECT 1 FROM consents AS c WHERE c.subscriber = s.number AND c.at >= ?)
@@ -147,6 +151,19 @@ func (s *Store) ForgetUnconfirmed(ctx context.Context, before time.Time, max int
 		return nil
 	})
 	return n, err
+}
+
+// forgetWishes forgets what nobody can confirm any more.
+func (s *Store) forgetWishes(ctx context.Context) error {
+	const over = ` FROM wishes WHERE asked_at <= ?`
+	at := micros(s.Now().Add(-wishLife))
+	var some bool
+	if err := s.conn(ctx).Raw(`SELECT EXISTS (SELECT 1`+over+`)`, at).Scan(&some).Error; err != nil || !some {
+		return translate(wrapped("look for wishes that are over", err))
+	}
+	return s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
+		return wrapped("forget wishes that are over", tx.Exec(`DELETE`+over, at).Error)
+	})
 }
 
 // forget deletes a subscriber that nothing is to be remembered of.

@@ -96,9 +96,17 @@ func TestAWishThatNobodyConfirmsLeavesTheSecondAddressAsItIs(t *testing.T) {
 		s, err := b.SetSecond(b.ctx, first, subscribers.Second{Channel: notifier.Email, Address: "bob@elsewhere.example", State: subscribers.Active}, nil)
 		b.must(err)
 		b.wishes(notifier.Email, "bob@elsewhere.example")
+		b.forgetUnconfirmed()
+		if n := b.number(`SELECT count(*) FROM wishes`); n != 1 {
+			t.Error("it is forgotten before its time")
+		}
 		b.pass(9 * 24 * 3600e9)
 		if who, err := b.ConfirmSubscriber(b.ctx, s.Second.Number, netip.Prefix{}); err != nil || who.SecondOf != first || b.second(first) != s.Second {
 			t.Errorf("%+v, %v", who, err)
+		}
+		b.forgetUnconfirmed()
+		if n := b.number(`SELECT count(*) FROM wishes`); n != 0 {
+			t.Error("it is kept for good")
 		}
 		// Staff, who say that they agreed elsewhere, make it their own; else it is to be asked by the form.
 		own := subscribers.Subscriber{Channel: notifier.Email, Address: "bob@elsewhere.example", State: subscribers.Pending, Cadence: subscribers.Daily}
