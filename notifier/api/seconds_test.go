@@ -107,4 +107,21 @@ func TestASecondAddressThatLeftComesBackByItsOwnersWordOnly(t *testing.T) {
 	if v := b.as(notifier.RoleAdmin, http.MethodPatch, first, `{`+active+`,"again":true}}`).is(http.StatusOK).field("second.state"); v != "active" {
 		t.Errorf("it is %v", v)
 	}
+	// What ended with its first is left for good by whoever ends it, too.
+	for _, end := range []struct{ method, body string }{{http.MethodDelete, ""}, {http.MethodPatch, `{"state":"unsubscribed"}`}} {
+		n, err := subscribers.ParseNumber(strings.TrimPrefix(bob, "/subscribers/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.as(notifier.RoleAdmin, http.MethodPatch, first, `{`+active+`,"again":true}}`).is(http.StatusOK)
+		b.as(notifier.RoleAdmin, http.MethodDelete, first, "").is(http.StatusNoContent)
+		if who, err := b.store.Subscriber(t.Context(), n); err != nil || !who.EndedWithFirst() {
+			t.Errorf("%+v, %v", who, err)
+		}
+		b.as(notifier.RoleAdmin, end.method, bob, end.body)
+		if who, err := b.store.Subscriber(t.Context(), n); err != nil || who.EndedWithFirst() {
+			t.Errorf("%s: %+v, %v", end.method, who, err)
+		}
+		b.as(notifier.RoleAdmin, http.MethodPatch, first, `{"state":"active","again":true}`).is(http.StatusOK)
+	}
 }

@@ -142,3 +142,25 @@ func TestAConfirmationLinkLeadsToManagingOnlyOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestTheOwnerOfASecondAddressThatEndedWithItsFirstCanStillLeave(t *testing.T) {
+	h := ownHouse(t)
+	n := h.reader("ann@example.com", subscribers.Active)
+	s, err := h.store.whole.SetSecond(t.Context(), n, subscribers.Second{Channel: notifier.Email, Address: "bob@elsewhere.example", State: subscribers.Active}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	undo := h.ask(http.MethodPost, h.leaveLink(n), "").undo()
+	bob := h.leaveLink(s.Second.Number)
+	h.ask(http.MethodGet, bob, "").says(http.StatusOK, "<button").silent("You are unsubscribed")
+	for range 2 {
+		if back := h.ask(http.MethodPost, bob, "").says(http.StatusOK).undo(); back != "" {
+			t.Error("it comes back without its first")
+		}
+	}
+	h.ask(http.MethodGet, bob, "").says(http.StatusOK).silent("<button")
+	h.send(undo).says(http.StatusOK, "Welcome back")
+	if h.state(n) != subscribers.Active || h.state(s.Second.Number) != subscribers.Unsubscribed {
+		t.Errorf("%+v, %+v", h.who(n), h.who(s.Second.Number))
+	}
+}
