@@ -218,7 +218,7 @@ func (w *tour) template(see func(string)) {
 func (w *tour) notice(see func(string)) {
 	t := w.t
 	file := filepath.Join(t.TempDir(), "restored.csv")
-	if err := os.WriteFile(file, []byte("email,subject,date,folder\nada@example.org,Hello,2026-11-23 16:11,Inbox\nada@example.org,Minutes,2026-11-22 09:00,Work\nbob@example.org,Invoice,2026-11-21 10:00,Inbox\nnobody,Lost,2026-11-21 10:00,Inbox\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("E-Mail,Betreff,date,folder\nada@example.org,Hello,2026-11-23 16:11,Inbox\nada@example.org,Minutes,2026-11-22 09:00,Work\nbob@example.org,Invoice,2026-11-21 10:00,Inbox\nnobody,Lost,2026-11-21 10:00,Inbox\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	w.at("/console/notices/new", http.StatusOK)
@@ -228,6 +228,15 @@ func (w *tour) notice(see func(string)) {
 	w.send("main form button", http.StatusOK)
 	w.shows("Restore of imap7").contains(t, "Kept as a draft")
 	see("notice-draft")
+	w.do(chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{file}))
+	if zone := ask(w.tab, chromedp.Evaluate[string](`document.getElementById("zone").value`)); zone != "" {
+		t.Errorf("the page's script enters that times of a file are in %q", zone)
+	}
+	w.send("form[enctype] button", http.StatusUnprocessableEntity)
+	w.quiet("notice-unread", "the server responded with a status of 422")
+	w.shows("Restore of imap7").contains(t, `write at "Which column is what": email:E-Mail`)
+	see("notice-unread")
+	w.write("#map", "email:E-Mail,subject:Betreff")
 	w.do(chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{file}))
 	w.send("form[enctype] button", http.StatusOK)
 	w.shows("Restore of imap7").contains(t, "Send it to 2, leaving 1 row out")

@@ -30,6 +30,8 @@ type noticePage struct {
 	Incident  string // title of the one it belongs to
 	Wrong     map[string]string
 	Entered   url.Values // what was sent, where something of it is wrong
+	FileWrong bool       // it was sent with a file
+	Zone      string     // of a file's times that name none
 	Tested    string     // what the relay said to a test
 	Behind    int64      // so many rows of the file that was read just now were there before
 	Following string     // where how it goes on can be followed; "" where nothing will
@@ -70,7 +72,7 @@ func (c *console) noticeWith(q *request, p noticePage) (answer, error) {
 
 // fillNotice finds out what a notice's page shows.
 func (c *console) fillNotice(q *request, n notifier.Notice, p *noticePage) error {
-	p.Notice, p.Needed = n, n.Needs(c.o.Notices.Above)
+	p.Notice, p.Needed, p.Zone = n, n.Needs(c.o.Notices.Above), c.o.Zone.String()
 	p.Editable = n.State == notifier.NoticeDraft || n.State == notifier.NoticeAwaiting
 	p.Running = n.State.Begun() && !n.State.Final()
 	p.Share = shareOf(n.Counts, n.Recipients)

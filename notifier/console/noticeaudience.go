@@ -19,24 +19,18 @@ func (c *console) takeAudience(q *request) (answer, error) {
 	if _, err := c.o.Store.Notice(q.Context(), id); err != nil { // before a large file is read in vain
 		return answer{}, err
 	}
-	how := url.Values{}
-	for _, name := range []string{"map", "delimiter", "encoding", "timezone", "exclude_notice"} {
-		if v := strings.TrimSpace(q.form.Get(name)); v != "" {
-			how.Set(name, v)
-		}
-	}
 	kind := "text/csv"
 	switch strings.ToLower(path.Ext(q.file.FileName())) {
 	case ".ndjson", ".jsonl":
 		kind = "application/x-ndjson"
 	}
 	body := &remember{in: q.file}
-	_, resumed, err := c.o.Notices.Load(q.Context(), id, q.form.Get("join") == "", body, how.Encode(), kind)
+	_, resumed, err := c.o.Notices.Load(q.Context(), id, q.form.Get("join") == "", body, howToRead(q.form).Encode(), kind)
 	if body.err != nil {
 		err = notifier.Invalidf("file", "broke off; what was there before is still there; send it again, and it is gone on with where it broke off")
 	}
-	if wrong := wrongOf(err); wrong != nil {
-		return c.noticeWith(q, noticePage{Wrong: wrong})
+	if wrong := fileWrong(err); wrong != nil {
+		return c.noticeWith(q, noticePage{Wrong: wrong, FileWrong: true})
 	}
 	to := Path + "/notices/" + id + "?done=audience"
 	if resumed > 0 {

@@ -157,7 +157,7 @@ func TestANoticeGoesFromDraftToBeingSentWithAnotherPersonsWord(t *testing.T) {
 		here := strings.TrimSuffix(at, "?done=draft")
 		id := here[strings.LastIndex(here, "/")+1:]
 		ann.get(at).is(http.StatusOK, "Kept as a draft", "Nobody yet")
-		ann.upload(id, restored, "map", "x").is(http.StatusUnprocessableEntity, "map=x")
+		ann.upload(id, restored, "map", "x").is(http.StatusUnprocessableEntity, "Which column is what&#34;: x")
 		vera.get(here).is(http.StatusOK, "Nobody yet")
 		ann.upload(id, restored).leads(here + "?done=audience")
 		ann.get(here).is(http.StatusOK, "Send it to 3, leaving 1 row out", "the relay rests", "1 min", "no subject", "It waits then until 1 other person agrees")
