@@ -118,6 +118,24 @@ func (s *Store) spelled(db *gorm.DB, who person) ([]string, error) {
 	return append(out, slices.DeleteFunc(found, func(a string) bool { return a == who.address })...), nil
 }
 
+// Twins are the addresses, of subscribers, contacts, suppressions and recipients
+// of notices, that differ from this one in the case of letters only, in order.
+// It reads through all subscribers.
+func (s *Store) Twins(ctx context.Context, channel notifier.Channel, address string) ([]string, error) {
+	db, who := s.conn(ctx), person{string(channel), address}
+	all, err := s.spelled(db, who)
+	if err != nil {
+		return nil, translate(err)
+	}
+	recipients, err := s.spellings(db, who)
+	if err != nil {
+		return nil, translate(err)
+	}
+	all = append(all, recipients...)
+	slices.Sort(all)
+	return slices.DeleteFunc(slices.Compact(all), func(a string) bool { return a == address || fold(a) != fold(address) }), nil
+}
+
 // known reports whether anything is kept of an address beside rejected rows.
 func (s *Store) known(db *gorm.DB, who person, in []string) (yes bool, err error) {
 	recipients, err := s.spellings(db, who)

@@ -53,6 +53,11 @@ func TestErasingMindsNoCaseOfLettersAndWhatRejectedRowsSay(t *testing.T) {
 		}
 		many = append(many, notifier.Reject{Line: 9999, Reason: "why", Text: "c;zebedee@example.com"})
 		b.reject("draft", many...)
+		for address, want := range map[string][]string{"ZEBEDEE@example.com": {"Zebedee@example.com", "zebedee@example.com"}, "zebedee@example.com": {"Zebedee@example.com"}, "zebede@example.com": {}} {
+			if got, err := b.Twins(b.ctx, notifier.Email, address); err != nil || !slices.Equal(got, want) {
+				b.t.Errorf("beside %s there are %q, %v", address, got, err)
+			}
+		}
 		b.must(b.EraseSubscriber(b.ctx, s.Number))
 		if got := b.mine("w", flying); len(got) != 1 || b.row(got[0].Event(), got[0].Reader()).Address != "ann@example.com" {
 			t.Errorf("%v may begin", got)

@@ -38,6 +38,10 @@ func TestAfterwardsEveryoneCanBeToldWhatBecameOfTheirMail(t *testing.T) {
 		if out := d.ok("told", "a2@example.com"); !strings.Contains(out, ", failed: 550 5.1.1 no such user here ("+relay.Addr+", delivery ") {
 			t.Errorf("told of a failed one:\n%s", out)
 		}
+		// The domain counts in any case; what stands before the @ as it is written.
+		if out := d.ok("told", "A1@Example.COM"); out != "nothing was sent to exactly A1@example.com; a1@example.com differs in case only: ask for that\n" {
+			t.Errorf("told of another case: %q", out)
+		}
 		var row struct {
 			ID, State, Reply, Relay, Title string
 			EventID                        string `json:"event_id"`

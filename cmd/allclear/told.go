@@ -71,7 +71,11 @@ func (c *toldCmd) Run(a *app) error {
 			fmt.Fprintf(a.out, "%s is the second address of %s: what is announced goes here while mail there is down\n", address, first)
 		}
 		if len(t.rows) == 0 {
-			fmt.Fprintf(a.out, "nothing was sent to %s\n", address)
+			twins, err := db.Twins(ctx, channel, address)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(a.out, nothingSent(address, twins))
 			return nil
 		}
 		if err := t.print(a.out); err != nil || len(answers) == 0 {
@@ -80,6 +84,18 @@ func (c *toldCmd) Run(a *app) error {
 		_, err = fmt.Fprintf(a.out, "\nwhat was answered to those that were not sent:\n  %s\n", strings.Join(answers, "\n  "))
 		return err
 	})
+}
+
+// nothingSent says so, and who may be meant: what stands before the @ counts as
+// it is written, which whoever asks need not know.
+func nothingSent(address string, twins []string) string {
+	switch len(twins) {
+	case 0:
+		return "nothing was sent to " + address
+	case 1:
+		return fmt.Sprintf("nothing was sent to exactly %s; %s differs in case only: ask for that", address, twins[0])
+	}
+	return fmt.Sprintf("nothing was sent to exactly %s; these differ in case only: %s", address, strings.Join(twins, ", "))
 }
 
 // subject is what an event is about, for a list.
