@@ -308,7 +308,7 @@ func (s *Store) sweepAudiences(ctx context.Context) (did bool, err error) {
 				return err
 			}
 		}
-		if err := tx.Exec(`DELETE FROM audience_shares WHERE audience = ?`, number).Error; err != nil {
+		if err := tx.Exec(`DELETE FROM audience_shares WHERE audience IN (?, ?)`, number, -number).Error; err != nil {
 			return err
 		}
 		return tx.Exec(`DELETE FROM audiences WHERE number = ?`, number).Error

@@ -31,7 +31,7 @@ func (s *Store) TakeUp(ctx context.Context, u notifier.Upload, rows []notifier.A
 			return err
 		}
 		file.Taken = taken
-		a := &adding{store: s, tx: tx, file: file, of: map[person]*recipient{}, shares: map[share]*counted{}}
+		a := &adding{store: s, tx: tx, file: file, of: map[person]*recipient{}, shares: map[share]*counted{}, whole: make([]int64, len(notifier.RowColumns))}
 		if err := a.take(rows, rejects); err != nil {
 			return fmt.Errorf("add to an audience: %w", err)
 		}
@@ -46,6 +46,9 @@ type person struct{ channel, address string }
 type recipient struct {
 	audience, place, lines int64
 	more                   int64 // rows of this batch
+	fresh                  bool  // this batch is the first that has them
+	come                   []judgedRow
+	asks                   notifier.Cells // what their earlier rows are looked through for
 }
 
 // share is what recipients are counted by.
@@ -61,6 +64,8 @@ type adding struct {
 	files  []int64 // that it is added to, and itself
 	of     map[person]*recipient
 	shares map[share]*counted
+	whole  []int64 // recipients who have a column in every row, more or fewer, for each of notifier.RowColumns
+	judged int64   // rows that were looked at for that
 }
 
 func (a *adding) take(rows []notifier.AudienceRow, rejects []notifier.Reject) error {
@@ -96,7 +101,7 @@ func (a *adding) take(rows []notifier.AudienceRow, rejects []notifier.Reject) er
 		to := a.of[who]
 		if to == nil {
 			a.file.Recipients++
-			to = &recipient{audience: a.file.Number, place: a.file.First + a.file.Recipients}
+			to = &recipient{audience: a.file.Number, place: a.file.First + a.file.Recipients, fresh: true}
 			a.of[who] = to
 			fresh, places = append(fresh, *r), append(places, to.place)
 			if err := a.count(r); err != nil {
@@ -119,9 +124,13 @@ func (a *adding) take(rows []notifier.AudienceRow, rejects []notifier.Reject) er
 			return notifier.Invalidf("", "line %d: %s", r.Line, err)
 		}
 		written := string(text)
+		to.come, a.judged = append(to.come, judgedRow{len(text), notifier.LackingCells(fields)}), a.judged+1
 		data.add(a.file.Number, to.place, a.file.Lines, &written)
 	}
 	if err := a.twins(fresh); err != nil {
+		return err
+	}
+	if err := a.judge(); err != nil {
 		return err
 	}
 	for i := range fresh {
@@ -343,7 +352,8 @@ func (a *adding) saveShares(fresh []notifier.AudienceRow) error {
 	for _, k := range keys {
 		b.add(a.file.Number, &k.kind, &k.name, a.shares[k].place, a.shares[k].n)
 	}
-	if len(keys) == 0 {
+	a.saveWhole(b)
+	if len(b.values[0]) == 0 {
 		return nil
 	}
 	from, args := b.from(a.store)

@@ -2,6 +2,7 @@ package templates
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -256,6 +257,17 @@ func TestAnAudienceWithoutColumnsLacksWhatTheTemplateNeedsAndTheTextNames(t *tes
 	for i := range max(len(got), len(want)) {
 		if i >= len(got) || i >= len(want) || got[i].Error() != want[i] {
 			t.Fatalf("got %q\nwant %q", got, want)
+		}
+	}
+}
+
+func TestWhatATemplateNeedsOfEveryRowIsCounted(t *testing.T) {
+	for _, name := range notifier.NoticeTemplates {
+		needed, _ := NoticeColumns(name)
+		for _, column := range needed {
+			if !slices.Contains(notifier.RowColumns, column) {
+				t.Errorf("%s needs %q of every row, which is not among notifier.RowColumns", name, column)
+			}
 		}
 	}
 }

@@ -68,6 +68,28 @@ func TestRecipientsWhoLackSomethingAreNamedBeforeTheOthersAreWrittenTo(t *testin
 	}
 }
 
+func TestWhoeverLacksACellInAnyRowIsCountedBeforeTheOthersAreWrittenTo(t *testing.T) {
+	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	file := func(q1, q2, date string) string {
+		return keep(t, "m.csv", "email,subject,date,folder\nq1@example.com,,2026-11-20 09:12,"+q1+"\nq2@example.com,a,2026-11-20 09:12,INBOX\nq2@example.com,b,"+date+","+q2+"\nq4@example.com,c,2026-11-20,INBOX\n")
+	}
+	id := last(d.ok("notice", "create", "--title", "x", "--template", "restore-completed", "--audience", file("", " ", "2026-11-20")))
+	if p := d.ok("notice", "preflight", id); !strings.Contains(p, `2 recipients have no "folder" in one of their rows and can be sent nothing`) {
+		t.Errorf("preflight\n%s", p)
+	}
+	d.refused("accept 2 missing", "notice", "send", id, "--yes", "--accept-missing", "1")
+	d.ok("notice", "audience", id, file("INBOX", "INBOX", ""))
+	if p := d.ok("notice", "preflight", id); !strings.Contains(p, `1 recipient has no "date" in one of their rows`) || strings.Contains(p, `"subject"`) || strings.Contains(p, `"folder"`) {
+		t.Errorf("preflight\n%s", p)
+	}
+	d.refused("accept 1 missing", "notice", "send", id, "--yes")
+	d.ok("notice", "audience", id, "--append", keep(t, "n.csv", "email,subject,date\nq4@example.com,d,2026-11-20\n"))
+	if p := d.ok("notice", "preflight", id); !strings.Contains(p, `1 recipient has no "folder" in one of their rows`) {
+		t.Errorf("preflight\n%s", p)
+	}
+	d.ok("notice", "send", id, "--yes", "--accept-missing", "1")
+}
+
 func TestMendedRowsNeedNotBeAcceptedForEverAndHintsAreFlags(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		d := newDesktop(t, dsn)

@@ -45,6 +45,8 @@ type NoticeFigures interface {
 	AudienceHead(ctx context.Context, notice string, limit int) ([][]notifier.Field, error)
 	// AudienceAccounts is how many of its recipients have an account.
 	AudienceAccounts(ctx context.Context, notice string) (int64, error)
+	// AudienceWhole is how many of them have a column in every row, for each of notifier.RowColumns.
+	AudienceWhole(ctx context.Context, notice string) (map[string]int64, error)
 }
 
 // NoticeProof reads, page by page, what could not be used and what became of the rest.

@@ -37,7 +37,8 @@ type Share struct {
 // ColumnGap is a column of an audience, and how many have nothing in it.
 type ColumnGap struct {
 	Name    string `json:"name"`
-	Missing int64  `json:"missing"` // recipients who have it not, or empty
+	Missing int64  `json:"missing"` // recipients who have it not, or empty: in their first row, or in any where the template needs it
+	later   bool   // some of them have it in their first row, and not in every one
 }
 
 // PreflightBook is what of the store a preflight is made from.
@@ -61,9 +62,6 @@ func CheckFlight(ctx context.Context, book PreflightBook, n notifier.Notice, d N
 	if err != nil {
 		return p, err
 	}
-	for _, c := range columns {
-		p.Columns = append(p.Columns, ColumnGap{c.Name, n.Recipients - c.Filled})
-	}
 	if p.Estimate, err = estimate(ctx, book, n); err != nil {
 		return p, err
 	}
@@ -75,6 +73,15 @@ func CheckFlight(ctx context.Context, book PreflightBook, n notifier.Notice, d N
 	gaps, err := gapsOf(ctx, book, n, columns, d.Needs(n.Template))
 	if err != nil {
 		return p, err
+	}
+	for _, c := range columns {
+		column := ColumnGap{Name: c.Name, Missing: n.Recipients - c.Filled}
+		for _, g := range gaps {
+			if g.Name == c.Name {
+				column.Missing = max(column.Missing, g.Missing)
+			}
+		}
+		p.Columns = append(p.Columns, column)
 	}
 	for _, g := range gaps {
 		p.Warnings = append(p.Warnings, g.tell(n.Recipients))
@@ -119,13 +126,19 @@ func (p *Preflight) warn(n notifier.Notice, template []error) {
 
 // tell says in a sentence who lacks a column, of so many recipients.
 func (g ColumnGap) tell(of int64) string {
-	switch g.Missing {
-	case of:
+	where := ""
+	switch {
+	case g.Missing == of && g.later:
+		return fmt.Sprintf("nobody of the audience has %q in every row, which the mail needs", g.Name)
+	case g.Missing == of:
 		return fmt.Sprintf("nobody of the audience has %q, which the mail needs", g.Name)
-	case 1:
-		return fmt.Sprintf("1 recipient has no %q and can be sent nothing", g.Name)
+	case g.later:
+		where = " in one of their rows"
 	}
-	return fmt.Sprintf("%d recipients have no %q and can be sent nothing", g.Missing, g.Name)
+	if g.Missing == 1 {
+		return fmt.Sprintf("1 recipient has no %q%s and can be sent nothing", g.Name, where)
+	}
+	return fmt.Sprintf("%d recipients have no %q%s and can be sent nothing", g.Missing, g.Name, where)
 }
 
 // headRows is how many rows are looked at for what is not understood.

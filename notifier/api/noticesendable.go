@@ -62,23 +62,40 @@ var columnTag = regexp.MustCompile(`\{\{\s*([^{}"\s][^{}"]*?)\s*\}\}`)
 // tagKey is a column's name as names are compared.
 func tagKey(name string) string { return strings.ToLower(strings.Join(strings.Fields(name), " ")) }
 
-// gapsOf are the columns that the mail needs and recipients have not, or empty.
+// gapsOf are the columns that the mail needs and recipients have not, or empty:
+// in their first row what the text asks, in any what the template needs.
 // A subject of mail that was lost may be empty: there are mails without one.
 func gapsOf(ctx context.Context, figures NoticeFigures, n notifier.Notice, columns []notifier.Column, needed []string) ([]ColumnGap, error) {
 	tags := map[string]bool{}
 	for _, tag := range columnTag.FindAllStringSubmatch(n.Subject+" "+n.Body, -1) {
 		tags[tagKey(tag[1])] = true
 	}
+	var whole map[string]int64
+	if len(needed) > 0 {
+		var err error
+		if whole, err = figures.AudienceWhole(ctx, n.ID); err != nil {
+			return nil, err
+		}
+	}
 	var out []ColumnGap
-	account := tags["account"]
+	account, told := tags["account"], map[string]bool{}
 	for _, c := range columns {
 		key := tagKey(c.Name)
 		if key == "account" {
 			account = false
 		}
-		used := tags[key] || key != "subject" && slices.Contains(needed, key)
-		if missing := n.Recipients - c.Filled; used && missing > 0 {
-			out = append(out, ColumnGap{c.Name, missing})
+		gap := ColumnGap{Name: c.Name}
+		if tags[key] {
+			gap.Missing = n.Recipients - c.Filled
+		}
+		if have, known := whole[key]; known && slices.Contains(needed, key) && !told[key] {
+			told[key] = true
+			if missing := n.Recipients - have; missing > gap.Missing {
+				gap.Missing, gap.later = missing, missing > n.Recipients-c.Filled
+			}
+		}
+		if gap.Missing > 0 {
+			out = append(out, gap)
 		}
 	}
 	if !account {
@@ -86,7 +103,7 @@ func gapsOf(ctx context.Context, figures NoticeFigures, n notifier.Notice, colum
 	}
 	known, err := figures.AudienceAccounts(ctx, n.ID)
 	if missing := n.Recipients - known; err == nil && missing > 0 {
-		out = append(out, ColumnGap{"account", missing})
+		out = append(out, ColumnGap{Name: "account", Missing: missing})
 	}
 	return out, err
 }

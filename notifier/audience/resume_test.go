@@ -30,6 +30,7 @@ type shop struct {
 		RecipientSizes(ctx context.Context, notice string) (smallest, median, largest int64, err error)
 		Rejects(ctx context.Context, notice string, after int64, limit int) ([]notifier.Reject, int64, error)
 		AudienceColumns(ctx context.Context, notice string) ([]notifier.Column, error)
+		AudienceWhole(ctx context.Context, notice string) (map[string]int64, error)
 		AudienceBreakdown(ctx context.Context, notice string) (notifier.Breakdown, error)
 		AudienceHead(ctx context.Context, notice string, limit int) ([][]notifier.Field, error)
 	}
@@ -85,6 +86,7 @@ func (s *shop) all(id string) any {
 		People                                     []notifier.Recipient
 		Rejects                                    []notifier.Reject
 		Columns                                    []notifier.Column
+		Whole                                      map[string]int64
 		Parts                                      notifier.Breakdown
 		Head                                       [][]notifier.Field
 		Sizes                                      [3]int64
@@ -105,6 +107,8 @@ func (s *shop) all(id string) any {
 	out.Rejects, _, err = s.db.Rejects(s.t.Context(), id, 0, 1000)
 	must(err)
 	out.Columns, err = s.db.AudienceColumns(s.t.Context(), id)
+	must(err)
+	out.Whole, err = s.db.AudienceWhole(s.t.Context(), id)
 	must(err)
 	out.Parts, err = s.db.AudienceBreakdown(s.t.Context(), id)
 	must(err)
