@@ -158,16 +158,21 @@ func (a *adding) unwhole(r *recipient) error {
 			continue
 		}
 		at.turn()
-		if err := eachKept(a.tx, `SELECT audience, place, fields FROM recipient_rows WHERE audience = ? AND place = ? ORDER BY line`, []any{f, r.place}, func(k keptRow) bool {
-			if at.row(k.size) {
-				r.asks &^= k.lacks
+		for last, more := (keptRow{}), true; more; {
+			n := 0 // a page at a time: PostgreSQL would send the rest, too
+			if err := eachKept(a.tx, `SELECT audience, place, line, fields FROM recipient_rows WHERE audience = ? AND place = ? AND line > ? ORDER BY line LIMIT ?`, []any{f, r.place, last.line, pageRows}, func(k keptRow) bool {
+				n, last = n+1, k
+				if at.row(k.size) {
+					r.asks &^= k.lacks
+				}
+				return r.asks != 0 && !at.over
+			}); err != nil {
+				return err
 			}
-			return r.asks != 0 && !at.over
-		}); err != nil {
-			return err
-		}
-		if r.asks == 0 || at.over {
-			return nil
+			if r.asks == 0 || at.over {
+				return nil
+			}
+			more = n == pageRows
 		}
 	}
 	lost := at.lacking(r.come) & r.asks
@@ -251,9 +256,9 @@ func wholeRead(db *gorm.DB, files []int64, people int64) ([]int64, error) {
 	for n := range counts {
 		counts[n] = people
 	}
-	query, args := `SELECT audience, place, fields FROM recipient_rows WHERE audience IN ? ORDER BY place, audience, line`, []any{files}
+	query, args := `SELECT audience, place, line, fields FROM recipient_rows WHERE audience IN ? ORDER BY place, audience, line`, []any{files}
 	if len(files) == 1 { // as they are kept
-		query, args = `SELECT audience, place, fields FROM recipient_rows WHERE audience = ? ORDER BY place, line`, []any{files[0]}
+		query, args = `SELECT audience, place, line, fields FROM recipient_rows WHERE audience = ? ORDER BY place, line`, []any{files[0]}
 	}
 	var at reach
 	var last keptRow
@@ -287,7 +292,7 @@ func wholeRead(db *gorm.DB, files []int64, people int64) ([]int64, error) {
 
 // keptRow is a row of a recipient that is kept.
 type keptRow struct {
-	audience, place int64
+	audience, place, line int64
 	judgedRow
 }
 
@@ -301,7 +306,7 @@ func eachKept(db *gorm.DB, query string, args []any, do func(keptRow) (more bool
 	for rows.Next() {
 		var k keptRow
 		var text []byte
-		if err := rows.Scan(&k.audience, &k.place, &text); err != nil {
+		if err := rows.Scan(&k.audience, &k.place, &k.line, &text); err != nil {
 			return err
 		}
 		if k.judgedRow, err = judged(text); err != nil {
