@@ -17,8 +17,7 @@ func (c Cells) Has(column int) bool { return c>>column&1 == 1 }
 // may be empty: there are mails without one. Of two cells with one name the
 // first counts, as in the mail.
 func LackingCells(row []Field) Cells {
-	const all = Cells(1<<4 - 1)
-	lacks, seen := all, Cells(0)
+	lacks, seen := Cells(1)<<len(RowColumns)-1, Cells(0)
 	for i := range row {
 		name := strings.ToLower(strings.TrimSpace(row[i].Name))
 		for n, column := range RowColumns {

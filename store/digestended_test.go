@@ -83,6 +83,15 @@ func TestTheQuietEndOfWhatCameAtOnceIsTheDigests(t *testing.T) {
 }
 
 // That work was announced says nothing of whether it goes on.
+// nextDigest lets a day pass.
+func (b *box) nextDigest(reader subscribers.Number, want string) {
+	b.t.Helper()
+	b.expand(10)
+	b.pass(day)
+	b.digests()
+	b.wantDigests(reader, want)
+}
+
 func TestTheQuietEndOfMaintenanceIsToldToWhoWasToldThatItBegan(t *testing.T) {
 	eachBox(t, func(t *testing.T, b *box) {
 		b.components()
@@ -90,13 +99,7 @@ func TestTheQuietEndOfMaintenanceIsToldToWhoWasToldThatItBegan(t *testing.T) {
 		b.digests()
 		d := b.heldDesk(0)
 		one, two := b.maintain(d, time.Hour), b.maintain(d, time.Hour)
-		next := func(want string) {
-			t.Helper()
-			b.expand(10)
-			b.pass(day)
-			b.digests()
-			b.wantDigests(ann, want)
-		}
+		next := func(want string) { b.nextDigest(ann, want) }
 		next("1,2") // 3
 		b.say(d, two.ID, notifier.Saying{Status: notifier.InProgress})
 		next("1,2|4") // 5
@@ -117,13 +120,7 @@ func TestTheQuietEndOfCorrectedMaintenanceIsToldOnce(t *testing.T) {
 		work := b.maintain(d, time.Hour)
 		b.say(d, work.ID, notifier.Saying{Status: notifier.InProgress})
 		b.corrects(d, work.ID, true)
-		next := func(want string) {
-			t.Helper()
-			b.expand(10)
-			b.pass(day)
-			b.digests()
-			b.wantDigests(ann, want)
-		}
+		next := func(want string) { b.nextDigest(ann, want) }
 		next("1,2,3") // 4
 		b.say(d, work.ID, notifier.Saying{Status: notifier.Completed, Quiet: true})
 		next("1,2,3|3")
