@@ -58,6 +58,8 @@ const (
 	// until that is a trouble: a database that restarts is none.
 	asks     = 20 * time.Second
 	Patience = 30 * time.Second
+	// notes is how long it may take to note what one target was told.
+	notes = 5 * time.Second
 	// rests is how long a target that could not be reached is left alone, where
 	// there is nothing new to tell.
 	rests = time.Minute
@@ -133,9 +135,12 @@ func (t *Teller) wait(ctx context.Context) bool {
 
 // Run looks and tells until ctx ends.
 func (t *Teller) Run(ctx context.Context) {
-	defer t.asking.Wait()
 	for t.o.Wait(ctx) {
 		t.look(ctx)
+	}
+	t.asking.Wait()
+	for _, o := range t.outlets {
+		t.heard(ctx, o, nil) // what was taken behind the last look
 	}
 }
 
@@ -319,6 +324,9 @@ func (t *Teller) heard(ctx context.Context, o *outlet, enough <-chan time.Time) 
 		t.o.Log.Info("staff can be told of trouble this way again", "way", o.String())
 	}
 	o.rest = time.Time{}
+	// They know, whether or not this process ends meanwhile: what is not noted is told again by the next.
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), notes)
+	defer done()
 	for _, d := range told {
 		if o.owed[d.alarm.Key].at.Equal(d.at) { // there is no newer word of it
 			delete(o.owed, d.alarm.Key)

@@ -39,7 +39,10 @@ func (s *shared) TakeAlarms(_ context.Context, calm bool) ([]notifier.Alarm, err
 	return out, s.fail
 }
 
-func (s *shared) AlarmTold(_ context.Context, a notifier.Alarm) error {
+func (s *shared) AlarmTold(ctx context.Context, a notifier.Alarm) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	s.told(a, s.now())
 	return nil
 }
@@ -264,6 +267,33 @@ func TestAReminderIsNotedAndToldOnce(t *testing.T) {
 	s.seen = []notifier.Trouble{{Key: "incident:1:x:3h", About: "incident:1", Title: "No word", Once: true}}
 	s.passes(24 * time.Hour)
 	hook.hears(t, "reminder incident:1")
+}
+
+func TestWhatStaffWereToldWhileTheServiceEndsIsNotedAllTheSame(t *testing.T) {
+	for name, late := range map[string]bool{"as a look ends": false, "behind the last look": true} {
+		hook := &listener{name: "hook", gate: make(chan struct{})}
+		s := newStage(t, hook)
+		s.seen = []notifier.Trouble{relay}
+		ctx, end := context.WithCancel(t.Context())
+		looks := 0
+		s.o.Wait = func(ctx context.Context) bool {
+			if looks++; looks > 1 && late {
+				end()
+				close(hook.gate)
+			}
+			return ctx.Err() == nil
+		}
+		if late {
+			s.o.Slow = time.Millisecond
+		} else {
+			s.o.Near = func(context.Context) []notifier.Trouble { end(); close(hook.gate); return nil }
+		}
+		s.Run(ctx)
+		hook.hears(t, "began relay:a:25")
+		if a := s.keeps.kept[relay.Key]; a.Told.IsZero() {
+			t.Errorf("%s: the next process tells it again:\n%s", name, &s.log)
+		}
+	}
 }
 
 func TestWordsSayWhatIsWrongSinceWhenAndWhatToDo(t *testing.T) {
