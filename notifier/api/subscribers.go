@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"slices"
 
 	"allclear/notifier"
 	"allclear/subscribers"
@@ -181,114 +180,18 @@ func (c subscriberRoom) change(ctx context.Context, q *request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	var in struct {
-		State      *subscribers.State    `json:"state"`
-		Components *[]string             `json:"components"`
-		Severity   *string               `json:"severity"`
-		Kinds      *[]notifier.Kind      `json:"kinds"`
-		Cadence    *subscribers.Cadence  `json:"cadence"`
-		Timezone   *string               `json:"timezone"`
-		Language   *string               `json:"language"`
-		Group      *bool                 `json:"group"`
-		Contact    *string               `json:"contact"`
-		Format     *notifier.Format      `json:"format"`
-		Types      *[]notifier.EventType `json:"types"`
-		Quiet      *notifier.Quiet       `json:"quiet"`
-		Hour       *int                  `json:"hour"`
-		Weekday    *subscribers.Weekday  `json:"weekday"`
-		Critical   *bool                 `json:"critical"`
-		AllQuiet   *bool                 `json:"all_quiet"`
-		Again      bool                  `json:"again"` // it left once and has asked to come back
-		Second     *secondShape          `json:"second"`
-	}
-	nulls, err := q.decode(&in, false)
-	if err != nil {
+	var in subscriberPatch
+	if in.nulls, err = q.decode(&in, false); err != nil {
 		return reply{}, err
 	}
-	if byOwner(ctx) && (in.Contact != nil || slices.Contains(nulls, "contact")) {
+	if byOwner(ctx) && in.names("contact", in.Contact != nil) {
 		return reply{}, notifier.Invalidf("contact", "is changed by staff: whoever holds the endpoint's token could take it over")
 	}
 	now := c.desk().Now
-	change := func(s *subscribers.Subscriber) error {
-		for _, name := range nulls {
-			switch name {
-			case "components":
-				s.Filter.Components = nil
-			case "severity":
-				s.Filter.Severity = notifier.SeverityNone
-			case "kinds":
-				s.Filter.Kinds = nil
-			case "cadence":
-				s.Cadence = subscribers.Instant
-			case "timezone":
-				s.Timezone = ""
-			case "language":
-				s.Language = ""
-			case "group":
-				s.Group = false
-			case "contact":
-				s.Contact = ""
-			case "format":
-				s.Format = ""
-			case "types":
-				s.Filter.Types = nil
-			case "quiet":
-				s.Quiet = ""
-			case "hour":
-				s.Hour = 0
-			case "weekday":
-				s.Weekday = ""
-			case "critical":
-				s.Critical = false
-			case "all_quiet":
-				s.AllQuiet = false
-			case "state":
-				return notifier.Invalidf(name, "cannot be null")
-			}
-		}
-		if in.Severity != nil {
-			level, err := notifier.ParseSeverity(*in.Severity)
-			if err != nil {
-				return err
-			}
-			s.Filter.Severity = level
-		}
-		keep(&s.Filter.Components, in.Components)
-		keep(&s.Filter.Kinds, in.Kinds)
-		keep(&s.Cadence, in.Cadence)
-		keep(&s.Timezone, in.Timezone)
-		keep(&s.Language, in.Language)
-		keep(&s.Group, in.Group)
-		keep(&s.Contact, in.Contact)
-		keep(&s.Format, in.Format)
-		keep(&s.Filter.Types, in.Types)
-		keep(&s.Quiet, in.Quiet)
-		keep(&s.Weekday, in.Weekday)
-		keep(&s.Critical, in.Critical)
-		keep(&s.AllQuiet, in.AllQuiet)
-		if in.Hour != nil {
-			hour, err := subscribers.HourOf(*in.Hour)
-			if err != nil {
-				return err
-			}
-			s.Hour = hour
-		}
-		if !s.Group && in.Contact == nil && s.Channel == notifier.Email { // there is nobody to ask any more
-			s.Contact = ""
-		}
-		was := s.State
-		if keep(&s.State, in.State); in.State != nil && s.State == subscribers.Unsubscribed && was == s.State {
-			s.Depart("", now)
-		}
-		if err := s.Validate(); err != nil {
-			return err
-		}
-		return move(ctx, s, was, in.Again, now)
-	}
 	var shown subscriberShape
 	err = c.add.Atomic(ctx, func(ctx context.Context) error {
-		changed, err := c.store.ChangeSubscriber(ctx, n, change)
-		if shown = showSubscriber(changed); err != nil || in.Second == nil && !slices.Contains(nulls, "second") {
+		changed, err := c.store.ChangeSubscriber(ctx, n, func(s *subscribers.Subscriber) error { return in.apply(ctx, s, now) })
+		if shown = showSubscriber(changed); err != nil || !in.names("second", in.Second != nil) {
 			return err
 		}
 		shown, err = c.setSecond(ctx, n, in.Second)
