@@ -64,6 +64,15 @@ func instant(flag, s string, d notifier.Desk) (time.Time, error) {
 	return t, nil
 }
 
+// given is instant where "not given" is not the same as any time: nil then.
+func given(flag, s string, d notifier.Desk) (*time.Time, error) {
+	at, err := instant(flag, s, d)
+	if err != nil || at.IsZero() {
+		return nil, err
+	}
+	return &at, nil
+}
+
 // text is what was written on the command line, or what a file holds; - is standard input.
 func (a *app) text(given, file string) (string, error) {
 	switch {

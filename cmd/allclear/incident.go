@@ -187,19 +187,11 @@ func (a *app) say(s *Base, clock *Clock, id string, say notifier.Saying, b bodyF
 		if say.At, err = instant("at", w.At, d); err != nil {
 			return err
 		}
-		starts, err := instant("starts-at", w.StartsAt, d)
-		if err != nil {
+		if say.StartsAt, err = given("starts-at", w.StartsAt, d); err != nil {
 			return err
 		}
-		ends, err := instant("ends-at", w.EndsAt, d)
-		if err != nil {
+		if say.EndsAt, err = given("ends-at", w.EndsAt, d); err != nil {
 			return err
-		}
-		if !starts.IsZero() {
-			say.StartsAt = &starts
-		}
-		if !ends.IsZero() {
-			say.EndsAt = &ends
 		}
 		p, err := db.ReviseIncident(ctx, id, func(i notifier.Incident) (notifier.Posting, error) {
 			if i.Kind == notifier.KindMaintenance && say.Status == notifier.Resolved {

@@ -50,19 +50,11 @@ func (c *incidentCorrectCmd) Run(a *app) error {
 		if impact := c.impact(); !impact.IsZero() {
 			fix.Impact = &impact
 		}
-		starts, err := instant("starts-at", c.StartsAt, d)
-		if err != nil {
+		if fix.StartsAt, err = given("starts-at", c.StartsAt, d); err != nil {
 			return err
 		}
-		ends, err := instant("ends-at", c.EndsAt, d)
-		if err != nil {
+		if fix.EndsAt, err = given("ends-at", c.EndsAt, d); err != nil {
 			return err
-		}
-		if !starts.IsZero() {
-			fix.StartsAt = &starts
-		}
-		if !ends.IsZero() {
-			fix.EndsAt = &ends
 		}
 		if fix == (notifier.Correction{}) {
 			return &usageError{"nothing to correct; allclear incident correct --help lists what can be"}
