@@ -211,12 +211,16 @@ func wholeOf(db *gorm.DB, files []int64) (counts []int64, rows int64, err error)
 		return nil, 0, fmt.Errorf("count who has what: %w", err)
 	}
 	counts = make([]int64, len(notifier.RowColumns))
+	named := 0
 	for _, f := range found {
 		if n := slices.Index(notifier.RowColumns, f.Name); n >= 0 {
-			counts[n] = f.Count
+			counts[n], named = f.Count, named+1
 		} else if f.Name == "" {
 			rows = f.Count
 		}
+	}
+	if named < len(counts) { // some of them were not counted then
+		rows = -1
 	}
 	return counts, rows, nil
 }

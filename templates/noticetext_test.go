@@ -269,5 +269,8 @@ func TestWhatATemplateNeedsOfEveryRowIsCounted(t *testing.T) {
 				t.Errorf("%s needs %q of every row, which is not among notifier.RowColumns", name, column)
 			}
 		}
+		if together := notifier.TogetherColumn(needed); together != "" && !slices.Contains(notifier.RowColumns, together) {
+			t.Errorf("%s needs %q together, which is not among notifier.RowColumns", name, together)
+		}
 	}
 }

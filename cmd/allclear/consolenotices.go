@@ -51,7 +51,7 @@ func (p *Program) consoleNotices(tools api.NoticeDesk, zone *time.Location) cons
 			if err != nil {
 				return console.Flight{}, err
 			}
-			out := console.Flight{Warnings: f.Warnings}
+			out := console.Flight{Warnings: f.Warnings, Missing: f.Missing}
 			out.Suppressed, out.Channels, out.Languages, out.Domains = f.Suppressed, sharesOf(f.Channels), sharesOf(f.Languages), sharesOf(f.Domains)
 			for _, c := range f.Columns {
 				out.Columns = append(out.Columns, notifier.Share{Name: c.Name, Count: c.Missing})
@@ -76,14 +76,12 @@ type careful struct {
 	tools api.NoticeDesk
 }
 
-// OrderNotice judges a notice as the API does. Recipients who lack something are
-// accepted: the page with the button names them.
+// OrderNotice judges a notice as the API does.
 func (c careful) OrderNotice(ctx context.Context, id string, o notifier.NoticeOrder, above int64, e notifier.Event) (notifier.Notice, error) {
 	n, err := c.Notice(ctx, id)
 	if err != nil {
 		return n, err
 	}
-	o.AcceptMissing = api.AllMissing
 	if err := api.Sendable(ctx, c.Store, n, o, c.tools); err != nil {
 		return n, err
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,7 +89,51 @@ func TestWhoeverLacksACellInAnyRowIsCountedBeforeTheOthersAreWrittenTo(t *testin
 	if p := d.ok("notice", "preflight", id); !strings.Contains(p, `1 recipient has no "folder" in one of their rows`) {
 		t.Errorf("preflight\n%s", p)
 	}
-	d.ok("notice", "send", id, "--yes", "--accept-missing", "1")
+	d.ok("notice", "send", id, "--yes", "--accept-missing", "2") // one lacks a date, another a folder
+}
+
+func TestWhoeverGetsNothingIsCountedOnceWhateverTheyLack(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		d := newDesktop(t, dsn)
+		file := keep(t, "a.csv", `email,subject,date,folder,name,account
+whole@example.com,a,2026-11-20,INBOX,Ann,c1
+whole@example.com,b,2026-11-20,INBOX,,
+quiet@example.com,,2026-11-20,INBOX,Bo,c2
+folder@example.com,a,2026-11-20,INBOX,Caro,c3
+folder@example.com,b,2026-11-20,,Caro,c3
+date@example.com,a,,INBOX,Di,c4
+name@example.com,a,2026-11-20,INBOX,,c5
+account@example.com,a,2026-11-20,INBOX,Eve,
+all@example.com,a,2026-11-20,,,
+`)
+		for body, want := range map[string][]string{
+			"":                            {"folder", "date", "all"},
+			"Dear {{Name}}, {{folder}}":   {"folder", "date", "name", "all"},
+			"Dear {{name}} ({{account}})": {"folder", "date", "name", "account", "all"},
+			"{{account}}":                 {"folder", "date", "account", "all"},
+			"{{subject}} of {{ name }}":   {"folder", "date", "name", "all", "quiet"},
+		} {
+			args := []string{"notice", "create", "--title", "x", "--template", "restore-completed", "--audience", file}
+			if body != "" {
+				args = append(args, "--body", keep(t, "b", body))
+			}
+			id := last(d.ok(args...))
+			for _, who := range []string{"whole", "quiet", "folder", "date", "name", "account", "all"} {
+				look := []string{"notice", "preview", id, "--address", who + "@example.com"}
+				if slices.Contains(want, who) {
+					d.refused("recipient", look...)
+				} else {
+					d.ok(look...)
+				}
+			}
+			n := len(want)
+			if p := d.ok("notice", "preflight", id); !strings.Contains(p, fmt.Sprintf("get nothing %d recipients, who lack what the mail needs (--accept-missing %d)", n, n)) {
+				t.Errorf("%q: preflight\n%s", body, p)
+			}
+			d.refused(fmt.Sprintf("together that is %d recipients, who are sent nothing: mend the file, or accept %d missing", n, n), "notice", "send", id, "--yes", "--accept-missing", fmt.Sprint(n-1))
+			d.ok("notice", "send", id, "--yes", "--accept-missing", fmt.Sprint(n))
+		}
+	})
 }
 
 func TestMendedRowsNeedNotBeAcceptedForEverAndHintsAreFlags(t *testing.T) {

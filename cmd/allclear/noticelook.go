@@ -205,9 +205,20 @@ func printPreflight(w io.Writer, n notifier.Notice, p api.Preflight) error {
 		took := (time.Duration(p.Estimate.Seconds) * time.Second).String()
 		fmt.Fprintf(&b, "%-12sabout %s, at %g a second (%s)\n", "takes", took, p.Estimate.PerSecond, p.Estimate.From)
 	}
+	if p.Missing > 0 {
+		fmt.Fprintf(&b, "%-12s%s (--accept-missing %d)\n", "get nothing", lackWords(p.Missing), p.Missing)
+	}
 	for _, x := range p.Warnings {
 		fmt.Fprintf(&b, "warning: %s\n", asFlags(x))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// lackWords says how many recipients are sent nothing.
+func lackWords(n int64) string {
+	if n == 1 {
+		return "1 recipient, who lacks what the mail needs"
+	}
+	return count(n) + " recipients, who lack what the mail needs"
 }

@@ -18,7 +18,7 @@ type noticeSendCmd struct {
 	Yes           bool          `help:"Ask nothing; accepts warnings and rejects, never a missing approval or recipients who lack something."`
 	Expect        *int64        `placeholder:"N" help:"How many recipients you believe it has; refused where it has others."`
 	AcceptRejects *int64        `placeholder:"N" help:"How many rejected rows you accept; refused where there are others."`
-	AcceptMissing *int64        `placeholder:"N" help:"How many recipients you accept who lack what the mail needs, as preflight counts them; they are sent nothing."`
+	AcceptMissing *int64        `placeholder:"N" help:"How many recipients you accept who lack any cell that the mail needs, as preflight counts them; they are sent nothing."`
 	At            string        `placeholder:"TIME" help:"When it goes out: 16:11, \"2026-11-23 16:11 Europe/Oslo\"; default: now."`
 	PerSecond     int           `placeholder:"N" help:"At most so many a second."`
 	Canary        *float64      `placeholder:"PERCENT" help:"The share that goes first; 0 is none; default: 1 of 1,000 recipients or more."`
@@ -50,11 +50,12 @@ func (c *noticeSendCmd) Run(a *app) error {
 			return err
 		}
 		if !c.Yes {
-			if err := c.ask(ctx, a, db, n, above); err != nil {
+			missing, err := c.ask(ctx, a, db, n, above)
+			if err != nil {
 				return err
 			}
 			if c.AcceptMissing == nil { // the preflight that was agreed to names them
-				order.AcceptMissing = api.AllMissing
+				order.AcceptMissing = missing
 			}
 		}
 		set, err := c.noticeSet(db)
@@ -97,24 +98,25 @@ func (c *noticeSendCmd) order(n notifier.Notice, d notifier.Desk) (notifier.Noti
 	return o, err
 }
 
-// ask shows the preflight and lets a person decide.
-func (c *noticeSendCmd) ask(ctx context.Context, a *app, db *store.Store, n notifier.Notice, above int64) error {
+// ask shows the preflight and lets a person decide. It returns how many
+// recipients they were told lack something.
+func (c *noticeSendCmd) ask(ctx context.Context, a *app, db *store.Store, n notifier.Notice, above int64) (missing int64, err error) {
 	p, err := preflight(ctx, db, &c.Site, n, above)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := printPreflight(a.err, n, p); err != nil {
-		return err
+		return 0, err
 	}
 	if in, ok := a.in.(*os.File); !ok || !a.interactive(a.err) || !a.interactive(in) {
-		return notifier.Refuse(notifier.ErrConflict, "nothing is sent without --yes where nobody can be asked")
+		return 0, notifier.Refuse(notifier.ErrConflict, "nothing is sent without --yes where nobody can be asked")
 	}
 	fmt.Fprintf(a.err, "send it to %s? type yes: ", plural(n.Recipients, "recipient"))
 	said, err := bufio.NewReader(a.in).ReadString('\n')
 	if err != nil || strings.TrimSpace(said) != "yes" {
-		return notifier.Refuse(notifier.ErrConflict, "nothing is sent")
+		return 0, notifier.Refuse(notifier.ErrConflict, "nothing is sent")
 	}
-	return nil
+	return p.Missing, nil
 }
 
 // ordered tells what came of an order; one that waits for approval is no success.

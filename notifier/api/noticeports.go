@@ -47,6 +47,8 @@ type NoticeFigures interface {
 	AudienceAccounts(ctx context.Context, notice string) (int64, error)
 	// AudienceWhole is how many of them have a column in every row, for each of notifier.RowColumns.
 	AudienceWhole(ctx context.Context, notice string) (map[string]int64, error)
+	// AudienceLacking is how many of them lack anything that is needed, each counted once.
+	AudienceLacking(ctx context.Context, notice string, need notifier.Needing) (int64, error)
 }
 
 // NoticeProof reads, page by page, what could not be used and what became of the rest.

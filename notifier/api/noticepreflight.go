@@ -23,6 +23,7 @@ type Preflight struct {
 	Languages       []Share     `json:"languages"` // "" is the service's
 	Domains         []Share     `json:"domains"`   // the 20 largest
 	Columns         []ColumnGap `json:"columns"`
+	Missing         int64       `json:"missing"` // recipients who lack any cell that the mail needs: they are sent nothing
 	ApprovalsNeeded int         `json:"approvals_needed"`
 	Estimate        *Estimate   `json:"estimate"`
 	Warnings        []string    `json:"warnings"`
@@ -76,16 +77,20 @@ func CheckFlight(ctx context.Context, book PreflightBook, n notifier.Notice, d N
 	}
 	for _, c := range columns {
 		column := ColumnGap{Name: c.Name, Missing: n.Recipients - c.Filled}
-		for _, g := range gaps {
+		for _, g := range gaps.columns {
 			if g.Name == c.Name {
 				column.Missing = max(column.Missing, g.Missing)
 			}
 		}
 		p.Columns = append(p.Columns, column)
 	}
-	for _, g := range gaps {
+	for _, g := range gaps.columns {
 		p.Warnings = append(p.Warnings, g.tell(n.Recipients))
 	}
+	if together := gaps.tell(n.Recipients); together != "" {
+		p.Warnings = append(p.Warnings, together)
+	}
+	p.Missing = gaps.people
 	p.tongues(d.Speaks)
 	head, err := book.AudienceHead(ctx, n.ID, headRows)
 	if err != nil {

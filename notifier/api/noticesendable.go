@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -31,21 +32,26 @@ func Sendable(ctx context.Context, figures NoticeFigures, n notifier.Notice, o n
 	if err != nil {
 		return err
 	}
-	var most int64
 	var all []string
-	for _, g := range gaps {
+	for _, g := range gaps.columns {
 		if g.Missing == n.Recipients {
 			return notifier.Invalidf("audience", "%s", g.tell(n.Recipients))
 		}
-		most, all = max(most, g.Missing), append(all, g.tell(n.Recipients))
+		all = append(all, g.tell(n.Recipients))
 	}
-	if o.AcceptMissing != most && o.AcceptMissing != AllMissing {
-		if most == 0 {
-			return notifier.Refuse(notifier.ErrConflict, "%d recipients who lack something were accepted, and there are none", o.AcceptMissing)
-		}
-		return notifier.Refuse(notifier.ErrConflict, "%s: mend the file, or accept %d missing to send it to the others", strings.Join(all, "; "), most)
+	if together := gaps.tell(n.Recipients); together != "" {
+		all = append(all, together)
 	}
-	return nil
+	switch said := strings.Join(all, "; "); {
+	case gaps.people == n.Recipients:
+		return notifier.Invalidf("audience", "%s", said)
+	case o.AcceptMissing == gaps.people || o.AcceptMissing == AllMissing:
+		return nil
+	case gaps.people == 0:
+		return notifier.Refuse(notifier.ErrConflict, "%d recipients who lack something were accepted, and there are none", o.AcceptMissing)
+	default:
+		return notifier.Refuse(notifier.ErrConflict, "%s: mend the file, or accept %d missing to send it to the others", said, gaps.people)
+	}
 }
 
 // columnNames are those of an audience; not nil, as there is one.
@@ -59,51 +65,82 @@ func columnNames(columns []notifier.Column) []string {
 
 var columnTag = regexp.MustCompile(`\{\{\s*([^{}"\s][^{}"]*?)\s*\}\}`)
 
-// tagKey is a column's name as names are compared.
-func tagKey(name string) string { return strings.ToLower(strings.Join(strings.Fields(name), " ")) }
+// gaps are who lacks what the mail needs.
+type gaps struct {
+	columns []ColumnGap
+	people  int64 // recipients who lack any of it, each counted once: they are sent nothing
+}
+
+// tell says how many they are together, where the columns do not.
+func (g *gaps) tell(of int64) string {
+	switch {
+	case len(g.columns) == 0, len(g.columns) == 1 && g.columns[0].Missing == g.people:
+		return ""
+	case g.people == of:
+		return "nobody of the audience has all that the mail needs"
+	case g.people == 1:
+		return "together that is 1 recipient, who is sent nothing"
+	}
+	return fmt.Sprintf("together that is %d recipients, who are sent nothing", g.people)
+}
 
 // gapsOf are the columns that the mail needs and recipients have not, or empty:
 // in their first row what the text asks, in any what the template needs.
 // A subject of mail that was lost may be empty: there are mails without one.
-func gapsOf(ctx context.Context, figures NoticeFigures, n notifier.Notice, columns []notifier.Column, needed []string) ([]ColumnGap, error) {
+func gapsOf(ctx context.Context, figures NoticeFigures, n notifier.Notice, columns []notifier.Column, needed []string) (out gaps, err error) {
 	tags := map[string]bool{}
 	for _, tag := range columnTag.FindAllStringSubmatch(n.Subject+" "+n.Body, -1) {
-		tags[tagKey(tag[1])] = true
+		tags[notifier.ColumnKey(tag[1])] = true
 	}
 	var whole map[string]int64
 	if len(needed) > 0 {
-		var err error
 		if whole, err = figures.AudienceWhole(ctx, n.ID); err != nil {
-			return nil, err
+			return out, err
 		}
 	}
-	var out []ColumnGap
+	need := notifier.Needing{}
 	account, told := tags["account"], map[string]bool{}
 	for _, c := range columns {
-		key := tagKey(c.Name)
+		key := notifier.ColumnKey(c.Name)
 		if key == "account" {
 			account = false
 		}
 		gap := ColumnGap{Name: c.Name}
 		if tags[key] {
-			gap.Missing = n.Recipients - c.Filled
+			// What the template needs of every row is counted there, but an empty subject.
+			if gap.Missing = n.Recipients - c.Filled; gap.Missing > 0 && (key == "subject" || !slices.Contains(needed, key)) {
+				need.First = append(need.First, key)
+			}
 		}
 		if have, known := whole[key]; known && slices.Contains(needed, key) && !told[key] {
 			told[key] = true
-			if missing := n.Recipients - have; missing > gap.Missing {
+			missing := n.Recipients - have
+			if missing > 0 {
+				need.Rows = needed
+			}
+			if missing > gap.Missing {
 				gap.Missing, gap.later = missing, missing > n.Recipients-c.Filled
 			}
 		}
 		if gap.Missing > 0 {
-			out = append(out, gap)
+			out.columns = append(out.columns, gap)
 		}
 	}
-	if !account {
-		return out, nil
+	if account {
+		known, err := figures.AudienceAccounts(ctx, n.ID)
+		if err != nil {
+			return out, err
+		}
+		if missing := n.Recipients - known; missing > 0 {
+			out.columns, need.Account = append(out.columns, ColumnGap{Name: "account", Missing: missing}), true
+		}
 	}
-	known, err := figures.AudienceAccounts(ctx, n.ID)
-	if missing := n.Recipients - known; err == nil && missing > 0 {
-		out = append(out, ColumnGap{Name: "account", Missing: missing})
+	switch {
+	case len(out.columns) == 0:
+	case len(out.columns) == 1 && (need.Rows == nil || need.First == nil):
+		out.people = out.columns[0].Missing
+	default:
+		out.people, err = figures.AudienceLacking(ctx, n.ID, need)
 	}
 	return out, err
 }

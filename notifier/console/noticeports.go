@@ -66,6 +66,7 @@ type Copy struct {
 type Flight struct {
 	notifier.Breakdown
 	Columns  []notifier.Share // how many recipients have nothing in it
+	Missing  int64            // recipients who lack any cell that the mail needs: they are sent nothing
 	Takes    time.Duration    // until everyone was tried; 0 where there is no telling
 	Warnings []string
 }

@@ -164,9 +164,9 @@ func TestANoticeGoesFromDraftToBeingSentWithAnotherPersonsWord(t *testing.T) {
 		ann.get(here+"/preview?which=median").is(http.StatusOK, "To a@example.com", "Restored: Hello", "2 rows", "srcdoc=")
 		ann.send(here, here+"/test", "to", "me@example.com", "which", "smallest").is(http.StatusOK, "250 for me@example.com: Restored: Hello")
 		ann.get(here+"/rejects.csv").is(http.StatusOK, "rejects of "+id)
-		ann.send(here, here+"/send", "expect", "4", "accept_rejects", "1").is(http.StatusConflict, "4 recipients were expected")
-		ann.send(here, here+"/send", "expect", "3", "accept_rejects", "1", "per_second", "x").is(http.StatusUnprocessableEntity)
-		ann.send(here, here+"/send", "expect", "3", "accept_rejects", "1").leads(here + "?done=awaiting")
+		ann.send(here, here+"/send", "expect", "4", "accept_rejects", "1", "accept_missing", "0").is(http.StatusConflict, "4 recipients were expected")
+		ann.send(here, here+"/send", "expect", "3", "accept_rejects", "1", "accept_missing", "0", "per_second", "x").is(http.StatusUnprocessableEntity)
+		ann.send(here, here+"/send", "expect", "3", "accept_rejects", "1", "accept_missing", "0").leads(here + "?done=awaiting")
 		ann.get(here).is(http.StatusOK, "Nobody else is on shift", "another person must")
 		seen := ann.field(here, version)
 		ann.send(here, here+"/approve", "version", seen).is(http.StatusConflict, "another person must")
@@ -226,7 +226,7 @@ func TestAPageLeftOpenApprovesNothingThatItDidNotShow(t *testing.T) {
 		id := here[strings.LastIndex(here, "/")+1:]
 		ann.upload(id, restored).leads(here + "?done=audience")
 		order := func() {
-			ann.send(here, here+"/send", "expect", "3", "accept_rejects", "1").leads(here + "?done=awaiting")
+			ann.send(here, here+"/send", "expect", "3", "accept_rejects", "1", "accept_missing", "0").leads(here + "?done=awaiting")
 		}
 		order()
 		seen := kari.field(here, version)
@@ -256,13 +256,13 @@ func TestAnAudienceIsWhoLivesOnAComponentWithoutThoseOfAnEarlierNoticeAndACanary
 		}
 		first, earlier := draft("First")
 		w.upload(earlier, "a@example.com,Hello\n")
-		w.send(first, first+"/send", "expect", "1", "accept_rejects", "0").leads(first + "?done=ordered")
+		w.send(first, first+"/send", "expect", "1", "accept_rejects", "0", "accept_missing", "0").leads(first + "?done=ordered")
 		here, id := draft("Second")
 		w.get(here).is(http.StatusOK, `<option value="`+earlier+`">First</option>`, `<option value="imap7">imap7 mailboxes</option>`)
 		w.send(here, here+"/members").is(http.StatusUnprocessableEntity, "choose a component")
 		w.send(here, here+"/members", "members", "imap7", "exclude_notice", earlier).leads(here + "?done=members")
 		send := func(pairs ...string) page {
-			return w.send(here, here+"/send", append([]string{"expect", "1", "accept_rejects", "0"}, pairs...)...)
+			return w.send(here, here+"/send", append([]string{"expect", "1", "accept_rejects", "0", "accept_missing", "0"}, pairs...)...)
 		}
 		send("canary_share", "many").is(http.StatusUnprocessableEntity, "canary share", "no share of 100", `name="canary_share" value="many" aria-invalid="true"`, "<details open><summary>When, and how fast")
 		send("canary_share", "NaN").is(http.StatusUnprocessableEntity, "no share of 100")
@@ -296,7 +296,7 @@ func TestAFollowedNoticeIsToldAsItGoesOnAndEndsWithIt(t *testing.T) {
 	w := b.enter(b.hire("ann", notifier.RoleAdmin))
 	here := strings.TrimSuffix(w.send("/console/notices/new", "/console/notices/new", "title", "One", "template", "blank", "body", "x").is(http.StatusSeeOther).header.Get("Location"), "?done=draft")
 	w.upload(here[strings.LastIndex(here, "/")+1:], "a@example.com,Hi\n").leads(here + "?done=audience")
-	w.send(here, here+"/send", "expect", "1", "accept_rejects", "0").leads(here + "?done=ordered")
+	w.send(here, here+"/send", "expect", "1", "accept_rejects", "0", "accept_missing", "0").leads(here + "?done=ordered")
 	token := w.token(here)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.site.URL+here+"/live", nil)
 	b.must(err)
@@ -325,7 +325,7 @@ func TestAPageThatIsFollowedKeepsNobodySignedInAndEndsWithTheSession(t *testing.
 	w := b.enter(b.hire("ann", notifier.RoleAdmin))
 	here := strings.TrimSuffix(w.send("/console/notices/new", "/console/notices/new", "title", "One", "template", "blank", "body", "x").is(http.StatusSeeOther).header.Get("Location"), "?done=draft")
 	w.upload(here[strings.LastIndex(here, "/")+1:], "a@example.com,Hi\n").leads(here + "?done=audience")
-	w.send(here, here+"/send", "expect", "1", "accept_rejects", "0").leads(here + "?done=ordered")
+	w.send(here, here+"/send", "expect", "1", "accept_rejects", "0", "accept_missing", "0").leads(here + "?done=ordered")
 	b.Advance(notifier.SessionIdle - time.Minute)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.site.URL+here+"/live", nil)
 	b.must(err)
@@ -385,7 +385,7 @@ func TestAnUpdateWaitsForANoticeAndIsTakenBack(t *testing.T) {
 			t.Errorf("%+v", all[0])
 		}
 		w.upload(notice, "a@example.com,Hello\n")
-		w.send(here, here+"/send", "expect", "1", "accept_rejects", "0").leads(here + "?done=ordered")
+		w.send(here, here+"/send", "expect", "1", "accept_rejects", "0", "accept_missing", "0").leads(here + "?done=ordered")
 		b.must(b.store.CancelNotice(t.Context(), notice))
 		w.get(incident).is(http.StatusOK, "(cancelled)", "cannot be published any more")
 		drop := regexp.MustCompile(incident + `/held/[^/"]+/drop`).FindString(page.body)

@@ -10,7 +10,7 @@ import (
 )
 
 // sendNotice lets a notice go out to as many as its page showed, leaving out as
-// many rows as it showed: whatever changed since is refused.
+// many rows and recipients as it showed: whatever changed since is refused.
 func (c *console) sendNotice(q *request) (answer, error) {
 	id := q.PathValue("id")
 	order, err := c.order(q)
@@ -34,7 +34,7 @@ func (c *console) order(q *request) (notifier.NoticeOrder, error) {
 	for _, f := range []struct {
 		name string
 		to   *int64
-	}{{"expect", &o.Expect}, {"accept_rejects", &o.AcceptRejects}} {
+	}{{"expect", &o.Expect}, {"accept_rejects", &o.AcceptRejects}, {"accept_missing", &o.AcceptMissing}} {
 		if *f.to, err = strconv.ParseInt(q.form.Get(f.name), 10, 64); err != nil {
 			return o, notifier.Invalidf(f.name, "%q is no number", notifier.Clip(q.form.Get(f.name)))
 		}
