@@ -98,6 +98,9 @@ type Delivery struct {
 	Format   Format // of an endpoint, as it wants it now
 	Quiet    Quiet  // of a phone, as its owner wants it now
 	Contact  string // of an endpoint: who looks after it now
+	// First is whose second address a mail goes to in place of, as it may be shown
+	// there (subscribers.Veil); "" for nobody's.
+	First string
 	// Since is the first event this message tells of: the event's own number,
 	// or an earlier one that it replaced unsent (I4).
 	Since int64

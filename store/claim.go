@@ -70,10 +70,12 @@ func (s *Store) Claim(ctx context.Context, c notifier.Claim) ([]notifier.Deliver
 		if err := s.addDigests(tx, out); err != nil {
 			return err
 		}
-		if c.Channel != notifier.Email {
-			if err := s.addWishes(tx, out); err != nil {
-				return err
-			}
+		add := s.addWishes
+		if c.Channel == notifier.Email {
+			add = s.addFirsts
+		}
+		if err := add(tx, out); err != nil {
+			return err
 		}
 		return t.save(s, tx)
 	})

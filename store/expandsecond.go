@@ -45,6 +45,7 @@ func (x *expansion) findRedirects() error {
 	}
 	if err := x.tx.Raw(`SELECT f.number AS first, z.number AS second, `+within+` AS down FROM subscribers AS z JOIN subscribers AS f ON f.number = z.second_of
 		WHERE z.second_of > ? AND z.second_of <= ? AND z.state = 'active' AND f.state = 'active' AND f.channel = 'email'`+people+`
+			AND NOT `+shut(`z.channel`)+`
 			AND NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = z.channel AND b.address = z.address)
 			AND NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = f.channel AND b.address = f.address) ORDER BY f.number`,
 		append(args, x.lo, x.hi)...).Scan(&found).Error; err != nil {

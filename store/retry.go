@@ -262,7 +262,7 @@ func (r *retrial) welcome(rows []*deliveryRow) (map[int64]bool, error) {
 	in, arg := r.store.among(`s.number`, readers)
 	var found []int64
 	if err := r.tx.Raw(`SELECT s.number FROM subscribers AS s WHERE `+in+` AND s.state IN ?
-		AND (s.second_of = 0 OR EXISTS (SELECT 1 FROM subscribers AS f WHERE f.number = s.second_of AND f.state = 'active'
+		AND (s.second_of = 0 OR NOT `+shut(`s.channel`)+` AND EXISTS (SELECT 1 FROM subscribers AS f WHERE f.number = s.second_of AND f.state = 'active'
 			AND NOT EXISTS (SELECT 1 FROM deliveries AS d WHERE d.id = CAST(? AS bigint) + f.number)))
 		AND NOT EXISTS (SELECT 1 FROM suppressions AS b WHERE b.channel = s.channel AND b.address = s.address)`, arg, states, r.key(r.event, 0)).Scan(&found).Error; err != nil {
 		return nil, fmt.Errorf("see who may be written to: %w", err)

@@ -25,16 +25,20 @@ func (s *Store) fillSeconds(db *gorm.DB, all []subscribers.Subscriber) error {
 		numbers = append(numbers, int64(all[i].Number))
 	}
 	type found struct {
-		First, AskedAt, Number  int64
-		Channel, Address, State string
+		First, AskedAt, Number          int64
+		Channel, Address, State, Unused string
 	}
-	in, arg := s.among(`second_of`, numbers)
+	in, arg := s.among(`z.second_of`, numbers)
 	var used []found
-	if err := db.Raw(`SELECT second_of AS first, number, channel, address, state FROM subscribers WHERE second_of > 0 AND state NOT IN ('pending', 'unsubscribed') AND `+in, arg).Scan(&used).Error; err != nil {
+	if err := db.Raw(`SELECT z.second_of AS first, z.number, z.channel, z.address, z.state,
+		CASE WHEN `+shut(`z.channel`)+` THEN ? ELSE coalesce((SELECT b.reason FROM suppressions AS b WHERE b.channel = z.channel AND b.address = z.address), '') END AS unused
+		FROM subscribers AS z WHERE z.second_of > 0 AND z.state NOT IN ('pending', 'unsubscribed') AND `+in, string(subscribers.NoGateway), arg).Scan(&used).Error; err != nil {
 		return fmt.Errorf("read second addresses: %w", err)
 	}
 	for _, f := range used {
-		all[place[f.First]].Second = subscribers.Second{Channel: notifier.Channel(f.Channel), Address: f.Address, State: subscribers.State(f.State), Number: subscribers.Number(f.Number)}
+		all[place[f.First]].Second = subscribers.Second{
+			Channel: notifier.Channel(f.Channel), Address: f.Address, State: subscribers.State(f.State), Number: subscribers.Number(f.Number), Unused: subscribers.Reason(f.Unused),
+		}
 	}
 	in, arg = s.among(`n.first`, numbers)
 	var named []found
@@ -145,7 +149,7 @@ func (s *Store) endIfSecond(ctx context.Context, tx *gorm.DB, first int64) error
 func (s *Store) returnSecond(ctx context.Context, first subscribers.Number, left time.Time) error {
 	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		var rows []subscriberRow
-		if err := tx.Raw(`SELECT * FROM subscribers WHERE second_of = ? AND second_of > 0 AND state = 'unsubscribed' AND left_by = '' AND left_from <> '' AND confirmed_at > 0 AND unsubscribed_at >= ? ORDER BY number LIMIT 1`,
+		if err := tx.Raw(`SELECT * FROM subscribers WHERE second_of = ? AND second_of > 0 AND state = 'unsubscribed' AND with_first AND confirmed_at > 0 AND unsubscribed_at >= ? ORDER BY number LIMIT 1`,
 			int64(first), micros(left)).Scan(&rows).Error; err != nil {
 			return fmt.Errorf("look for the second address: %w", err)
 		}

@@ -29,7 +29,7 @@ func (s *Store) AskSecond(ctx context.Context, n subscribers.Number, x subscribe
 			return err
 		}
 		second := subscribers.Second{Channel: x.Channel, Address: x.Address}
-		if err := s.suits(tx, first, second); err != nil {
+		if err := s.suits(ctx, tx, first, second); err != nil {
 			return err
 		}
 		if ok, err := s.afford(tx, subscribers.SignUpLimits(), subscribers.Purse{Scope: subscribers.PerContact, Key: "second " + n.String()}); err != nil || !ok {
@@ -55,7 +55,7 @@ func (s *Store) AskSecond(ctx context.Context, n subscribers.Number, x subscribe
 }
 
 // suits is subscribers.Suits by what is kept.
-func (s *Store) suits(tx *gorm.DB, first subscribers.Subscriber, second subscribers.Second) error {
+func (s *Store) suits(ctx context.Context, tx *gorm.DB, first subscribers.Subscriber, second subscribers.Second) error {
 	own, err := ownDomains(tx)
 	if err != nil {
 		return err
@@ -63,7 +63,10 @@ func (s *Store) suits(tx *gorm.DB, first subscribers.Subscriber, second subscrib
 	if !first.State.Movable() {
 		return notifier.Refuse(notifier.ErrConflict, "a subscription that is %s has no second address", first.State)
 	}
-	return first.Suits(own, second)
+	if err := first.Suits(own, second); err != nil {
+		return err
+	}
+	return s.leavable(ctx, second)
 }
 
 func (s *Store) nameSecond(tx *gorm.DB, first subscribers.Number, second subscribers.Second) error {
@@ -122,6 +125,9 @@ func (s *Store) agreeSecond(ctx context.Context, asked, want subscribers.Second)
 	if want.State == subscribers.Pending {
 		return nil
 	}
+	if err := s.leavable(ctx, want); err != nil {
+		return err
+	}
 	_, err := s.ChangeSubscriber(ctx, asked.Number, func(x *subscribers.Subscriber) error {
 		if !x.Unsubscribed.IsZero() && !want.Again {
 			return secondLeft(x.Unsubscribed)
@@ -141,7 +147,7 @@ func (s *Store) addSecond(ctx context.Context, tx *gorm.DB, first subscribers.Su
 	if first.State == subscribers.Pending { // who is asked as well, and told nothing before
 		first.State = subscribers.Active
 	}
-	if err := s.suits(tx, first, second); err != nil {
+	if err := s.suits(ctx, tx, first, second); err != nil {
 		return err
 	}
 	// The fan-out first, which is kept out by what ends; from here on nobody else adds one.

@@ -31,6 +31,7 @@ type subscriberRow struct {
 	LeftBy         string
 	LeftFrom       string
 	LeftReason     string
+	WithFirst      bool
 	Incident       string
 	Types          int
 	Format         string
@@ -66,7 +67,7 @@ func rowOfSubscriber(s subscribers.Subscriber) subscriberRow {
 		Timezone: s.Timezone, Language: s.Language,
 		CreatedAt: micros(s.CreatedAt), ConfirmedAt: micros(s.ConfirmedAt), UnsubscribedAt: micros(s.Unsubscribed),
 		Shared: s.Group, Contact: s.Contact, PausedUntil: micros(s.PausedUntil),
-		LeftBy: string(s.Left.By), LeftFrom: string(s.Left.From), LeftReason: s.Left.Reason, Incident: s.Filter.Incident,
+		LeftBy: string(s.Left.By), LeftFrom: string(s.Left.From), LeftReason: s.Left.Reason, WithFirst: s.Left.WithFirst, Incident: s.Filter.Incident,
 		Types: types, Format: string(s.Format), Quiet: string(s.Quiet),
 		Hour: s.Hour.Or(-1), Weekday: slices.Index(subscribers.Weekdays, s.Weekday) + 1, Critical: s.Critical, AllQuiet: s.AllQuiet,
 		SecondOf: int64(s.SecondOf),
@@ -80,7 +81,7 @@ func (r subscriberRow) subscriber() subscribers.Subscriber {
 		Timezone: r.Timezone, Language: r.Language,
 		CreatedAt: instant(r.CreatedAt), ConfirmedAt: instant(r.ConfirmedAt), Unsubscribed: instant(r.UnsubscribedAt),
 		Group: r.Shared, Contact: r.Contact, PausedUntil: instant(r.PausedUntil),
-		Left:   subscribers.Leave{By: subscribers.Way(r.LeftBy), From: subscribers.State(r.LeftFrom), Reason: r.LeftReason},
+		Left:   subscribers.Leave{By: subscribers.Way(r.LeftBy), From: subscribers.State(r.LeftFrom), Reason: r.LeftReason, WithFirst: r.WithFirst},
 		Format: notifier.Format(r.Format), Quiet: notifier.Quiet(r.Quiet),
 		Hour: subscribers.Hour(r.Hour + 1), Weekday: weekday(r.Weekday), Critical: r.Critical, AllQuiet: r.AllQuiet,
 		SecondOf: subscribers.Number(r.SecondOf),

@@ -25,6 +25,8 @@ type Leave struct {
 	By     Way
 	From   State  // where the subscription stood before
 	Reason string // in the reader's own words; "" where none was given
+	// WithFirst: a second address, which ended only because its first left.
+	WithFirst bool
 }
 
 // Depart ends the subscription at a time. Who left already stays as it is, but
@@ -45,13 +47,13 @@ func (s *Subscriber) Depart(by Way, now time.Time) {
 // EndWithFirst ends a second address at a time because its first left: who takes
 // that back has it again, unless its owner says no meanwhile.
 func (s *Subscriber) EndWithFirst(now time.Time) {
-	s.Left = Leave{From: s.State}
+	s.Left = Leave{From: s.State, WithFirst: true}
 	s.State, s.Unsubscribed = Unsubscribed, now
 }
 
 // EndedWithFirst reports whether s is a second address that ended only because its first left.
 func (s *Subscriber) EndedWithFirst() bool {
-	return s.SecondOf > 0 && s.State == Unsubscribed && s.Left.By == "" && s.Left.From != ""
+	return s.State == Unsubscribed && s.Left.WithFirst
 }
 
 // Return takes a departure by link back, and reports whether it could.

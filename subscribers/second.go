@@ -65,9 +65,38 @@ type Second struct {
 	Address string // as ParseOn returns it
 	State   State  // Pending until its owner confirms
 	Number  Number // of the subscriber who has it; 0 while nobody was asked
+	// Unused is why nothing is sent there though it was confirmed: its address is
+	// suppressed for that reason, or NoGateway. "": nothing is in the way.
+	Unused Reason
 	// Again: it may have left once, and is to be asked (Pending), or has asked to
 	// come back (Active). For who sets it; nothing that is read has it.
 	Again bool
+}
+
+// NoGateway is why a telephone number is not used that was confirmed: the service
+// has no gateway of text messages any more. No suppression has it.
+const NoGateway Reason = "no_gateway"
+
+// Words say in English how a second address stands, and where updates go while it is not used.
+func (x Second) Words() string {
+	switch {
+	case x.Unused == NoGateway:
+		return "not used, because there is no gateway of text messages: updates go to the first address"
+	case x.Unused != "":
+		return "suppressed (" + string(x.Unused) + "): updates go to the first address"
+	case x.State == Active || x.State == Pending:
+		return string(x.State)
+	}
+	return string(x.State) + ": updates go to the first address"
+}
+
+// NoWayTo is, as a *notifier.Invalid for the field second, that nothing can be
+// sent to a second address where its channel has no way out.
+func NoWayTo(x Second) error {
+	if x.Channel == notifier.SMS {
+		return notifier.Invalidf(secondField, "is a telephone number, and the service has no gateway of text messages (ALLCLEAR_SMS)")
+	}
+	return notifier.Invalidf(secondField, "cannot be reached: nothing is sent by %s", x.Channel)
 }
 
 // parse brings a second address that somebody wrote into its kept form, and
@@ -152,7 +181,7 @@ func (s *Subscriber) Suits(own []OwnDomain, second Second) error {
 
 // ToSecond reports whether what happens goes to the second address in place of
 // the first: down says whether the first one's mail is down. Both must be
-// confirmed, and neither barred.
+// confirmed, and neither barred, nor the second one's channel without a way out.
 func ToSecond(first, second *Subscriber, down bool, barred func(*Subscriber) bool) bool {
 	return down && first.Channel == notifier.Email && first.State == Active && second != nil && second.SecondOf == first.Number &&
 		second.State == Active && !barred(first) && !barred(second)

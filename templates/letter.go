@@ -52,6 +52,9 @@ func mark(purpose, key string) string {
 func (s *Set) letter(story notifier.Story, c circumstances, finger string) (*notifier.Letter, error) {
 	e := story.Event
 	key := fmt.Sprintf("%d.%d.%d.%s.%s.%s.%s", e.Number, c.since, c.told, c.view.name, c.times.cat.code, c.times.zone, finger)
+	if c.first != "" {
+		key += ".second." + c.first
+	}
 	if s.edition != "" { // senders keep what they derive under the key
 		key += "." + s.edition
 	}
@@ -133,7 +136,7 @@ func (s *Set) fitting(story notifier.Story, c circumstances, leave, manage strin
 		if err != nil {
 			return m, fmt.Errorf("templates: %s: %w", c.view.name, err)
 		}
-		m.Leave, m.Manage = leave, manage
+		m.Leave, m.Manage, m.First = leave, manage, c.first
 		html, err := s.execute(m, c.view.file)
 		switch {
 		case err != nil:

@@ -47,7 +47,7 @@ type Mail struct {
 	Manage  string // look at and change what the reader chose; "" where Leave is, and where the mail is about it
 	Confirm string // confirm the subscription; only in that view
 	Only    string // confirm: the title of the one incident that is followed; "" is everything
-	First   string // link: whose second address this is, veiled; "" for nobody's
+	First   string // whose second address this is, veiled; "" for nobody's
 	Link    string // what another mail for one reader is about
 	Stop    string // owner: end the group's subscription
 
@@ -82,6 +82,7 @@ type circumstances struct {
 	told  int64
 	times Times
 
+	first   string           // whose second address it goes to, veiled; "" for nobody's
 	channel notifier.Channel // "" is email
 	format  notifier.Format  // of a webhook
 }

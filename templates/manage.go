@@ -53,6 +53,7 @@ type ManagePage struct {
 	SecondPhones  bool   // it may be a telephone number
 	Second        string // the one that was named; "" for none
 	SecondState   string // pending, active and so on
+	SecondUnused  bool   // nothing is sent there, though it was confirmed
 	SecondNext    string // the one that takes its place once it is confirmed
 	SecondEntered string // as it was entered
 
@@ -127,7 +128,7 @@ func doings() []string {
 
 // managed are the fields of the page that can be wrong.
 func managed() []string {
-	return []string{"components", "kinds", "severity", "cadence", "hour", "weekday", "timezone", "language", "until", "address", "address-often", "second", "second-same", "second-often", "state"}
+	return []string{"components", "kinds", "severity", "cadence", "hour", "weekday", "timezone", "language", "until", "address", "address-often", "second", "second-same", "second-phone", "second-often", "state"}
 }
 
 func (p *Pages) manage(f frame, data ManagePage) manage {
@@ -164,7 +165,7 @@ func (p *Pages) manage(f frame, data ManagePage) manage {
 	}
 	if data.Second != "" {
 		stands := "other"
-		if data.SecondState == "pending" || data.SecondState == "active" {
+		if data.SecondState == "pending" || data.SecondState == "active" && !data.SecondUnused {
 			stands = data.SecondState
 		}
 		m.SecondStands = cat.must("page.manage.second-"+stands, "address", data.Second)

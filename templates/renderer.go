@@ -56,6 +56,7 @@ type letterKey struct {
 	event, since, told int64
 	finger             string
 	times              Times
+	first              string // of second addresses: whose, veiled, so that few differ
 }
 
 // Renderer makes one; Options.Stories and Options.Links must be set.
@@ -187,7 +188,7 @@ func (r *Renderer) taleOf(ctx context.Context, key int64, read func(context.Cont
 
 // letter finds or renders the letter for d.
 func (r *Renderer) letter(ctx context.Context, t tale, d notifier.Delivery) (*notifier.Letter, error) {
-	k := letterKey{channel: d.Channel, event: t.story.Event.Number, since: d.Since, told: d.Told, finger: t.finger}
+	k := letterKey{channel: d.Channel, event: t.story.Event.Number, since: d.Since, told: d.Told, finger: t.finger, first: d.First}
 	if d.Channel == notifier.Webhook {
 		k.format = formatOf(d.Format)
 	}
@@ -215,7 +216,7 @@ func (r *Renderer) letter(ctx context.Context, t tale, d notifier.Delivery) (*no
 		if !ok {
 			return nil, fmt.Errorf("no view for events of type %q", t.story.Event.Type)
 		}
-		name := fmt.Sprintf("letter %s %s %s %d %d %d %s %s %s", k.channel, k.format, k.personal, k.event, k.since, k.told, k.finger, k.times.cat.code, k.times.zone)
+		name := fmt.Sprintf("letter %s %s %s %d %d %d %s %s %s %s", k.channel, k.format, k.personal, k.event, k.since, k.told, k.finger, k.times.cat.code, k.times.zone, k.first)
 		made, err := r.once(ctx, name, func(context.Context) (any, error) {
 			// Somebody may have made it since we looked.
 			r.mu.Lock()
@@ -224,7 +225,7 @@ func (r *Renderer) letter(ctx context.Context, t tale, d notifier.Delivery) (*no
 			if ok {
 				return l, nil
 			}
-			l, err := r.set.sound(t.story, circumstances{view: v, since: k.since, told: k.told, times: k.times, channel: k.channel, format: k.format}, t.finger)
+			l, err := r.set.sound(t.story, circumstances{view: v, since: k.since, told: k.told, times: k.times, first: k.first, channel: k.channel, format: k.format}, t.finger)
 			if err != nil {
 				return nil, err
 			}

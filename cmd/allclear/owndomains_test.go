@@ -36,6 +36,7 @@ func TestWhileTheMailboxIsTheOutageReadersAreToldElsewhereAndGetOneSummary(t *te
 		if data := d.ok("subscriber", "data", "ann@elsewhere.example"); !strings.Contains(data, "who said that this address agreed.") {
 			t.Errorf("%s", data)
 		}
+		d.refused("no gateway of text messages (ALLCLEAR_SMS)", "subscriber", "add", "cec@own.example", "--active", "--second", "+4791234567")
 		follow(t, s.db, 1)
 
 		incident, opened := s.announce("imap7 does not answer", object{"components": []string{"imap7"}})
@@ -44,6 +45,9 @@ func TestWhileTheMailboxIsTheOutageReadersAreToldElsewhereAndGetOneSummary(t *te
 		got := byReader(t, relay.Messages())
 		if len(got["ann@own.example"]) != 0 || len(got["ann@elsewhere.example"]) != 2 || len(got["a1@example.com"]) != 2 {
 			t.Fatalf("while it was down: %d at the first, %d at the second, %d of the others", len(got["ann@own.example"]), len(got["ann@elsewhere.example"]), len(got["a1@example.com"]))
+		}
+		if text := strings.Join(strings.Fields(got["ann@elsewhere.example"][0].text), " "); !strings.Contains(text, "this is the second address of the subscription of a=E2=80=A6@own.example") {
+			t.Errorf("it does not say why it came:\n%s", text)
 		}
 		if out := d.ok("told", "ann@elsewhere.example"); !strings.Contains(out, "is the second address of ann@own.example") {
 			t.Errorf("told for whom:\n%s", out)

@@ -33,7 +33,10 @@ func (d *Doors) sms() (*sms.Setting, error) {
 // openPhones opens the way of text messages, where a gateway is set.
 func (p *Program) openPhones(ctx context.Context) error {
 	set, err := p.o.settings.sms()
-	if err != nil || set == nil {
+	if err != nil {
+		return err
+	}
+	if err := p.keepGateway(ctx, set != nil); err != nil || set == nil {
 		return err
 	}
 	p.phones, p.intake = set, intake(set, p.base, p.secret, p.db, smsWords{set, p.set, p.db, links{p.links}, p.base}.answer, p.o.log)
@@ -52,6 +55,35 @@ func (p *Program) openPhones(ctx context.Context) error {
 		},
 	})
 	return p.openDoor(ctx, notifier.SMS, sender, sms.Workers)
+}
+
+// giveBackAtOnce is how many messages go back to first addresses in one step.
+const giveBackAtOnce = 500
+
+// keepGateway keeps in the database whether there is a gateway, where every process
+// and command finds it; a worker says nothing about it. Where it was taken away,
+// what waits for telephones that are second addresses goes to the first ones.
+func (p *Program) keepGateway(ctx context.Context, open bool) error {
+	if p.o.worker {
+		return nil
+	}
+	if _, err := p.db.SetDoor(ctx, notifier.SMS, open); err != nil || open {
+		return err
+	}
+	back := 0
+	for {
+		n, err := p.db.GiveBack(ctx, notifier.SMS, giveBackAtOnce)
+		if err != nil {
+			return err
+		}
+		if back += n; n == 0 {
+			break
+		}
+	}
+	if back > 0 {
+		p.o.log.Warn("there is no gateway of text messages any more (ALLCLEAR_SMS): what waited for telephones that are second addresses goes to the first ones", "messages", back)
+	}
+	return nil
 }
 
 // intake takes what the gateway calls. db may be nil where nothing is taken.

@@ -120,7 +120,7 @@ func (c *subscriberAddCmd) Run(a *app) error {
 		}
 		fmt.Fprintf(a.out, "added %s %s, %s\n", s.Number, s.Address, what)
 		if s.Second.Address != "" {
-			fmt.Fprintf(a.out, "its second address is %s, %s\n", s.Second.Address, s.Second.State)
+			fmt.Fprintf(a.out, "its second address is %s, %s\n", s.Second.Address, s.Second.Words())
 		}
 		for _, x := range []subscribers.Second{{Channel: s.Channel, Number: s.Number}, s.Second} {
 			if x.Channel == notifier.Webhook && x.Number > 0 {

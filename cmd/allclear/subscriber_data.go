@@ -46,13 +46,18 @@ type secondShape struct {
 	Channel notifier.Channel  `json:"channel"`
 	Address string            `json:"address"`
 	State   subscribers.State `json:"state"`
+	Unused  *string           `json:"unused"` // why nothing is sent there though it was confirmed; null: it is used
 }
 
 func secondJSON(s subscribers.Second) *secondShape {
 	if s.Address == "" {
 		return nil
 	}
-	return &secondShape{s.Channel, s.Address, s.State}
+	out := &secondShape{Channel: s.Channel, Address: s.Address, State: s.State}
+	if s.Unused != "" {
+		out.Unused = (*string)(&s.Unused)
+	}
+	return out
 }
 
 // firstOf names whose second address a subscriber is; "" for nobody's.

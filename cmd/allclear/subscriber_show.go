@@ -91,7 +91,7 @@ func shown(s subscribers.Subscriber) []shownLine {
 		lines = append(lines, shownLine{"digests", digestWords(s)})
 	}
 	if s.Second.Address != "" {
-		lines = append(lines, shownLine{"second", s.Second.Address + ", " + string(s.Second.State)})
+		lines = append(lines, shownLine{"second", s.Second.Address + ", " + s.Second.Words()})
 	}
 	if s.SecondNext.Address != "" {
 		lines = append(lines, shownLine{"then", s.SecondNext.Address + ", once it is confirmed"})

@@ -36,6 +36,7 @@ type bench struct {
 // whole is a real store, with what the tests do in the name of other rooms.
 type whole interface {
 	SetOwnDomains(ctx context.Context, own []subscribers.OwnDomain) error
+	SetDoor(ctx context.Context, channel notifier.Channel, open bool) (bool, error)
 	api.Store
 	CreateToken(ctx context.Context, t notifier.Token, hash [32]byte) error
 	RevokeToken(ctx context.Context, id string) error

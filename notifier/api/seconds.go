@@ -19,6 +19,7 @@ type secondShape struct {
 	Channel notifier.Channel  `json:"channel"`
 	Address string            `json:"address"`
 	State   subscribers.State `json:"state"`
+	Unused  *string           `json:"unused"`           // why nothing is sent there though it was confirmed; null: it is used. Ignored where it is set
 	Again   bool              `json:"again,omitempty"`  // with state active: it left once and has asked to come back
 	Secret  string            `json:"secret,omitempty"` // of an active endpoint, in the answer that made it
 }
@@ -27,7 +28,7 @@ func showSecond(s subscribers.Second) *secondShape {
 	if s.Address == "" {
 		return nil
 	}
-	return &secondShape{Channel: s.Channel, Address: s.Address, State: s.State}
+	return &secondShape{Channel: s.Channel, Address: s.Address, State: s.State, Unused: text(string(s.Unused))}
 }
 
 // secondOf names whose second address it is; null for nobody's.

@@ -40,7 +40,15 @@ func TestASubscriberIsAddedWithItsSecondAddressOrNotAtAll(t *testing.T) {
 	}
 	b.as(notifier.RoleSender, http.MethodPost, "/subscribers", `{"address":"cec@own.example","second":{"address":"+4791234567","state":"active"}}`).problem(403, "", "")
 	got = b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", `{"address":"cec@own.example","state":"active","second":{"address":"+4791234567","state":"active"}}`).is(http.StatusCreated)
-	if got.field("second.channel") != "sms" || got.field("second.state") != "active" || strings.Contains(string(got.body), "whsec_") {
+	if got.field("second.unused") != nil || got.field("second.channel") != "sms" || got.field("second.state") != "active" || strings.Contains(string(got.body), "whsec_") {
+		t.Errorf("%v", got.field("second"))
+	}
+	// Without a gateway a telephone is of no use.
+	if _, err := b.store.SetDoor(t.Context(), notifier.SMS, false); err != nil {
+		t.Fatal(err)
+	}
+	b.as(notifier.RoleAdmin, http.MethodPost, "/subscribers", `{"address":"dan@own.example","state":"active","second":{"address":"+4791234568","state":"active"}}`).problem(422, "second", "gateway")
+	if got = b.as(notifier.RoleSender, http.MethodGet, "/subscribers/"+got.text("id"), "").is(http.StatusOK); got.field("second.state") != "active" || got.field("second.unused") != "no_gateway" {
 		t.Errorf("%v", got.field("second"))
 	}
 }

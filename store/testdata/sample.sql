@@ -85,6 +85,7 @@ INSERT INTO alarms (key, about, title, text, ended, url, once, since, seen_at, t
     ('relay:mail.example.com:587', 'relay:mail.example.com:587', 'Relay mail.example.com:587 is down', 'Look at it.', 'Relay mail.example.com:587 works again', '', false, 1795447100000000, 1795447160000000, 1795447110000000, false, 0),
     ('incident:inc1:upd1:3h', 'incident:inc1', 'No word for 3 hours', '', '', 'https://status.example.com/incidents/inc1', true, 1795447100000000, 1795447160000000, 0, false, 1795447170000000);
 INSERT INTO own_domains (domain, component) VALUES ('example.org', 'web');
+INSERT INTO doors (channel, open) VALUES ('sms', true);
 INSERT INTO outages (number, domain, component, down_at, from_event, back_at, until_event, event_number, progress, told_at) VALUES
     (1, 'example.org', 'web', 1795447100000000, 1, 1795447160000000, 2, 5, 7, 1795447170000000),
     (2, 'example.org', 'web', 1795447200000000, 6, 0, 0, 0, 0, 0);

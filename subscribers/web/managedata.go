@@ -97,13 +97,14 @@ type keptSecond struct {
 	Channel notifier.Channel  `json:"channel"`
 	Address string            `json:"address"`
 	State   subscribers.State `json:"state"`
+	Used    bool              `json:"used"` // what is announced goes there while mail to the first address is down
 }
 
 func keepSecond(s subscribers.Second) *keptSecond {
 	if s.Address == "" {
 		return nil
 	}
-	return &keptSecond{s.Channel, s.Address, s.State}
+	return &keptSecond{s.Channel, s.Address, s.State, s.State == subscribers.Active && s.Unused == ""}
 }
 
 // keptConsent is one step of how the subscriber agreed.

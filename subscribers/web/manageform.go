@@ -110,7 +110,7 @@ func wrongField(err error) string {
 		return ""
 	}
 	field, _, _ := strings.Cut(bad.Field, "[")
-	if !slices.Contains([]string{"components", "kinds", "severity", "cadence", "hour", "weekday", "timezone", "language", "until", "address", "address-often", "second", "second-same", "second-often"}, field) {
+	if !slices.Contains([]string{"components", "kinds", "severity", "cadence", "hour", "weekday", "timezone", "language", "until", "address", "address-often", "second", "second-same", "second-phone", "second-often"}, field) {
 		field = "state"
 	}
 	return field

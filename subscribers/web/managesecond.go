@@ -42,6 +42,9 @@ func (s *site) nameSecond(r *http.Request, who subscribers.Subscriber) (page tem
 		return page, nil, err
 	}
 	channel, address, err := subscribers.ParseAny(page.SecondEntered)
+	if err == nil && channel == notifier.SMS && s.phones == nil {
+		return page, nil, notifier.Invalidf("second-phone", "is a telephone number, and there is no gateway")
+	}
 	if err != nil || !s.reaches(channel, address) {
 		return page, nil, notifier.Invalidf("second", "is no address")
 	}
@@ -90,6 +93,7 @@ func (s *site) showSecond(ctx context.Context, who subscribers.Subscriber, page 
 	if page.SecondAsked = may || who.Second.Address != "" && who.State.Movable(); page.SecondAsked {
 		page.SecondDomain, page.SecondPhones = subscribers.Domain(who.Address), s.phones != nil
 		page.Second, page.SecondState, page.SecondNext = who.Second.Address, string(who.Second.State), who.SecondNext.Address
+		page.SecondUnused = who.Second.Unused != ""
 	}
 	if who.SecondOf == 0 {
 		return nil

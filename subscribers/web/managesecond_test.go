@@ -56,7 +56,13 @@ func TestAReaderNamesASecondAddressAndItsOwnerConfirms(t *testing.T) {
 	h.ask(http.MethodGet, h.manageLink(second)+"/data.json", "").says(http.StatusOK, `"second": null`).silent("ann@example.com")
 	h.ask(http.MethodGet, h.manageLink(second), "").says(http.StatusOK, "This is the second address of the subscription of a…@example.com").silent(`value="save"`, `value="move"`, "ann@example.com")
 	h.send(link, "do", "second", "second", "next@elsewhere.example").says(http.StatusOK, "Confirmed: ann@elsewhere.example", "Waiting for confirmation: next@elsewhere.example", "stays in use until this one is")
-	h.ask(http.MethodGet, link+"/data.json", "").says(http.StatusOK, `"second_next": {`)
+	h.ask(http.MethodGet, link+"/data.json", "").says(http.StatusOK, `"second_next": {`, `"used": true`)
+	bounced := subscribers.Suppression{Channel: notifier.Email, Address: "ann@elsewhere.example", Reason: subscribers.ReasonBounce}
+	if err := h.store.whole.Suppress(t.Context(), bounced); err != nil {
+		t.Fatal(err)
+	}
+	h.ask(http.MethodGet, link, "").says(http.StatusOK, "Not in use, because it gives trouble or is paused: ann@elsewhere.example").silent("Confirmed: ann@elsewhere.example")
+	h.ask(http.MethodGet, link+"/data.json", "").silent(`"used": true`)
 	h.send(link, "do", "second-remove").says(http.StatusOK, "The second address is removed").silent("ann@elsewhere.example")
 	if h.who(second).State != subscribers.Unsubscribed || h.who(n).State != subscribers.Active {
 		t.Errorf("%+v, %+v", h.who(second), h.who(n))
@@ -113,6 +119,7 @@ func TestASecondAddressThatIsNoHelpIsRefusedWithAClearWord(t *testing.T) {
 	n := h.reader("ann@example.com", subscribers.Active)
 	h.send(h.manageLink(n), "do", "second", "second", "bob@example.com").says(http.StatusUnprocessableEntity, "Its mail would be down at the same time")
 	h.send(h.manageLink(n), "do", "second", "second", "nonsense").says(http.StatusUnprocessableEntity, "This cannot be a second address", `value="nonsense"`)
+	h.send(h.manageLink(n), "do", "second", "second", "+4791234567").says(http.StatusUnprocessableEntity, "Text messages are not sent from here", `value="&#43;4791234567"`) // there is no gateway
 	other := h.reader("dan@elsewhere.example", subscribers.Active)
 	h.ask(http.MethodGet, h.manageLink(other), "").says(http.StatusOK).silent("A second address")
 	h.send(h.manageLink(other), "do", "second", "second", "dan@other.example").says(http.StatusUnprocessableEntity)
