@@ -115,10 +115,27 @@ func (l *lookout) overridden(ctx context.Context, now time.Time) ([]notifier.Tro
 	return out, nil
 }
 
+// lately is the audit of some actions since foundAgo, all of it: nobody hides
+// an entry behind a thousand others.
+func (l *lookout) lately(ctx context.Context, actions string, now time.Time) ([]notifier.AuditEntry, error) {
+	q := notifier.AuditQuery{Action: actions, From: now.Add(-foundAgo), Limit: 1000}
+	var all []notifier.AuditEntry
+	for {
+		page, next, err := l.db.AuditLog(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if q.Cursor = next; next == "" {
+			return all, nil
+		}
+	}
+}
+
 // staffed finds who was let in, or given another role or a new link: one person
 // with two names is two for an approval, so that everybody is to hear of it.
 func (l *lookout) staffed(ctx context.Context, now time.Time) ([]notifier.Trouble, error) {
-	found, _, err := l.db.AuditLog(ctx, notifier.AuditQuery{Action: "staff.", From: now.Add(-foundAgo), Limit: 1000})
+	found, err := l.lately(ctx, "staff.", now)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +162,7 @@ func (l *lookout) staffed(ctx context.Context, now time.Time) ([]notifier.Troubl
 // reworded finds who changed a text or took a change back: a notice is approved
 // by what it says, and goes out by the files that there are then.
 func (l *lookout) reworded(ctx context.Context, now time.Time) ([]notifier.Trouble, error) {
-	found, _, err := l.db.AuditLog(ctx, notifier.AuditQuery{Action: "template.", From: now.Add(-foundAgo), Limit: 1000})
+	found, err := l.lately(ctx, "template.", now)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -97,7 +98,8 @@ func TestARowThatCannotBeReadHidesNoOtherTrouble(t *testing.T) {
 
 func TestEverybodyHearsOfWhoIsLetInOrMayMore(t *testing.T) {
 	var clock movingClock
-	l, db := lookoutOn(t, storetest.DSN(t, "sqlite"), &clock)
+	dsn := storetest.DSN(t, "sqlite")
+	l, db := lookoutOn(t, dsn, &clock)
 	l.finds(t)
 	ctx := notifier.WithActor(t.Context(), notifier.Actor{Name: "staff:ann", Role: notifier.RoleAdmin})
 	who, err := db.AddStaff(ctx, notifier.Staff{Name: "ann.two", Role: notifier.RoleViewer, LinkUntil: clock.now().Add(time.Hour)}, [32]byte{1})
@@ -110,6 +112,9 @@ func TestEverybodyHearsOfWhoIsLetInOrMayMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	clock.forward(time.Second)
+	storetest.Exec(t, dsn, fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)
+		INSERT INTO audit (id, at, actor, action, subject) SELECT printf('%%016x-%%d', %[1]d, i), %[1]d, 'staff:ann', 'staff.password', 'x' FROM n`, clock.now().UnixMicro())) // hides nothing
 	clock.forward(seldom)
 	var titles []string
 	for _, x := range l.finds(t, "staff:"+who.ID, "staff:"+who.ID, "staff:"+who.ID) {
