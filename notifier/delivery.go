@@ -130,6 +130,7 @@ type Told struct {
 	Type       EventType
 	IncidentID string // "" for what was no announcement
 	NoticeID   string // "" for what was no notice
+	Domain     string // of a digest that sums up what went to second addresses: whose mail was down
 	Title      string
 }
 

@@ -173,11 +173,13 @@ func (s *Store) Told(ctx context.Context, n subscribers.Number, limit int) ([]no
 		Type       notifier.EventType
 		IncidentID string
 		NoticeID   string
+		Domain     string
 		Title      string
 	}
 	if len(numbers) > 0 {
-		if err := db.Raw(`SELECT e.number, e.type, coalesce(e.incident_id, '') AS incident_id, e.notice_id, coalesce(i.title, n.title, '') AS title
-			FROM events AS e LEFT JOIN incidents AS i ON i.id = e.incident_id LEFT JOIN notices AS n ON n.id = e.notice_id WHERE e.number IN ?`, numbers).Scan(&events).Error; err != nil {
+		if err := db.Raw(`SELECT e.number, e.type, coalesce(e.incident_id, '') AS incident_id, e.notice_id, coalesce(g.domain, '') AS domain, coalesce(i.title, n.title, '') AS title
+			FROM events AS e LEFT JOIN incidents AS i ON i.id = e.incident_id LEFT JOIN notices AS n ON n.id = e.notice_id
+			LEFT JOIN digests AS g ON g.event_number = e.number WHERE e.number IN ?`, numbers).Scan(&events).Error; err != nil {
 			return nil, translate(fmt.Errorf("read what was told: %w", err))
 		}
 	}
@@ -190,7 +192,7 @@ func (s *Store) Told(ctx context.Context, n subscribers.Number, limit int) ([]no
 		out[i].Delivery = d
 		if at, ok := place[d.ID.Event()]; ok {
 			e := events[at]
-			out[i].Type, out[i].IncidentID, out[i].NoticeID, out[i].Title = e.Type, e.IncidentID, e.NoticeID, e.Title
+			out[i].Type, out[i].IncidentID, out[i].NoticeID, out[i].Domain, out[i].Title = e.Type, e.IncidentID, e.NoticeID, e.Domain, e.Title
 		}
 	}
 	return out, nil

@@ -72,6 +72,16 @@ func (s *Store) Digest(ctx context.Context, event int64, place int) (notifier.Di
 	return out, translate(err)
 }
 
+// digestHead is which digest an event is, without what it tells; the zero one where
+// that was forgotten.
+func digestHead(db *gorm.DB, event int64) (out notifier.Digest, err error) {
+	err = db.Raw(`SELECT cadence, day, missed, domain FROM digests WHERE event_number = ?`, event).Row().Scan(&out.Cadence, &out.Day, &out.Missed, &out.Domain)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return out, wrapped("read which digest it is", err)
+}
+
 // digestItems gathers events by their incidents.
 func (s *Store) digestItems(db *gorm.DB, numbers []int64) ([]notifier.DigestItem, error) {
 	in, arg := s.among(`number`, numbers)

@@ -39,6 +39,10 @@ func (s *Store) story(ctx context.Context, number int64, extend func(*notifier.I
 		out.Notice = c.Notice
 		return out, translate(err)
 	}
+	if e.Type == notifier.DigestDue {
+		out.Digest.Digest, err = digestHead(db, number)
+		return out, translate(err)
+	}
 	if e.IncidentID == "" {
 		if e.Type.Personal() {
 			if out.Endpoint, err = s.endpointNews(db, e.Reader); err != nil {

@@ -241,7 +241,9 @@ func (p *Pages) told(cat *catalogue, times Times, t notifier.Told) toldLine {
 	case notifier.SubscriberSecond:
 		l.What = cat.must("page.manage.told.second")
 	case notifier.DigestDue:
-		l.What = cat.must("page.manage.told.digest")
+		if l.What = cat.must("page.manage.told.digest"); t.Domain != "" {
+			l.What = cat.must("digest.title.outage", "domain", t.Domain)
+		}
 	default:
 		l.URL = p.set.incidentURL(t.IncidentID, "")
 	}

@@ -62,6 +62,13 @@ type Site struct {
 	Templates string `setting:"TEMPLATES" group:"settings" placeholder:"FOLDER" help:"Files that take the place of the embedded ones, one by one."`
 }
 
+// Linked is the Site of commands that write mails: what their links begin with
+// where no base URL is set is what serve takes in its place.
+type Linked struct {
+	Site
+	Listen string `default:"127.0.0.1:8080" setting:"LISTEN" group:"settings" placeholder:"HOST:PORT" help:"Where serve listens; for links where no base URL is set."`
+}
+
 // Clock says which zone is meant where none is named. "" is UTC, and leaves the
 // zone of digests as it was set before.
 type Clock struct {

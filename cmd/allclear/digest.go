@@ -199,7 +199,7 @@ type digestPreviewCmd struct {
 	HTML       bool   `name:"html" help:"Print the mail's HTML."`
 	JSON       bool   `name:"json" help:"Print one JSON object."`
 	Base
-	Site
+	Linked
 }
 
 func (c *digestPreviewCmd) Run(a *app) error {

@@ -126,6 +126,9 @@ func TestDigestsAreLookedAtAndMadeByHand(t *testing.T) {
 		if out := run("digest", "preview", "--subscriber", "ann@example.com"); !strings.HasPrefix(out, "Subject: Your daily digest: still open: 1\n") || !strings.Contains(out, "A shelf failed.") {
 			t.Errorf("%q", out)
 		}
+		if _, out, errs := runOnce(t, append(environ, "ALLCLEAR_LISTEN=:9090"), "digest", "preview", "--subscriber", "ann@example.com"); !strings.Contains(out, "http://127.0.0.1:9090/incidents/") || errs != "" {
+			t.Errorf("its links lead elsewhere than serve's would: %s\n%s", errs, out)
+		}
 		if code, _, errs := runOnce(t, environ, "digest", "preview", "--subscriber", "cyd@example.com"); code != exitFailed || !strings.Contains(errs, "its cadence is instant") {
 			t.Errorf("exit %d, %s", code, errs)
 		}
@@ -149,7 +152,7 @@ func TestDigestsAreLookedAtAndMadeByHand(t *testing.T) {
 		if err := json.NewDecoder(strings.NewReader(run("digest", "calendar", "--json", "--days", "30"))).Decode(&first); err != nil || first.At.UTC().Format(time.RFC3339) <= at {
 			t.Errorf("%+v, %v", first, err)
 		}
-		if out := run("told", "ann@example.com"); !strings.Contains(out, "digest") || !strings.Contains(out, string(notifier.Pending)) {
+		if out := run("told", "ann@example.com"); !strings.Contains(out, "daily digest of ") || !strings.Contains(out, string(notifier.Pending)) {
 			t.Errorf("%q", out)
 		}
 		if code, _, errs := runOnce(t, environ, "digest", "run", "--at", "someday"); code != exitUsage && code != exitFailed || !strings.Contains(errs, "is no time") {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,18 +48,35 @@ func newServer(ctx context.Context, setting, address string, log *slog.Logger) (
 		}
 		return nil, fmt.Errorf("%s%s: listen on %s: %w", prefix, setting, address, err)
 	}
-	at := l.Addr().(*net.TCPAddr) //nolint:forcetypeassert // of a TCP listener
-	host := at.IP.String()
-	if at.IP.IsUnspecified() {
-		host = "127.0.0.1"
-	}
 	return &server{
-		listener: l, url: fmt.Sprintf("http://%s", net.JoinHostPort(host, fmt.Sprint(at.Port))),
+		listener: l, url: urlOf(l.Addr().(*net.TCPAddr)), //nolint:forcetypeassert // of a TCP listener
 		http: &http.Server{
 			ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
 			ErrorLog: slog.NewLogLogger(log.With("part", "http").Handler(), slog.LevelDebug),
 		},
 	}, nil
+}
+
+// urlOf is what links begin with that lead to who listens there.
+func urlOf(at *net.TCPAddr) string {
+	host := at.IP.String()
+	if len(at.IP) == 0 || at.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(at.Port))
+}
+
+// listenURL is what links begin with where serve listens at an address and no base
+// URL is set.
+func listenURL(address string) (string, error) {
+	if err := listenAddress("LISTEN", address); err != nil {
+		return "", err
+	}
+	at, err := net.ResolveTCPAddr("tcp", address)
+	if err != nil {
+		return "", wrong("LISTEN", "%q: %v", address, err)
+	}
+	return urlOf(at), nil
 }
 
 func (s *server) serve() error {

@@ -42,7 +42,7 @@ type noticeCreateCmd struct {
 	Audience  string `placeholder:"FILE" help:"Whom it is for, as allclear notice audience reads it."`
 	audienceFlags
 	Base
-	Site
+	Linked
 }
 
 func (c *noticeCreateCmd) Run(a *app) error {

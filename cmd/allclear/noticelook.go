@@ -28,7 +28,7 @@ func (f choiceFlags) choosing() api.Choosing {
 }
 
 // copies writes what the chosen recipient gets.
-func (f choiceFlags) copies(ctx context.Context, db *store.Store, s *Site, id string) (r notifier.Recipient, mail, sms *notifier.Letter, err error) {
+func (f choiceFlags) copies(ctx context.Context, db *store.Store, s *Linked, id string) (r notifier.Recipient, mail, sms *notifier.Letter, err error) {
 	n, err := db.Notice(ctx, id)
 	if err != nil {
 		return r, nil, nil, noNotice(err, id)
@@ -44,12 +44,20 @@ func (f choiceFlags) copies(ctx context.Context, db *store.Store, s *Site, id st
 	return r, mail, sms, err
 }
 
-// noticeSet writes the letters of a command, which need no links.
-func (s *Site) noticeSet(db *store.Store) (*templates.Set, error) {
+// start is what links begin with.
+func (s *Linked) start() (string, error) {
+	if s.BaseURL != "" {
+		return s.base("")
+	}
+	return listenURL(s.Listen)
+}
+
+// noticeSet writes the letters of a command, which need no links of one reader.
+func (s *Linked) noticeSet(db *store.Store) (*templates.Set, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	base, err := s.base("http://localhost:8080")
+	base, err := s.start()
 	if err != nil {
 		return nil, err
 	}
@@ -66,12 +74,12 @@ type noticePreviewCmd struct {
 	As   string `default:"text" enum:"text,html,sms" placeholder:"text|html|sms" help:"What to print (default: text)."`
 	JSON bool   `name:"json" help:"Print one JSON object."`
 	Base
-	Site
+	Linked
 }
 
 func (c *noticePreviewCmd) Run(a *app) error {
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
-		r, mail, sms, err := c.copies(ctx, db, &c.Site, c.ID)
+		r, mail, sms, err := c.copies(ctx, db, &c.Linked, c.ID)
 		if err != nil {
 			return err
 		}
@@ -95,7 +103,7 @@ type noticeTestCmd struct {
 	To string `arg:"" name:"address" help:"Where the test goes."`
 	choiceFlags
 	Base
-	Site
+	Linked
 	Mail
 }
 
@@ -120,7 +128,7 @@ func (c *noticeTestCmd) Run(a *app) error {
 		return err
 	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
-		r, mail, _, err := c.copies(ctx, db, &c.Site, c.ID)
+		r, mail, _, err := c.copies(ctx, db, &c.Linked, c.ID)
 		if err != nil {
 			return err
 		}
@@ -142,7 +150,7 @@ type noticePreflightCmd struct {
 	ID   string `arg:"" help:"The notice."`
 	JSON bool   `name:"json" help:"Print what GET /api/v1/notices/ID/preflight answers."`
 	Base
-	Site
+	Linked
 	Approving
 }
 
@@ -156,7 +164,7 @@ func (c *noticePreflightCmd) Run(a *app) error {
 		if err != nil {
 			return noNotice(err, c.ID)
 		}
-		p, err := preflight(ctx, db, &c.Site, n, above)
+		p, err := preflight(ctx, db, &c.Linked, n, above)
 		switch {
 		case err != nil:
 			return err
@@ -169,7 +177,7 @@ func (c *noticePreflightCmd) Run(a *app) error {
 
 // preflight looks a notice over for somebody at the command line, who is not
 // told of relay and keys: those are serve's.
-func preflight(ctx context.Context, db *store.Store, s *Site, n notifier.Notice, above int64) (api.Preflight, error) {
+func preflight(ctx context.Context, db *store.Store, s *Linked, n notifier.Notice, above int64) (api.Preflight, error) {
 	set, err := s.noticeSet(db)
 	if err != nil {
 		return api.Preflight{}, err

@@ -26,7 +26,7 @@ type noticeSendCmd struct {
 	CanaryWait    time.Duration `placeholder:"TIME" help:"How long the others wait at least, such as 5m."`
 	Wait          bool          `help:"Return once everyone was tried, and tell the account."`
 	Base
-	Site
+	Linked
 	Approving
 }
 
@@ -101,7 +101,7 @@ func (c *noticeSendCmd) order(n notifier.Notice, d notifier.Desk) (notifier.Noti
 // ask shows the preflight and lets a person decide. It returns how many
 // recipients they were told lack something.
 func (c *noticeSendCmd) ask(ctx context.Context, a *app, db *store.Store, n notifier.Notice, above int64) (missing int64, err error) {
-	p, err := preflight(ctx, db, &c.Site, n, above)
+	p, err := preflight(ctx, db, &c.Linked, n, above)
 	if err != nil {
 		return 0, err
 	}

@@ -74,6 +74,9 @@ func TestWhileTheMailboxIsTheOutageReadersAreToldElsewhereAndGetOneSummary(t *te
 		if !strings.Contains(first[0].text, "imap7 does not answer") || !strings.Contains(first[0].text, "Resolved") {
 			t.Errorf("the summary does not tell it:\n%s", first[0].text)
 		}
+		if out := d.ok("told", "ann@own.example"); !strings.Contains(out, "summary: own.example") {
+			t.Errorf("the summary is not named:\n%s", out)
+		}
 		// An endpoint's secret is shown by its own number, which nothing else names.
 		out := d.ok("subscriber", "add", "bea@own.example", "--active", "--second", "https://127.0.0.1:9/x")
 		page, _, err := s.db.Subscribers(t.Context(), subscribers.Query{Channel: notifier.Webhook, Limit: 1})

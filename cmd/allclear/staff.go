@@ -26,7 +26,7 @@ type Origin struct {
 
 // link makes a link to set up, and what is kept of it.
 func (o *Origin) link() (url string, hash [32]byte, err error) {
-	base, err := (&Site{BaseURL: o.BaseURL}).base("http://" + o.Listen)
+	base, err := (&Linked{Site: Site{BaseURL: o.BaseURL}, Listen: o.Listen}).start()
 	if err != nil {
 		return "", hash, err
 	}

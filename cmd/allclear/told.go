@@ -138,11 +138,22 @@ func subjectOf(s notifier.Story) subject {
 	case notifier.SubscriberOwner:
 		title = "question to the owner"
 	case notifier.DigestDue:
-		title = "digest"
+		title = digestTitle(s.Digest.Digest)
 	case notifier.NoticeSent:
 		title = s.Notice.Title
 	}
 	return subject{s.Event.ID, s.Event.Type, title, s.Event.IncidentID != ""}
+}
+
+// digestTitle says which digest one is. What it told may be forgotten.
+func digestTitle(d notifier.Digest) string {
+	switch {
+	case d.Domain != "":
+		return "summary: " + d.Domain + " was down"
+	case d.Cadence != "":
+		return d.Cadence + " digest of " + d.Day
+	}
+	return "digest"
 }
 
 // became is when a delivery was sent, or until when it waits, as short as a table

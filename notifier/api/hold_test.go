@@ -35,7 +35,9 @@ func TestAnEventThatIsHeldDownSaysUntilWhenAndIsSentNowWhereThatIsAskedFor(t *te
 		t.Helper()
 		here := "/incidents/" + p.Incident.ID
 		list := b.as(notifier.RoleViewer, http.MethodGet, "/incidents", "").is(http.StatusOK).field("items").([]any)
+		update := b.as(notifier.RolePoster, http.MethodPost, here+"/updates", `{"body":"more","notify":false}`).is(http.StatusCreated)
 		said := []any{
+			update.field("held_until"), b.as(notifier.RolePoster, http.MethodPatch, here+"/updates/"+update.text("id"), `{"body":"more of it"}`).is(http.StatusOK).field("held_until"),
 			b.as(notifier.RoleViewer, http.MethodGet, here, "").is(http.StatusOK).field("held_until"),
 			b.as(notifier.RolePoster, http.MethodPatch, here, `{"title":"x y"}`).is(http.StatusOK).field("held_until"), list[0].(map[string]any)["held_until"],
 		}

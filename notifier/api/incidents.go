@@ -182,7 +182,9 @@ func (c incidentRoom) say(ctx context.Context, q *request) (reply, error) {
 	if p.Held != nil {
 		answer.AfterNotice = &afterNoticeShape{p.Held.After.ID, p.Held.After.When}
 	}
-	return reply{http.StatusCreated, answer}, nil
+	until, err := c.holds(ctx)
+	answer.HeldUntil = until[answer.IncidentID]
+	return reply{http.StatusCreated, answer}, err
 }
 
 // correct changes what was written, and tells of it only where that is asked
@@ -267,7 +269,11 @@ func (c incidentRoom) correctUpdate(ctx context.Context, q *request) (reply, err
 		}
 		return u, told.Event, err
 	})
-	return reply{http.StatusOK, updateAnswer{updateShape: showUpdate(u, eventID(told)), Warnings: keys(warnings)}}, err
+	if err != nil {
+		return reply{}, err
+	}
+	until, err := c.holds(ctx)
+	return reply{http.StatusOK, updateAnswer{updateShape: showUpdate(u, eventID(told)), HeldUntil: until[u.IncidentID], Warnings: keys(warnings)}}, err
 }
 
 func (c incidentRoom) publish(ctx context.Context, q *request) (reply, error) {

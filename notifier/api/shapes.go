@@ -106,6 +106,7 @@ type updateShape struct {
 type updateAnswer struct {
 	updateShape
 	AfterNotice *afterNoticeShape `json:"after_notice"` // what it waits for
+	HeldUntil   *string           `json:"held_until"`   // its incident's, as a GET of that has it
 	Warnings    []string          `json:"warnings"`
 }
 
