@@ -106,6 +106,7 @@ type Approval struct {
 	By     string
 	At     time.Time
 	Reason string // of an admin who overrode the need of a second person; else ""
+	Texts  string `json:",omitempty"` // that the notice would have been written by then
 }
 
 // NoticeOrder is what staff ask for when they send a notice.
@@ -125,6 +126,9 @@ type NoticeOrder struct {
 	// However long it is, they wait until the whole canary was tried.
 	CanaryWait time.Duration
 	Override   string // an admin's reason to send without a second person; else ""
+	// Needed is how many approvals it needed when it was told to go; 0 once
+	// somebody let it go on by other texts than those that were agreed to.
+	Needed int `json:",omitempty"`
 	// Version is the Mark of the notice when it was judged whether it can be
 	// written; "" does not say. It is not kept.
 	Version string `json:"-"`
@@ -154,6 +158,9 @@ type Notice struct {
 	// size may ask for more.
 	Approvals int
 	Approved  []Approval // of what it is now
+	// Texts names the templates that it would be written by now, where loaded;
+	// "" where no service said so yet.
+	Texts string
 
 	// The audience, counted when it was written.
 	Recipients     int64
@@ -220,7 +227,19 @@ func person(actor string) string {
 // Enough says whether it may be sent, where it needs so many approvals: as many
 // others agreed, or an admin gave a reason to do without.
 func (n *Notice) Enough(needs int) bool {
-	return len(n.Approved) >= needs || slices.ContainsFunc(n.Approved, func(a Approval) bool { return a.Reason != "" })
+	stand := n.Standing()
+	return len(stand) >= needs || slices.ContainsFunc(stand, func(a Approval) bool { return a.Reason != "" })
+}
+
+// Standing are the approvals of a notice that is written by the texts there are
+// now: whoever agreed has not seen what was edited since.
+func (n *Notice) Standing() (out []Approval) {
+	for _, a := range n.Approved {
+		if a.Texts == "" || n.Texts == "" || a.Texts == n.Texts {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // NoticeChange is what staff change of a draft. Nil keeps.

@@ -8,12 +8,12 @@ import (
 )
 
 // Mark is what the notice is now, in 16 hex digits: another one once its text,
-// its audience or its order is another. Approvals do not change it, so that
+// the templates that it is written by, its audience or its order is another. Approvals do not change it, so that
 // whoever approves can name what they saw.
 func (n *Notice) Mark() string {
 	h := sha256.New()
 	o := n.Order
-	fmt.Fprintf(h, "%q %d %d %d %d %d %d ", []string{n.Title, n.Template, n.Subject, n.Body, n.IncidentID, n.OrderedBy},
+	fmt.Fprintf(h, "%q %d %d %d %d %d %d ", []string{n.Title, n.Template, n.Subject, n.Body, n.IncidentID, n.OrderedBy, n.Texts},
 		n.Approvals, n.Recipients, n.Rows, n.Rejected, n.WithoutAddress, n.Edition)
 	fmt.Fprintf(h, "%d %d %d %d %d %d %g %g %d %q", marked(n.OrderedAt), o.Expect, o.AcceptRejects, o.AcceptMissing,
 		marked(o.At), o.PerSecond, o.Canary, o.HaltAbove, o.CanaryWait, o.Override)

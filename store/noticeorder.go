@@ -60,7 +60,7 @@ func (c *course) override(by notifier.Actor, reason string, s *Store) error {
 	case reason == "":
 		return notifier.Invalidf("override", "needs a reason")
 	}
-	c.Approved = append(c.Approved, notifier.Approval{By: by.Name, At: s.Now(), Reason: reason})
+	c.Approved = append(c.Approved, notifier.Approval{By: by.Name, At: s.Now(), Reason: reason, Texts: c.Texts})
 	return nil
 }
 
@@ -108,14 +108,15 @@ func (c *course) agree(by notifier.Actor, s *Store) error {
 	if err := c.MayApprove(by.Name); err != nil {
 		return err
 	}
-	c.Approved = append(c.Approved, notifier.Approval{By: by.Name, At: s.Now()})
+	c.Approved = append(c.Approved, notifier.Approval{By: by.Name, At: s.Now(), Texts: c.Texts})
 	return nil
 }
 
 // goAhead takes what was ordered as far as it may go.
 func (s *Store) goAhead(tx *gorm.DB, c *course, above int64, eventID string) error {
+	c.Order.Needed = c.Needs(above)
 	switch {
-	case !c.Enough(c.Needs(above)):
+	case !c.Enough(c.Order.Needed):
 		c.State = notifier.NoticeAwaiting
 	case c.Order.At.After(s.Now()):
 		c.State = notifier.NoticeScheduled

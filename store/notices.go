@@ -62,6 +62,9 @@ func (s *Store) Notice(ctx context.Context, id string) (notifier.Notice, error) 
 	if err != nil {
 		return notifier.Notice{}, translate(err)
 	}
+	if err := s.word(db, &c); err != nil {
+		return notifier.Notice{}, translate(err)
+	}
 	out := []notifier.Notice{c.Notice}
 	return out[0], translate(s.countNotices(db, out))
 }
@@ -90,8 +93,11 @@ func (s *Store) Notices(ctx context.Context, after string, limit int) ([]notifie
 	out := make([]notifier.Notice, len(rows))
 	for i, r := range rows {
 		c, err := r.course()
+		if err == nil {
+			err = s.word(db, &c)
+		}
 		if err != nil {
-			return nil, "", err
+			return nil, "", translate(err)
 		}
 		out[i] = c.Notice
 	}
@@ -180,6 +186,9 @@ func (s *Store) changeNotice(ctx context.Context, id, action string, change func
 	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		c, err := lockNotice(tx, id)
 		if err != nil {
+			return err
+		}
+		if err := s.word(tx, &c); err != nil {
 			return err
 		}
 		detail, err := change(ctx, tx, &c)

@@ -59,7 +59,8 @@ func (s *Store) turnNotice(ctx context.Context, id, action string, turn func(*go
 
 // ResumeNotice goes on where a notice stood: who has been sent theirs is not
 // sent it again, and nobody is left out. Where it halted by itself, somebody
-// has looked: it goes on with everybody else, and does not halt again.
+// has looked: it goes on with everybody else, by the texts there are, and does
+// not halt again.
 func (s *Store) ResumeNotice(ctx context.Context, id string) error {
 	return s.turnNotice(ctx, id, "notice.resume", func(tx *gorm.DB, c *course) (bool, error) {
 		switch c.State {
@@ -73,7 +74,7 @@ func (s *Store) ResumeNotice(ctx context.Context, id string) error {
 				c.State = notifier.NoticeCanary
 			}
 		case notifier.NoticeHalted:
-			c.State, c.Halted, c.watchedUntil = notifier.NoticeSending, "", 0
+			c.State, c.Halted, c.watchedUntil, c.Order.Needed = notifier.NoticeSending, "", 0, 0
 		default:
 			return false, notifier.Refuse(notifier.ErrConflict, "only a notice that was paused or halted can be resumed; this one is %s", c.State)
 		}

@@ -106,7 +106,10 @@ func (c *course) step(x *standing) (nextStep, error) {
 	tried := x.sum(func(a countsRow) int64 { return a.Tried })
 	switch c.State {
 	case notifier.NoticeScheduled:
-		if !c.Order.At.After(x.now) {
+		switch {
+		case !c.Enough(c.Order.Needed): // others agreed to other texts
+			out.state = notifier.NoticeAwaiting
+		case !c.Order.At.After(x.now):
 			out.state = notifier.NoticeSending
 		}
 		return out, nil
@@ -114,6 +117,10 @@ func (c *course) step(x *standing) (nextStep, error) {
 		if x.sum(func(a countsRow) int64 { return a.Unsettled }) == 0 {
 			out.state = notifier.NoticeDone
 		}
+		return out, nil
+	}
+	if why := c.reworded(); why != "" {
+		out.state, out.halted = notifier.NoticeHalted, why
 		return out, nil
 	}
 	if c.canary > 0 && (c.State == notifier.NoticeCanary || micros(x.now) < c.watchedUntil) {
@@ -193,6 +200,9 @@ const paceMost = 64_000
 func (s *Store) tendNotice(ctx context.Context, id string) (did bool, err error) {
 	db := s.conn(ctx)
 	c, err := takeNotice(db, id)
+	if err == nil {
+		err = s.word(db, &c)
+	}
 	if err != nil {
 		return false, translate(err)
 	}
@@ -203,6 +213,9 @@ func (s *Store) tendNotice(ctx context.Context, id string) (did bool, err error)
 	err = s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		did = false
 		c, err := lockNotice(tx, id)
+		if err == nil {
+			err = s.word(tx, &c)
+		}
 		if err != nil {
 			return err
 		}
@@ -242,6 +255,10 @@ func (c *course) differs(n nextStep) bool {
 
 // takeStep writes what was decided.
 func (s *Store) takeStep(ctx context.Context, tx *gorm.DB, c *course, x *standing, n nextStep) error {
+	if n.state == notifier.NoticeAwaiting {
+		c.State = n.state
+		return s.audit(ctx, tx, "notice.await", c.ID, "the templates that it is written by were changed since it was approved")
+	}
 	if c.State == notifier.NoticeScheduled {
 		if err := s.beginNotice(tx, c, ""); err != nil {
 			return err

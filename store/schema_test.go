@@ -95,6 +95,8 @@ func TestImpossibleRowsAreRefused(t *testing.T) {
 		`INSERT INTO digest_setting (one, setting, set_at) VALUES (2, '9 UTC', 1)`,
 		`UPDATE digest_setting SET setting = ''`,
 		`UPDATE digest_setting SET set_at = 0`,
+		`INSERT INTO notice_texts (one, name, set_at) VALUES (2, 'x', 1)`,
+		`INSERT INTO notice_texts (one, name, set_at) VALUES (1, '', 1)`,
 		`UPDATE digest_runs SET hour = 24`,
 		`UPDATE digest_runs SET up_to = 0`,
 		`UPDATE digest_runs SET missed = -1`,

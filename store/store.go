@@ -51,6 +51,7 @@ type Store struct {
 	fixed       bool         // the clock was given and is not to be corrected
 	offset      atomic.Int64 // nanoseconds that the database's clock is ahead of ours
 	log         *slog.Logger
+	texts       noticeTexts
 }
 
 // The dialects, named as their folders in migrations are.

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
+	"allclear/notifier"
 )
 
 //go:embed mail page lang asset
@@ -157,6 +159,26 @@ func (f *files) read(name string) (string, error) {
 	}
 	return string(b), nil
 }
+
+// noticeTexts names the files that notices are written by, but for edits.
+func (f *files) noticeTexts() (string, error) {
+	plain, h := *f, sha256.New()
+	plain.edits = nil
+	for _, name := range f.list {
+		if !notifier.WritesNotices(name) {
+			continue
+		}
+		text, err := plain.read(name)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%q %q\n", name, text)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8]), nil
+}
+
+// NoticeTexts names the files that notices are written by where none is edited.
+func (s *Set) NoticeTexts() (string, error) { return s.files.noticeTexts() }
 
 // Origin says whose text a file is.
 type Origin string

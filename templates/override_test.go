@@ -231,3 +231,39 @@ func TestAnOverrideMayChangeAFormThatEnglishHasNot(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestWhatNoticesAreWrittenByIsCalledOtherwiseOnceAFileOfTheirsIsAnother(t *testing.T) {
+	called := func(o Options) string {
+		t.Helper()
+		s, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, err := s.NoticeTexts()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	text := func(name string) string {
+		b, err := fs.ReadFile(embedded, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	was := called(overriding(nil))
+	for name, theirs := range map[string]bool{
+		"mail/layout.html": true, "mail/notice.html": true, "mail/style.css": true, "mail/dark.css": true, "mail/notice.css": true,
+		"mail/partials/rows.html": true, "lang/de.json": true, "mail/post.html": false, "page/home.html": false,
+	} {
+		other := overriding(map[string]string{name: text(name) + "\n"})
+		if is := called(other); is == was == theirs {
+			t.Errorf("%s: %s, before it %s", name, is, was)
+		}
+		other.Edits, other.Overrides = map[string]string{name: text(name) + "\n"}, nil // which are kept, and counted, by the database
+		if is := called(other); is != was {
+			t.Errorf("an edit of %s: %s, before it %s", name, is, was)
+		}
+	}
+}

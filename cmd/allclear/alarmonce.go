@@ -175,10 +175,18 @@ func (l *lookout) reworded(ctx context.Context, now time.Time) ([]notifier.Troub
 		out = append(out, notifier.Trouble{
 			Key: "reworded:" + e.ID, About: "reworded:" + e.Subject, Since: e.At, Once: true, URL: l.page("templates"),
 			Title: notifier.Clip(e.Actor + " " + did + e.Subject),
-			Text:  "What goes out from now on is written by it, notices that are approved already too: look at it where you approved one. `allclear templates diff` shows what is not embedded.",
+			Text:  "What goes out from now on is written by it. Where notices are written by it, too, what was approved before is to be approved again, and what was approved and goes out halts. `allclear templates diff` shows what is not embedded.",
 		})
 	}
-	return out, nil
+	found, _, err = l.db.AuditLog(ctx, notifier.AuditQuery{Action: "notice.await", From: now.Add(-foundAgo), Limit: 1000})
+	for _, e := range found {
+		out = append(out, notifier.Trouble{
+			Key: "await:" + e.ID, About: "notice:" + e.Subject, Since: e.At, Once: true, URL: l.page("notices/" + e.Subject),
+			Title: "A notice that was scheduled waits for approval again",
+			Text:  notifier.Clip(e.Detail) + ". It goes out once others have looked at it and agree.",
+		})
+	}
+	return out, err
 }
 
 // stuck finds updates that wait for a notice and that nothing will publish.

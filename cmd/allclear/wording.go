@@ -90,6 +90,13 @@ func (w *wording) read(ctx context.Context) (*templates.Set, error) {
 	for _, p := range problems {
 		w.log.Error("an edited template cannot be used; what is below it is", "part", "templates", "problem", p.String())
 	}
+	texts, err := set.NoticeTexts()
+	if err == nil {
+		err = w.db.SetNoticeTexts(ctx, texts)
+	}
+	if err != nil { // a database that takes no writes stops no start
+		w.log.Warn("tell what notices are written by", "part", "templates", "error", err)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.live != nil && revision < w.loaded { // somebody else was faster, and knows more

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -29,6 +30,40 @@ func edited(t *testing.T, db *store.Store, name, text string) {
 	if err := db.SaveTemplate(t.Context(), notifier.TemplateEdit{Name: name, Text: text}, was); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestAFolderThatHoldsOtherTextsMakesANoticeAnotherOne(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		folder, mark := t.TempDir(), ""
+		embedded, err := os.ReadFile("../../templates/mail/notice.html")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for start, other := range []bool{false, false, true} {
+			if other {
+				if err := errors.Join(os.Mkdir(filepath.Join(folder, "mail"), 0o700), os.WriteFile(filepath.Join(folder, "mail", "notice.html"), append(embedded, '\n'), 0o600)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			settings := settingsFor(t, dsn, "mailbox:")
+			settings.Templates = folder
+			s := boot(t, programOptions{settings: settings})
+			if start == 0 {
+				if err := s.db.CreateNotice(t.Context(), notifier.Notice{ID: "n", Title: "x", Template: notifier.BlankNotice}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n, err := s.db.Notice(t.Context(), "n")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if was := mark; start > 0 && (was == n.Mark()) == other {
+				t.Errorf("start %d: %s, before it %s", start, n.Mark(), was)
+			}
+			mark = n.Mark()
+			s.stop()
+		}
+	})
 }
 
 func TestAnEditedTextIsUsedByARunningServiceAndABrokenOneHoldsNoMailBack(t *testing.T) {

@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"sync"
+
+	"gorm.io/gorm"
+
+	"allclear/notifier"
+)
+
+// noticeTexts keeps what the texts are called that notices are written by, so
+// that edits are read again only where one changed.
+type noticeTexts struct {
+	mu   sync.Mutex
+	of   string // what follows was made of
+	name string
+}
+
+// SetNoticeTexts tells which texts notices are written by where none is edited:
+// those embedded, and over them the service's folder. Whoever sends does so when
+// it starts; what was agreed to by others is void then.
+func (s *Store) SetNoticeTexts(ctx context.Context, name string) error {
+	read := func(db *gorm.DB) (was string, err error) {
+		err = db.Raw(`SELECT coalesce((SELECT name FROM notice_texts), '')`).Scan(&was).Error
+		return was, err
+	}
+	// Where nothing changes, nothing is written: a service starts on a database
+	// that takes no writes, too.
+	if was, err := read(s.conn(ctx)); err != nil || was == name {
+		return wrapped("read what notices are written by", translate(err))
+	}
+	return s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		was, err := read(tx)
+		if err != nil || was == name {
+			return wrapped("read what notices are written by", err)
+		}
+		if err := tx.Exec(`INSERT INTO notice_texts (one, name, set_at) VALUES (1, ?, ?)
+			ON CONFLICT (one) DO UPDATE SET name = excluded.name, set_at = excluded.set_at`, name, micros(s.Now())).Error; err != nil || was == "" {
+			return wrapped("write what notices are written by", err)
+		}
+		return s.audit(ctx, tx, "notice.texts", name, "before it "+was)
+	})
+}
+
+// word tells a notice by which texts it would be written now. Of one that has
+// not begun, what others agreed to by other texts falls.
+func (s *Store) word(db *gorm.DB, c *course) (err error) {
+	if c.Texts, err = s.textsNow(db); err != nil {
+		return err
+	}
+	if !c.State.Begun() {
+		c.Approved = c.Standing()
+	}
+	return nil
+}
+
+// textsNow names the texts that notices are written by: what the services said,
+// and what was edited; "" where no service said anything yet.
+func (s *Store) textsNow(db *gorm.DB) (string, error) {
+	var now struct {
+		Name     string
+		Revision int64
+	}
+	if err := db.Session(&gorm.Session{NewDB: true}).Raw(`SELECT coalesce((SELECT name FROM notice_texts), '') AS name, (SELECT value FROM counters WHERE name = 'templates') AS revision`).Scan(&now).Error; err != nil {
+		return "", fmt.Errorf("see what notices are written by: %w", err)
+	}
+	if now.Name == "" {
+		return "", nil
+	}
+	t, of := &s.texts, fmt.Sprint(now)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.of == of {
+		return t.name, nil
+	}
+	var edits []templateRow
+	if err := db.Session(&gorm.Session{NewDB: true}).Raw(`SELECT name, body FROM templates ORDER BY name`).Scan(&edits).Error; err != nil {
+		return "", fmt.Errorf("read the edited templates: %w", err)
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%q", now.Name)
+	for _, e := range edits {
+		if notifier.WritesNotices(e.Name) {
+			fmt.Fprintf(h, " %q %q", e.Name, e.Body)
+		}
+	}
+	t.of, t.name = of, hex.EncodeToString(h.Sum(nil)[:8])
+	return t.name, nil
+}
+
+// reworded says why a notice that is going out halts: its texts are not those
+// that others agreed to.
+func (c *course) reworded() string {
+	if c.Order.Needed == 0 || c.Texts == "" || c.Enough(c.Order.Needed) {
+		return ""
+	}
+	return "the templates that it is written by were changed since it was approved; preview it, then resume or cancel it"
+}

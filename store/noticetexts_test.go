@@ -1,0 +1,111 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"allclear/notifier"
+)
+
+// edit edits a template.
+func (b *box) edit(name, text string) {
+	b.t.Helper()
+	edits, _, err := b.TemplateEdits(b.ctx)
+	b.must(err)
+	was := ""
+	for _, e := range edits {
+		if e.Name == name {
+			was = notifier.HashTemplate(e.Text)
+		}
+	}
+	b.must(b.SaveTemplate(b.ctx, notifier.TemplateEdit{Name: name, Text: text}, was))
+}
+
+func TestAnApprovalIsOfTheTextsThatANoticeIsWrittenBy(t *testing.T) {
+	bob, cat := notifier.Actor{Name: "staff:bob", Role: notifier.RoleApprover}, notifier.Actor{Name: "staff:cat", Role: notifier.RoleApprover}
+	eachBox(t, func(t *testing.T, b *box) {
+		b.must(b.SetNoticeTexts(b.ctx, "embedded"))
+		b.ready("n", 11)
+		two := 2
+		_, err := b.ChangeNotice(b.by("staff:ann", notifier.RoleSender), "n", notifier.NoticeChange{Approvals: &two})
+		b.must(err)
+		b.order("n", notifier.NoticeOrder{})
+		b.edit("mail/digest.html", "not of notices")
+		approve := func(who notifier.Actor, seen string) error {
+			_, err := b.ApproveNotice(b.ctx, "n", who, "", seen, 10)
+			return err
+		}
+		for what, change := range map[string]func(){
+			"a layout that was edited": func() { b.edit("mail/layout.html", b.Now().String()) },
+			"an edit that was taken back": func() {
+				b.edit("lang/en.json", "x")
+				b.must(b.DropTemplate(b.ctx, "lang/en.json", notifier.HashTemplate("x")))
+				b.edit("mail/partials/rows.html", "x")
+			},
+			"a folder that holds other text": func() { b.must(b.SetNoticeTexts(b.ctx, b.Now().String())) },
+		} {
+			b.pass(time.Second)
+			waits := b.in("n", notifier.NoticeAwaiting)
+			seen := waits.Mark()
+			b.must(approve(bob, seen))
+			if n := b.in("n", notifier.NoticeAwaiting); len(n.Approved) != 1 || n.Mark() != seen {
+				t.Fatalf("%s: %+v", what, n)
+			}
+			change()
+			if n := b.in("n", notifier.NoticeAwaiting); n.Approved != nil || n.Mark() == seen {
+				t.Errorf("%s: it is approved by %v", what, n.Approved)
+			}
+			if err := approve(cat, seen); !errors.Is(err, notifier.ErrConflict) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		waits := b.in("n", notifier.NoticeAwaiting)
+		b.must(approve(cat, waits.Mark()))
+		b.must(approve(bob, ""))
+		b.in("n", notifier.NoticeSending)
+	})
+}
+
+func TestWhatWasApprovedDoesNotGoOutByOtherTexts(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.must(b.SetNoticeTexts(b.ctx, "embedded"))
+		at := b.Now().Add(time.Hour)
+		for _, id := range []string{"later", "now", "small"} {
+			b.ready(id, 11)
+			order, above := notifier.NoticeOrder{Expect: 11}, int64(10)
+			if id == "small" {
+				above = 11
+			}
+			if id == "later" {
+				order.At = at
+			}
+			_, err := b.OrderNotice(b.by("staff:ann", notifier.RoleSender), id, order, above, notifier.Event{ID: id})
+			b.must(err)
+			if id != "small" {
+				_, err = b.ApproveNotice(b.ctx, id, notifier.Actor{Name: "staff:bob", Role: notifier.RoleApprover}, "", "", 10)
+				b.must(err)
+			}
+		}
+		b.in("later", notifier.NoticeScheduled)
+		b.edit("mail/notice.html", "x")
+		b.tend()
+		b.in("small", notifier.NoticeSending)
+		if n := b.in("now", notifier.NoticeHalted); len(n.Approved) != 1 || n.Halted == "" {
+			t.Errorf("%+v", n)
+		}
+		b.must(b.ResumeNotice(b.ctx, "now"))
+		b.tend()
+		b.in("now", notifier.NoticeSending)
+		b.in("later", notifier.NoticeAwaiting)
+		_, err := b.ApproveNotice(b.ctx, "later", notifier.Actor{Name: "staff:bob", Role: notifier.RoleApprover}, "", "", 10)
+		b.must(err)
+		b.in("later", notifier.NoticeScheduled)
+		b.pass(2 * time.Hour)
+		b.tend()
+		b.in("later", notifier.NoticeSending)
+		if n := b.number(`SELECT count(*) FROM audit WHERE action = 'notice.await' AND subject = 'later' OR action = 'notice.halt' AND subject = 'now'`); n != 2 {
+			t.Errorf("%d audits", n)
+		}
+	})
+}
