@@ -24,7 +24,7 @@ cd "$1" || exit 1
 trap '"$2/pg_ctl" -D data -m immediate -w stop >/dev/null 2>&1; cd /; rm -rf "$1"' EXIT
 {
 	"$2/initdb" -D data -U allclear -A trust -E UTF8 --locale=C --no-sync --no-instructions &&
-	"$2/pg_ctl" -D data -l server.log -w -t 60 start -o "-p $3 -k '$1' -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off -c full_page_writes=off -c log_min_messages=fatal"
+	"$2/pg_ctl" -D data -l server.log -w -t 60 start -o "-p $3 -k '$1' -c listen_addresses=127.0.0.1 -c max_connections=200 -c max_wal_size=256MB -c fsync=off -c full_page_writes=off -c log_min_messages=fatal"
 } >log 2>&1 || { cat log server.log 2>/dev/null; exit 1; }
 echo ready
 cat >/dev/null
@@ -60,7 +60,7 @@ func keep(bin string, port int) (*os.File, error) {
 // that lifeline is closed, or that this process ended, on its standard input.
 func runShell(script string, args ...string) (dir string, who *syscall.Credential, lifeline *os.File, err error) {
 	fail := func(err error) (string, *syscall.Credential, *os.File, error) { return "", nil, nil, err }
-	dir, err = os.MkdirTemp("/tmp", "allclear-pg-") // short: a socket's path has about 100 bytes
+	dir, err = os.MkdirTemp(home(), "allclear-pg-")
 	if err != nil {
 		return fail(err)
 	}
@@ -101,6 +101,19 @@ func runShell(script string, args ...string) (dir string, who *syscall.Credentia
 	_ = writing.Close()
 	_ = cmd.Wait()
 	return fail(fmt.Errorf("start a cluster: %s", strings.Join(words[max(0, len(words)-5):], "; ")))
+}
+
+// home is the folder for clusters: in memory, where that has room. A database is
+// some 570 files, and to make one costs ten times as much on a disk. Its name is
+// short, as a socket's path has about 100 bytes.
+func home() string {
+	const memory, room = "/dev/shm", 2 << 30
+	var is syscall.Statfs_t
+	info, err := os.Stat(memory)
+	if err != nil || info.Mode()&(os.ModeSticky|0o777) != os.ModeSticky|0o777 || syscall.Statfs(memory, &is) != nil || is.Bavail*uint64(is.Bsize) < room {
+		return "/tmp"
+	}
+	return memory
 }
 
 // findPostgres finds the newest installed server's programs.
