@@ -194,7 +194,7 @@ func TestHostsThatAreDownAreSkipped(t *testing.T) {
 }
 
 func TestTheFileIsForItsOwnerOnly(t *testing.T) {
-	dsn := storetest.DSN(t, "sqlite")
+	dsn := storetest.EmptyDSN(t, "sqlite")
 	s := storetest.At(t, dsn)()
 	if err := s.Ping(t.Context()); err != nil {
 		t.Fatal(err)
@@ -224,7 +224,7 @@ func TestAPathMayHoldWhatURLsWouldNot(t *testing.T) {
 }
 
 func TestSQLiteSyncsEveryCommitAndChecksForeignKeys(t *testing.T) {
-	dsn := storetest.DSN(t, "sqlite")
+	dsn := storetest.EmptyDSN(t, "sqlite")
 	s := storetest.At(t, dsn)()
 	var mode string
 	if err := storetest.SQL(t, dsn).QueryRow(`PRAGMA journal_mode`).Scan(&mode); err != nil || mode != "wal" {

@@ -36,21 +36,11 @@ func Each(t *testing.T, test func(t *testing.T, open Opener)) {
 // Open makes a new database of one kind, with the schema.
 func Open(t testing.TB, dialect string) Opener {
 	t.Helper()
-	dsn := DSN(t, dialect)
-	if dialect == "sqlite" {
-		schema, err := theFile()
-		if err == nil {
-			err = os.WriteFile(dsn, schema, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return At(t, dsn)
+	return At(t, DSN(t, dialect))
 }
 
-// theFile is an SQLite database with the schema and nothing else, as every test
-// begins with one: to migrate takes a third of a second where races are watched.
+// theFile is an SQLite database with the schema and nothing else, as most tests
+// begin with one: to migrate takes a third of a second where races are watched.
 var theFile = sync.OnceValues(func() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "allclear-schema-")
 	if err != nil {
@@ -85,21 +75,29 @@ func At(t testing.TB, dsn string) Opener {
 	}
 }
 
-// DSN is the address of a new database. On SQLite the file does not exist
-// yet; on PostgreSQL the schema is there.
+// DSN is the address of a new database, with the schema.
 func DSN(t testing.TB, dialect string) string {
 	t.Helper()
-	if dialect == "sqlite" {
-		return filepath.Join(t.TempDir(), "allclear.db")
+	if dialect != "sqlite" {
+		return newDatabase(t, true)
 	}
-	return newDatabase(t, true)
+	dsn := EmptyDSN(t, dialect)
+	schema, err := theFile()
+	if err == nil {
+		err = os.WriteFile(dsn, schema, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dsn
 }
 
-// EmptyDSN is the address of a database without any table.
+// EmptyDSN is the address of a database without any table. On SQLite the file
+// does not exist yet.
 func EmptyDSN(t testing.TB, dialect string) string {
 	t.Helper()
 	if dialect == "sqlite" {
-		return DSN(t, dialect)
+		return filepath.Join(t.TempDir(), "allclear.db")
 	}
 	return newDatabase(t, false)
 }
