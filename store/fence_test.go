@@ -16,7 +16,7 @@ import (
 // written asks until a write succeeds: connections of before a failover are found out one by one.
 func written(t *testing.T, s *store.Store, what string) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		err := s.Audit(t.Context(), what, "", "")
 		if err == nil {
 			return

@@ -182,7 +182,7 @@ func TestALockedFileIsWaitedFor(t *testing.T) {
 		if err != nil || p.Event.Number != 11 {
 			t.Errorf("%+v, %v", p.Event, err)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("it waits for ever")
 	}
 }

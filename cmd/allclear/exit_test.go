@@ -24,7 +24,7 @@ func runOnce(t *testing.T, environ []string, args ...string) (code int, out, err
 // runWith is runOnce with something on standard input.
 func runWith(t *testing.T, in string, environ []string, args ...string) (code int, out, errs string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*patienceOfTests)
 	defer cancel()
 	var o, e bytes.Buffer
 	code = run(ctx, args, &world{in: strings.NewReader(in), out: &o, err: &e, environ: environ, now: time.Now})

@@ -27,7 +27,7 @@ import (
 )
 
 // patienceOfTests is how long a test waits for what should come at once.
-const patienceOfTests = 30 * time.Second
+const patienceOfTests = time.Minute
 
 // onBoth runs a test on a new database of each kind.
 func onBoth(t *testing.T, test func(t *testing.T, dsn string)) {
@@ -96,7 +96,7 @@ func (s *service) stop() {
 		if err != nil {
 			s.t.Errorf("drain: %v", err)
 		}
-	case <-time.After(drainAll + 5*time.Second):
+	case <-time.After(drainAll + patienceOfTests):
 		s.t.Error("the program does not end")
 	}
 	if err := s.Close(); err != nil {

@@ -61,8 +61,8 @@ func next(t *testing.T, s *script) notifier.Pulse {
 	select {
 	case p := <-s.told:
 		return p
-	case <-time.After(10 * time.Second):
-		t.Fatal("nothing was told within 10 s")
+	case <-time.After(patienceOfTests):
+		t.Fatalf("nothing was told within %s", patienceOfTests)
 		return notifier.Pulse{}
 	}
 }

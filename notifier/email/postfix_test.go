@@ -196,7 +196,7 @@ func (b *behind) next(t *testing.T, p *postfix) Envelope {
 	select {
 	case e := <-b.arrived:
 		return e
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("nothing arrived behind Postfix\n%s", p.log())
 		return Envelope{}
 	}

@@ -12,8 +12,9 @@ import (
 	"allclear/notifier"
 )
 
-// soon is how long a test waits for what should happen at once.
-const soon = 15 * time.Second
+// soon is how long a test waits for what should happen at once: shorter than the
+// program's own time-outs, which must not be what ends the waiting.
+const soon = 45 * time.Second
 
 // newPool makes a pool for relay URLs that ends with the test.
 func newPool(t testing.TB, relays string, with ...func(*PoolOptions)) *Pool {

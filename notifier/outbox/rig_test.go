@@ -310,7 +310,7 @@ func start(t *testing.T, q *memory, s *notifiertest.Sender, change ...func(*Opti
 // looked waits until the outbox has taken a pulse.
 func (r *rig) looked(want notifier.Pulse) {
 	r.t.Helper()
-	limit, tick := time.NewTimer(20*time.Second), time.NewTicker(time.Millisecond)
+	limit, tick := time.NewTimer(time.Minute), time.NewTicker(time.Millisecond)
 	defer limit.Stop()
 	defer tick.Stop()
 	for {
@@ -347,7 +347,7 @@ func (r *rig) end() {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-	case <-time.After(25 * time.Second):
+	case <-time.After(time.Minute):
 		r.t.Fatal("the outbox does not stop")
 	}
 }

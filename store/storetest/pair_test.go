@@ -30,7 +30,7 @@ func TestAPromotedStandbyHasWhatWasCommittedAndTheOldPrimaryComesBackAsItWas(t *
 	if got := count(p.B); got != 1 {
 		t.Errorf("the standby has %d rows of what was committed, want 1", got)
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; { // connections of before are found out one by one
+	for deadline := time.Now().Add(time.Minute); ; { // connections of before are found out one by one
 		err := s.Audit(t.Context(), "after", "", "")
 		if err == nil {
 			break

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a test waits for what should come at once.
-const patience = 15 * time.Second
+const patience = time.Minute
 
 // Options says how a Server behaves. The zero value takes everything, without TLS or AUTH.
 type Options struct {

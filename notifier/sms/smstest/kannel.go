@@ -20,7 +20,7 @@ const (
 )
 
 // patience is how long a part of Kannel may take for what it does at once.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // fakesmsc is the carrier that Kannel brings for tests; it is not on the path.
 const fakesmsc = "/usr/lib/kannel/test/fakesmsc"
