@@ -32,19 +32,21 @@ var (
 		"retrying": func(n *Notice) int64 {
 			return n.Counts[Pending] + n.Counts[Sending] + n.Counts[Held]
 		},
+		"suppressed":      func(n *Notice) int64 { return n.Counts[Suppressed] },
 		"without_address": func(n *Notice) int64 { return n.WithoutAddress },
 	}
 )
 
 // Figures fills what became of the notice into a body: {{notice.sent}},
 // {{notice.bounced}}, {{notice.failed}} (which includes what expired),
-// {{notice.retrying}} and {{notice.without_address}}. Any other is an *Invalid.
+// {{notice.retrying}}, {{notice.suppressed}} and {{notice.without_address}}. Any
+// other is an *Invalid.
 func (n *Notice) Figures(body string) (string, error) {
 	var bad error
 	out := figure.ReplaceAllStringFunc(body, func(tag string) string {
 		of := figures[figure.FindStringSubmatch(tag)[1]]
 		if of == nil {
-			bad = Invalidf("body", "%s is not one of {{notice.sent}}, {{notice.bounced}}, {{notice.failed}}, {{notice.retrying}}, {{notice.without_address}}", tag)
+			bad = Invalidf("body", "%s is not one of {{notice.sent}}, {{notice.bounced}}, {{notice.failed}}, {{notice.retrying}}, {{notice.suppressed}}, {{notice.without_address}}", tag)
 			return tag
 		}
 		return grouped(of(n))

@@ -33,9 +33,9 @@ func TestAnUpdateThatWaitsForANoticeChangesNothingNow(t *testing.T) {
 }
 
 func TestFiguresOfANotice(t *testing.T) {
-	n := Notice{WithoutAddress: 1234567, Counts: map[DeliveryState]int64{Sent: 1500, Bounced: 2, Failed: 3, Expired: 1, Pending: 1, Sending: 1, Held: 3}}
-	got, err := n.Figures("{{notice.sent}} {{ notice.bounced }} {{notice.failed}} {{notice.retrying}} {{notice.without_address}} {{other}}")
-	if err != nil || got != "1,500 2 4 5 1,234,567 {{other}}" {
+	n := Notice{WithoutAddress: 1234567, Counts: map[DeliveryState]int64{Sent: 1500, Bounced: 2, Failed: 3, Expired: 1, Pending: 1, Sending: 1, Held: 3, Suppressed: 7}}
+	got, err := n.Figures("{{notice.sent}} {{ notice.bounced }} {{notice.failed}} {{notice.retrying}} {{notice.suppressed}} {{notice.without_address}} {{other}}")
+	if err != nil || got != "1,500 2 4 5 7 1,234,567 {{other}}" {
 		t.Errorf("%s, %v", got, err)
 	}
 	_, err = n.Figures("{{notice.happy}}")

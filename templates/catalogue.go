@@ -367,8 +367,34 @@ func parseMessages(name string, b []byte) (map[string]string, error) {
 			line += bytes.Count(b[:min(int(syntax.Offset), len(b))], []byte("\n"))
 		case errors.As(err, &kind):
 			line += bytes.Count(b[:min(int(kind.Offset), len(b))], []byte("\n"))
+			if key := notText(b); key != "" {
+				return nil, fmt.Errorf("templates: %s:%d: the message %q is no text: write it in quotes", name, line, key)
+			}
 		}
 		return nil, fmt.Errorf("templates: %s:%d: %w", name, line, err)
 	}
 	return m, nil
+}
+
+// notText is the first key of an object whose value is no text; "" where there
+// is none, or no object.
+func notText(b []byte) string {
+	in := json.NewDecoder(bytes.NewReader(b))
+	if open, err := in.Token(); err != nil || open != json.Delim('{') {
+		return ""
+	}
+	for in.More() {
+		key, err := in.Token()
+		var value json.RawMessage
+		if err == nil {
+			err = in.Decode(&value)
+		}
+		if err != nil {
+			return ""
+		}
+		if name, ok := key.(string); ok && len(value) > 0 && value[0] != '"' && string(value) != "null" {
+			return name
+		}
+	}
+	return ""
 }

@@ -89,8 +89,11 @@ func dispatch(ctx context.Context, args []string, w *world) (err error) {
 	if envErr != nil {
 		env = &environment{vars: map[string]string{}, read: map[string]string{}}
 	}
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case args[0] == "help":
+		args = append(slices.Clone(args[1:]), "--help")
 	}
 	parser, err := newParser(w, env)
 	if err != nil {

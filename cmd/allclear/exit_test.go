@@ -72,7 +72,7 @@ func TestAUsageErrorIsOneLineThatTellsWhereHelpIs(t *testing.T) {
 
 func TestHelpAndVersionAnswerInAnyEnvironment(t *testing.T) {
 	bad := []string{"ALLCLEAR_BOGUS=1"}
-	for _, args := range []string{"", "--help", "serve --help", "version", "version --json"} {
+	for _, args := range []string{"", "--help", "help", "help notice send", "serve --help", "version", "version --json"} {
 		code, out, errs := runOnce(t, bad, strings.Fields(args)...)
 		if code != exitDone || out == "" || errs != "" {
 			t.Errorf("%q: exit %d, %q, %q", args, code, out, errs)

@@ -113,7 +113,7 @@ func (c *incidentOpenCmd) Run(a *app) error {
 
 // afterFlags let an update wait for a notice.
 type afterFlags struct {
-	AfterNotice string `placeholder:"ID" help:"Hold it back until this notice has come so far; {{notice.sent}}, {{notice.bounced}}, {{notice.failed}}, {{notice.retrying}} and {{notice.without_address}} become its figures."`
+	AfterNotice string `placeholder:"ID" help:"Hold it back until this notice has come so far; {{notice.sent}}, {{notice.bounced}}, {{notice.failed}}, {{notice.retrying}}, {{notice.suppressed}} and {{notice.without_address}} become its figures."`
 	When        string `default:"tried" enum:"tried,final" placeholder:"tried|final" help:"How far: everyone was tried once (default), or all is final."`
 }
 

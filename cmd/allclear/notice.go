@@ -15,6 +15,7 @@ import (
 
 type noticeCmd struct {
 	Create      noticeCreateCmd    `cmd:"" help:"Draft a notice; its id is printed last."`
+	Edit        noticeEditCmd      `cmd:"" help:"Change what it says, or what it belongs to, before it is sent."`
 	Audience    noticeAudienceCmd  `cmd:"" help:"Say whom it is for, with each one's own data, by a file."`
 	Preview     noticePreviewCmd   `cmd:"" help:"Show what one recipient would get."`
 	Test        noticeTestCmd      `cmd:"" help:"Mail one recipient's copy to yourself."`
@@ -172,7 +173,18 @@ func (c *noticeStatusCmd) Run(a *app) error {
 		if err != nil {
 			return noNotice(err, c.ID)
 		}
-		return printNotice(a.out, n, above)
+		kept, err := db.KeptUploads(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		if err := printNotice(a.out, n, above); err != nil {
+			return err
+		}
+		for _, k := range kept {
+			fmt.Fprintf(a.out, "%-12s%s of a file that %s, the last %s; the same file again, with the same options, goes on behind them\n", "upload",
+				plural(k.Rows, "row"), map[bool]string{true: "is to take its place", false: "is to be added"}[k.Replaces], stamp(k.At))
+		}
+		return nil
 	})
 }
 

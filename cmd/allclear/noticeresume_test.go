@@ -58,6 +58,9 @@ func TestOnlyOfTheFileThatBrokeOffItIsSaidThatItCanBeGoneOnWith(t *testing.T) {
 	if _, errs := d.tornOff(file, "notice", "audience", id, "-"); !strings.HasPrefix(errs, broke+id+" -, with") {
 		t.Errorf("told %q", errs)
 	}
+	if shown := d.ok("notice", "status", id); !strings.Contains(shown, "\nupload      1,000 rows of a file that is to take its place, the last ") {
+		t.Errorf("shown\n%s", shown)
+	}
 	nothing := func(what, errs string) {
 		t.Helper()
 		if errs == "" || strings.Contains(errs, "kept") {
@@ -75,6 +78,9 @@ func TestOnlyOfTheFileThatBrokeOffItIsSaidThatItCanBeGoneOnWith(t *testing.T) {
 	}
 	if out, errs := d.tells("notice", "audience", id, keep(t, "a.csv", file)); out != "1,500 recipients, 1,500 rows\n" || !strings.HasPrefix(errs, "going on behind row 1,000,") {
 		t.Errorf("in the end %q and %q", out, errs)
+	}
+	if shown := d.ok("notice", "status", id); strings.Contains(shown, "upload") {
+		t.Errorf("shown\n%s", shown)
 	}
 	create := []string{"notice", "create", "--title", "y", "--template", "blank", "--body", keep(t, "b", "Hello"), "--audience", "-"}
 	_, errs = d.tornOff(file[:900], create...)

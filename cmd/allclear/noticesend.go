@@ -24,7 +24,7 @@ type noticeSendCmd struct {
 	Canary        *float64      `placeholder:"PERCENT" help:"The share that goes first; 0 is none; default: 1 of 1,000 recipients or more."`
 	HaltAbove     float64       `placeholder:"PERCENT" help:"It halts where more of the canary fails within 5 minutes (default: 5)."`
 	CanaryWait    time.Duration `placeholder:"TIME" help:"How long the others wait at least, such as 5m."`
-	Wait          bool          `help:"Return once everyone was tried, and tell the account."`
+	Wait          bool          `help:"Return once everyone was tried, and tell the account; ends with 1 where somebody failed or bounced by then, beside those of --accept-missing."`
 	Base
 	Linked
 	Approving
@@ -159,7 +159,21 @@ func (a *app) follow(ctx context.Context, db *store.Store, n notifier.Notice) er
 	case notifier.NoticePaused, notifier.NoticeCancelled:
 		return notifier.Refuse(notifier.ErrConflict, "it was %s before everyone was tried", n.State)
 	}
-	return nil
+	return unreached(n)
+}
+
+// unreached is an error where recipients failed beside those who were accepted
+// to be sent nothing. Who is tried again, or may not be written to, did not fail.
+func unreached(n notifier.Notice) error {
+	failed := n.Counts[notifier.Failed] + n.Counts[notifier.Bounced] + n.Counts[notifier.Expired] - n.Order.AcceptMissing
+	if failed <= 0 {
+		return nil
+	}
+	who := plural(failed, "recipient") + " failed or bounced"
+	if n.Order.AcceptMissing > 0 {
+		who += ", beside those who lack what the mail needs"
+	}
+	return notifier.Refuse(notifier.ErrConflict, "%s: allclear notice report %s says why, allclear notice retry-failed %s tries again", who, n.ID, n.ID)
 }
 
 type noticeApproveCmd struct {

@@ -153,9 +153,20 @@ func TestSendingAtTheCommandLineWaitsAndTellsTheAccount(t *testing.T) {
 		}
 		d.refused("3 recipients were expected, and it has 2", "notice", "send", id, "--yes", "--expect", "3")
 		d.refused("1 rejected rows were accepted, and it has 0", "notice", "send", id, "--yes", "--accept-rejects", "1")
-		out := d.ok("notice", "send", id, "--yes", "--expect", "2", "--wait")
-		if !strings.Contains(out, "goes out to 2 recipients") || !strings.Contains(last(out), "2 of 2 tried: 1 sent, 1 failed") {
+		code, out, errs := runOnce(t, d.environ, "notice", "send", id, "--yes", "--expect", "2", "--wait")
+		if code != exitFailed || !strings.Contains(out, "goes out to 2 recipients") || !strings.Contains(last(out), "2 of 2 tried: 1 sent, 1 failed") ||
+			!strings.Contains(errs, "1 recipient failed or bounced: allclear notice report "+id) {
+			t.Errorf("exit %d, printed %q, %q", code, out, errs)
+		}
+		if told := d.ok("told", "bad@example.com"); !strings.Contains(told, "failed: 550") || strings.Contains(told, "(, ") {
+			t.Errorf("told\n%s", told)
+		}
+		lacks := last(d.ok("notice", "create", "--title", "Account", "--template", "blank", "--body", keep(t, "b", "Dear {{name}}"), "--audience", keep(t, "l.csv", "email,name\nann@example.com,Ann\nbob@example.com,\n")))
+		if out := d.ok("notice", "send", lacks, "--yes", "--accept-missing", "1", "--wait"); !strings.Contains(last(out), "1 sent, 1 failed") {
 			t.Errorf("printed %q", out)
+		}
+		if told := d.ok("told", "bob@example.com"); !strings.Contains(told, `no "name" (delivery `) && !strings.Contains(told, `empty "name" (delivery `) {
+			t.Errorf("told\n%s", told)
 		}
 		again := last(d.ok("notice", "create", "--title", "Correction", "--template", "account-affected", "--audience",
 			keep(t, "e.csv", "email,name\nann@example.com,Ann\nbad@example.com,Bob\ncaro@example.com,Caro\n"), "--exclude-notice", id))

@@ -53,7 +53,11 @@ func (c *toldCmd) Run(a *app) error {
 			}
 			t.add(d.AcceptedAt.UTC().Format("2006-01-02 15:04Z"), d.State, became(d, db.Now()), string(about.kind), about.title)
 			if words := answered(d); words != "" && d.State != notifier.Sent {
-				answers = append(answers, fmt.Sprintf("%s, %s: %s (%s, delivery %s)", stamp(d.AcceptedAt), d.State, words, d.Relay, d.ID))
+				where := fmt.Sprintf("delivery %s", d.ID)
+				if d.Relay != "" { // else none was asked
+					where = d.Relay + ", " + where
+				}
+				answers = append(answers, fmt.Sprintf("%s, %s: %s (%s)", stamp(d.AcceptedAt), d.State, words, where))
 			}
 			return nil
 		})

@@ -170,14 +170,7 @@ func (c noticeRoom) change(ctx context.Context, q *request) (reply, error) {
 			return reply{}, notifier.Invalidf(name, "cannot be null")
 		}
 	}
-	id, warnings := q.PathValue("id"), []string(nil)
-	if in.Body != nil {
-		var body string
-		if body, warnings, err = noticeBody(*in.Body, c.desk()); err != nil {
-			return reply{}, err
-		}
-		in.Body = &body
-	}
+	id := q.PathValue("id")
 	if in.PerSecond != nil {
 		if *in.PerSecond < 0 {
 			return reply{}, notifier.Invalidf("per_second", "must not be negative")
@@ -187,22 +180,35 @@ func (c noticeRoom) change(ctx context.Context, q *request) (reply, error) {
 		}
 	}
 	change := notifier.NoticeChange{Title: in.Title, Template: in.Template, Subject: in.Subject, Body: in.Body, IncidentID: in.IncidentID, Approvals: in.Approvals}
-	n, err := c.store.Notice(ctx, id)
+	n, warnings, err := EditNotice(ctx, c.store, id, change, c.desk(), c.tools.Letters)
 	if err != nil {
 		return reply{}, err
 	}
-	if change != (notifier.NoticeChange{}) {
-		if err := change.Apply(&n); err != nil {
-			return reply{}, err
-		}
-		if err := readable(n, nil, c.tools.Letters); err != nil {
-			return reply{}, err
-		}
-		if n, err = c.store.ChangeNotice(ctx, id, change); err != nil {
-			return reply{}, err
-		}
-	}
 	return c.shown(ctx, http.StatusOK, n, warnings)
+}
+
+// EditNotice changes a notice that is not sent yet. Times of its body are
+// resolved, and a text that cannot be written is an *Invalid; the warnings are
+// for whoever changes it. A change of nothing reads it.
+func EditNotice(ctx context.Context, store Notices, id string, change notifier.NoticeChange, d notifier.Desk, letters Letters) (n notifier.Notice, warnings []string, err error) {
+	if change.Body != nil {
+		var body string
+		if body, warnings, err = noticeBody(*change.Body, d); err != nil {
+			return n, nil, err
+		}
+		change.Body = &body
+	}
+	if n, err = store.Notice(ctx, id); err != nil || change == (notifier.NoticeChange{}) {
+		return n, warnings, err
+	}
+	if err := change.Apply(&n); err != nil {
+		return n, nil, err
+	}
+	if err := readable(n, nil, letters); err != nil {
+		return n, nil, err
+	}
+	n, err = store.ChangeNotice(ctx, id, change)
+	return n, warnings, err
 }
 
 func (c noticeRoom) remove(ctx context.Context, q *request) (reply, error) {
