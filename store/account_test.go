@@ -290,7 +290,7 @@ func TestWhatIsToldOfASubscriberIsTheNewestFirstAndNobodyElses(t *testing.T) {
 func TestAGroupStaysOneWhateverAFormOrAFileSays(t *testing.T) {
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
 		g := b.subscribe(group("ops@example.org", "boss@example.org"))
-		if _, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{reader("ops@example.org", subscribers.Active)}, true); err != nil {
+		if _, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{reader("ops@example.org", subscribers.Active)}, subscribers.Columns()); err != nil {
 			t.Fatal(err)
 		}
 		b.become(g.Number, subscribers.Unsubscribed)
@@ -299,7 +299,7 @@ func TestAGroupStaysOneWhateverAFormOrAFileSays(t *testing.T) {
 			t.Errorf("came back as %+v", back)
 		}
 		other := group("ops@example.org", "chief@example.org")
-		if _, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{other}, true); err != nil {
+		if _, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{other}, subscribers.Columns()); err != nil {
 			t.Fatal(err)
 		}
 		if s, err := b.Subscriber(b.ctx, g.Number); err != nil || s.Contact != "chief@example.org" {

@@ -171,7 +171,7 @@ func BenchmarkImport(b *testing.B) {
 						added++
 						batch[i] = reader(fmt.Sprintf("reader%d@example.com", added), subscribers.Active)
 					}
-					_, _, err := x.ImportSubscribers(x.ctx, batch, false)
+					_, _, err := x.ImportSubscribers(x.ctx, batch, nil)
 					x.must(err)
 				}
 			}

@@ -48,7 +48,7 @@ func TestTheFormDoesNotWipeOutThatSomebodyLeft(t *testing.T) {
 			file := func() {
 				t.Helper()
 				for _, overwrite := range []bool{false, true} {
-					_, errs, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{reader(who.Address, subscribers.Active)}, overwrite)
+					_, errs, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{reader(who.Address, subscribers.Active)}, columnsIf(overwrite))
 					b.must(err)
 					b.must(errs[0])
 				}

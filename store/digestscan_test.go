@@ -139,7 +139,7 @@ func TestWhoBeginsWithDigestsIsFoundByTheirNumber(t *testing.T) {
 			}
 			begun := false
 			for _, p := range b.Explained(t, func() {
-				_, errs, err := b.ImportSubscribers(b.ctx, list, false)
+				_, errs, err := b.ImportSubscribers(b.ctx, list, nil)
 				b.must(errors.Join(append(errs, err)...))
 			}, "digest_cursors") {
 				if !strings.HasPrefix(p, "INSERT INTO digest_cursors") {

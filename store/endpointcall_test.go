@@ -18,7 +18,7 @@ func TestManyEndpointsAreWhatEachOfThemIs(t *testing.T) {
 		for i := range 40 {
 			all = append(all, hookAt(fmt.Sprintf("https://example.com/hook/%d", i), subscribers.Active))
 		}
-		_, _, err := b.ImportSubscribers(b.ctx, all, false)
+		_, _, err := b.ImportSubscribers(b.ctx, all, nil)
 		b.must(err)
 		// Some have a secret, one has two, and the others get theirs by being asked for.
 		for n := subscribers.Number(1); n <= 10; n++ {

@@ -190,7 +190,7 @@ func TestAnEndpointIsErasedWithEverythingItAnswered(t *testing.T) {
 				t.Errorf("%d %s are left", rows, table)
 			}
 		}
-		fates, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{hookAt("https://example.com/hook", subscribers.Active)}, true)
+		fates, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{hookAt("https://example.com/hook", subscribers.Active)}, subscribers.Columns())
 		if err != nil || fates[0] != subscribers.ImportSuppressed {
 			t.Errorf("%v, %v", fates, err)
 		}

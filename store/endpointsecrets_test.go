@@ -168,7 +168,7 @@ func TestASecretThatAnEarlierVersionKeptSignsToItsEnd(t *testing.T) {
 func TestACommandWithoutTheServicesSecretAddsEndpoints(t *testing.T) {
 	eachBox(t, func(t *testing.T, b *box) {
 		bare := storetest.At(t, b.dsn)(storetest.Clock(b.time), func(o *store.Options) { o.Secret = nil })
-		fates, errs, err := bare.ImportSubscribers(b.ctx, []subscribers.Subscriber{hookAt("https://example.com/hook", subscribers.Active)}, false)
+		fates, errs, err := bare.ImportSubscribers(b.ctx, []subscribers.Subscriber{hookAt("https://example.com/hook", subscribers.Active)}, nil)
 		b.must(err)
 		if errs[0] != nil || fates[0] != subscribers.ImportAdded {
 			t.Fatal(fates, errs)

@@ -105,7 +105,7 @@ func TestAFileDoesNotBringAnErasedAddressBackAndItsOwnerMay(t *testing.T) {
 		b.must(b.EraseSubscriber(b.ctx, who.Number))
 		for _, address := range []string{"Zebedee@example.org", "zebedee@example.org"} {
 			for _, state := range []subscribers.State{subscribers.Active, subscribers.Pending} {
-				fates, errs, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{reader(address, state), reader("new"+string(state)+address, state)}, true)
+				fates, errs, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{reader(address, state), reader("new"+string(state)+address, state)}, subscribers.Columns())
 				b.must(err)
 				if errs[0] != nil || fates[0] != subscribers.ImportSuppressed || fates[1] != subscribers.ImportAdded {
 					t.Errorf("%s, %s: %v, %v", address, state, fates, errs)

@@ -67,7 +67,7 @@ func TestASubscriptionToOneIncidentEndsADayAfterIt(t *testing.T) {
 				t.Errorf("%s is %s, %v", is.Address, is.State, err)
 			}
 		}
-		fates, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{reader("active@example.org", subscribers.Active)}, true)
+		fates, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{reader("active@example.org", subscribers.Active)}, subscribers.Columns())
 		b.must(err)
 		if fmt.Sprint(fates) != "[unchanged]" {
 			t.Errorf("a file brings back who followed one incident: %v", fates)

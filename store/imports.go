@@ -16,7 +16,7 @@ import (
 // choices of those who are there already. Their state stays, but for one
 // direction: a file can end a subscription, and it can never bring back an
 // address that left or is suppressed.
-func (s *Store) ImportSubscribers(ctx context.Context, batch []subscribers.Subscriber, overwrite bool) ([]subscribers.Imported, []error, error) {
+func (s *Store) ImportSubscribers(ctx context.Context, batch []subscribers.Subscriber, overwrite []string) ([]subscribers.Imported, []error, error) {
 	var in *intake
 	err := s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		in = &intake{store: s, tx: tx, overwrite: overwrite, fates: make([]subscribers.Imported, len(batch)), errs: make([]error, len(batch))}
@@ -35,7 +35,7 @@ func (s *Store) ImportSubscribers(ctx context.Context, batch []subscribers.Subsc
 type intake struct {
 	store     *Store
 	tx        *gorm.DB
-	overwrite bool
+	overwrite []string        // columns; nil is none
 	known     map[string]bool // components
 	fates     []subscribers.Imported
 	errs      []error
@@ -51,7 +51,7 @@ func (in *intake) run(ctx context.Context, batch []subscribers.Subscriber) error
 	for _, k := range keys {
 		in.known[k] = true
 	}
-	if in.overwrite {
+	if in.overwrite != nil {
 		if err := in.endLeaving(ctx, batch); err != nil {
 			return err
 		}
@@ -137,12 +137,12 @@ func (in *intake) take(ctx context.Context, place int, who subscribers.Subscribe
 		return nil
 	}
 	in.fates[place] = subscribers.ImportUnchanged
-	if is := was.subscriber(); in.overwrite && who.State == subscribers.Unsubscribed && is.EndedWithFirst() { // for good, now
+	if is := was.subscriber(); in.overwrite != nil && who.State == subscribers.Unsubscribed && is.EndedWithFirst() { // for good, now
 		is.Depart("", who.Unsubscribed)
 		in.fates[place], there[who.Address] = subscribers.ImportChanged, rowOfSubscriber(is)
 		return in.store.rewriteSubscriber(in.tx, was, is)
 	}
-	if !in.overwrite || was.State == string(subscribers.Unsubscribed) || was.SecondOf > 0 && who.State != subscribers.Unsubscribed {
+	if in.overwrite == nil || was.State == string(subscribers.Unsubscribed) || was.SecondOf > 0 && who.State != subscribers.Unsubscribed {
 		return nil
 	}
 	in.fates[place] = subscribers.ImportChanged
@@ -152,11 +152,10 @@ func (in *intake) take(ctx context.Context, place int, who subscribers.Subscribe
 		there[who.Address] = rowOfSubscriber(is)
 		return in.store.rewriteSubscriber(in.tx, was, is)
 	}
-	is.Filter, is.Cadence, is.Timezone, is.Language = who.Filter, who.Cadence, who.Timezone, who.Language
-	is.Format, is.Quiet = who.Format, who.Quiet
-	is.Hour, is.Weekday, is.Critical, is.AllQuiet = who.Hour, who.Weekday, who.Critical, who.AllQuiet
-	if who.Group || who.Channel == notifier.Webhook { // a file without the columns says nothing about it
-		is.Group, is.Contact = who.Group, who.Contact
+	is.Overwrite(who, in.overwrite)
+	if err := is.Validate(); err != nil { // what the file leaves as it was may not go with what it says
+		in.fates[place], in.errs[place] = subscribers.ImportUnchanged, err
+		return nil //nolint:nilerr // the row's
 	}
 	if who.State == subscribers.Unsubscribed {
 		is.State, is.Unsubscribed, is.Left = who.State, who.Unsubscribed, subscribers.Leave{}

@@ -13,9 +13,17 @@ import (
 
 func (b *box) imported(overwrite bool, batch ...subscribers.Subscriber) ([]subscribers.Imported, []error) {
 	b.t.Helper()
-	fates, errs, err := b.ImportSubscribers(b.ctx, batch, overwrite)
+	fates, errs, err := b.ImportSubscribers(b.ctx, batch, columnsIf(overwrite))
 	b.must(err)
 	return fates, errs
+}
+
+// columnsIf are those of a file that has every column, where it overwrites.
+func columnsIf(overwrite bool) []string {
+	if overwrite {
+		return subscribers.Columns()
+	}
+	return nil
 }
 
 func TestAnImportTellsEveryRowsFate(t *testing.T) {
@@ -218,7 +226,7 @@ func TestAnImportJoinsTheTransactionAroundIt(t *testing.T) {
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
 		no := errors.New("no")
 		err := b.Atomic(b.ctx, func(ctx context.Context) error {
-			if _, _, err := b.ImportSubscribers(ctx, []subscribers.Subscriber{reader("a@example.org", subscribers.Active)}, true); err != nil {
+			if _, _, err := b.ImportSubscribers(ctx, []subscribers.Subscriber{reader("a@example.org", subscribers.Active)}, subscribers.Columns()); err != nil {
 				return err
 			}
 			return no

@@ -129,7 +129,7 @@ func TestWhoeverIsAddedWithASecondAddressWaitsForTheFanOutBeforeOthersWaitForThe
 			return err
 		}
 		bring := func(ctx context.Context, s subscribers.Subscriber) error {
-			_, _, err := b.ImportSubscribers(ctx, []subscribers.Subscriber{s}, false)
+			_, _, err := b.ImportSubscribers(ctx, []subscribers.Subscriber{s}, nil)
 			return err
 		}
 		keeps(1, func(ctx context.Context) error { return add(ctx, bob) })

@@ -70,7 +70,7 @@ func TestWhoTakesLeavingBackHasNoSecondAddressWhoseOwnerLeftMeanwhile(t *testing
 				return err
 			},
 			"by a file": func(ctx context.Context, _ subscribers.Number) error {
-				_, _, err := b.ImportSubscribers(ctx, []subscribers.Subscriber{{Channel: notifier.Email, Address: bobElsewhere, State: subscribers.Unsubscribed, Cadence: subscribers.Instant}}, true)
+				_, _, err := b.ImportSubscribers(ctx, []subscribers.Subscriber{{Channel: notifier.Email, Address: bobElsewhere, State: subscribers.Unsubscribed, Cadence: subscribers.Instant}}, subscribers.Columns())
 				return err
 			},
 		} {

@@ -132,7 +132,7 @@ func TestASecondAddressEndsWithItsFirst(t *testing.T) {
 			return b.Suppress(b.ctx, subscribers.Suppression{Channel: notifier.Email, Address: "ann@own.example", Reason: subscribers.ReasonBounce})
 		},
 		"by a file": func(b *box, first subscribers.Number) error {
-			_, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{{Channel: notifier.Email, Address: "ann@own.example", State: subscribers.Unsubscribed, Cadence: subscribers.Instant}}, true)
+			_, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{{Channel: notifier.Email, Address: "ann@own.example", State: subscribers.Unsubscribed, Cadence: subscribers.Instant}}, subscribers.Columns())
 			return err
 		},
 	} {
@@ -346,12 +346,12 @@ func TestAnImportLeavesASecondAddressAloneButForEndingIt(t *testing.T) {
 	ownBox(t, func(t *testing.T, b *box, first subscribers.Number) {
 		_, err := b.SetSecond(b.ctx, first, subscribers.Second{Channel: notifier.Email, Address: "ann@elsewhere.example", State: subscribers.Active}, nil)
 		b.must(err)
-		fates, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{{Channel: notifier.Email, Address: "ann@elsewhere.example", State: subscribers.Active, Cadence: subscribers.Daily}}, true)
+		fates, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{{Channel: notifier.Email, Address: "ann@elsewhere.example", State: subscribers.Active, Cadence: subscribers.Daily}}, subscribers.Columns())
 		b.must(err)
 		if fates[0] != subscribers.ImportUnchanged || b.second(first).State != subscribers.Active {
 			t.Errorf("%v, %+v", fates, b.second(first))
 		}
-		fates, _, err = b.ImportSubscribers(b.ctx, []subscribers.Subscriber{{Channel: notifier.Email, Address: "ann@elsewhere.example", State: subscribers.Unsubscribed, Cadence: subscribers.Daily}}, true)
+		fates, _, err = b.ImportSubscribers(b.ctx, []subscribers.Subscriber{{Channel: notifier.Email, Address: "ann@elsewhere.example", State: subscribers.Unsubscribed, Cadence: subscribers.Daily}}, subscribers.Columns())
 		b.must(err)
 		if fates[0] != subscribers.ImportChanged || b.second(first) != (subscribers.Second{}) {
 			t.Errorf("%v, %+v", fates, b.second(first))

@@ -325,7 +325,7 @@ func TestChangesFromManySidesAllCount(t *testing.T) {
 			return b.Suppress(b.ctx, x)
 		})
 		run(func(int) error {
-			_, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{reader("r1@example.org", subscribers.Active), reader("r0@example.org", subscribers.Active)}, true)
+			_, _, err := b.ImportSubscribers(b.ctx, []subscribers.Subscriber{reader("r1@example.org", subscribers.Active), reader("r0@example.org", subscribers.Active)}, subscribers.Columns())
 			return err
 		})
 		run(func(int) error {

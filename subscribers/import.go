@@ -23,8 +23,10 @@ const maxRowErrors = 1000
 
 // Importer is what an import writes to.
 type Importer interface {
-	// ImportSubscribers writes a batch in one transaction and tells each row's fate or error.
-	ImportSubscribers(ctx context.Context, batch []Subscriber, overwrite bool) ([]Imported, []error, error)
+	// ImportSubscribers writes a batch in one transaction and tells each row's
+	// fate or error. Of who is there already it replaces what the columns to
+	// overwrite say; nil is nothing.
+	ImportSubscribers(ctx context.Context, batch []Subscriber, overwrite []string) ([]Imported, []error, error)
 	// AddSubscriber adds one, and the event that asks it to confirm.
 	AddSubscriber(ctx context.Context, s Subscriber, confirm func(Subscriber) *notifier.Event) (Subscriber, error)
 	// KeepImported keeps by what words those who have these addresses agreed, as far as is known.
@@ -42,7 +44,7 @@ type SecondImporter interface {
 
 // ImportOptions says how a file is brought in.
 type ImportOptions struct {
-	Overwrite bool // replace the choices of those who are there already
+	Overwrite bool // replace the choices of those who are there already, as far as the file has columns for them
 	DryRun    bool // write nothing; the report says what would happen
 	Active    bool // rows that name no state have agreed already, and so have second addresses: nobody is asked
 	// Confirm makes the event that asks a pending subscriber to confirm;
@@ -94,6 +96,9 @@ func Import(ctx context.Context, to Importer, file io.Reader, o ImportOptions) (
 	if err != nil {
 		return in.report, err
 	}
+	if o.Overwrite {
+		in.overwrite = rows.columns
+	}
 	in.agreed = agreed(notifier.ActorFrom(ctx).Name, rows.Origin(), o.Active)
 	if o.Active {
 		rows.without = Active
@@ -130,6 +135,8 @@ type importer struct {
 	batch  []Subscriber
 	lines  []int
 	agreed Consent
+
+	overwrite []string // columns; nil is none
 
 	// In a dry run: which addresses would be there already, by a hash, and
 	// whether the file would have ended their subscription.
@@ -229,7 +236,7 @@ func (in *importer) write(ctx context.Context, batch []Subscriber, lines []int) 
 	var took seconds
 	err := in.to.Atomic(ctx, func(ctx context.Context) error {
 		var err error
-		if fates, errs, err = in.to.ImportSubscribers(ctx, batch, in.o.Overwrite); err != nil {
+		if fates, errs, err = in.to.ImportSubscribers(ctx, batch, in.overwrite); err != nil {
 			return err
 		}
 		if took, err = in.seconds(ctx, batch, lines, fates, errs); err != nil {
@@ -296,7 +303,7 @@ func (in *importer) look(ctx context.Context, batch []Subscriber, lines []int) (
 	var took seconds
 	err = in.to.Atomic(ctx, func(ctx context.Context) error {
 		var err error
-		if fates, errs, err = in.to.ImportSubscribers(ctx, batch, in.o.Overwrite); err != nil {
+		if fates, errs, err = in.to.ImportSubscribers(ctx, batch, in.overwrite); err != nil {
 			return err
 		}
 		if lines != nil {

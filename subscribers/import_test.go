@@ -197,3 +197,36 @@ func TestAnImportKeepsAThousandErrorsAndCountsTheRest(t *testing.T) {
 		t.Errorf("%d wrong, %d kept, %v", got.Wrong, len(got.Errors), err)
 	}
 }
+
+func TestOverwritingLeavesWhatTheFileHasNoColumnForAsItWas(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open storetest.Opener) {
+		s := open()
+		bring := func(file string, changed int, errs ...subscribers.RowError) {
+			t.Helper()
+			got, err := subscribers.Import(t.Context(), s, strings.NewReader(file), subscribers.ImportOptions{Overwrite: true})
+			if err != nil || got.Changed != changed || len(got.Errors) != len(errs) || len(errs) > 0 && got.Errors[0].Field != errs[0].Field {
+				t.Fatalf("%q: %+v, %v", file, got, err)
+			}
+		}
+		bring("address,severity,kinds,cadence,hour,weekday,critical,all_quiet,timezone,language,state\nann@example.com,major,incident,weekly,7,friday,true,true,Europe/Oslo,de,active\n", 0)
+		read := func() subscribers.Subscriber {
+			t.Helper()
+			found, _, err := s.Subscribers(t.Context(), subscribers.Query{Limit: 10})
+			if err != nil || len(found) != 1 {
+				t.Fatalf("%+v, %v", found, err)
+			}
+			return found[0]
+		}
+		want := read()
+		bring("address,language\nann@example.com,fr\n", 1)
+		want.Language = "fr"
+		if got := read(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v\nwant %+v", got, want)
+		}
+		bring("address,severity,timezone\nann@example.com,,\n", 1) // what stands there is empty
+		want.Filter.Severity, want.Timezone = 0, ""
+		if got := read(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v\nwant %+v", got, want)
+		}
+	})
+}

@@ -243,7 +243,7 @@ func benchFollowers(ctx context.Context, db *store.Store, first, last int, chang
 		if len(batch) < cap(batch) && i < last {
 			continue
 		}
-		_, errs, err := db.ImportSubscribers(ctx, batch, false)
+		_, errs, err := db.ImportSubscribers(ctx, batch, nil)
 		if err = errors.Join(append(errs, err)...); err != nil {
 			return fmt.Errorf("add readers: %w", err)
 		}

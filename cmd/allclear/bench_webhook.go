@@ -159,7 +159,7 @@ func benchEndpoints(ctx context.Context, db *store.Store, ends *sink, first, las
 		if len(batch) < cap(batch) && i < last {
 			continue
 		}
-		_, errs, err := db.ImportSubscribers(ctx, batch, false)
+		_, errs, err := db.ImportSubscribers(ctx, batch, nil)
 		if err = errors.Join(append(errs, err)...); err != nil {
 			return fmt.Errorf("add endpoints: %w", err)
 		}

@@ -128,7 +128,7 @@ func settle(ctx context.Context, db *store.Store, n int, progress func(int64)) e
 		if batch = append(batch, s); len(batch) < cap(batch) && i < n {
 			continue
 		}
-		_, errs, err := db.ImportSubscribers(ctx, batch, false)
+		_, errs, err := db.ImportSubscribers(ctx, batch, nil)
 		if err != nil {
 			return fmt.Errorf("add followers: %w", err)
 		}

@@ -119,7 +119,7 @@ func follow(t *testing.T, db *store.Store, n int, change ...func(*subscribers.Su
 			}
 			batch = append(batch, s)
 		}
-		_, errs, err := db.ImportSubscribers(t.Context(), batch, false)
+		_, errs, err := db.ImportSubscribers(t.Context(), batch, nil)
 		for _, e := range errs {
 			if err == nil {
 				err = e

@@ -15,7 +15,7 @@ import (
 type subscriberImportCmd struct {
 	File      string `arg:"" help:"The file; - is standard input."`
 	DryRun    bool   `help:"Write nothing; say what would happen."`
-	Overwrite bool   `help:"Replace the choices of those who are there already."`
+	Overwrite bool   `help:"Replace the choices of those who are there already, as far as the file has columns for them."`
 	Active    bool   `help:"Lines that name no state have agreed already: no confirmation is asked."`
 	JSON      bool   `name:"json" help:"Print the report as one JSON object."`
 	Base

@@ -51,7 +51,7 @@ func visit(b *testing.B, path string, rate int) {
 		})
 	}
 	for batch := range slices.Chunk(followers, 1000) {
-		if _, _, err := store.ImportSubscribers(b.Context(), batch, false); err != nil {
+		if _, _, err := store.ImportSubscribers(b.Context(), batch, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

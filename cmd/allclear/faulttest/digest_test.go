@@ -67,7 +67,7 @@ func newGazette(s *site, n int) *gazette {
 		for i := from; i < min(from+600, n); i++ {
 			batch = append(batch, g.reader(i, past))
 		}
-		if _, errs, err := db.ImportSubscribers(s.t.Context(), batch, false); err != nil || slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
+		if _, errs, err := db.ImportSubscribers(s.t.Context(), batch, nil); err != nil || slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
 			s.t.Fatalf("add readers: %v, %v", err, errs)
 		}
 	}

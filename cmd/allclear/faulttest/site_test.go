@@ -81,7 +81,7 @@ func (s *site) follow(n int) []ledgertest.Reader {
 				CreatedAt: db.Now(), ConfirmedAt: db.Now(),
 			})
 		}
-		if _, errs, err := db.ImportSubscribers(s.t.Context(), batch, false); err != nil || len(errs) > 0 && errs[0] != nil {
+		if _, errs, err := db.ImportSubscribers(s.t.Context(), batch, nil); err != nil || len(errs) > 0 && errs[0] != nil {
 			s.t.Fatalf("add readers: %v, %v", err, errs)
 		}
 	}
