@@ -99,6 +99,9 @@ type Reject struct {
 	Reason string // for the person who mends it
 	Text   string // the row as it stood in the file; "" where somebody it named was erased
 	Header string // the first line of the file, with its end, with the first reject of a CSV file; else ""
+	// Encoding is that of the file, with its first reject: utf-8, utf-16le,
+	// utf-16be or windows-1252; else "".
+	Encoding string
 }
 
 // Approval is somebody's word that a notice may go out.

@@ -37,6 +37,7 @@ type audienceRow struct {
 	TouchedAt      int64
 	Taken          string // how far an open file was read; "": there is nothing to go on from
 	Turn           int64  // how often somebody went on with it
+	Encoding       string // of the file that its rejects stood in; "": of none, or it is not known
 }
 
 func (audienceRow) TableName() string { return "audiences" }

@@ -280,6 +280,7 @@ func (a *adding) reject(rejects []notifier.Reject) error {
 	b := newBatch(len(rejects), "audience bigint", "place bigint", "line bigint", "reason text", "text text", "header text")
 	for i := range rejects {
 		a.file.Rejected++
+		a.file.Encoding = oneEncoding(a.file.Encoding, rejects[i].Encoding)
 		reason, text, header := clean(rejects[i].Reason), clean(rejects[i].Text), clean(rejects[i].Header)
 		b.add(a.file.Number, a.file.FirstReject+a.file.Rejected, int64(rejects[i].Line), &reason, &text, &header)
 	}

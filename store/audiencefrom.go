@@ -34,7 +34,7 @@ func (s *Store) copyFiles(ctx context.Context, u notifier.Upload, files []audien
 			}
 			var bad []notifier.Reject
 			for _, r := range rejects {
-				bad, reject = append(bad, notifier.Reject{Line: int(r.Line), Reason: r.Reason, Text: r.Text, Header: r.Header}), r.Place
+				bad, reject = append(bad, notifier.Reject{Line: int(r.Line), Reason: r.Reason, Text: r.Text, Header: r.Header, Encoding: f.Encoding}), r.Place
 			}
 			if len(people) > 0 {
 				place = people[len(people)-1].Place

@@ -7,6 +7,41 @@ import (
 	"allclear/notifier"
 )
 
+// RejectEncoding is the encoding of the files that a notice's rejects stood in:
+// UTF-8 where it is not known, or they had several.
+func (s *Store) RejectEncoding(ctx context.Context, notice string) (string, error) {
+	files, err := s.filesOf(s.conn(ctx), notice)
+	if err != nil {
+		return "", translate(err)
+	}
+	encoding := ""
+	for _, f := range files {
+		if f.Rejected > 0 {
+			if f.Encoding == "" {
+				f.Encoding = plainEncoding
+			}
+			encoding = oneEncoding(encoding, f.Encoding)
+		}
+	}
+	if encoding == "" {
+		encoding = plainEncoding
+	}
+	return encoding, nil
+}
+
+const plainEncoding = "utf-8"
+
+// oneEncoding is what two texts can be written in together; "" is none.
+func oneEncoding(a, b string) string {
+	switch {
+	case b == "" || a == b:
+		return a
+	case a == "":
+		return b
+	}
+	return plainEncoding
+}
+
 // KeptUploads lists what is kept of files for a notice that were not read to
 // their end: they broke off, or are being read.
 func (s *Store) KeptUploads(ctx context.Context, notice string) ([]notifier.KeptUpload, error) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"allclear/notifier"
 	"allclear/notifier/email/emailtest"
@@ -132,6 +133,54 @@ all@example.com,a,2026-11-20,,,
 			}
 			d.refused(fmt.Sprintf("together that is %d recipients, who are sent nothing: mend the file, or accept %d missing", n, n), "notice", "send", id, "--yes", "--accept-missing", fmt.Sprint(n-1))
 			d.ok("notice", "send", id, "--yes", "--accept-missing", fmt.Sprint(n))
+		}
+	})
+}
+
+func TestRejectsComeBackInTheFilesEncodingAndAreReadAgainByTheSameOptions(t *testing.T) {
+	wide := func(big bool, text string) string {
+		out := []byte{}
+		for _, u := range utf16.Encode([]rune("\ufeff" + text)) {
+			if big {
+				out = append(out, byte(u>>8), byte(u))
+			} else {
+				out = append(out, byte(u), byte(u>>8))
+			}
+		}
+		return string(out)
+	}
+	narrow := func(text string) string {
+		return strings.NewReplacer("ø", "\xf8", "Ø", "\xd8", "€", "\x80").Replace(text)
+	}
+	onBoth(t, func(t *testing.T, dsn string) {
+		d := newDesktop(t, dsn)
+		for name, c := range map[string]struct {
+			as    func(string) string
+			flags []string
+		}{
+			"windows-1252": {narrow, []string{"--encoding", "windows-1252"}},
+			"utf-16le":     {func(s string) string { return wide(false, s) }, nil},
+			"utf-16be":     {func(s string) string { return wide(true, s) }, []string{"--encoding", "utf-16"}},
+			"utf-8":        {func(s string) string { return s }, nil},
+		} {
+			id := last(d.ok("notice", "create", "--title", "x", "--template", "blank", "--body", keep(t, "b", "Hello")))
+			d.tells(append([]string{"notice", "audience", id, keep(t, "a.csv", c.as("email,name,pays\nann@example.com,Ann,\nbjørn,Bjørn Ø,€ 5\n"))}, c.flags...)...)
+			back := d.ok("notice", "rejects", id)
+			if want := c.as("email,name,pays\nbjørn,Bjørn Ø,€ 5\n"); back != want {
+				t.Errorf("%s: %q, want %q", name, back, want)
+			}
+			mended := strings.Replace(back, c.as("bjørn,"), c.as("bo@example.com,"), 1)
+			if strings.HasPrefix(name, "utf-16") { // whose mark stands at the beginning only
+				mended = c.as("email,name,pays\nbo@example.com,Bjørn Ø,€ 5\n")
+			}
+			d.ok(append([]string{"notice", "audience", id, "--append", keep(t, "m.csv", mended)}, c.flags...)...)
+			if got := d.ok("notice", "preview", id, "--address", "bo@example.com"); !strings.Contains(got, "Bjørn Ø") || !strings.Contains(got, "€ 5") {
+				t.Errorf("%s:\n%s", name, got)
+			}
+			d.tells("notice", "audience", id, "--append", keep(t, "n.csv", "email,name,pays\nзоя,Зоя,\n"))
+			if back := d.ok("notice", "rejects", id); name != "utf-8" && !strings.HasSuffix(back, "зоя,Зоя,\n") {
+				t.Errorf("%s and UTF-8 came back as %q", name, back)
+			}
 		}
 	})
 }

@@ -84,21 +84,25 @@ func (c noticeRoom) takeMembers(w http.ResponseWriter, r *http.Request) error {
 
 // rejects gives back the rows that could not be used as they stood in the file.
 func (c noticeRoom) rejects(w http.ResponseWriter, r *http.Request) error {
-	return c.download(w, r, "rejects", func(ctx context.Context, n notifier.Notice, begun func()) error {
+	encoding, err := c.store.RejectEncoding(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return c.download(w, r, "rejects", RejectCharset(encoding), func(ctx context.Context, n notifier.Notice, begun func()) error {
 		return WriteRejects(ctx, c.store, n.ID, &beginning{w, begun})
 	})
 }
 
 // report says for every recipient what became of it.
 func (c noticeRoom) report(w http.ResponseWriter, r *http.Request) error {
-	return c.download(w, r, "report", func(ctx context.Context, n notifier.Notice, begun func()) error {
+	return c.download(w, r, "report", "utf-8", func(ctx context.Context, n notifier.Notice, begun func()) error {
 		return WriteReport(ctx, c.store, n, c.tools.MessageID, &beginning{w, begun})
 	})
 }
 
 // download writes a file of a notice. An error behind its beginning cuts the
 // connection, so that nobody takes half of it for all.
-func (c noticeRoom) download(w http.ResponseWriter, r *http.Request, what string, fill func(ctx context.Context, n notifier.Notice, begun func()) error) error {
+func (c noticeRoom) download(w http.ResponseWriter, r *http.Request, what, charset string, fill func(ctx context.Context, n notifier.Notice, begun func()) error) error {
 	n, err := c.store.Notice(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
@@ -107,7 +111,7 @@ func (c noticeRoom) download(w http.ResponseWriter, r *http.Request, what string
 	begin := func() {
 		if !begun {
 			begun = true
-			w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+			w.Header().Set("Content-Type", "text/csv; charset="+charset)
 			w.Header().Set("Content-Disposition", `attachment; filename="notice-`+n.ID+`-`+what+`.csv"`)
 		}
 	}

@@ -54,6 +54,8 @@ type NoticeFigures interface {
 // NoticeProof reads, page by page, what could not be used and what became of the rest.
 type NoticeProof interface {
 	Rejects(ctx context.Context, notice string, after int64, limit int) ([]notifier.Reject, int64, error)
+	// RejectEncoding is that of the files that the rejects stood in.
+	RejectEncoding(ctx context.Context, notice string) (string, error)
 	NoticeReport(ctx context.Context, notice string, after int64, limit int) ([]notifier.Reported, error)
 }
 

@@ -175,7 +175,7 @@ func (b *batch) add(row Row, r *Reader) {
 	if row.Reason != "" {
 		bad := notifier.Reject{Line: row.Line, Reason: row.Reason, Text: row.Text}
 		if !b.headed {
-			bad.Header, b.headed = headLine(r.Point()), true
+			bad.Header, bad.Encoding, b.headed = headLine(r.Point()), r.Point().Encoding, true
 		}
 		b.rejects = append(b.rejects, bad)
 		b.bytes += len(row.Text) + len(row.Reason)

@@ -71,17 +71,24 @@ func (r *remember) Read(p []byte) (int, error) {
 
 // noticeReport writes what became of a notice for every recipient.
 func (c *console) noticeReport(w http.ResponseWriter, q *request) error {
-	return c.download(w, q, "report", func(n notifier.Notice, w io.Writer) error { return c.o.Notices.Report(q.Context(), n, w) })
+	return c.download(w, q, "report", "utf-8", func(n notifier.Notice, w io.Writer) error { return c.o.Notices.Report(q.Context(), n, w) })
 }
 
 // noticeRejects gives back the rows that could not be used, as they stood in the file.
 func (c *console) noticeRejects(w http.ResponseWriter, q *request) error {
-	return c.download(w, q, "rejects", func(n notifier.Notice, w io.Writer) error { return c.o.Notices.Rejects(q.Context(), n.ID, w) })
+	charset, err := c.o.Store.RejectEncoding(q.Context(), q.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if strings.HasPrefix(charset, "utf-16") { // its mark says which
+		charset = "utf-16"
+	}
+	return c.download(w, q, "rejects", charset, func(n notifier.Notice, w io.Writer) error { return c.o.Notices.Rejects(q.Context(), n.ID, w) })
 }
 
 // download writes a file of a notice. An error behind its beginning cuts the
 // connection, so that nobody takes half of it for all.
-func (c *console) download(w http.ResponseWriter, q *request, what string, fill func(n notifier.Notice, w io.Writer) error) error {
+func (c *console) download(w http.ResponseWriter, q *request, what, charset string, fill func(n notifier.Notice, w io.Writer) error) error {
 	n, err := c.o.Store.Notice(q.Context(), q.PathValue("id"))
 	if err != nil {
 		return err
@@ -89,7 +96,7 @@ func (c *console) download(w http.ResponseWriter, q *request, what string, fill 
 	if err := c.o.Store.Audit(q.Context(), "notice."+what, n.ID, ""); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Type", "text/csv; charset="+charset)
 	w.Header().Set("Content-Disposition", `attachment; filename="notice-`+n.ID+`-`+what+`.csv"`)
 	if err := fill(n, w); err != nil {
 		c.o.Log.Warn("a download broke off", "part", "console", "notice", n.ID, "what", what, "error", err)

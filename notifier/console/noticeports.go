@@ -16,6 +16,8 @@ type Notices interface {
 	ChangeNotice(ctx context.Context, id string, c notifier.NoticeChange) (notifier.Notice, error)
 	DeleteNotice(ctx context.Context, id string) error
 	Rejects(ctx context.Context, notice string, after int64, limit int) ([]notifier.Reject, int64, error)
+	// RejectEncoding is that of the files that they stood in.
+	RejectEncoding(ctx context.Context, notice string) (string, error)
 }
 
 // NoticeOrders carries out what staff decide about a notice.
