@@ -61,7 +61,7 @@ func (s *Store) Claim(ctx context.Context, c notifier.Claim) ([]notifier.Deliver
 			out[i].State = notifier.Sending
 		}
 		in, arg := s.among(`id`, ids)
-		if err := tx.Exec(`UPDATE deliveries SET state = 'sending', worker = ?, lease_until = ? WHERE `+in, c.Worker, micros(now.Add(c.Lease)), arg).Error; err != nil {
+		if err := tx.Exec(`UPDATE deliveries SET state = 'sending', worker = ?, lease_until = ?, behind = 0 WHERE `+in, c.Worker, micros(now.Add(c.Lease)), arg).Error; err != nil {
 			return fmt.Errorf("claim deliveries: %w", err)
 		}
 		if err := s.addTimes(tx, out); err != nil {

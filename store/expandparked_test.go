@@ -161,7 +161,7 @@ func TestWhateverHappensWhileNewsIsHeldItIsToldOnceInFullAtOneAddress(t *testing
 	})
 }
 
-func TestWhatARelayIsAskedToTakeIsToldElsewhereInItsPlaceAndInFlightAsWell(t *testing.T) {
+func TestWhatARelayIsAskedToTakeIsToldElsewhereInItsPlaceAndWaitedForInFlight(t *testing.T) {
 	for state, want := range map[notifier.DeliveryState]notifier.DeliveryState{notifier.Pending: notifier.Superseded, notifier.Sending: notifier.Sending} {
 		parkedBox(t, func(t *testing.T, b *box, _ *desk, first, second int64) {
 			b.incident("one")
@@ -180,7 +180,7 @@ func TestWhatARelayIsAskedToTakeIsToldElsewhereInItsPlaceAndInFlightAsWell(t *te
 			update := b.event(notifier.Event{IncidentID: "one"})
 			b.expand(1)
 			b.states(first, map[int64]notifier.DeliveryState{begun: want, waits: notifier.Superseded})
-			if got := b.row(update, second); got.State != notifier.Pending || got.Since != min(begun, waits) {
+			if got := b.row(update, second); (got.State == notifier.Held) != (state == notifier.Sending) || got.Since != min(begun, waits) {
 				t.Errorf("%+v", got)
 			}
 		})

@@ -2,7 +2,9 @@ package store
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"allclear/notifier"
 )
@@ -119,33 +121,39 @@ func (x *expansion) tellElsewhere() error {
 		if x.event.Type.Closing() {
 			wants += ` OR s.heard > 0`
 		}
-		if err := x.insertSeconds(x.redirects, wants, args, `d.state IN ('pending', 'held', 'sending')`); err != nil {
+		if err := x.insertSeconds(x.redirects, wants, args, `d.state IN ('pending', 'held', 'sending')`, !x.event.Parked); err != nil {
 			return err
 		}
 	}
 	if len(x.tails) > 0 {
-		return x.insertSeconds(x.tails, `s.told > 0`, nil, parked)
+		return x.insertSeconds(x.tails, `s.told > 0`, nil, parked, false)
 	}
 	return nil
 }
 
+// flightPatience is how long what goes to a second address waits for what is in
+// flight to the first: nearly always it is known by then whether that was taken.
+const flightPatience = 10 * time.Second
+
 // insertSeconds makes the deliveries of some to second addresses, counts them,
 // and supersedes what waits there, and for the first: the reader gets one message
-// with what they missed. What a reader wants is the first's to say. What is in
-// flight to the first is told here too, because it may not get there; missed is
-// the condition on what waits there that it counts.
-func (x *expansion) insertSeconds(to []redirect, wants string, wantArgs []any, missed string) error {
+// with what they missed. What a reader wants is the first's to say. missed is the
+// condition on what waits for the first, or is in flight to it, that is told here.
+// await: what is in flight to the first is waited for a little, so that it is not
+// told here where it was taken there (ledger.passOn).
+func (x *expansion) insertSeconds(to []redirect, wants string, wantArgs []any, missed string, await bool) error {
 	seconds := make([]int64, len(to))
 	for i, r := range to {
 		seconds[i] = r.Second
 	}
 	in, arg := x.store.among(`z.number`, seconds)
-	columns, join, args := `0 AS told, CAST(NULL AS bigint) AS since, 0 AS flying, 0 AS heard`, ``, []any{}
+	columns, join, args := `0 AS told, CAST(NULL AS bigint) AS since, 0 AS flying, 0 AS ahead, 0 AS heard`, ``, []any{}
 	if len(x.earlier) > 0 {
 		const here, open = `d.id & 4294967295 = z.number`, `d.state IN ('pending', 'held')`
 		columns = `max(CASE WHEN d.state IN ('sent', 'bounced') AND ` + here + ` THEN d.event_number ELSE 0 END) AS told,
 			min(CASE WHEN ` + open + ` AND ` + here + ` OR NOT ` + here + ` AND ` + missed + ` THEN d.since END) AS since,
 			max(CASE WHEN d.state = 'sending' AND ` + here + ` THEN d.id ELSE 0 END) AS flying,
+			max(CASE WHEN d.state = 'sending' AND NOT ` + here + ` AND ` + strconv.FormatBool(await) + ` THEN d.id ELSE 0 END) AS ahead,
 			max(CASE WHEN d.state IN ('sent', 'bounced', 'pending', 'held', 'sending') THEN 1 ELSE 0 END) AS heard`
 		var list []string
 		for _, e := range x.earlier {
@@ -161,8 +169,9 @@ func (x *expansion) insertSeconds(to []redirect, wants string, wantArgs []any, m
 	}
 	query := `INSERT INTO deliveries (id, event_number, lane, channel, address, language, timezone, since, told, state, due_at, behind)
 		SELECT CAST(? AS bigint) + s.door, CAST(? AS bigint), CAST(? AS smallint), s.to_channel, s.to_address, s.language, s.timezone,
-			coalesce(s.since, CAST(? AS bigint)), s.told, CASE WHEN s.flying > 0 THEN 'held' ELSE 'pending' END,
-			CASE WHEN s.flying > 0 THEN CAST(? AS bigint) ELSE CAST(? AS bigint) END, s.flying
+			coalesce(s.since, CAST(? AS bigint)), s.told, CASE WHEN s.flying + s.ahead > 0 THEN 'held' ELSE 'pending' END,
+			CASE WHEN s.flying > 0 THEN CAST(? AS bigint) WHEN s.ahead > 0 THEN CAST(? AS bigint) ELSE CAST(? AS bigint) END,
+			CASE WHEN s.flying > 0 THEN s.flying ELSE s.ahead END
 		FROM (SELECT f.number, f.cadence, f.critical, f.kinds, f.types, f.incident, f.severity, f.chooses, f.language, f.timezone,
 				z.number AS door, z.channel AS to_channel, z.address AS to_address, ` + columns + `
 			FROM subscribers AS z JOIN subscribers AS f ON f.number = z.second_of` + join + ` WHERE ` + in + ` GROUP BY f.number, z.number) AS s
@@ -170,7 +179,7 @@ func (x *expansion) insertSeconds(to []redirect, wants string, wantArgs []any, m
 		ON CONFLICT DO NOTHING`
 	args = append(append([]any{
 		int64(notifier.MakeDeliveryID(x.event.Number, 0)), x.event.Number, int(x.event.Lane), x.event.Number,
-		micros(notifier.UntilResumed), x.due(),
+		micros(notifier.UntilResumed), x.now + flightPatience.Microseconds(), x.due(),
 	}, args...), arg)
 	made, err := x.store.insertCounted(x.tx, x.accounts, x.event.Number, x.secondKeys(x.event.Number, to), query, append(args, wantArgs...))
 	if err != nil {
@@ -186,7 +195,15 @@ func (x *expansion) insertSeconds(to []redirect, wants string, wantArgs []any, m
 			open = append(open, e.Number)
 		}
 	}
-	return x.endElsewhere(open, `d.state || '' IN ('pending', 'held')`, `z.second_of`, `z.number`)
+	if err := x.endElsewhere(open, `d.state || '' IN ('pending', 'held')`, `z.second_of`, `z.number`); err != nil || !await || len(x.earlier) == 0 {
+		return err
+	}
+	k := x.secondKeys(x.event.Number, to)
+	if err := x.tx.Exec(`UPDATE deliveries SET awaited = true WHERE state || '' = 'sending' AND id IN (SELECT behind FROM deliveries WHERE behind > 0 AND `+k.where+`)`,
+		k.args...).Error; err != nil {
+		return fmt.Errorf("wait for what is in flight to first addresses: %w", err)
+	}
+	return nil
 }
 
 // secondKeys are the keys of deliveries of an event to second addresses.

@@ -155,10 +155,18 @@ func (l *ledger) follow(settled []*deliveryRow) error {
 		return err
 	}
 	for _, w := range waiting {
-		if first, ok := l.rows[w.Behind]; ok {
+		first, ok := l.rows[w.Behind]
+		switch {
+		case !ok:
+			continue
+		case first.reader() == w.reader():
 			handOver(first, w, micros(l.store.Now()))
-			l.released = true
+		default:
+			if err := l.passOn(first, w); err != nil {
+				return err
+			}
 		}
+		l.released = true
 	}
 	for _, id := range ids {
 		l.rows[id].Awaited = false

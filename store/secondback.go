@@ -20,6 +20,24 @@ type returned struct {
 	rows          []*deliveryRow // to the second address, the newest last
 }
 
+// passOn lets what waits for a second address go on, now that what was in flight
+// to the first has come to rest: what was taken there need not be told here, and
+// what was not is told here and no longer there.
+func (l *ledger) passOn(first, waiting *deliveryRow) error {
+	waiting.wait(notifier.Pending, micros(l.store.Now()))
+	switch first.State {
+	case notifier.Pending, notifier.Held:
+		first.rest(notifier.Superseded)
+	case notifier.Sent, notifier.Bounced, notifier.Cancelled:
+		// There is one at the latest where waiting is of.
+		if err := l.tx.Raw(`SELECT min(n.number) FROM events AS e JOIN events AS n ON n.incident_id = e.incident_id AND n.number > e.number
+			WHERE e.number = ?`, first.event()).Scan(&waiting.Since).Error; err != nil {
+			return fmt.Errorf("look for what was not told yet: %w", err)
+		}
+	}
+	return nil
+}
+
 // tellFirst makes deliveries to the first addresses of what ended at second ones
 // unsent: one for each incident, of the newest event and all that was missed
 // before, in the place of what waits there already. Who may not be written to at

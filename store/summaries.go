@@ -149,7 +149,9 @@ func (m *summary) due(firsts []int64) ([]letterTo, error) {
 			keys = append(keys, int64(notifier.MakeDeliveryID(e.Number, z.Number)))
 		}
 	}
-	told := map[int64][]int64{}
+	type telling struct{ first, event, since int64 }
+	var tellings []telling
+	var missing []int64 // who were told of more than what an event itself says
 	for part := range slices.Chunk(keys, 5000) {
 		in, arg := m.store.among(`d.id`, part)
 		var found []struct{ ID, Since int64 }
@@ -169,8 +171,19 @@ func (m *summary) due(firsts []int64) ([]letterTo, error) {
 		for _, f := range found {
 			d := notifier.DeliveryID(f.ID)
 			first := firstOf[d.Reader()]
-			told[first] = append(told[first], d.Event(), f.Since)
+			tellings = append(tellings, telling{first, d.Event(), f.Since})
+			if f.Since < d.Event() {
+				missing = append(missing, first)
+			}
 		}
+	}
+	heard, err := m.heard(missing)
+	if err != nil {
+		return nil, err
+	}
+	told := map[int64][]int64{}
+	for _, t := range tellings {
+		told[t.first] = append(told[t.first], t.event, m.missed(t.since, t.event, heard[t.first]))
 	}
 	var out []letterTo
 	for _, p := range people {
@@ -181,6 +194,56 @@ func (m *summary) due(firsts []int64) ([]letterTo, error) {
 		}
 	}
 	return out, nil
+}
+
+// heard are the events of the incidents that were sent to first addresses, in their order.
+func (m *summary) heard(firsts []int64) (map[int64][]int64, error) {
+	var keys []int64
+	for _, numbers := range m.earlier {
+		for _, e := range numbers {
+			for _, first := range firsts {
+				keys = append(keys, int64(notifier.MakeDeliveryID(e, first)))
+			}
+		}
+	}
+	out := map[int64][]int64{}
+	for part := range slices.Chunk(keys, 5000) {
+		in, arg := m.store.among(`id`, part)
+		var found []int64
+		if err := m.tx.Raw(`SELECT id FROM deliveries WHERE `+in+` AND state || '' IN ('sent', 'bounced')`, arg).Scan(&found).Error; err != nil {
+			return nil, fmt.Errorf("look for what first addresses were sent: %w", err)
+		}
+		for _, id := range found {
+			d := notifier.DeliveryID(id)
+			out[d.Reader()] = append(out[d.Reader()], d.Event())
+		}
+	}
+	return out, nil
+}
+
+// missed is the first event of what a second address was told from one on until
+// another, without what the first address was sent after all: it was in flight
+// when the second was told.
+func (m *summary) missed(since, event int64, heard []int64) int64 {
+	if since == event {
+		return since
+	}
+	for _, numbers := range m.earlier {
+		if !slices.Contains(numbers, event) {
+			continue
+		}
+		for _, n := range numbers {
+			if n >= since && n <= event && slices.Contains(heard, n) {
+				since = min(n+1, event)
+			}
+		}
+		for _, n := range numbers { // the next of the incident
+			if n >= since {
+				return n
+			}
+		}
+	}
+	return since
 }
 
 // supersede ends what still waits for first addresses of the incidents that a

@@ -1,0 +1,97 @@
+package store_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"allclear/notifier"
+	"allclear/subscribers"
+)
+
+// switching has a reader whose mail goes down while the first news of an incident
+// is in flight to their first address, and more is said.
+func switching(t *testing.T, test func(t *testing.T, b *box, first, second, begun, update int64, flying []notifier.Delivery)) {
+	t.Helper()
+	eachBox(t, func(t *testing.T, b *box) {
+		first, second := b.pair("ann")
+		begun := b.happens("one", notifier.Event{Type: notifier.IncidentCreated})
+		b.expand(10)
+		b.pass(1)
+		flying := b.claim("w", 10)
+		b.down()
+		update := b.happens("one", notifier.Event{})
+		b.expand(10)
+		if got := b.row(update, second); got.State != notifier.Held || got.Behind != int64(flying[0].ID) {
+			t.Errorf("it does not wait for what is in flight: %+v", got)
+		}
+		b.sound()
+		test(t, b, first, second, begun, update, flying)
+	})
+}
+
+func TestWhatIsInFlightToTheFirstAddressIsToldOnceWhereItIsTakenThere(t *testing.T) {
+	switching(t, func(t *testing.T, b *box, first, second, begun, update int64, flying []notifier.Delivery) {
+		b.settle("w", notifier.Sent, flying...)
+		if got := b.row(update, second); got.State != notifier.Pending || got.Since != update || got.DueAt > b.time().UnixMicro() {
+			t.Errorf("%+v", got)
+		}
+		b.sound()
+		b.pass(time.Second)
+		b.settle("w", notifier.Sent, b.claim("w", 10)...)
+		b.back()
+		b.digests()
+		b.wantDigests(subscribers.Number(first), fmt.Sprint(update))
+		b.states(first, map[int64]notifier.DeliveryState{begun: notifier.Sent, update: ""})
+	})
+}
+
+func TestWhatIsInFlightToTheFirstAddressAndNotTakenIsToldAtTheSecondAlone(t *testing.T) {
+	for _, became := range []notifier.DeliveryState{notifier.Pending, notifier.Failed} {
+		switching(t, func(t *testing.T, b *box, first, second, begun, update int64, flying []notifier.Delivery) {
+			b.settle("w", became, flying...)
+			if got := b.row(update, second); got.State != notifier.Pending || got.Since != begun {
+				t.Errorf("%s: %+v", became, got)
+			}
+			want := notifier.Failed
+			if became == notifier.Pending {
+				want = notifier.Superseded
+			}
+			b.states(first, map[int64]notifier.DeliveryState{begun: want, update: ""})
+			b.sound()
+		})
+	}
+}
+
+// What is in flight for long keeps nobody from being told, and what the first
+// address gets in the end is not in the summary.
+func TestWhatIsInFlightToTheFirstAddressForLongIsToldAtTheSecond(t *testing.T) {
+	switching(t, func(t *testing.T, b *box, first, second, begun, update int64, flying []notifier.Delivery) {
+		b.pass(11 * time.Second)
+		there := b.claim("v", 10)
+		if len(there) != 1 || there[0].ID.Reader() != second || there[0].Since != begun {
+			t.Fatalf("%+v", there)
+		}
+		b.settle("w", notifier.Sent, flying...)
+		b.sound()
+		b.settle("v", notifier.Sent, there...)
+		b.back()
+		b.digests()
+		b.wantDigests(subscribers.Number(first), fmt.Sprint(update))
+		b.sound()
+	})
+}
+
+func TestNewerNewsTakesThePlaceOfWhatWaitsForWhatIsInFlight(t *testing.T) {
+	switching(t, func(t *testing.T, b *box, first, second, begun, update int64, flying []notifier.Delivery) {
+		over := b.happens("one", notifier.Event{Type: notifier.IncidentResolved})
+		b.expand(10)
+		b.states(second, map[int64]notifier.DeliveryState{update: notifier.Superseded, over: notifier.Held})
+		b.sound()
+		b.settle("w", notifier.Sent, flying...)
+		if got := b.row(over, second); got.State != notifier.Pending || got.Since != update {
+			t.Errorf("%+v", got)
+		}
+		b.sound()
+	})
+}
