@@ -27,8 +27,13 @@ func (p *Program) console(ctx context.Context, proxies []netip.Prefix, zone *tim
 	if err != nil {
 		return nil, err
 	}
+	folder, err := p.o.settings.stateFolder(p.o.env) // a container may have no other that can be written to
+	if err != nil {
+		return nil, err
+	}
 	h, err := console.New(console.Options{
-		Store: careful{accepting{p.db, p.metrics}, notices}, Letters: p.set, Notices: p.consoleNotices(notices, zone), Digests: p.digestDesk(), Templates: p.words.desk(p.o.settings.Templates), Name: p.o.settings.Name, BaseURL: p.base, Key: derive(p.secret, "console"),
+		Folder: folder,
+		Store:  careful{accepting{p.db, p.metrics}, notices}, Letters: p.set, Notices: p.consoleNotices(notices, zone), Digests: p.digestDesk(), Templates: p.words.desk(p.o.settings.Templates), Name: p.o.settings.Name, BaseURL: p.base, Key: derive(p.secret, "console"),
 		Now: p.db.Now, NewID: newID, Zone: zone, HoldDown: hold, Log: p.o.log, Style: pages.Style(), Script: pages.Script(), Policy: pages.Policy(),
 		Client: func(r *http.Request) netip.Addr { return gate.Client(r, proxies) },
 		Relays: p.relayNews, Settings: shownSettings(&p.o.settings), Phones: p.phones != nil, Alert: p.o.settings.Alert != "",

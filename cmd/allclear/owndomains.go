@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"allclear/notifier"
+	"allclear/store"
 	"allclear/subscribers"
 )
 
@@ -17,6 +18,20 @@ func (s *Owning) domains() ([]subscribers.OwnDomain, error) {
 		return nil, wrong("OWN_DOMAINS", "%s; write domain=component, several by comma", bad.Message)
 	}
 	return own, err
+}
+
+// keptIn keeps the own domains where no service did yet, so that a command on a
+// new database knows whose second addresses are taken. undo takes them back.
+func (s *Owning) keptIn(ctx context.Context, db *store.Store) (undo func() error, err error) {
+	nothing := func() error { return nil }
+	own, err := s.domains()
+	if err != nil || len(own) == 0 {
+		return nothing, err
+	}
+	if there, err := db.OwnDomains(ctx); err != nil || len(there) > 0 {
+		return nothing, err
+	}
+	return func() error { return db.SetOwnDomains(context.WithoutCancel(ctx), nil) }, db.SetOwnDomains(ctx, own)
 }
 
 // openOwn keeps the own domains in the database, where every process and command

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,4 +95,26 @@ func TestAnOwnDomainThatIsWrittenWrongStopsTheStart(t *testing.T) {
 	if !errors.As(err, &bad) || bad.setting != "OWN_DOMAINS" {
 		t.Errorf("%v", err)
 	}
+}
+
+func TestACommandOnANewDatabaseTakesTheOwnDomainsFromItsOwnEnvironment(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		d := newDesktop(t, dsn)
+		file := keep(t, "s.csv", "address,state,second_address\nann@own.example,active,ann@elsewhere.example\n")
+		if code, _, errs := runOnce(t, d.environ, "subscriber", "import", "--dry-run", file); code != exitFailed || !strings.Contains(errs, "ALLCLEAR_OWN_DOMAINS") {
+			t.Errorf("without it: exit %d, %s", code, errs)
+		}
+		plain := d.environ
+		d.environ = append(slices.Clone(plain), "ALLCLEAR_OWN_DOMAINS=own.example=imap7")
+		if out := d.ok("subscriber", "import", "--dry-run", file); !strings.Contains(out, "second addresses: 1 taken, 0 refused") {
+			t.Errorf("tried: %s", out)
+		}
+		if code, _, _ := runOnce(t, plain, "subscriber", "import", "--dry-run", file); code != exitFailed {
+			t.Error("trying it out kept the domains")
+		}
+		if out := d.ok("subscriber", "import", file); !strings.Contains(out, "second addresses: 1 taken, 0 refused") {
+			t.Errorf("imported: %s", out)
+		}
+		d.ok("subscriber", "add", "bo@own.example", "--active", "--second", "bo@elsewhere.example")
+	})
 }

@@ -47,6 +47,7 @@ type subscriberAddCmd struct {
 	JSON      bool     `name:"json" help:"Print one JSON object."`
 	Allow     string   `name:"webhook-allow" setting:"WEBHOOK_ALLOW" group:"settings" placeholder:"CIDR,..." help:"Private networks that webhooks may be posted to; for the warning of one that is in none."`
 	Base
+	Owning
 }
 
 func (c *subscriberAddCmd) Run(a *app) error {
@@ -83,6 +84,11 @@ func (c *subscriberAddCmd) Run(a *app) error {
 		}
 	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		if c.Second != "" {
+			if _, err := c.keptIn(ctx, db); err != nil {
+				return err
+			}
+		}
 		s.CreatedAt = db.Now()
 		if c.Active {
 			s.ConfirmedAt = s.CreatedAt

@@ -19,6 +19,7 @@ type subscriberImportCmd struct {
 	Active    bool   `help:"Lines that name no state have agreed already: no confirmation is asked."`
 	JSON      bool   `name:"json" help:"Print the report as one JSON object."`
 	Base
+	Owning
 }
 
 // Help lists the columns.
@@ -40,6 +41,10 @@ func (c *subscriberImportCmd) Run(a *app) error {
 		in = f
 	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
+		undo, err := c.keptIn(ctx, db)
+		if err != nil {
+			return err
+		}
 		m := a.meter("bytes read", size)
 		counted := &countingReader{r: in}
 		report, err := subscribers.Import(ctx, db, counted, subscribers.ImportOptions{
@@ -47,6 +52,9 @@ func (c *subscriberImportCmd) Run(a *app) error {
 			Progress: func(int) { m.set(counted.n) },
 		})
 		m.close()
+		if c.DryRun {
+			err = errors.Join(err, undo())
+		}
 		if c.JSON {
 			if printErr := printJSON(a.out, report); printErr != nil {
 				return printErr

@@ -37,6 +37,9 @@ type Options struct {
 	Script templates.Asset // shows times in the visitor's zone
 	Policy string          // the public pages' Content-Security-Policy
 
+	// Folder keeps a file of subscribers until it is known to be the one that was
+	// looked at; "" is the system's.
+	Folder string
 	// Client is the address that a request comes from; the zero one where it is not known.
 	Client func(*http.Request) netip.Addr
 	// Relays is how each relay does, as this process sees it; nil: there are none.

@@ -1,22 +1,19 @@
 package console
 
 import (
-	"bufio"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"hash"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 
 	"allclear/notifier"
 	"allclear/subscribers"
 )
-
-// importHead is how much of a file says whether it is the one that was looked
-// at: it is read before any row is brought in.
-const importHead = 64 << 10
 
 // importPage is where a file of subscribers is looked at, and then brought in.
 type importPage struct {
@@ -42,26 +39,40 @@ func importSays(status int, p importPage) answer {
 	return answer{status: status, page: "import", title: "Import subscribers", data: p}
 }
 
-// importFile looks at a file of any size, or brings in the one that was looked
-// at, as it comes: nothing of it is kept in between, so that it is sent twice.
+// importFile looks at a file of any size as it comes, or brings in the one that
+// was looked at: it is sent twice, and kept in a file without a name only until it
+// is known to be that one, before any row of it is brought in.
 func (c *console) importFile(q *request) (answer, error) {
 	p := importPage{File: q.file.FileName(), Overwrite: q.form.Get("overwrite") != ""}
 	body := &remember{in: q.file}
-	file := bufio.NewReaderSize(body, importHead)
-	head, _ := file.Peek(importHead) // what broke off is said below
-	seen := c.importSeen(q, p.Overwrite, head)
-	asked := q.form.Get("do") == "import"
-	p.Done = asked && hmac.Equal([]byte(q.form.Get("seen")), []byte(seen))
-	p.Other = asked && !p.Done
+	sum := c.importSum(q, p.Overwrite)
+	var file io.Reader = io.TeeReader(body, sum)
+	if q.form.Get("do") == "import" {
+		kept, err := c.keepFile(file)
+		if err != nil && body.err == nil {
+			return answer{}, err
+		}
+		if kept != nil {
+			defer kept.Close()
+			file = kept
+		}
+		p.Done = body.err == nil && hmac.Equal([]byte(q.form.Get("seen")), []byte(importSeen(sum)))
+		p.Other = body.err == nil && !p.Done
+	}
+	if body.err != nil {
+		p.Wrong = "The file broke off, and nothing was brought in. Send it again."
+		return importSays(http.StatusUnprocessableEntity, p), nil
+	}
 	desk := c.desk()
 	report, err := subscribers.Import(q.Context(), c.o.Store, file, subscribers.ImportOptions{
 		DryRun: !p.Done, Overwrite: p.Overwrite,
 		Confirm: func(s subscribers.Subscriber) *notifier.Event { e := s.ConfirmEvent(desk); return &e },
 	})
+	if err == nil {
+		_, err = io.Copy(io.Discard, file) // a look sums all of it up
+	}
 	p.Report = &report
 	switch wrong := wrongOf(err); {
-	case body.err != nil && p.Done:
-		p.Wrong = fmt.Sprintf("The file broke off. %d rows of it were taken before that and stand; send it again for the rest.", report.Rows)
 	case body.err != nil:
 		p.Report, p.Wrong = nil, "The file broke off, and nothing was brought in. Send it again."
 	case wrong != nil: // no row of it was read
@@ -73,16 +84,37 @@ func (c *console) importFile(q *request) (answer, error) {
 		return importSays(http.StatusUnprocessableEntity, p), nil
 	}
 	if !p.Done {
-		p.Seen = seen
+		p.Seen = importSeen(sum)
 	}
 	c.o.Log.InfoContext(q.Context(), "subscribers imported", "part", "console", "rows", report.Rows, "added", report.Added, "wrong", report.Wrong, "dry_run", !p.Done)
 	return importSays(http.StatusOK, p), nil
 }
 
-// importSeen is a mark of how a file begins and how it is brought in, for one session.
-func (c *console) importSeen(q *request, overwrite bool, head []byte) string {
+// importSum sums a file up, and how it is brought in, for one session.
+func (c *console) importSum(q *request, overwrite bool) hash.Hash {
 	mac := hmac.New(sha256.New, c.o.Key)
 	_, _ = io.WriteString(mac, "import "+q.session.ID+" "+strconv.FormatBool(overwrite)+"\x00")
-	mac.Write(head)
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
+	return mac
+}
+
+// importSeen is the mark of a file that was read to its end.
+func importSeen(sum hash.Hash) string {
+	return base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:16])
+}
+
+// keepFile reads a file to its end into one that has no name.
+func (c *console) keepFile(from io.Reader) (*os.File, error) {
+	f, err := os.CreateTemp(c.o.Folder, "import-*")
+	if err != nil {
+		return nil, fmt.Errorf("keep a file of subscribers: %w", err)
+	}
+	_ = os.Remove(f.Name())
+	if _, err = io.Copy(f, from); err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("keep a file of subscribers: %w", err)
+	}
+	return f, nil
 }
