@@ -117,12 +117,37 @@ func (b *backlogs) since(cursor int64) ([]notifier.Event, error) {
 	if err := of.Where("number > ? AND number <= ? AND incident_id IS NOT NULL AND type <> ?", cursor, b.upTo, string(notifier.MaintenanceReminder)).Order("number").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read what happened: %w", err)
 	}
+	corrected, err := b.regraded(cursor)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]notifier.Event, len(rows))
 	for i, r := range rows {
-		var err error
+		if to, ok := corrected[r.Number]; ok {
+			r.Severity = to
+		}
 		if out[i], err = r.event(); err != nil {
 			return nil, err
 		}
+	}
+	return out, nil
+}
+
+// regraded are the severities that were corrected of announcements behind a cursor
+// that are handed out: what has come to nobody yet is the filters' by what is right.
+// (Of what is not handed out the correction changed the event itself.)
+func (b *backlogs) regraded(cursor int64) (map[int64]int, error) {
+	var found []struct {
+		Number   int64
+		Severity int
+	}
+	if err := b.tx.Raw(`SELECT e.number, u.severity FROM events AS e JOIN updates AS u ON u.id = e.update_id
+		WHERE e.number > ? AND e.number <= ? AND e.expanded_at > 0 AND e.kind = ? AND u.severity <> e.severity`, cursor, b.upTo, string(notifier.KindIncident)).Scan(&found).Error; err != nil {
+		return nil, fmt.Errorf("look for what was graded wrong: %w", err)
+	}
+	out := make(map[int64]int, len(found))
+	for _, f := range found {
+		out[f.Number] = f.Severity
 	}
 	return out, nil
 }
@@ -252,57 +277,42 @@ func (b *backlogs) told(rows []digestReader, people []subscribers.Subscriber) (m
 		return out, nil
 	}
 	slices.Sort(asked)
-	found, err := b.earlierDigests(slices.Compact(asked), oldest)
-	if err != nil {
-		return nil, err
-	}
 	incidents, err := b.incidentsOf(begun)
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range found {
-		items, err := f.items()
-		if err != nil {
-			return nil, err
-		}
-		for _, n := range items {
-			if id, ok := incidents[n]; ok {
-				if out[f.Reader] == nil {
-					out[f.Reader] = map[string]bool{}
-				}
-				out[f.Reader][id] = true
+	return out, b.toldBefore(slices.Compact(asked), oldest, func(reader, event, _ int64) {
+		if id, ok := incidents[event]; ok {
+			if out[reader] == nil {
+				out[reader] = map[string]bool{}
 			}
+			out[reader][id] = true
 		}
+	})
+}
+
+// toldBefore calls do for everything that digests behind an event told readers:
+// with the event that was told, and the digest's.
+func (b *backlogs) toldBefore(readers []int64, behind int64, do func(reader, event, by int64)) error {
+	var found []struct {
+		Reader, EventNumber int64
+		Items               string
 	}
-	return out, nil
-}
-
-// earlierDigest is what a digest told a reader.
-type earlierDigest struct {
-	Reader, EventNumber int64
-	Items               string
-}
-
-// items are the events that it told.
-func (e earlierDigest) items() (out []int64, err error) {
-	for item := range strings.SplitSeq(e.Items, ",") {
-		n, err := strconv.ParseInt(item, 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("read what a digest told: %w", err)
-		}
-		out = append(out, n)
-	}
-	return out, nil
-}
-
-// earlierDigests are those of readers behind an event.
-func (b *backlogs) earlierDigests(readers []int64, event int64) (out []earlierDigest, err error) {
 	in, arg := b.store.among(`r.reader`, readers)
 	if err := b.tx.Raw(`SELECT r.reader, r.event_number, c.items FROM digest_readers AS r JOIN digest_contents AS c ON c.event_number = r.event_number AND c.place = r.place
-		WHERE `+in+` AND r.event_number > ?`, arg, event).Scan(&out).Error; err != nil {
-		return nil, fmt.Errorf("look for what earlier digests told: %w", err)
+		WHERE `+in+` AND r.event_number > ?`, arg, behind).Scan(&found).Error; err != nil {
+		return fmt.Errorf("look for what earlier digests told: %w", err)
 	}
-	return out, nil
+	for _, f := range found {
+		for item := range strings.SplitSeq(f.Items, ",") {
+			event, err := strconv.ParseInt(item, 10, 64)
+			if err != nil {
+				return fmt.Errorf("read what a digest told: %w", err)
+			}
+			do(f.Reader, event, f.EventNumber)
+		}
+	}
+	return nil
 }
 
 // incidentsOf leads from the events of incidents to them.

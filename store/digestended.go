@@ -161,20 +161,12 @@ func (b *backlogs) lastTold(rows []digestReader, ended []ending) (map[int64]map[
 			}
 		}
 	}
-	found, err := b.earlierDigests(readers, oldest)
-	if err != nil {
+	if err := b.toldBefore(readers, oldest, func(reader, event, by int64) {
+		if n, ok := of[event]; ok {
+			all = append(all, telling{reader, n, event, by})
+		}
+	}); err != nil {
 		return nil, err
-	}
-	for _, f := range found {
-		items, err := f.items()
-		if err != nil {
-			return nil, err
-		}
-		for _, item := range items {
-			if n, ok := of[item]; ok {
-				all = append(all, telling{f.Reader, n, item, f.EventNumber})
-			}
-		}
 	}
 	came, err := b.came(keys)
 	if err != nil {

@@ -4,19 +4,21 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"allclear/notifier"
 )
 
 // Standing is the story of an event with what was said since without telling
-// anybody: a digest shows how things stand, and such words have no event that
-// the next one could tell. What has an event is left to that.
-func (s *Store) Standing(ctx context.Context, number int64) (notifier.Story, error) {
-	return s.story(ctx, number, stand)
+// anybody, until a time: a digest shows how things stood when it was made, whenever
+// it is sent, and such words have no event that the next one could tell (which
+// tells a quiet end that came later, digestended.go). What has an event is left to that.
+func (s *Store) Standing(ctx context.Context, number int64, until time.Time) (notifier.Story, error) {
+	return s.story(ctx, number, func(i *notifier.Incident, e *notifier.Event) { stand(i, e, until) })
 }
 
 // stand takes the quiet updates behind an event into it, and a quiet end.
-func stand(i *notifier.Incident, e *notifier.Event) {
+func stand(i *notifier.Incident, e *notifier.Event, until time.Time) {
 	if e.Type == notifier.IncidentRetracted {
 		return
 	}
@@ -26,6 +28,9 @@ func stand(i *notifier.Incident, e *notifier.Event) {
 		said = said[:next]
 	}
 	own := slices.IndexFunc(said, func(u notifier.Update) bool { return u.ID == e.UpdateID })
+	for last := len(said) - 1; last > own && own >= 0 && said[last].Event == 0 && !said[last].CreatedAt.Before(until); last-- {
+		said = said[:last]
+	}
 	if last := len(said) - 1; last > own && own >= 0 && (e.Type != notifier.IncidentCorrected || last >= 0 && said[last].CreatedAt.After(e.AcceptedAt)) {
 		e.UpdateID = said[last].ID
 		e.Type = typeOfQuiet(i.Kind, said[last].Status, e.Type)
@@ -33,7 +38,7 @@ func stand(i *notifier.Incident, e *notifier.Event) {
 			e.Components = i.Components
 		}
 	}
-	if next < 0 && i.State == notifier.Retracted {
+	if next < 0 && i.State == notifier.Retracted && i.UpdatedAt.Before(until) {
 		e.Type = notifier.IncidentRetracted
 	}
 }

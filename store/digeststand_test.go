@@ -62,7 +62,7 @@ func TestADigestShowsAnIncidentAsItStandsAndNotAsItsLastEventLeftIt(t *testing.T
 		first := p.Event.Number
 		b.pass(time.Minute)
 		b.say(d, p.Incident.ID, notifier.Saying{Body: "new", Severity: &worse, Quiet: true})
-		story, err := b.Standing(b.ctx, first)
+		story, err := b.Standing(b.ctx, first, b.time().Add(time.Hour))
 		b.must(err)
 		if n := len(story.Missed(first)); n != 2 || story.Incident.Severity != worse || story.Event.Type != notifier.IncidentUpdated {
 			b.t.Errorf("%d updates, %s, %s", n, story.Incident.Severity, story.Event.Type)
@@ -72,7 +72,7 @@ func TestADigestShowsAnIncidentAsItStandsAndNotAsItsLastEventLeftIt(t *testing.T
 		}
 		b.pass(time.Minute)
 		b.say(d, p.Incident.ID, notifier.Saying{Status: notifier.Resolved, Quiet: true})
-		story, err = b.Standing(b.ctx, first)
+		story, err = b.Standing(b.ctx, first, b.time().Add(time.Hour))
 		b.must(err)
 		if story.Event.Type != notifier.IncidentResolved || !story.Incident.Status.Final() || story.Incident.ResolvedAt.IsZero() || len(story.Missed(first)) != 3 {
 			b.t.Errorf("%s, %+v", story.Event.Type, story.Incident)
@@ -85,13 +85,13 @@ func TestWhatHasAnEventOfItsOwnIsLeftToTheDigestThatTellsIt(t *testing.T) {
 	quietBox(t, 0, func(b *box, d *desk, p notifier.Posting, wants func(string)) {
 		b.say(d, p.Incident.ID, notifier.Saying{Body: "quiet", Quiet: true})
 		loud := b.say(d, p.Incident.ID, notifier.Saying{Status: notifier.Resolved, Body: "over"})
-		story, err := b.Standing(b.ctx, p.Event.Number)
+		story, err := b.Standing(b.ctx, p.Event.Number, b.time().Add(time.Hour))
 		b.must(err)
 		if len(story.Incident.Updates) != 2 || story.Incident.Status.Final() {
 			b.t.Errorf("%+v", story.Incident)
 		}
 		b.withdraw(d, p.Incident.ID)
-		if story, err = b.Standing(b.ctx, loud); err != nil || story.Event.Type != notifier.IncidentRetracted {
+		if story, err = b.Standing(b.ctx, loud, b.time().Add(time.Hour)); err != nil || story.Event.Type != notifier.IncidentRetracted {
 			b.t.Errorf("%s, %v", story.Event.Type, err)
 		}
 		wants("")

@@ -21,8 +21,8 @@ type Digests interface {
 	// the place; notifier.ErrNotFound where there is none.
 	Digest(ctx context.Context, event int64, place int) (notifier.Digest, error)
 	// Standing is the story of an event that a digest tells, with what was said since
-	// without an event of its own.
-	Standing(ctx context.Context, event int64) (notifier.Story, error)
+	// without an event of its own, until the digest was made.
+	Standing(ctx context.Context, event int64, until time.Time) (notifier.Story, error)
 }
 
 const (
@@ -68,7 +68,7 @@ func (r *Renderer) digestTale(ctx context.Context, t tale, d notifier.Delivery) 
 	h := sha256.New()
 	fmt.Fprintln(h, t.finger, d.Digest)
 	t.story.Digest, err = r.set.digestStory(found, func(event int64) (notifier.Story, error) {
-		part, err := r.standing(ctx, event)
+		part, err := r.standing(ctx, event, t.story.Event)
 		fmt.Fprintln(h, event, part.finger)
 		return part.story, err
 	})
@@ -76,10 +76,12 @@ func (r *Renderer) digestTale(ctx context.Context, t tale, d notifier.Delivery) 
 	return t, err
 }
 
-// standing is the story of an event that a digest tells. Digests keep theirs
-// apart from the event's own, below zero.
-func (r *Renderer) standing(ctx context.Context, event int64) (tale, error) {
-	return r.taleOf(ctx, -event, func(ctx context.Context) (notifier.Story, error) { return r.set.digests.Standing(ctx, event) })
+// standing is the story of an event that the digests of another event tell. They
+// keep theirs apart from the event's own, below zero.
+func (r *Renderer) standing(ctx context.Context, event int64, digests notifier.Event) (tale, error) {
+	return r.taleOf(ctx, -int64(notifier.MakeDeliveryID(event, digests.Number)), func(ctx context.Context) (notifier.Story, error) {
+		return r.set.digests.Standing(ctx, event, digests.AcceptedAt)
+	})
 }
 
 // digest finds what a digest tells.
@@ -133,7 +135,7 @@ func (s *Set) Digest(ctx context.Context, d notifier.Digest, at time.Time, langu
 	if s.digests == nil {
 		return nil, errors.New("digests are not set up")
 	}
-	told, err := s.digestStory(d, func(event int64) (notifier.Story, error) { return s.digests.Standing(ctx, event) })
+	told, err := s.digestStory(d, func(event int64) (notifier.Story, error) { return s.digests.Standing(ctx, event, at) })
 	if err != nil {
 		return nil, err
 	}

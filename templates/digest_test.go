@@ -136,7 +136,7 @@ func (d *digestSource) Story(_ context.Context, event int64) (notifier.Story, er
 	return notifier.Story{}, notifier.ErrNotFound
 }
 
-func (d *digestSource) Standing(ctx context.Context, event int64) (notifier.Story, error) {
+func (d *digestSource) Standing(ctx context.Context, event int64, _ time.Time) (notifier.Story, error) {
 	return d.Story(ctx, event)
 }
 
