@@ -95,6 +95,13 @@ type Owning struct {
 	OwnDomains string `setting:"OWN_DOMAINS" group:"settings" placeholder:"DOMAIN=COMPONENT,..." help:"Domains whose mail depends on a component: while it is down, readers there are told at their second addresses."`
 }
 
+// Seconding is what decides which second addresses are taken, for commands on a
+// database that no service has used yet.
+type Seconding struct {
+	Owning
+	SMS string `name:"sms" setting:"SMS" secret:"" group:"settings" placeholder:"URL" help:"The gateway of text messages: without one no telephone is a second address."`
+}
+
 // Holding says how long the first news of an incident waits for its all-clear.
 type Holding struct {
 	HoldDown string `setting:"HOLD_DOWN" group:"settings" default:"off" placeholder:"DURATION" help:"An incident that is over within this time of its opening is told of by one message, 5m say; what is critical never waits."`

@@ -20,9 +20,10 @@ func (s *Owning) domains() ([]subscribers.OwnDomain, error) {
 	return own, err
 }
 
-// keptIn keeps the own domains where no service did yet, so that a command on a
-// new database knows whose second addresses are taken. undo takes them back.
-func (s *Owning) keptIn(ctx context.Context, db *store.Store) (undo func() error, err error) {
+// keptIn keeps the own domains, and whether there is a gateway of text messages,
+// where no service did yet, so that a command on a new database knows which second
+// addresses are taken. undo takes them back.
+func (s *Seconding) keptIn(ctx context.Context, db *store.Store) (undo func() error, err error) {
 	nothing := func() error { return nil }
 	own, err := s.domains()
 	if err != nil || len(own) == 0 {
@@ -31,7 +32,15 @@ func (s *Owning) keptIn(ctx context.Context, db *store.Store) (undo func() error
 	if there, err := db.OwnDomains(ctx); err != nil || len(there) > 0 {
 		return nothing, err
 	}
-	return func() error { return db.SetOwnDomains(context.WithoutCancel(ctx), nil) }, db.SetOwnDomains(ctx, own)
+	undo = func() error {
+		late := context.WithoutCancel(ctx)
+		_, err := db.SetDoor(late, notifier.SMS, true)
+		return errors.Join(err, db.SetOwnDomains(late, nil))
+	}
+	if _, err := db.SetDoor(ctx, notifier.SMS, s.SMS != ""); err != nil {
+		return undo, err
+	}
+	return undo, db.SetOwnDomains(ctx, own)
 }
 
 // openOwn keeps the own domains in the database, where every process and command

@@ -116,5 +116,6 @@ func TestACommandOnANewDatabaseTakesTheOwnDomainsFromItsOwnEnvironment(t *testin
 			t.Errorf("imported: %s", out)
 		}
 		d.ok("subscriber", "add", "bo@own.example", "--active", "--second", "bo@elsewhere.example")
+		d.refused("no gateway of text messages", "subscriber", "add", "cy@own.example", "--active", "--second", "+4791234567")
 	})
 }

@@ -47,7 +47,7 @@ type subscriberAddCmd struct {
 	JSON      bool     `name:"json" help:"Print one JSON object."`
 	Allow     string   `name:"webhook-allow" setting:"WEBHOOK_ALLOW" group:"settings" placeholder:"CIDR,..." help:"Private networks that webhooks may be posted to; for the warning of one that is in none."`
 	Base
-	Owning
+	Seconding
 }
 
 func (c *subscriberAddCmd) Run(a *app) error {

@@ -19,7 +19,7 @@ type subscriberImportCmd struct {
 	Active    bool   `help:"Lines that name no state have agreed already: no confirmation is asked."`
 	JSON      bool   `name:"json" help:"Print the report as one JSON object."`
 	Base
-	Owning
+	Seconding
 }
 
 // Help lists the columns.
