@@ -8,7 +8,8 @@ import (
 // RowColumns lists what some template of notices needs of every row of a
 // recipient, not of the first one alone: columns, and behind them those that a
 // template needs together. They are counted while a file is taken up, as its
-// notice may be given another template afterwards.
+// notice may be given another template afterwards. Who adds one sets judged of all
+// audiences to 0, so that those are read through that were counted without it.
 var RowColumns = []string{"subject", "date", "folder", "sender", "subject+date+folder", "sender+date"}
 
 // singleColumns is how many of RowColumns stand for themselves.

@@ -38,7 +38,14 @@ type audienceRow struct {
 	Taken          string // how far an open file was read; "": there is nothing to go on from
 	Turn           int64  // how often somebody went on with it
 	Encoding       string // of the file that its rejects stood in; "": of none, or it is not known
+	Judged         int64  // of lines, those looked at for who has what in every row
+	Aside          int64  // rows that were put aside (see putAside)
+	Gathered       int64  // of these, from the first on, those taken up since
+	Gathering      int64  // how far those behind them are; 0: nobody began
 }
+
+// aside is how many rows wait to be taken up.
+func (a *audienceRow) aside() int64 { return a.Aside - a.Gathered }
 
 func (audienceRow) TableName() string { return "audiences" }
 
@@ -171,6 +178,9 @@ func (s *Store) FinishAudience(ctx context.Context, u notifier.Upload, withoutAd
 	if file.NoticeID == "" {
 		return notifier.Notice{}, notifier.Refuse(notifier.ErrNotFound, "there is no such upload")
 	}
+	if err := s.gather(ctx, u); err != nil {
+		return notifier.Notice{}, err
+	}
 	var same bool
 	out, err := s.changeNotice(ctx, file.NoticeID, "notice.audience", func(ctx context.Context, tx *gorm.DB, c *course) (string, error) {
 		if err := c.mayChange(); err != nil {
@@ -221,6 +231,8 @@ func (s *Store) putInPlace(tx *gorm.DB, a *audienceRow, files []audienceRow, c *
 		last = f.Number
 	}
 	switch {
+	case a.aside() > 0:
+		return notifier.Refuse(notifier.ErrConflict, "rows of the file came while it was to be finished; send it again")
 	case a.Lines+a.Rejected+a.WithoutAddress == 0:
 		return notifier.Refuse(notifier.ErrConflict, "the file holds no row")
 	case a.Excludes != "" && a.Recipients == 0:
@@ -292,6 +304,9 @@ func (s *Store) sweepAudiences(ctx context.Context) (did bool, err error) {
 	if number, err := find(s.conn(ctx), ``); err != nil {
 		return false, translate(err)
 	} else if number == 0 {
+		if did, err = s.sweepAside(ctx); err != nil || did {
+			return did, err
+		}
 		return s.sweepRejects(ctx)
 	}
 	err = s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
@@ -304,13 +319,15 @@ func (s *Store) sweepAudiences(ctx context.Context) (did bool, err error) {
 		if err := tx.Exec(`UPDATE audiences SET state = 'dropped' WHERE number = ?`, number).Error; err != nil {
 			return err
 		}
-		for _, table := range []string{"recipient_rows", "recipients", "rejects"} {
+		for _, table := range []string{"recipient_rows", "rows_aside", "recipients", "rejects"} {
 			if gone, err := deleteSome(tx, table, number, sweepStep); err != nil || gone > 0 {
 				return err
 			}
 		}
-		if err := tx.Exec(`DELETE FROM audience_shares WHERE audience IN (?, ?)`, number, -number).Error; err != nil {
-			return err
+		for _, table := range []string{"audience_shares", "audience_whole"} {
+			if err := tx.Exec(`DELETE FROM `+table+` WHERE audience = ?`, number).Error; err != nil {
+				return err
+			}
 		}
 		return tx.Exec(`DELETE FROM audiences WHERE number = ?`, number).Error
 	})

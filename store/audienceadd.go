@@ -25,18 +25,56 @@ func (s *Store) TakeUp(ctx context.Context, u notifier.Upload, rows []notifier.A
 	if len(rows)+len(rejects) == 0 {
 		return nil
 	}
-	return s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
-		file, err := s.lockFile(tx, u)
-		if err != nil {
+	come, err := written(rows)
+	if err != nil {
+		return err
+	}
+	for {
+		var full bool // what was put aside has to be taken up first
+		err := s.work(ctx, func(_ context.Context, tx *gorm.DB) error {
+			file, err := s.lockFile(tx, u)
+			if err != nil {
+				return err
+			}
+			if full = file.Gathering > 0 || file.aside() >= s.mostAside; full {
+				return nil
+			}
+			file.Taken = taken
+			if err := newAdding(s, tx, file).take(come, rejects); err != nil {
+				return fmt.Errorf("add to an audience: %w", err)
+			}
+			return nil
+		})
+		if err != nil || !full {
 			return err
 		}
-		file.Taken = taken
-		a := &adding{store: s, tx: tx, file: file, of: map[person]*recipient{}, shares: map[share]*counted{}, whole: make([]int64, len(notifier.RowColumns))}
-		if err := a.take(rows, rejects); err != nil {
-			return fmt.Errorf("add to an audience: %w", err)
+		if err := s.gather(ctx, u); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+}
+
+// coming is a row on its way into a file.
+type coming struct {
+	notifier.AudienceRow
+	text  string // its fields, as they are kept
+	lacks notifier.Cells
+}
+
+// written are rows as they are kept.
+func written(rows []notifier.AudienceRow) ([]coming, error) {
+	out := make([]coming, len(rows))
+	for i, r := range rows {
+		if r.Fields == nil {
+			r.Fields = []notifier.Field{}
+		}
+		text, err := json.Marshal(r.Fields)
+		if err != nil {
+			return nil, notifier.Invalidf("", "line %d: %s", r.Line, err)
+		}
+		out[i] = coming{r, string(text), notifier.LackingCells(r.Fields)}
+	}
+	return out, nil
 }
 
 // person is who a recipient is: rows with the same one are one recipient's.
@@ -45,6 +83,7 @@ type person struct{ channel, address string }
 // recipient is somebody in the file or in those it is added to.
 type recipient struct {
 	audience, place, lines int64
+	here                   int64 // of lines, in this file
 	more                   int64 // rows of this batch
 	fresh                  bool  // this batch is the first that has them
 	come                   []judgedRow
@@ -63,37 +102,50 @@ type adding struct {
 	file   audienceRow
 	files  []int64 // that it is added to, and itself
 	of     map[person]*recipient
+	all    []*recipient // of them
 	shares map[share]*counted
 	whole  []int64 // recipients who have a column in every row, more or fewer, for each of notifier.RowColumns
-	judged int64   // rows that were looked at for that
 }
 
-func (a *adding) take(rows []notifier.AudienceRow, rejects []notifier.Reject) error {
-	a.files = []int64{a.file.Number}
-	if !a.file.Replaces && a.file.Base > 0 {
-		base, err := currentFiles(a.tx, a.file.NoticeID)
-		if err != nil {
-			return err
-		}
-		for _, f := range base {
-			if f.Number <= a.file.Base {
-				a.files = append(a.files, f.Number)
-			}
-		}
-	}
+func newAdding(s *Store, tx *gorm.DB, file audienceRow) *adding {
+	return &adding{store: s, tx: tx, file: file, of: map[person]*recipient{}, shares: map[share]*counted{}, whole: make([]int64, len(notifier.RowColumns))}
+}
+
+// take adds a batch as it came: where rows wait that were put aside, behind them.
+func (a *adding) take(rows []coming, rejects []notifier.Reject) error {
 	rows, err := a.keep(rows)
 	if err != nil {
 		return err
 	}
-	if err := a.know(rows); err != nil {
+	aside := a.file.aside() > 0
+	if !aside {
+		if err := a.know(rows); err != nil {
+			return err
+		}
+		aside = a.scattered(len(rows))
+	}
+	if aside {
+		err = a.putAside(rows)
+	} else {
+		err = a.add(rows)
+	}
+	if err != nil {
 		return err
 	}
+	if err := a.reject(rejects); err != nil {
+		return err
+	}
+	return a.save()
+}
+
+// add adds rows whose recipients are known where they were there before.
+func (a *adding) add(rows []coming) error {
 	if err := a.checkLengths(rows); err != nil {
 		return err
 	}
 	people := newBatch(0, "audience bigint", "place bigint", "channel text", "address text", "folded text", "language text", "timezone text", "account text", "lines bigint")
 	data := newBatch(len(rows), "audience bigint", "place bigint", "line bigint", "fields text")
-	var fresh []notifier.AudienceRow
+	var fresh []coming
 	var places []int64
 	for i := range rows {
 		r := &rows[i]
@@ -102,7 +154,7 @@ func (a *adding) take(rows []notifier.AudienceRow, rejects []notifier.Reject) er
 		if to == nil {
 			a.file.Recipients++
 			to = &recipient{audience: a.file.Number, place: a.file.First + a.file.Recipients, fresh: true}
-			a.of[who] = to
+			a.meet(who, to)
 			fresh, places = append(fresh, *r), append(places, to.place)
 			if err := a.count(r); err != nil {
 				return err
@@ -115,17 +167,9 @@ func (a *adding) take(rows []notifier.AudienceRow, rejects []notifier.Reject) er
 		if a.file.ComponentKey != "" { // who lives somewhere has nothing to tell
 			continue
 		}
-		fields := r.Fields
-		if fields == nil {
-			fields = []notifier.Field{}
-		}
-		text, err := json.Marshal(fields)
-		if err != nil {
-			return notifier.Invalidf("", "line %d: %s", r.Line, err)
-		}
-		written := string(text)
-		to.come, a.judged = append(to.come, judgedRow{len(text), notifier.LackingCells(fields)}), a.judged+1
-		data.add(a.file.Number, to.place, a.file.Lines, &written)
+		to.come = append(to.come, judgedRow{len(r.text), r.lacks})
+		a.file.Judged++
+		data.add(a.file.Number, to.place, a.file.Lines, &r.text)
 	}
 	if err := a.twins(fresh); err != nil {
 		return err
@@ -152,14 +196,20 @@ func (a *adding) take(rows []notifier.AudienceRow, rejects []notifier.Reject) er
 	if err := a.lengthen(); err != nil {
 		return err
 	}
-	if err := a.reject(rejects); err != nil {
-		return err
-	}
-	if err := a.saveShares(fresh); err != nil {
+	return a.erased(fresh)
+}
+
+// save ends a batch.
+func (a *adding) save() error {
+	if err := a.saveShares(); err != nil {
 		return err
 	}
 	a.file.TouchedAt = micros(a.store.Now())
 	return saveFile(a.tx, &a.file)
+}
+
+func (a *adding) meet(who person, r *recipient) {
+	a.of[who], a.all = r, append(a.all, r)
 }
 
 // fold is an address in lower case, of ASCII letters alone.
@@ -173,7 +223,19 @@ func fold(address string) string {
 }
 
 // know finds those of the rows' people who are in the audience already.
-func (a *adding) know(rows []notifier.AudienceRow) error {
+func (a *adding) know(rows []coming) error {
+	a.files = []int64{a.file.Number}
+	if !a.file.Replaces && a.file.Base > 0 {
+		base, err := currentFiles(a.tx, a.file.NoticeID)
+		if err != nil {
+			return err
+		}
+		for _, f := range base {
+			if f.Number <= a.file.Base {
+				a.files = append(a.files, f.Number)
+			}
+		}
+	}
 	addresses := make([]string, 0, len(rows))
 	for i := range rows {
 		addresses = append(addresses, rows[i].Address)
@@ -184,9 +246,16 @@ func (a *adding) know(rows []notifier.AudienceRow) error {
 		return err
 	}
 	for _, f := range found {
-		a.of[person{f.Channel, f.Address}] = &recipient{audience: f.Audience, place: f.Place, lines: f.Lines}
+		r := &recipient{audience: f.Audience, place: f.Place, lines: f.Lines}
+		if f.Audience == a.file.Number {
+			r.here = f.Lines
+		}
+		a.meet(person{f.Channel, f.Address}, r)
 	}
-	return nil
+	if a.file.ComponentKey != "" { // whose rows are not kept
+		return nil
+	}
+	return a.lengths()
 }
 
 // recipientRow is a recipient without the data.
@@ -226,45 +295,12 @@ func (s *Store) recipientsAt(tx *gorm.DB, column string, values []string, files 
 	return out, nil
 }
 
-// count counts a new recipient by what its first row says.
-func (a *adding) count(r *notifier.AudienceRow) error {
-	a.add("channel", string(r.Channel), 1)
-	a.add("language", r.Language, 1)
-	if _, domain, ok := strings.Cut(r.Address, "@"); ok && r.Channel == notifier.Email {
-		a.add("domain", domain, 1)
-	}
-	a.columns(r, true)
-	return nil
-}
-
-// columns counts which columns are filled in a row.
-func (a *adding) columns(r *notifier.AudienceRow, first bool) {
-	seen := map[string]bool{}
-	for _, f := range r.Fields {
-		n := int64(0)
-		if first && strings.TrimSpace(f.Text) != "" && !seen[f.Name] {
-			n, seen[f.Name] = 1, true
-		}
-		a.add("column", f.Name, n)
-	}
-}
-
-func (a *adding) add(kind, name string, n int64) {
-	k := share{kind, name}
-	c := a.shares[k]
-	if c == nil {
-		c = &counted{place: a.file.Lines*1000 + int64(len(a.shares))}
-		a.shares[k] = c
-	}
-	c.n += n
-}
-
 // lengthen notes with recipients who were known already that they have more rows.
 func (a *adding) lengthen() error {
 	// The file's number comes with each: given once, it would have the planner
 	// walk the whole file and look for every recipient in what it is given.
 	b := newBatch(0, "audience bigint", "place bigint", "more bigint")
-	for _, r := range a.of {
+	for _, r := range a.all {
 		if r.more > 0 && r.audience == a.file.Number {
 			b.add(r.audience, r.place, r.more)
 		}
@@ -290,92 +326,4 @@ func (a *adding) reject(rejects []notifier.Reject) error {
 // clean makes a text one that both databases take.
 func clean(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\x00", "\ufffd")
-}
-
-// twins counts the recipients whose addresses differ by the case of letters only.
-func (a *adding) twins(fresh []notifier.AudienceRow) error {
-	if len(fresh) == 0 {
-		return nil
-	}
-	folded := map[string]bool{}
-	for i := range fresh {
-		folded[fold(fresh[i].Address)] = true
-	}
-	all := make([]string, 0, len(folded))
-	for f := range folded {
-		all = append(all, f)
-	}
-	slices.Sort(all)
-	there := map[person]int64{} // by folded address
-	for _, column := range []string{"address", "folded"} {
-		found, err := a.store.recipientsAt(a.tx, column, all, a.files)
-		if err != nil {
-			return err
-		}
-		for _, f := range found {
-			there[person{f.Channel, fold(f.Address)}]++
-		}
-	}
-	for i := range fresh {
-		who := person{string(fresh[i].Channel), fold(fresh[i].Address)}
-		switch there[who]++; there[who] {
-		case 1:
-		case 2:
-			a.file.CaseTwins += 2
-		default:
-			a.file.CaseTwins++
-		}
-	}
-	return nil
-}
-
-// saveShares adds to what the file's recipients are counted by.
-func (a *adding) saveShares(fresh []notifier.AudienceRow) error {
-	byChannel := map[notifier.Channel][]string{}
-	for i := range fresh {
-		byChannel[fresh[i].Channel] = append(byChannel[fresh[i].Channel], fresh[i].Address)
-	}
-	for channel, addresses := range byChannel {
-		gone, err := a.store.gone(a.tx, channel, addresses)
-		if err != nil {
-			return err
-		}
-		if len(gone) > 0 {
-			a.add("erased", "", int64(len(gone)))
-		}
-	}
-	b := newBatch(len(a.shares), "audience bigint", "kind text", "name text", "place bigint", "count bigint")
-	keys := make([]share, 0, len(a.shares))
-	for k := range a.shares {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(x, y share) int { return strings.Compare(x.kind+" "+x.name, y.kind+" "+y.name) })
-	for _, k := range keys {
-		b.add(a.file.Number, &k.kind, &k.name, a.shares[k].place, a.shares[k].n)
-	}
-	a.saveWhole(b)
-	if len(b.values[0]) == 0 {
-		return nil
-	}
-	from, args := b.from(a.store)
-	return a.tx.Exec(`INSERT INTO audience_shares (audience, kind, name, place, count) SELECT audience, kind, name, place, count FROM `+from+` WHERE true
-		ON CONFLICT (audience, kind, name) DO UPDATE SET count = audience_shares.count + excluded.count`, args...).Error
-}
-
-// gone are those of the addresses whose owners asked to be forgotten, and have
-// not come back since.
-func (s *Store) gone(tx *gorm.DB, channel notifier.Channel, addresses []string) (map[string]bool, error) {
-	out, err := s.erased(tx, channel, addresses)
-	if err != nil || len(out) == 0 {
-		return nil, err
-	}
-	var list []string
-	for a := range out {
-		list = append(list, a)
-	}
-	back, err := present(tx, "subscribers", channel, list)
-	for _, a := range back {
-		delete(out, a)
-	}
-	return out, err
 }

@@ -75,7 +75,7 @@ func (s *Store) addCopies(ctx context.Context, u notifier.Upload, files []audien
 
 // keep are those of the rows that the file takes: it may leave out whom another
 // notice was sent to, or will be.
-func (a *adding) keep(rows []notifier.AudienceRow) ([]notifier.AudienceRow, error) {
+func (a *adding) keep(rows []coming) ([]coming, error) {
 	if a.file.Excludes == "" || len(rows) == 0 {
 		return rows, nil
 	}
@@ -111,7 +111,7 @@ func (a *adding) keep(rows []notifier.AudienceRow) ([]notifier.AudienceRow, erro
 	if err != nil || len(out) == 0 {
 		return rows, err
 	}
-	var kept []notifier.AudienceRow
+	var kept []coming
 	for _, r := range rows {
 		if !out[person{string(r.Channel), r.Address}] {
 			kept = append(kept, r)

@@ -184,13 +184,18 @@ func (s *Store) AudienceColumns(ctx context.Context, notice string) ([]notifier.
 		Name  string
 		Count int64
 	}
-	if err := db.Raw(`SELECT name, CAST(sum(count) AS bigint) AS count FROM audience_shares WHERE audience IN ? AND kind = 'column'
-		GROUP BY name ORDER BY min(audience), min(place)`, numbersOf(files)).Scan(&found).Error; err != nil {
+	if err := db.Raw(`SELECT name, count FROM audience_shares WHERE audience IN ? AND kind = 'column' ORDER BY audience, place`, numbersOf(files)).Scan(&found).Error; err != nil {
 		return nil, translate(fmt.Errorf("list columns: %w", err))
 	}
-	out := make([]notifier.Column, len(found))
-	for i, f := range found {
-		out[i] = notifier.Column{Name: f.Name, Filled: f.Count}
+	out := []notifier.Column{}
+	at := map[string]int{}
+	for _, f := range found {
+		n, known := at[f.Name]
+		if !known {
+			n, out = len(out), append(out, notifier.Column{Name: f.Name})
+			at[f.Name] = n
+		}
+		out[n].Filled += f.Count
 	}
 	return out, nil
 }

@@ -107,12 +107,9 @@ func withRows(db *gorm.DB, files []audienceRow, r recipientRow) (notifier.Recipi
 
 // checkLengths refuses a file that says more of one recipient than anybody
 // could be told: another team's join that went wrong, as a rule.
-func (a *adding) checkLengths(rows []notifier.AudienceRow) error {
+func (a *adding) checkLengths(rows []coming) error {
 	if a.file.ComponentKey != "" { // whose rows are not kept
 		return nil
-	}
-	if err := a.lengths(); err != nil {
-		return err
 	}
 	come := map[person]int64{}
 	for i := range rows {
@@ -133,7 +130,7 @@ func (a *adding) checkLengths(rows []notifier.AudienceRow) error {
 func (a *adding) lengths() error {
 	var places []int64
 	at := map[int64]*recipient{}
-	for _, r := range a.of {
+	for _, r := range a.all {
 		if r.audience != a.file.Number {
 			places, at[r.place] = append(places, r.place), r
 		}
@@ -147,7 +144,8 @@ func (a *adding) lengths() error {
 		return fmt.Errorf("count rows: %w", err)
 	}
 	for _, f := range found {
-		at[f.Place].lines += f.N
+		r := at[f.Place]
+		r.lines, r.here = r.lines+f.N, f.N
 	}
 	return nil
 }

@@ -12,10 +12,9 @@ import (
 )
 
 // How many recipients have a column in every row that a letter is made from is
-// counted as their rows come, and kept as shares of the file's number below
-// zero: nobody who asks for those of its recipients sees them. Under the empty
-// name stands how many rows were looked at, which are fewer than the file has
-// where it was taken up before they were counted.
+// counted as their rows come (audience_whole). How many rows were looked at for
+// that stands with the file (judged): they are fewer than it has where it was
+// taken up before they were counted.
 
 // judgedRow is a row of a recipient as it is looked at.
 type judgedRow struct {
@@ -66,7 +65,7 @@ func (a *adding) judge() error {
 	asked := map[int64][]*recipient{} // by the file they are in
 	var before notifier.Cells
 	known := false
-	for _, r := range a.of {
+	for _, r := range a.all {
 		if !r.fresh && len(r.come) > 0 && !known {
 			known = true
 			var err error
@@ -107,7 +106,7 @@ func (a *adding) judge() error {
 // wholeBefore are the columns that anybody has in every row so far: what nobody
 // has, as the file has no such column, nobody is asked for.
 func (a *adding) wholeBefore() (cells notifier.Cells, err error) {
-	counts, _, err := wholeOf(a.tx, a.files)
+	counts, err := wholeOf(a.tx, a.files)
 	for n := range counts {
 		if counts[n] > 0 {
 			cells |= 1 << n
@@ -184,45 +183,38 @@ func (a *adding) unwhole(r *recipient) error {
 	return nil
 }
 
-// saveWhole adds what judge counted to a batch of shares.
-func (a *adding) saveWhole(b *batch) {
-	if a.judged == 0 {
-		return
+// saveWhole keeps what judge counted.
+func (a *adding) saveWhole() error {
+	b := newBatch(len(a.whole), "audience bigint", "name text", "count bigint")
+	for n, count := range a.whole {
+		if count != 0 {
+			b.add(a.file.Number, &notifier.RowColumns[n], count)
+		}
 	}
-	kind, rows := "column", ""
-	b.add(-a.file.Number, &kind, &rows, int64(0), a.judged)
-	for n := range notifier.RowColumns {
-		b.add(-a.file.Number, &kind, &notifier.RowColumns[n], int64(0), a.whole[n])
+	if len(b.values[0]) == 0 {
+		return nil
 	}
+	from, args := b.from(a.store)
+	return a.tx.Exec(`INSERT INTO audience_whole (audience, name, count) SELECT audience, name, count FROM `+from+` WHERE true
+		ON CONFLICT (audience, name) DO UPDATE SET count = audience_whole.count + excluded.count`, args...).Error
 }
 
-// wholeOf is how many recipients of files have each of RowColumns in every row,
-// and how many rows that is known of.
-func wholeOf(db *gorm.DB, files []int64) (counts []int64, rows int64, err error) {
-	below := []int64{0} // so that a list is never empty
-	for _, f := range files {
-		below = append(below, -f)
-	}
+// wholeOf is how many recipients of files have each of RowColumns in every row.
+func wholeOf(db *gorm.DB, files []int64) ([]int64, error) {
 	var found []struct {
 		Name  string
 		Count int64
 	}
-	if err := db.Raw(`SELECT name, CAST(sum(count) AS bigint) AS count FROM audience_shares WHERE audience IN ? AND kind = 'column' GROUP BY name`, below).Scan(&found).Error; err != nil {
-		return nil, 0, fmt.Errorf("count who has what: %w", err)
+	if err := db.Raw(`SELECT name, CAST(sum(count) AS bigint) AS count FROM audience_whole WHERE audience IN ? GROUP BY name`, append([]int64{0}, files...)).Scan(&found).Error; err != nil {
+		return nil, fmt.Errorf("count who has what: %w", err)
 	}
-	counts = make([]int64, len(notifier.RowColumns))
-	named := 0
+	counts := make([]int64, len(notifier.RowColumns))
 	for _, f := range found {
 		if n := slices.Index(notifier.RowColumns, f.Name); n >= 0 {
-			counts[n], named = f.Count, named+1
-		} else if f.Name == "" {
-			rows = f.Count
+			counts[n] = f.Count
 		}
 	}
-	if named < len(counts) { // some of them were not counted then
-		rows = -1
-	}
-	return counts, rows, nil
+	return counts, nil
 }
 
 // AudienceWhole is how many recipients of a notice's audience have a column in
@@ -235,12 +227,12 @@ func (s *Store) AudienceWhole(ctx context.Context, notice string) (map[string]in
 		return nil, translate(err)
 	}
 	var numbers []int64
-	lines, people := int64(0), int64(0)
+	lines, people := int64(0), int64(0) // rows that were not looked at, and who there is
 	for _, f := range files {
-		numbers, lines, people = append(numbers, f.Number), lines+f.Lines, people+f.Recipients
+		numbers, lines, people = append(numbers, f.Number), lines+f.Lines-f.Judged, people+f.Recipients
 	}
-	counts, rows, err := wholeOf(db, numbers)
-	if err == nil && rows != lines {
+	counts, err := wholeOf(db, numbers)
+	if err == nil && lines > 0 {
 		counts, err = wholeRead(db, numbers, people)
 	}
 	if err != nil {

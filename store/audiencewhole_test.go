@@ -65,9 +65,11 @@ func TestARecipientOfWhomAnyRowLacksAColumnIsCountedOnceHoweverTheRowsCome(t *te
 			}
 			// What was taken up before it was counted, or in part, is looked through.
 			if dice.IntN(2) == 0 {
-				b.exec(`DELETE FROM audience_shares WHERE audience < 0`)
+				b.exec(`DELETE FROM audience_whole`)
+				b.exec(`UPDATE audiences SET judged = 0`)
 			} else {
-				b.exec(`UPDATE audience_shares SET count = count - 1 WHERE audience < 0`)
+				b.exec(`UPDATE audience_whole SET count = count - 1`)
+				b.exec(`UPDATE audiences SET judged = judged - 1`)
 			}
 			if got, want := b.whole(id); !reflect.DeepEqual(got, want) {
 				t.Fatalf("round %d, looked through: %v, want %v", round, got, want)

@@ -35,7 +35,7 @@ func (b *box) forgot(word string, tables ...string) {
 	}
 }
 
-var withPeople = []string{"subscribers", "recipients", "recipient_rows", "deliveries", "rejects", "suppressions", "audit", "signups"}
+var withPeople = []string{"subscribers", "recipients", "recipient_rows", "rows_aside", "deliveries", "rejects", "suppressions", "audit", "signups"}
 
 func TestErasingMindsNoCaseOfLettersAndWhatRejectedRowsSay(t *testing.T) {
 	eachBox(t, func(t *testing.T, b *box) {

@@ -56,10 +56,14 @@ const rejectStep = 1000
 const forgetReason = "somebody that the row named was erased"
 
 // forgetRejects empties the rejected rows that name an address, in any case of
-// its letters, and returns how many. They are other people's files as they
-// came, so that they are looked through one by one: without a transaction, in
-// steps, and only what names the address is written.
+// its letters, takes away those of it that were put aside, and returns how many.
+// They are other people's files as they came, so that they are looked through
+// one by one: without a transaction, in steps, and only what names the address
+// is written.
 func (s *Store) forgetRejects(ctx context.Context, address string) (n int, err error) {
+	if n, err = s.forgetAside(ctx, address); err != nil {
+		return n, err
+	}
 	var files []int64
 	if err := s.conn(ctx).Raw(`SELECT number FROM audiences ORDER BY number`).Scan(&files).Error; err != nil {
 		return 0, fmt.Errorf("forget rejected rows: %w", translate(err))

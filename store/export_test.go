@@ -80,3 +80,6 @@ func (s *Store) DueOf(t testing.TB, event int64) (n int64) {
 	}
 	return n
 }
+
+// SetMostAside says how many rows of a file wait before they are taken up.
+func (s *Store) SetMostAside(n int64) { s.mostAside = n }

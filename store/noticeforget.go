@@ -166,7 +166,7 @@ func (s *Store) forgetSome(tx *gorm.DB, notice string, max int) (int, error) {
 		return 0, err
 	}
 	for _, f := range files {
-		for _, table := range []string{"recipient_rows", "rejects"} {
+		for _, table := range []string{"recipient_rows", "rows_aside", "rejects"} {
 			if gone, err := deleteSome(tx, table, f.Number, max); err != nil || gone > 0 {
 				return int(gone), err
 			}

@@ -144,7 +144,7 @@ func TestAnUploadThatBreaksOffLeavesWhatWasThere(t *testing.T) {
 		if n := b.number(`SELECT count(*) FROM audiences`); n != 1 {
 			t.Errorf("%d files", n)
 		}
-		if n := b.number(`SELECT count(*) FROM audience_shares WHERE abs(audience) NOT IN (SELECT number FROM audiences)`); n != 0 {
+		if n := b.number(`SELECT count(*) FROM audience_shares WHERE audience NOT IN (SELECT number FROM audiences)`) + b.number(`SELECT count(*) FROM audience_whole WHERE audience NOT IN (SELECT number FROM audiences)`); n != 0 {
 			t.Errorf("%d shares of files that are gone", n)
 		}
 		if n := b.number(`SELECT count(*) FROM recipients`) + b.number(`SELECT count(*) FROM recipient_rows`); n != 6 {

@@ -35,7 +35,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if n := len(o.Secret); n > 0 && n < leastSecret {
 		return nil, notifier.Invalidf("secret", "%d bytes; at least %d are needed", n, leastSecret)
 	}
-	s := &Store{dsn: o.DSN, secret: o.Secret, clock: o.Now, fixed: o.Now != nil, log: o.Log}
+	s := &Store{dsn: o.DSN, secret: o.Secret, clock: o.Now, fixed: o.Now != nil, log: o.Log, gathers: make(chan struct{}, 1), mostAside: mostAside}
 	if s.clock == nil {
 		s.clock = time.Now
 	}

@@ -222,6 +222,8 @@ func TestImpossibleRowsAreRefused(t *testing.T) {
 		`INSERT INTO recipient_rows SELECT * FROM recipient_rows`,
 		`INSERT INTO rejects SELECT * FROM rejects`,
 		`UPDATE audience_shares SET kind = 'mood'`,
+		`INSERT INTO rows_aside SELECT * FROM rows_aside`,
+		`UPDATE audience_whole SET name = ''`,
 		`UPDATE held_updates SET moment = 'soon'`,
 		`UPDATE held_updates SET notice_id = 'none'`,
 

@@ -52,6 +52,8 @@ type Store struct {
 	offset      atomic.Int64 // nanoseconds that the database's clock is ahead of ours
 	log         *slog.Logger
 	texts       noticeTexts
+	gathers     chan struct{} // one at a time: what it remembers is bounded
+	mostAside   int64         // rows of a file that wait to be taken up; tests let fewer
 }
 
 // The dialects, named as their folders in migrations are.

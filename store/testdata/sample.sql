@@ -61,6 +61,8 @@ INSERT INTO recipients (audience, place, channel, address, account, lines) VALUE
 INSERT INTO recipient_rows (audience, place, line, fields) VALUES (1, 1, 1, '[{"name":"subject","text":"Zażółć"}]'), (1, 1, 2, '[]');
 INSERT INTO rejects (audience, place, line, reason, text) VALUES (1, 1, 3, 'no address', ',,');
 INSERT INTO audience_shares (audience, kind, name, place, count) VALUES (1, 'column', 'subject', 1, 1);
+INSERT INTO audience_whole (audience, name, count) VALUES (1, 'subject', 0);
+INSERT INTO rows_aside (audience, place, text) VALUES (1, 1, 'email r@example.org');
 INSERT INTO held_updates (id, incident_id, notice_id, moment, saying, created_at, created_by) VALUES ('upd3', 'inc1', 'not1', 'tried', '{}', 1795447210000001, 'staff:ann');
 INSERT INTO staff (id, name, role, password, secret, step, link_hash, link_until, created_at, ready_at, signed_in_at) VALUES
     ('stf1', 'ann', 'admin', '$argon2id$v=19$m=1,t=1,p=1$c2FsdHNhbHQ$aGFzaA', '1', 59848240, NULL, 0, 1795447000000000, 1795447100000000, 1795447200000000),
