@@ -7,6 +7,7 @@ type Digest struct {
 	Day     string // the reader's date that it is of, such as 2026-11-27; "" for a last one
 	Missed  int    // digests before it that could not be made, and whose news are in it
 	Domain  string // of a summary: what was down while its readers were told at second addresses
+	Quiet   bool   // of one to be looked at: nothing is new, and its reader wants to be told that
 	// Items are in the order of their first events.
 	Items []DigestItem
 }

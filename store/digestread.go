@@ -107,7 +107,8 @@ func (s *Store) digestItems(db *gorm.DB, numbers []int64) ([]notifier.DigestItem
 }
 
 // PreviewDigest is what a digest that was made at a time would tell a subscriber,
-// whenever their next one is due; no items where they have missed nothing.
+// whenever their next one is due; no items where they have missed nothing, and
+// Quiet where there would be one all the same.
 func (s *Store) PreviewDigest(ctx context.Context, n subscribers.Number, at time.Time) (notifier.Digest, error) {
 	db := s.conn(ctx)
 	var last int64
@@ -130,7 +131,12 @@ func (s *Store) PreviewDigest(ctx context.Context, n subscribers.Number, at time
 		return out, translate(err)
 	}
 	all, err := b.tell(rows, ended)
-	if err != nil || len(all[0]) == 0 {
+	if err == nil && len(all[0]) == 0 {
+		quiet, err := b.quiet(rows)
+		out.Quiet = err == nil && quiet[0]
+		return out, translate(err)
+	}
+	if err != nil {
 		return out, translate(err)
 	}
 	out.Items, err = s.digestItems(db, all[0])

@@ -121,6 +121,11 @@ func TestDigestsAreLookedAtAndMadeByHand(t *testing.T) {
 		if out := run("digest", "preview", "--subscriber", "ann@example.com"); out != "ann@example.com has missed nothing; there would be no mail\n" {
 			t.Errorf("%q", out)
 		}
+		run("subscriber", "add", "dan@example.com", "--active", "--cadence", "daily", "--all-quiet")
+		if out := run("digest", "preview", "--subscriber", "dan@example.com"); !strings.HasPrefix(out, "Subject: Your daily digest: nothing new") {
+			t.Errorf("who wants one on quiet days: %q", out)
+		}
+		run("subscriber", "erase", "dan@example.com", "--yes")
 		run("incident", "open", "imap7 is down", "--severity", "critical", "-m", "A shelf failed.")
 		// The fan-out is serve's: as nobody runs it, it is still to come.
 		if out := run("digest", "preview", "--subscriber", "ann@example.com"); !strings.HasPrefix(out, "Subject: Your daily digest: still open: 1\n") || !strings.Contains(out, "A shelf failed.") {

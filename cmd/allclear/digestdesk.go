@@ -36,13 +36,16 @@ type digestLetters interface {
 }
 
 // previewDigest is what a subscriber's digest would be were it made at a time,
-// and of how many incidents it tells; nil where they have missed nothing.
+// and of how many incidents it tells; nil where there would be none.
 func previewDigest(ctx context.Context, db *store.Store, letters digestLetters, who subscribers.Subscriber, at time.Time) (*notifier.Letter, int, error) {
 	if !who.Cadence.Digest() {
 		return nil, 0, notifier.Refuse(notifier.ErrConflict, "%s gets no digests: its cadence is %s", who.Address, who.Cadence)
 	}
+	if who.State != subscribers.Active {
+		return nil, 0, notifier.Refuse(notifier.ErrConflict, "%s gets no digests: its subscription is %s", who.Address, who.State)
+	}
 	d, err := db.PreviewDigest(ctx, who.Number, at)
-	if err != nil || len(d.Items) == 0 {
+	if err != nil || len(d.Items) == 0 && !d.Quiet {
 		return nil, 0, err
 	}
 	d.Day = at.Format(time.DateOnly)
