@@ -20,11 +20,9 @@ func (x *expansion) findRedirects() error {
 	if x.event.Reader > 0 || !x.event.IncidentID.Valid {
 		return nil
 	}
-	if err := x.tx.Raw(`SELECT count(*) > 0 FROM (SELECT 1 FROM subscribers WHERE second_of > 0 LIMIT 1) AS one`).Scan(&x.seconds).Error; err != nil {
-		return fmt.Errorf("look for second addresses: %w", err)
-	}
-	if !x.seconds {
-		return nil
+	some, err := anySeconds(x.tx)
+	if x.seconds = some; err != nil || !some {
+		return err
 	}
 	// What was held down until their mail was back and the summary begun, is not in
 	// that, and goes to where it would have gone.

@@ -212,3 +212,28 @@ func TestWhoLeavesAtTheSecondAddressIsToldAtTheFirst(t *testing.T) {
 		b.sound()
 	})
 }
+
+// With a million readers, most of whom have none, that would be half a second for
+// every slice of an incident and every claim of its mails.
+func TestNobodyIsLookedThroughToSeeWhetherThereAreSecondAddresses(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		if b.Dialect() == "postgres" {
+			b.exec(`ALTER TABLE subscribers SET (autovacuum_enabled = false)`) // which would know that nobody has one
+		}
+		b.readers(5000)
+		b.incident("one")
+		b.event(notifier.Event{IncidentID: "one"})
+		looks := 0
+		for _, p := range b.Explained(t, func() { b.expand(5000); b.claim("w", 10) }, "subscribers") {
+			if !strings.HasPrefix(p, "SELECT count(*) > 0 FROM (SELECT 1 FROM subscribers WHERE second_of > 0") {
+				continue
+			}
+			if looks++; !strings.Contains(p, "subscribers_seconds") {
+				t.Errorf("looked for otherwise:\n%s", p)
+			}
+		}
+		if looks < 2 {
+			t.Errorf("looked %d times", looks)
+		}
+	})
+}
