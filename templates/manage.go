@@ -51,6 +51,7 @@ type ManagePage struct {
 	SecondAsked   bool   // a second address can be named
 	SecondDomain  string // whose mail may be down
 	SecondPhones  bool   // it may be a telephone number
+	SecondHooks   bool   // it may be the URL of an endpoint
 	Second        string // the one that was named; "" for none
 	SecondState   string // pending, active and so on
 	SecondUnused  bool   // nothing is sent there, though it was confirmed

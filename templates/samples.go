@@ -225,7 +225,7 @@ func samplePage(name string) any {
 			Path: "/manage/TOKEN", Leave: "/unsubscribe/TOKEN", Address: "ingrid@example.com", State: "paused", Until: sampleAt(18, 30).AddDate(0, 0, 12), Now: sampleAt(18, 30),
 			Parts: parts, Some: true, Chosen: []string{"imap7"}, Severity: notifier.SeverityMajor, Cadence: "instant", Cadences: []string{"instant", "milestones", "daily", "weekly", "monthly"},
 			Timezone: "Europe/Oslo", Language: "nb", Movable: true, MovingTo: "ingrid@example.org",
-			SecondAsked: true, SecondDomain: "example.com", SecondPhones: true, Second: "ingrid@elsewhere.example", SecondState: "pending", Wrong: []string{"timezone"},
+			SecondAsked: true, SecondDomain: "example.com", SecondPhones: true, SecondHooks: true, Second: "ingrid@elsewhere.example", SecondState: "pending", Wrong: []string{"timezone"},
 			Told: []notifier.Told{{Delivery: notifier.Delivery{State: notifier.Sent, AcceptedAt: sampleAt(17, 28), SentAt: sampleAt(17, 29)}, Type: notifier.IncidentUpdated, IncidentID: open.ID, Title: open.Title}},
 		}
 	case PageLink:

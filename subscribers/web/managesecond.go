@@ -91,7 +91,7 @@ func (s *site) showSecond(ctx context.Context, who subscribers.Subscriber, page 
 		return err
 	}
 	if page.SecondAsked = may || who.Second.Address != "" && who.State.Movable(); page.SecondAsked {
-		page.SecondDomain, page.SecondPhones = subscribers.Domain(who.Address), s.phones != nil
+		page.SecondDomain, page.SecondPhones, page.SecondHooks = subscribers.Domain(who.Address), s.phones != nil, s.endpoints != nil
 		page.Second, page.SecondState, page.SecondNext = who.Second.Address, string(who.Second.State), who.SecondNext.Address
 		page.SecondUnused = who.Second.Unused != ""
 	}
