@@ -8,6 +8,15 @@ import (
 	"gorm.io/gorm"
 )
 
+// Setting tells one of PostgreSQL's.
+func (s *Store) Setting(t testing.TB, name string) (v string) {
+	t.Helper()
+	if err := s.db.Raw(`SHOW ` + name).Scan(&v).Error; err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
 // Pragmas tells SQLite's settings of the reading and of the writing connections.
 func (s *Store) Pragmas(t testing.TB) map[string][]string {
 	t.Helper()

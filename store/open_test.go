@@ -193,6 +193,19 @@ func TestHostsThatAreDownAreSkipped(t *testing.T) {
 	}
 }
 
+func TestNoStatementIsCompiledUnlessTheAddressAsksForIt(t *testing.T) {
+	dsn := storetest.DSN(t, "postgres")
+	with := "?"
+	if strings.Contains(dsn, "?") {
+		with = "&"
+	}
+	for address, want := range map[string]string{dsn: "off", dsn + with + "jit=on": "on"} {
+		if got := storetest.At(t, address)().Setting(t, "jit"); got != want {
+			t.Errorf("jit is %s, want %s", got, want)
+		}
+	}
+}
+
 func TestTheFileIsForItsOwnerOnly(t *testing.T) {
 	dsn := storetest.EmptyDSN(t, "sqlite")
 	s := storetest.At(t, dsn)()

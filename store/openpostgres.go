@@ -96,7 +96,18 @@ func postgresConfig(dsn string) (*pgx.ConnConfig, error) {
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "allclear"
 	}
+	if cfg.RuntimeParams["jit"] == "" {
+		cfg.AfterConnect = interpret
+	}
 	return cfg, nil
+}
+
+// interpret tells a server to compile no statement: they are short, and where
+// the planner takes one for long, as it does on tables that it has not looked at
+// yet, to compile it takes a hundred times as long as to run it. It is no
+// parameter of the connection, as poolers refuse those they do not know.
+func interpret(ctx context.Context, c *pgconn.PgConn) error {
+	return c.Exec(ctx, `SET jit = off`).Close()
 }
 
 // serverName names database and hosts, each once.
