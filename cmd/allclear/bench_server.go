@@ -23,7 +23,7 @@ func (g *ground) onDisk() bool {
 }
 
 // fsyncIsFree is what a report says of figures that were taken in memory.
-const fsyncIsFree = "What is written here stays in memory (tmpfs), where fsync is free: on a disk it is slower."
+const fsyncIsFree = "Kept in memory (tmpfs), where fsync is free: on a disk it is slower."
 
 // serverIsUnseen is what is said where CPU time is not told from that of strangers.
 const serverIsUnseen = "The database server's CPU time is not visible: root on its machine sees it."
