@@ -4,8 +4,25 @@ import (
 	"context"
 	"fmt"
 
+	"gorm.io/gorm"
+
 	"allclear/notifier"
 )
+
+// EndAudience keeps whoever goes on with an upload from bringing more of it, so
+// that it stays as far as it came; ErrNotFound where it is over.
+func (s *Store) EndAudience(ctx context.Context, left notifier.Left) error {
+	return s.write(ctx, func(_ context.Context, tx *gorm.DB) error {
+		done := tx.Exec(`UPDATE audiences SET turn = turn + 1 WHERE number = ? AND state = 'open' AND taken <> ''`, left.Edition)
+		if done.Error != nil {
+			return fmt.Errorf("end an upload: %w", done.Error)
+		}
+		if done.RowsAffected == 0 {
+			return notifier.Refuse(notifier.ErrNotFound, "the upload is over")
+		}
+		return nil
+	})
+}
 
 // RejectEncoding is the encoding of the files that a notice's rejects stood in:
 // UTF-8 where it is not known, or they had several.

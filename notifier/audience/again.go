@@ -63,6 +63,18 @@ func (t *again) keep() bool {
 	return true
 }
 
+// alive reads a little further, to know whether somebody is still there; what it
+// reads is read again.
+func (t *again) alive() error {
+	if t.seeker != nil {
+		return nil
+	}
+	if _, err := t.Read(make([]byte, 4096)); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
+
 // rewind goes back to the beginning.
 func (t *again) rewind() error {
 	t.at = 0

@@ -36,6 +36,9 @@ type Resumer interface {
 	// ResumeAudience goes on with one; notifier.ErrNotFound where it is not as
 	// it was any more.
 	ResumeAudience(ctx context.Context, left notifier.Left) (notifier.Upload, error)
+	// EndAudience keeps whoever goes on with one from bringing more of it;
+	// notifier.ErrNotFound where it is over.
+	EndAudience(ctx context.Context, left notifier.Left) error
 }
 
 // Loading says whose audience a file is.

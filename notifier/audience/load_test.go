@@ -54,6 +54,8 @@ func (s *shelf) LeftAudiences(context.Context, string, bool) ([]notifier.Left, e
 	return nil, nil
 }
 
+func (s *shelf) EndAudience(context.Context, notifier.Left) error { return notifier.ErrNotFound }
+
 func (s *shelf) ResumeAudience(context.Context, notifier.Left) (notifier.Upload, error) {
 	return notifier.Upload{}, notifier.ErrNotFound
 }

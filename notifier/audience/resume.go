@@ -47,7 +47,7 @@ type earlier struct {
 }
 
 // tries is how often the longest part that is there is looked for: while it is
-// read, whoever is thought to be gone may bring more.
+// read, others may go on with it.
 const tries = 10
 
 // resume goes on with what an earlier upload of the same file brought, where
@@ -80,6 +80,16 @@ func (b *batch) resume(ctx context.Context, in *again, sum hash.Hash) (Point, er
 			return same.Point, nil
 		}
 		if !errors.Is(err, notifier.ErrNotFound) {
+			return Point{}, err
+		}
+		// It came further meanwhile: what is left of a connection that was cut is
+		// still being read. Whoever is there now ends that, and goes on behind it.
+		if err := in.alive(); errors.Is(err, errNoRoom) {
+			break
+		} else if err != nil {
+			return Point{}, fmt.Errorf("read what was taken up before: %w", err)
+		}
+		if err := b.keeper.EndAudience(ctx, same.left); err != nil && !errors.Is(err, notifier.ErrNotFound) {
 			return Point{}, err
 		}
 		if err := in.restart(sum); err != nil {

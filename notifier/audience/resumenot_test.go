@@ -260,3 +260,70 @@ func TestTwoUploadsOfOneFileAtOnceDoNotMix(t *testing.T) {
 		}
 	})
 }
+
+// pressed is a Keeper whose upload has come further whenever somebody wants to go on with it.
+type pressed struct {
+	*shop
+	further func()
+}
+
+func (p *pressed) ResumeAudience(ctx context.Context, left notifier.Left) (notifier.Upload, error) {
+	p.further()
+	return p.shop.ResumeAudience(ctx, left)
+}
+
+// heard is a Keeper that tells of what it took.
+type heard struct {
+	*shop
+	took func()
+}
+
+func (h *heard) TakeUp(ctx context.Context, u notifier.Upload, rows []notifier.AudienceRow, rejects []notifier.Reject, taken string) error {
+	defer h.took()
+	return h.shop.TakeUp(ctx, u, rows, rejects, taken)
+}
+
+// What a cut connection had brought by then may be read for a while.
+func TestAFileThatIsSentAgainWhileWhatIsLeftOfItIsStillReadIsGoneOnWith(t *testing.T) {
+	eachShop(t, func(t *testing.T, s *shop) {
+		s.draft("n")
+		lines := strings.SplitAfter(crowded(60), "\n")
+		load := func(k audience.Keeper, in io.Reader) (resumed int64, n notifier.Notice, err error) {
+			l := audience.Loading{Notice: "n", Replace: true, Options: options(t, "", ""), Resumed: func(rows int64) { resumed = rows }}
+			n, err = audience.Load(t.Context(), k, in, l.InBatches(3))
+			return resumed, n, err
+		}
+		left, buffer := io.Pipe()
+		took, over := make(chan struct{}, 100), make(chan error, 1)
+		go func() {
+			_, _, err := load(&heard{s, func() { took <- struct{}{} }}, left)
+			_ = left.Close() // nobody reads it any more
+			over <- err
+		}()
+		at := 0
+		further := func() {
+			n := 3
+			if at == 0 { // the header, and what a file is known by
+				n = 31
+			}
+			if at+n > len(lines) {
+				return
+			}
+			if _, err := io.WriteString(buffer, strings.Join(lines[at:at+n], "")); err == nil {
+				at += n
+				for range n / 3 {
+					<-took
+				}
+			}
+		}
+		further()
+		resumed, n, err := load(&pressed{s, further}, streamed(strings.Join(lines, "")))
+		if err != nil || resumed < 30 || n.Recipients != 60 || n.Rows != 60 {
+			t.Errorf("behind row %d: %+v, %v", resumed, n, err)
+		}
+		_ = buffer.CloseWithError(errTorn)
+		if err := <-over; !errors.Is(err, notifier.ErrConflict) && !errors.Is(err, errTorn) {
+			t.Errorf("what was left ended with %v", err)
+		}
+	})
+}
