@@ -54,50 +54,66 @@ func (b *backlogs) endings(rows []digestReader, until time.Time) ([]ending, erro
 		[]notifier.EventType{notifier.IncidentResolved, notifier.MaintenanceCompleted, notifier.IncidentRetracted}).Scan(&found).Error; err != nil {
 		return nil, fmt.Errorf("look for what ended: %w", err)
 	}
+	ids := make([]string, len(found))
+	kinds := map[string]notifier.Kind{}
+	for n, i := range found {
+		ids[n], kinds[i.ID] = i.ID, i.Kind
+	}
+	ends, err := quietEnds(b.tx, ids, kinds)
+	if err != nil {
+		return nil, err
+	}
 	var out []ending
 	for _, i := range found {
-		e, err := quietEnd(b.tx, i.ID, i.Kind)
-		if err != nil {
-			return nil, err
-		}
+		e := ends[i.ID]
 		if i.State == notifier.Retracted {
 			e.at = i.UpdatedAt
 		}
 		if len(e.telling) > 0 && e.at >= first && e.at < micros(until) {
-			out = append(out, e)
+			out = append(out, *e)
 		}
 	}
 	return out, nil
 }
 
-// quietEnd is when an incident ended, and by which events readers know that it is open.
-func quietEnd(tx *gorm.DB, incident string, kind notifier.Kind) (out ending, err error) {
-	var events []struct {
-		Number int64
-		Type   notifier.EventType
-	}
-	if err := tx.Raw(`SELECT number, type FROM events WHERE incident_id = ? AND type <> ? ORDER BY number`, incident, string(notifier.MaintenanceReminder)).Scan(&events).Error; err != nil {
-		return out, fmt.Errorf("read an incident's events: %w", err)
-	}
-	for _, e := range events {
-		out.events = append(out.events, e.Number)
-		// Of work that is planned nobody believes that it is under way.
-		if kind == notifier.KindIncident || e.Type == notifier.MaintenanceStarted || e.Type == notifier.MaintenanceExtended {
-			out.telling = append(out.telling, e.Number)
+// quietEnds are when incidents ended, and by which events readers know that they
+// are open: asked of many at once, as every slice of a million digests asks.
+func quietEnds(tx *gorm.DB, ids []string, kinds map[string]notifier.Kind) (map[string]*ending, error) {
+	out := map[string]*ending{}
+	for part := range slices.Chunk(ids, 500) {
+		for _, id := range part {
+			out[id] = &ending{}
 		}
-	}
-	var said []struct {
-		Status    notifier.Status
-		CreatedAt int64
-	}
-	if err := tx.Raw(`SELECT status, created_at FROM updates WHERE incident_id = ? ORDER BY place DESC`, incident).Scan(&said).Error; err != nil {
-		return out, fmt.Errorf("read how an incident ended: %w", err)
-	}
-	for _, u := range said { // the first of the last words that say so
-		if !u.Status.Final() {
-			break
+		var events []struct {
+			IncidentID string
+			Number     int64
+			Type       notifier.EventType
 		}
-		out.at = u.CreatedAt
+		if err := tx.Raw(`SELECT incident_id, number, type FROM events WHERE incident_id IN ? AND type <> ? ORDER BY number`, part, string(notifier.MaintenanceReminder)).Scan(&events).Error; err != nil {
+			return nil, fmt.Errorf("read the events of what ended: %w", err)
+		}
+		for _, e := range events {
+			end := out[e.IncidentID]
+			end.events = append(end.events, e.Number)
+			// Of work that is planned nobody believes that it is under way.
+			if kinds[e.IncidentID] == notifier.KindIncident || e.Type == notifier.MaintenanceStarted || e.Type == notifier.MaintenanceExtended {
+				end.telling = append(end.telling, e.Number)
+			}
+		}
+		var said []struct {
+			IncidentID string
+			Status     notifier.Status
+			CreatedAt  int64
+		}
+		if err := tx.Raw(`SELECT incident_id, status, created_at FROM updates WHERE incident_id IN ? ORDER BY incident_id, place DESC`, part).Scan(&said).Error; err != nil {
+			return nil, fmt.Errorf("read how incidents ended: %w", err)
+		}
+		went := map[string]bool{} // on: before these words it was not over
+		for _, u := range said {
+			if went[u.IncidentID] = went[u.IncidentID] || !u.Status.Final(); !went[u.IncidentID] {
+				out[u.IncidentID].at = u.CreatedAt // the first of the last words that say so
+			}
+		}
 	}
 	return out, nil
 }
