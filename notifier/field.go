@@ -16,10 +16,11 @@ type Field struct {
 	// Value is a time.Time, a float64, or nil where Text is text. A time is
 	// RFC 3339, or 2006-01-02, 2006-01-02 15:04 or 2006-01-02 15:04:05 in the
 	// zone that the file was written in (a time that the clocks there left out
-	// or showed twice is taken as time.Date takes it). A number is decimal, with
-	// a point, at most 15 digits, no exponent and no needless zero before it, so
-	// that a number of an order or a postcode stays as it was written; in NDJSON
-	// it is what JSON calls a number, and a string never is.
+	// or showed twice is taken as time.Date takes it). A number stands in a
+	// column of which somebody said that it holds amounts: it is decimal, with a
+	// point, at most 15 digits, no exponent and no needless zero before it, or what
+	// JSON calls a number. Any other stays as it was written, and so does all that
+	// a TextColumn holds.
 	Value any `json:"value,omitempty"`
 }
 

@@ -80,5 +80,14 @@ func (n *Needing) Lacks(account string, first []Field) bool {
 	return slices.ContainsFunc(n.First, func(key string) bool { return cell(key) == "" })
 }
 
+// textColumns are printed as they were written, whatever they look like: a folder
+// 2026-11 is found under that name only.
+var textColumns = []string{"subject", "folder", "sender", "message_id", "account"}
+
+// TextColumn reports whether a column of that name holds text, and no time or number.
+func TextColumn(name string) bool {
+	return slices.Contains(textColumns, strings.NewReplacer("-", "_", " ", "_").Replace(ColumnKey(name)))
+}
+
 // ColumnKey is a column's name as names are compared.
 func ColumnKey(name string) string { return strings.ToLower(strings.Join(strings.Fields(name), " ")) }

@@ -89,6 +89,30 @@ func TestARecipientIsSentTheirOwnRows(t *testing.T) {
 	lacks(t, l.HTML, "unsubscribe", "\ue002", "%EE%80%82")
 }
 
+func TestATextThatLooksLikeATimeOrANumberIsPrintedAsItWasWritten(t *testing.T) {
+	s := newSet(t)
+	n, r := sampleNotice(notifier.RestoreCompleted)
+	r.Language = "de"
+	r.Rows = r.Rows[:1]
+	at := sampleAt(9, 12)
+	r.Rows[0] = []notifier.Field{{Name: "subject", Text: "2026-11-20", Value: at}, r.Rows[0][1], {Name: "folder", Text: "2026", Value: 2026.0}, {Name: "ticket", Text: "10023456"}, figure("count", "1204")}
+	n.Body = "In {{folder}}: {{ticket}}, {{count}}.\n\n{{rows}}"
+	l, err := s.Notice(n, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, l.Text, "In 2026: 10023456, 1.204.", "Betreff: 2026-11-20", "Ordner: 2026")
+	lacks(t, l.Text+l.HTML, "2.026", "10.023.456")
+}
+
+func TestEveryColumnThatTheLanguagesNameHoldsTextButTheDate(t *testing.T) {
+	for _, c := range wordedColumns() {
+		if notifier.TextColumn(c) == (c == "date") {
+			t.Errorf("%s: %v", c, notifier.TextColumn(c))
+		}
+	}
+}
+
 func TestARecipientWhoIsNotThereOrLacksAFieldFailsForGoodAndTroubleOfTheStoreDoesNot(t *testing.T) {
 	n, r := sampleNotice(notifier.RestoreCompleted)
 	other := r

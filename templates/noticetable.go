@@ -46,6 +46,7 @@ type sheet struct {
 type sheetColumn struct {
 	key, name string
 	needed    bool
+	text      bool // printed as it was written, whatever it looks like
 }
 
 // all is how many rows the recipient has.
@@ -56,7 +57,7 @@ func sheetOf(r notifier.Recipient, needed []string) sheet {
 	at := map[string]int{}      // place by key
 	keys := map[string]string{} // by name, which is worked out once
 	for _, k := range needed {
-		at[k], s.columns = len(s.columns), append(s.columns, sheetColumn{key: k, name: k, needed: true})
+		at[k], s.columns = len(s.columns), append(s.columns, sheetColumn{key: k, name: k, needed: true, text: notifier.TextColumn(k)})
 	}
 	s.rows = make([][]*notifier.Field, len(rows))
 	for n, row := range rows {
@@ -71,7 +72,7 @@ func sheetOf(r notifier.Recipient, needed []string) sheet {
 			place, known := at[k]
 			if !known {
 				place = len(s.columns)
-				at[k], s.columns = place, append(s.columns, sheetColumn{key: k, name: f.Name})
+				at[k], s.columns = place, append(s.columns, sheetColumn{key: k, name: f.Name, text: notifier.TextColumn(f.Name)})
 			}
 			for len(cells) <= place {
 				cells = append(cells, nil)
@@ -87,10 +88,14 @@ func sheetOf(r notifier.Recipient, needed []string) sheet {
 
 // cell is the field of a row in a column; the empty one where there is none.
 func (s *sheet) cell(row, column int) notifier.Field {
+	var f notifier.Field
 	if cells := s.rows[row]; column < len(cells) && cells[column] != nil {
-		return *cells[column]
+		f = *cells[column]
 	}
-	return notifier.Field{}
+	if s.columns[column].text {
+		f.Value = nil // as files were read once, it may be a number or a time
+	}
+	return f
 }
 
 // find is the place of a column; -1 where there is none.

@@ -40,7 +40,7 @@ type noticeCreateCmd struct {
 	Subject   string `placeholder:"TEXT" help:"May hold {{column}}; default: the template's own, with the title; a subject is the headline, too."`
 	Body      string `placeholder:"FILE" help:"Markdown with {{column}}, {{rows}} and {{at \"-20m\"}}; - is standard input."`
 	Approvals int    `placeholder:"N" help:"How many other people must agree at least."`
-	Audience  string `placeholder:"FILE" help:"Whom it is for, as allclear notice audience reads it."`
+	Audience  string `placeholder:"FILE" help:"Whom it is for, as allclear notice audience reads it: cells are printed as they stand there, but for times and the columns of --numbers."`
 	audienceFlags
 	Base
 	Linked

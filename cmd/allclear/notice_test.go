@@ -129,6 +129,12 @@ func TestFilesOfOtherTeamsAreReadAsTheyAre(t *testing.T) {
 			t.Errorf("%s: %q", name, out)
 		}
 	}
+	counted := keep(t, "counted.csv", "email;name;folder;Anzahl\nann@example.com;10023456;2026;1204\n")
+	d.ok("notice", "audience", id, counted, "--map", "count:Anzahl", "--numbers", "count")
+	if mail := d.ok("notice", "preview", id, "--lang", "de"); !strings.Contains(mail, "Hello 10023456") || !strings.Contains(mail, "2026") || strings.Contains(mail, "2.026") || !strings.Contains(mail, "1.204") {
+		t.Errorf("previewed\n%s", mail)
+	}
+	d.refused(`the nearest is "Anzahl"`, "notice", "audience", id, counted, "--numbers", "anzal")
 	lines := keep(t, "file.ndjson", `{"email":"ann@example.com","name":"Åse","visits":3}`+"\n"+`{"email":"bob@example.com"}`+"\n")
 	if out := d.ok("notice", "audience", id, lines); out != "2 recipients, 2 rows\n" {
 		t.Errorf("NDJSON: %q", out)

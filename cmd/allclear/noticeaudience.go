@@ -19,6 +19,7 @@ import (
 // audienceFlags say how another team's file is to be read.
 type audienceFlags struct {
 	Map           []string `sep:"none" placeholder:"OURS:THEIRS" help:"A column of the file and our name for it, such as email:E-Mail; may be repeated."`
+	Numbers       []string `placeholder:"COLUMNS" help:"Columns whose numbers are amounts, such as count,size: they are written as each reader's language does; any other number is printed as it stands."`
 	Delimiter     string   `placeholder:"NAME" help:"comma, semicolon, tab or pipe; default: what the header uses."`
 	Encoding      string   `placeholder:"NAME" help:"utf-8, utf-16 or windows-1252; default: UTF-8, or what the file begins with."`
 	ExcludeNotice string   `placeholder:"ID" help:"Leave out whom this other notice was sent to, in a correction."`
@@ -29,6 +30,9 @@ func (f audienceFlags) query() string {
 	v := url.Values{}
 	for _, m := range f.Map {
 		v.Add("map", m)
+	}
+	if len(f.Numbers) > 0 {
+		v.Set("numbers", strings.Join(f.Numbers, ","))
 	}
 	for name, value := range map[string]string{"delimiter": f.Delimiter, "encoding": f.Encoding, "exclude_notice": f.ExcludeNotice} {
 		if value != "" {
@@ -50,7 +54,7 @@ type noticeAudienceCmd struct {
 
 // Help says what the file looks like.
 func (c *noticeAudienceCmd) Help() string {
-	return `Columns: email (or address), and where there are any channel (email or sms), language, timezone and account; every other column is data for the template, under the name that its header or --map gives it. Rows of one address are one recipient's, in the order of the file. A row that cannot be used is rejected with its line and a reason ("allclear notice rejects" gives them back); rows that name nobody are counted. The same file again changes nothing. Where reading it broke off (interrupted, killed), the same command goes on behind the rows that are there already, for a day. Times without an offset are in --timezone. Where the file cannot be understood the audience stays as it was.`
+	return `Columns: email (or address), and where there are any channel (email or sms), language, timezone and account; every other column is data for the template, under the name that its header or --map gives it. Rows of one address are one recipient's, in the order of the file. A row that cannot be used is rejected with its line and a reason ("allclear notice rejects" gives them back); rows that name nobody are counted. The same file again changes nothing. Where reading it broke off (interrupted, killed), the same command goes on behind the rows that are there already, for a day. A cell is printed as it stands in the file, but for times (2026-11-20 09:12 is shown in the reader's zone; without an offset it is read in --timezone) and what stands in the columns of --numbers. Where the file cannot be understood the audience stays as it was.`
 }
 
 func (c *noticeAudienceCmd) Run(a *app) error {
@@ -84,8 +88,8 @@ func (a *app) takeMembers(ctx context.Context, db *store.Store, c *noticeAudienc
 }
 
 var (
-	inURL     = regexp.MustCompile(`\b(map|delimiter|encoding|timezone)=(\S.*?) \(in a URL: [^)]*\)`)
-	parameter = regexp.MustCompile(`\b(map|delimiter|encoding|timezone)=(\S)`)
+	inURL     = regexp.MustCompile(`\b(map|numbers|delimiter|encoding|timezone)=(\S.*?) \(in a URL: [^)]*\)`)
+	parameter = regexp.MustCompile(`\b(map|numbers|delimiter|encoding|timezone)=(\S)`)
 )
 
 // asFlags spells the API's parameters in a sentence as flags of the command line.

@@ -81,7 +81,7 @@ func (r *Reader) header() error {
 			return notifier.Invalidf("", "column %d: %s", i+1, bad)
 		}
 	}
-	columns, bad := columnsOf(cells, r.o.Map)
+	columns, bad := r.o.columnsOf(cells)
 	if bad != nil {
 		return bad
 	}

@@ -36,6 +36,7 @@ type column struct {
 	name   string // ours where there is one
 	theirs string
 	role   role
+	holds  holds
 }
 
 // roleOf is what a column of that name of ours is for.
@@ -54,9 +55,10 @@ func roleOf(name string) role {
 // tidy makes one line of a name: spreadsheets break headers to make them narrow.
 func tidy(name string) string { return strings.Join(strings.Fields(name), " ") }
 
-// columnsOf understands a header. mapping is ours -> theirs. An error without a
-// field is about the header's line.
-func columnsOf(header []string, mapping map[string]string) ([]column, *notifier.Invalid) {
+// columnsOf understands a header. An error without a field is about the header's
+// line.
+func (o *Options) columnsOf(header []string) ([]column, *notifier.Invalid) {
+	mapping := o.Map
 	if len(header) > maxColumns {
 		return nil, notifier.Invalidf("", "names %d columns; at most %d are allowed", len(header), maxColumns)
 	}
@@ -98,7 +100,31 @@ func columnsOf(header []string, mapping map[string]string) ([]column, *notifier.
 	if !has {
 		return nil, noAddress(columns)
 	}
-	return columns, nil
+	return columns, o.know(columns)
+}
+
+// know settles what the columns hold.
+func (o *Options) know(columns []column) *notifier.Invalid {
+	for i := range columns {
+		columns[i].holds = o.holdsOf(&columns[i])
+	}
+	for _, name := range o.Numbers {
+		i, bad := find(columns, "", name)
+		if j := slices.IndexFunc(columns, func(c column) bool { return strings.EqualFold(c.name, name) }); j >= 0 {
+			i, bad = j, nil
+		}
+		switch {
+		case bad != nil:
+			return notifier.Invalidf("numbers", "%s", bad.Message)
+		case columns[i].role != data || columns[i].holds == wording:
+			return notAmount(name)
+		}
+	}
+	return nil
+}
+
+func notAmount(name string) *notifier.Invalid {
+	return notifier.Invalidf("numbers", "%q holds no amounts: it is printed as it stands, whatever it looks like", notifier.Clip(name))
 }
 
 // find is the column that the file calls theirs: written just so or, where
@@ -119,6 +145,9 @@ func find(columns []column, ours, theirs string) (int, *notifier.Invalid) {
 	}
 	if near == "" {
 		return 0, notifier.Invalidf("map", "the file has no column %q", notifier.Clip(theirs))
+	}
+	if ours == "" {
+		return 0, notifier.Invalidf("numbers", "the file has no column %q; the nearest is %q", notifier.Clip(theirs), notifier.Clip(near))
 	}
 	return 0, notifier.Invalidf("map", "the file has no column %q; the nearest is %q: %s", notifier.Clip(theirs), notifier.Clip(near), mapTo(ours, near))
 }

@@ -103,7 +103,7 @@ func TestOptionsAreReadAsTheyAreWritten(t *testing.T) {
 
 func TestAWrongOptionIsNamed(t *testing.T) {
 	for query, c := range map[string]struct{ field, says string }{
-		"delimeter=;":                      {"delimeter", "known are delimiter, encoding, map, timezone"},
+		"delimeter=;":                      {"delimeter", "known are delimiter, encoding, map, numbers, timezone"},
 		"delimiter=x":                      {"delimiter", "comma, semicolon, tab, pipe"},
 		"delimiter=":                       {"delimiter", "comma, semicolon, tab, pipe"},
 		"delimiter=;&delimiter=,":          {"delimiter", "is given twice"},

@@ -117,7 +117,7 @@ func (r *Reader) value(p *pair, rest string) (behind, reason string) {
 	case '"':
 		p.text, rest = quoted(rest)
 		p.text = strings.ReplaceAll(p.text, "\r\n", "\n")
-		p.value = typed(p.text, r.o.Zone, false)
+		p.value = p.column.holds.typed(p.text, r.o.Zone)
 		return rest, r.content(p.text)
 	}
 	end := strings.IndexAny(rest, ",} \t\r\n")
@@ -127,7 +127,9 @@ func (r *Reader) value(p *pair, rest string) (behind, reason string) {
 	case "true", "false":
 		p.text = word
 	default:
-		p.text = word
+		if p.text = word; p.column.holds != numbers {
+			break
+		}
 		digits := 0
 		for _, c := range word {
 			if c >= '0' && c <= '9' {
@@ -178,7 +180,7 @@ func (r *Reader) keyed(name string) column {
 			c.name, exact = ours, c.theirs == theirs
 		}
 	}
-	c.role = roleOf(c.name)
+	c.role, c.holds = roleOf(c.name), r.o.holdsOf(&c)
 	if len(r.keys) < maxColumns && len(name) <= maxName {
 		r.keys[name] = c
 	}

@@ -24,6 +24,10 @@ type Options struct {
 	// columns email (or address), channel, language, timezone and account say
 	// who is meant; every other one is data for the template.
 	Map map[string]string
+	// Numbers are the columns, by our name or the file's, that hold amounts: their
+	// numbers are written as the reader's language does. Those of any other column
+	// may be somebody's, or the name of a folder, and stay as they are.
+	Numbers []string
 	// Delimiter stands between cells: ',', ';', '\t' or '|'. 0 is the one that
 	// the header uses most.
 	Delimiter byte
@@ -59,7 +63,7 @@ var encodings = map[string]string{
 
 // ParseOptions reads options as a URL carries them,
 //
-//	map=email:E-Mail&map=subject:Betreff&delimiter=;&encoding=windows-1252&timezone=Europe/Oslo
+//	map=email:E-Mail&map=subject:Betreff&delimiter=;&encoding=windows-1252&timezone=Europe/Oslo&numbers=count,size
 //
 // and the Content-Type of the body, which may be "". It takes the raw query,
 // because url.ParseQuery drops a parameter that holds a bare semicolon, which
@@ -84,7 +88,7 @@ func ParseOptions(query, contentType string) (Options, error) {
 		if err != nil {
 			return Options{}, notifier.Invalidf(notifier.Clip(name), "%q cannot be read: %s", notifier.Clip(value), err)
 		}
-		if seen[name] && name != "map" {
+		if seen[name] && name != "map" && name != "numbers" {
 			return Options{}, notifier.Invalidf(notifier.Clip(name), "is given twice")
 		}
 		seen[name] = true
@@ -99,6 +103,8 @@ func (o *Options) set(name, text string) *notifier.Invalid {
 	switch name {
 	case "map":
 		return o.addMap(text)
+	case "numbers":
+		return o.addNumbers(text)
 	case "delimiter":
 		d, ok := delimiters[strings.ToLower(text)]
 		if !ok && len(text) == 1 && strings.Contains(",;\t|", text) {
@@ -121,7 +127,7 @@ func (o *Options) set(name, text string) *notifier.Invalid {
 		}
 		o.Zone = zone
 	default:
-		return notifier.Invalidf(notifier.Clip(name), "is not known here; known are delimiter, encoding, map, timezone")
+		return notifier.Invalidf(notifier.Clip(name), "is not known here; known are delimiter, encoding, map, numbers, timezone")
 	}
 	return nil
 }
@@ -144,6 +150,20 @@ func (o *Options) addMap(text string) *notifier.Invalid {
 		}
 	}
 	o.Map[ours] = theirs
+	return nil
+}
+
+// addNumbers takes the names of columns, with commas between.
+func (o *Options) addNumbers(text string) *notifier.Invalid {
+	for name := range strings.SplitSeq(text, ",") {
+		switch name = tidy(name); {
+		case name == "":
+			return notifier.Invalidf("numbers", "%q: write the names of columns with commas between, such as count,size", notifier.Clip(text))
+		case roleOf(name) != data || notifier.TextColumn(name):
+			return notAmount(name)
+		}
+		o.Numbers = append(o.Numbers, name)
+	}
 	return nil
 }
 

@@ -102,7 +102,7 @@ func NewReader(in io.Reader, o Options) (*Reader, error) {
 			return nil, fmt.Errorf("go on with an audience: %q is no delimiter", o.From.Delimiter)
 		}
 		r.comma = o.From.Delimiter[0]
-		columns, bad := columnsOf(o.From.Header, o.Map)
+		columns, bad := r.o.columnsOf(o.From.Header)
 		if bad != nil {
 			return nil, bad
 		}

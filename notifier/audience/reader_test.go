@@ -2,6 +2,7 @@ package audience_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -130,7 +131,7 @@ func TestTimesAndNumbersAreTypedAndEverythingElseStaysText(t *testing.T) {
 		"NaN":                       nil,
 		"":                          nil,
 	} {
-		got := all(t, "email;x\nann@example.com;"+text+"\n", "timezone=Europe/Oslo")[0].Fields[0]
+		got := all(t, "email;x\nann@example.com;"+text+"\n", "timezone=Europe/Oslo&numbers=x")[0].Fields[0]
 		at, isTime := got.Value.(time.Time)
 		wanted, wantTime := want.(time.Time)
 		if got.Text != text || isTime != wantTime || isTime && !at.Equal(wanted) || !isTime && got.Value != want {
@@ -147,14 +148,60 @@ func TestTimesAndNumbersAreTypedAndEverythingElseStaysText(t *testing.T) {
 	}
 }
 
+func TestANumberThatNobodyCalledOneStaysAsItWasWritten(t *testing.T) {
+	row := all(t, "email,subject,folder,Message-ID,ticket,at,Anzahl,size,date\n"+
+		"ann@example.com,2026-11-20,2026-11,2026-11-20 09:12,10023456,1795823823,1204,18.40,2026-11-20\n", "map=count:Anzahl&numbers=count")[0]
+	for _, f := range row.Fields {
+		_, isTime := f.Value.(time.Time)
+		switch f.Name {
+		case "count":
+			if f.Value != 1204.0 {
+				t.Errorf("%+v is no number", f)
+			}
+		case "date":
+			if !isTime {
+				t.Errorf("%+v is no time", f)
+			}
+		default:
+			if f.Value != nil {
+				t.Errorf("%q, which stands in %q, became %#v", f.Text, f.Name, f.Value)
+			}
+		}
+	}
+}
+
+func TestColumnsOfNumbersAreThoseOfTheFile(t *testing.T) {
+	for query, want := range map[string]string{
+		"numbers=size,Anzahl":             "",
+		"numbers=size&numbers=SIZE":       "",
+		"map=count:Anzahl&numbers=Anzahl": "",
+		"numbers=anzahk":                  `numbers: the file has no column "anzahk"; the nearest is "Anzahl"`,
+		"numbers=size,":                   `numbers: "size,": write the names of columns with commas between, such as count,size`,
+		"numbers=folder":                  `numbers: "folder" holds no amounts: it is printed as it stands, whatever it looks like`,
+		"numbers=Account":                 `numbers: "Account" holds no amounts: it is printed as it stands, whatever it looks like`,
+		"numbers=Ort&map=folder:Ort":      `numbers: "Ort" holds no amounts: it is printed as it stands, whatever it looks like`,
+	} {
+		o, err := audience.ParseOptions(query, "")
+		if err == nil {
+			o.Check = check
+			_, _, err = read(t, strings.NewReader("email,Anzahl,size,Ort\nann@example.com,1,2,3\n"), o)
+		}
+		if got := fmt.Sprint(err); err == nil && want != "" || err != nil && got != want {
+			t.Errorf("%s: %v, want %s", query, err, want)
+		}
+	}
+}
+
 func TestNDJSONKeepsTheOrderOfKeysAndWhatJSONCallsANumber(t *testing.T) {
-	rows := all(t, `{"n":1.5e2,"s":"12","E-Mail":"ann@example.com","t":"2026-11-26T20:13:05Z","b":true,"none":null,"id":12345678901234567890,"language":"de"}`+"\n\n"+
-		`{"E-Mail":null,"n":1}`+"\n", "map=email:e-mail")
+	rows := all(t, `{"n":1.5e2,"ticket":10023456,"share":0.5,"s":"12","E-Mail":"ann@example.com","t":"2026-11-26T20:13:05Z","b":true,"none":null,"id":12345678901234567890,"language":"de"}`+"\n\n"+
+		`{"E-Mail":null,"n":1}`+"\n", "map=email:e-mail&numbers=N")
 	if len(rows) != 1 || rows[0].Language != "de" {
 		t.Fatalf("read %+v", rows)
 	}
 	want := []notifier.Field{
 		{Name: "n", Text: "1.5e2", Value: 150.0},
+		{Name: "ticket", Text: "10023456"},
+		{Name: "share", Text: "0.5"},
 		{Name: "s", Text: "12"},
 		{Name: "t", Text: "2026-11-26T20:13:05Z", Value: time.Date(2026, 11, 26, 20, 13, 5, 0, time.UTC)},
 		{Name: "b", Text: "true"},

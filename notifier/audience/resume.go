@@ -35,7 +35,7 @@ func (t *taken) rows() int64 { return t.Point.Rows + t.Point.Rejected + t.Point.
 
 // how spells the options by which a file is another audience.
 func (o *Options) how() string {
-	text, _ := json.Marshal([]any{o.Map, o.Delimiter, o.Encoding, fmt.Sprint(o.Zone), o.Format}) // plain values
+	text, _ := json.Marshal([]any{o.Map, o.Delimiter, o.Encoding, fmt.Sprint(o.Zone), o.Format, o.Numbers}) // plain values
 	return string(text)
 }
 

@@ -165,7 +165,7 @@ var languageTag = regexp.MustCompile(`^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$`)
 // put gives the row a cell; a reason comes back where that cannot be.
 func (r *Reader) put(row *Row, c column, text string) string {
 	if c.role == data {
-		row.Fields = append(row.Fields, notifier.Field{Name: c.name, Text: text, Value: typed(text, r.o.Zone, true)})
+		row.Fields = append(row.Fields, notifier.Field{Name: c.name, Text: text, Value: c.holds.typed(text, r.o.Zone)})
 		return ""
 	}
 	if c.role == address {

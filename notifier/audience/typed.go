@@ -4,18 +4,51 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"allclear/notifier"
 )
 
+// holds is what the cells of a column are taken for.
+type holds int
+
+const (
+	anything holds = iota // times are found; whatever else there is stays as it was written
+	numbers               // numbers, too: somebody said so
+	wording               // text, whatever it looks like
+)
+
+// holdsOf is what the cells of a column of data hold, which the file and we call so.
+// 10023456 may be an amount or a ticket, and 2026 a folder: a number that nobody
+// vouches for is printed as it stands.
+func (o *Options) holdsOf(c *column) holds {
+	switch {
+	case notifier.TextColumn(c.name):
+		return wording
+	case o.isNumber(c):
+		return numbers
+	}
+	return anything
+}
+
+func (o *Options) isNumber(c *column) bool {
+	for _, name := range o.Numbers {
+		if strings.EqualFold(name, c.name) || strings.EqualFold(name, c.theirs) {
+			return true
+		}
+	}
+	return false
+}
+
 // typed is the time or the number that text is; nil where it is neither.
-func typed(text string, zone *time.Location, numbers bool) any {
+func (h holds) typed(text string, zone *time.Location) any {
 	text = strings.TrimSpace(text)
-	if text == "" || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
+	if h == wording || text == "" || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
 		return nil
 	}
 	if len(text) >= len(time.DateOnly) && text[4] == '-' && text[7] == '-' {
 		return typedTime(text, zone)
 	}
-	if numbers && decimal(text) {
+	if h == numbers && decimal(text) {
 		if n, err := strconv.ParseFloat(text, 64); err == nil {
 			return n
 		}

@@ -18,6 +18,7 @@ type fileField struct{ name, parameter, label string }
 func fileFields() []fileField {
 	return []fileField{
 		{"map", "map", "Which column is what"},
+		{"numbers", "numbers", "Columns of amounts"},
 		{"delimiter", "delimiter", "Between cells"},
 		{"encoding", "encoding", "Encoding"},
 		{"zone", "timezone", "Zone of its times"},
@@ -68,7 +69,7 @@ func isMapping(text string) bool {
 var (
 	example   = regexp.MustCompile(`such as map=`)
 	inURL     = regexp.MustCompile(` \(in a URL: [^)]*\)`)
-	parameter = regexp.MustCompile(`\b(map|delimiter|encoding|timezone)=`)
+	parameter = regexp.MustCompile(`\b(map|numbers|delimiter|encoding|timezone)=`)
 )
 
 // fileWrong is what is wrong with a file, by field and in the words of the

@@ -80,9 +80,9 @@ func TestAfterAFileThatCannotBeReadTheFormKeepsWhatWasEnteredAndSaysWhatToEnter(
 		w.upload(id, restored).is(http.StatusUnprocessableEntity, c.want, open)
 	}
 	r.says = notifier.Invalidf("timezone", `"Oslo" is no time zone; use a name like Europe/Oslo`)
-	w.upload(id, restored, "join", "1", "map", "email:E-Mail,\nsubject:Betreff", "delimiter", "semicolon", "encoding", "utf-16", "zone", "Oslo").is(http.StatusUnprocessableEntity,
-		"Zone of its times: &#34;Oslo&#34; is no time zone", open, ">email:E-Mail,\nsubject:Betreff</textarea>", `name="delimiter" value="semicolon"`, `name="encoding" value="utf-16"`, `name="zone" value="Oslo" aria-invalid="true"`)
-	if got := r.asked; got.Get("timezone") != "Oslo" || got.Get("delimiter") != "semicolon" || got.Get("encoding") != "utf-16" {
+	w.upload(id, restored, "join", "1", "map", "email:E-Mail,\nsubject:Betreff", "delimiter", "semicolon", "encoding", "utf-16", "zone", "Oslo", "numbers", "count,size").is(http.StatusUnprocessableEntity,
+		"Zone of its times: &#34;Oslo&#34; is no time zone", open, ">email:E-Mail,\nsubject:Betreff</textarea>", `name="delimiter" value="semicolon"`, `name="encoding" value="utf-16"`, `name="zone" value="Oslo" aria-invalid="true"`, `name="numbers" value="count,size"`)
+	if got := r.asked; got.Get("timezone") != "Oslo" || got.Get("delimiter") != "semicolon" || got.Get("encoding") != "utf-16" || got.Get("numbers") != "count,size" {
 		t.Errorf("it was asked to read %v", got)
 	}
 	r.says = notifier.Invalidf("line 7", "is too much")
