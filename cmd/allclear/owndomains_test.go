@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"allclear/notifier"
 	"allclear/notifier/email/emailtest"
+	"allclear/store/storetest"
 	"allclear/subscribers"
 )
 
@@ -117,5 +119,12 @@ func TestACommandOnANewDatabaseTakesTheOwnDomainsFromItsOwnEnvironment(t *testin
 		}
 		d.ok("subscriber", "add", "bo@own.example", "--active", "--second", "bo@elsewhere.example")
 		d.refused("no gateway of text messages", "subscriber", "add", "cy@own.example", "--active", "--second", "+4791234567")
+		bounced := subscribers.Suppression{Channel: notifier.Email, Address: "bo@elsewhere.example", Reason: subscribers.ReasonBounce}
+		if err := storetest.At(t, dsn)(storetest.Clock(time.Now)).Suppress(t.Context(), bounced); err != nil {
+			t.Fatal(err)
+		}
+		if out := d.ok("told", "bo@elsewhere.example"); !strings.Contains(out, "is the second address of bo@own.example, suppressed (bounce): updates go to the first address") {
+			t.Errorf("told: %s", out)
+		}
 	})
 }

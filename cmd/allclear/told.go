@@ -49,7 +49,7 @@ func (c *toldCmd) Run(a *app) error {
 					Event   notifier.EventType `json:"event"`
 					Title   string             `json:"title"`
 					InPlace string             `json:"in_place_of"` // the first address, where this is a second one
-				}{deliveryJSON(d), about.event, about.kind, about.title, about.inPlaceOf(first)})
+				}{deliveryJSON(d), about.event, about.kind, about.title, about.inPlaceOf(first.Address)})
 			}
 			t.add(d.AcceptedAt.UTC().Format("2006-01-02 15:04Z"), d.State, became(d, db.Now()), string(about.kind), about.title)
 			if words := answered(d); words != "" && d.State != notifier.Sent {
@@ -71,8 +71,12 @@ func (c *toldCmd) Run(a *app) error {
 		if suppressed != nil {
 			fmt.Fprintf(a.out, "%s is suppressed (%s, %s): nothing is sent to it\n", address, suppressed.Reason, stamp(*suppressed.CreatedAt))
 		}
-		if first != "" {
-			fmt.Fprintf(a.out, "%s is the second address of %s: what is announced goes here while mail there is down\n", address, first)
+		switch {
+		case first.Address == "":
+		case first.Second.Unused != "" && first.Second.Address == address:
+			fmt.Fprintf(a.out, "%s is the second address of %s, %s\n", address, first.Address, first.Second.Words())
+		default:
+			fmt.Fprintf(a.out, "%s is the second address of %s: what is announced goes here while mail there is down\n", address, first.Address)
 		}
 		if len(t.rows) == 0 {
 			twins, err := db.Twins(ctx, channel, address)
@@ -118,14 +122,13 @@ func (s subject) inPlaceOf(first string) string {
 	return first
 }
 
-// firstAddress is whose second address this is; "" for nobody's.
-func firstAddress(ctx context.Context, db *store.Store, channel notifier.Channel, address string) (string, error) {
+// firstAddress is whose second address this is; the zero Subscriber for nobody's.
+func firstAddress(ctx context.Context, db *store.Store, channel notifier.Channel, address string) (subscribers.Subscriber, error) {
 	found, _, err := db.Subscribers(ctx, subscribers.Query{Channel: channel, Address: address, Limit: 1})
 	if err != nil || len(found) == 0 || found[0].SecondOf == 0 {
-		return "", err
+		return subscribers.Subscriber{}, err
 	}
-	first, err := db.Subscriber(ctx, found[0].SecondOf)
-	return first.Address, err
+	return db.Subscriber(ctx, found[0].SecondOf)
 }
 
 func subjectOf(s notifier.Story) subject {
