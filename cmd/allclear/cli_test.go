@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"allclear/notifier"
+	"allclear/store/storetest"
 )
 
 // desktop is a database with a person at the command line.
@@ -129,7 +130,7 @@ func TestTheCommandLineTellsAStoryFromBeginningToEnd(t *testing.T) {
 }
 
 func TestAnIncidentIsToldToItsEndOnTheCommandLine(t *testing.T) {
-	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	d := newDesktop(t, storetest.DSN(t, "sqlite"))
 	var opened struct {
 		ID      string  `json:"id"`
 		EventID *string `json:"event_id"`
@@ -162,7 +163,7 @@ func TestAnIncidentIsToldToItsEndOnTheCommandLine(t *testing.T) {
 }
 
 func TestATokenIsPrintedAloneAndOnce(t *testing.T) {
-	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	d := newDesktop(t, storetest.DSN(t, "sqlite"))
 	token := d.ok("token", "create", "--role", "poster", "--name", "monitor")
 	if !regexp.MustCompile(`^actk_[A-Za-z0-9_-]{43}\n$`).MatchString(token) {
 		t.Fatalf("printed %q", token)
@@ -322,7 +323,7 @@ func TestATemplateIsRenderedWithDataOfOnesOwn(t *testing.T) {
 }
 
 func TestATimeThatIsPastMayStandBehindItsFlag(t *testing.T) {
-	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	d := newDesktop(t, storetest.DSN(t, "sqlite"))
 	var list []struct {
 		ID         string    `json:"id"`
 		OpenedAt   time.Time `json:"opened_at"`
@@ -344,7 +345,7 @@ func TestATimeThatIsPastMayStandBehindItsFlag(t *testing.T) {
 }
 
 func TestAPostIsShownAsOne(t *testing.T) {
-	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	d := newDesktop(t, storetest.DSN(t, "sqlite"))
 	d.ok("incident", "open", "More room", "--kind", "post", "-m", "x", "--quiet")
 	id := strings.Fields(strings.SplitN(d.ok("incident", "list"), "\n", 2)[1])[0]
 	if out := d.ok("incident", "show", id); !strings.HasPrefix(out, "More room\npost "+id+"\n") {
@@ -353,7 +354,7 @@ func TestAPostIsShownAsOne(t *testing.T) {
 }
 
 func TestAnImportSaysWhoIsAskedToConfirm(t *testing.T) {
-	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	d := newDesktop(t, storetest.DSN(t, "sqlite"))
 	file := keep(t, "three.csv", "address,state\na@example.com,active\nb@example.com,\nc@example.com,\n")
 	if out := d.ok("subscriber", "import", file, "--dry-run"); !strings.Contains(out, "3 added: 1 active, 2 pending, who would be asked to confirm; 0 changed") {
 		t.Errorf("dry: %q", out)

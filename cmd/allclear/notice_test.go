@@ -10,6 +10,7 @@ import (
 	"unicode/utf16"
 
 	"allclear/notifier/email/emailtest"
+	"allclear/store/storetest"
 )
 
 // last is the last line of an output.
@@ -95,7 +96,7 @@ func TestANoticeIsDraftedWithItsAudienceAtTheCommandLine(t *testing.T) {
 }
 
 func TestWhatIsWrongWithAFileLeavesNothingBehind(t *testing.T) {
-	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	d := newDesktop(t, storetest.DSN(t, "sqlite"))
 	nobody := keep(t, "a.csv", "Kunde,E-Mail-Adresse\nAnn,ann@example.com\n")
 	d.refused("map", "notice", "create", "--title", "x", "--template", "blank", "--audience", nobody)
 	d.refused("line of its own", "notice", "create", "--title", "x", "--template", "restore-completed", "--body", keep(t, "body", "These are {{rows}}"))
@@ -107,7 +108,7 @@ func TestWhatIsWrongWithAFileLeavesNothingBehind(t *testing.T) {
 }
 
 func TestFilesOfOtherTeamsAreReadAsTheyAre(t *testing.T) {
-	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	d := newDesktop(t, storetest.DSN(t, "sqlite"))
 	id := last(d.ok("notice", "create", "--title", "x", "--template", "blank", "--body", keep(t, "b", "Hello {{name}}")))
 	wide := []byte{0xff, 0xfe}
 	for _, u := range utf16.Encode([]rune("email\tname\r\nann@example.com\tÅse\r\n")) {
@@ -196,7 +197,7 @@ func TestAPreviewIsWhatTheRecipientWouldGet(t *testing.T) {
 
 func TestATestOfANoticeGoesThroughTheTrueRelay(t *testing.T) {
 	relay := emailtest.NewServer(t, emailtest.Options{})
-	s := boot(t, programOptions{settings: settingsFor(t, filepath.Join(t.TempDir(), "a.db"), relay.URL(""))})
+	s := boot(t, programOptions{settings: settingsFor(t, storetest.DSN(t, "sqlite"), relay.URL(""))})
 	id := s.call("POST", "/notices", object{"title": "Restore", "template": "restore-completed", "body": "It is done."}, 201).text("id")
 	s.audience(id, restoredFile, 202)
 	said := s.call("POST", "/notices/"+id+"/test", object{"to": "staff@example.net", "address": "ann@example.com"}, 200)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,11 +10,12 @@ import (
 
 	"allclear/notifier"
 	"allclear/notifier/email/emailtest"
+	"allclear/store/storetest"
 )
 
 func TestANoticeThatCouldBeWrittenToNobodyIsSentByNoWay(t *testing.T) {
 	relay := emailtest.NewServer(t, emailtest.Options{})
-	dsn := filepath.Join(t.TempDir(), "a.db")
+	dsn := storetest.DSN(t, "sqlite")
 	s := boot(t, programOptions{settings: settingsFor(t, dsn, relay.URL(""))})
 	d := newDesktop(t, dsn)
 	d.ok("component", "add", "imap7")
@@ -55,7 +55,7 @@ func TestANoticeThatCouldBeWrittenToNobodyIsSentByNoWay(t *testing.T) {
 }
 
 func TestRecipientsWhoLackSomethingAreNamedBeforeTheOthersAreWrittenTo(t *testing.T) {
-	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	d := newDesktop(t, storetest.DSN(t, "sqlite"))
 	id := last(d.ok("notice", "create", "--title", "x", "--template", "blank", "--body", keep(t, "b", "Dear {{name}}"), "--audience", keep(t, "a.csv", "email,name,language\nann@example.com,Ann,pl\nbob@example.com,,en\n")))
 	if p := d.ok("notice", "preflight", id); !strings.Contains(p, `1 recipient has no "name"`) || !strings.Contains(p, "1 recipient reads pl, which mails do not speak") {
 		t.Errorf("preflight\n%s", p)
@@ -72,7 +72,7 @@ func TestRecipientsWhoLackSomethingAreNamedBeforeTheOthersAreWrittenTo(t *testin
 }
 
 func TestWhoeverLacksACellInAnyRowIsCountedBeforeTheOthersAreWrittenTo(t *testing.T) {
-	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	d := newDesktop(t, storetest.DSN(t, "sqlite"))
 	file := func(q1, q2, date string) string {
 		return keep(t, "m.csv", "email,subject,date,folder\nq1@example.com,,2026-11-20 09:12,"+q1+"\nq2@example.com,a,2026-11-20 09:12,INBOX\nq2@example.com,b,"+date+","+q2+"\nq4@example.com,c,2026-11-20,INBOX\n")
 	}
@@ -220,7 +220,7 @@ func TestAPreflightWarnsOfTimesThatAreNotUnderstood(t *testing.T) {
 }
 
 func TestAnUpdateOfACancelledNoticeIsShownAsNeverPublished(t *testing.T) {
-	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	d := newDesktop(t, storetest.DSN(t, "sqlite"))
 	id := last(d.ok("notice", "create", "--title", "x", "--template", "blank", "--body", keep(t, "b", "Hello"), "--audience", keep(t, "a.csv", "email\nann@example.com\n")))
 	incident := regexp.MustCompile(`[a-z2-7]{16}`).FindString(d.ok("incident", "open", "imap7 is down", "--severity", "major", "-m", "x"))
 	d.ok("incident", "update", incident, "--after-notice", id, "-m", "All were told.")

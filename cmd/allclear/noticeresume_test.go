@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"allclear/store/storetest"
 )
 
 // tornOff runs a command whose standard input breaks off.
@@ -26,7 +28,7 @@ func (d *desktop) tornOff(in string, args ...string) (out, errs string) {
 
 // What breaks when Ctrl-C came breaks because of it, whatever the database calls it.
 func TestAnInterruptedUploadIsCalledThatAndGoneOnWith(t *testing.T) {
-	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	d := newDesktop(t, storetest.DSN(t, "sqlite"))
 	id := last(d.ok("notice", "create", "--title", "x", "--template", "blank", "--body", keep(t, "b", "Hello")))
 	ctx, stop := context.WithCancel(t.Context())
 	var e bytes.Buffer
@@ -46,7 +48,7 @@ func (c ctrlC) Read([]byte) (int, error) {
 }
 
 func TestOnlyOfTheFileThatBrokeOffItIsSaidThatItCanBeGoneOnWith(t *testing.T) {
-	d := newDesktop(t, filepath.Join(t.TempDir(), "a.db"))
+	d := newDesktop(t, storetest.DSN(t, "sqlite"))
 	var rows strings.Builder
 	rows.WriteString("email\n")
 	for i := range 1500 {

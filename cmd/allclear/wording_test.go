@@ -11,6 +11,7 @@ import (
 	"allclear/notifier"
 	"allclear/notifier/email/emailtest"
 	"allclear/store"
+	"allclear/store/storetest"
 	"allclear/subscribers"
 )
 
@@ -154,7 +155,7 @@ func TestTextsAreSavedAndTakenBackOnTheCommandLine(t *testing.T) {
 }
 
 func TestATextThatWritesTooMuchOrNeverEndsIsGivenUp(t *testing.T) {
-	s := boot(t, programOptions{settings: settingsFor(t, filepath.Join(t.TempDir(), "a.db"), mailboxRelay)})
+	s := boot(t, programOptions{settings: settingsFor(t, storetest.DSN(t, "sqlite"), mailboxRelay)})
 	for text, why := range map[string]string{`{{printf "%9000000d" 1}}`: "8 MiB", "{{range 100000000}}{{.}} more and more and more {{end}}": "a loop over a number"} {
 		set, wrong, err := s.words.try(t.Context(), "mail/post.html", text)
 		if set != nil || err != nil || !strings.Contains(wrong.Text, why) || wrong.File != "mail/post.html" {
