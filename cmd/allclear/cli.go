@@ -23,6 +23,8 @@ type world struct {
 	environ  []string
 	now      func() time.Time
 	self     func() (string, error) // where this program is, to start it once more
+	// lookupTXT asks DNS; nil asks nobody.
+	lookupTXT func(ctx context.Context, name string) ([]string, error)
 }
 
 // commandLine is the tree of commands, in the order help shows them.

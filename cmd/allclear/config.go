@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -302,5 +303,5 @@ func slips(a, b string) int {
 
 // system is the world of a real process.
 func system() *world {
-	return &world{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), now: time.Now, self: os.Executable}
+	return &world{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), now: time.Now, self: os.Executable, lookupTXT: net.DefaultResolver.LookupTXT}
 }

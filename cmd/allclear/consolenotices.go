@@ -53,6 +53,9 @@ func (p *Program) consoleNotices(tools api.NoticeDesk, zone *time.Location) cons
 			}
 			out := console.Flight{Warnings: f.Warnings, Missing: f.Missing}
 			out.Suppressed, out.Channels, out.Languages, out.Domains = f.Suppressed, sharesOf(f.Channels), sharesOf(f.Languages), sharesOf(f.Domains)
+			for _, c := range f.Checks {
+				out.Checks = append(out.Checks, notifier.Finding{About: c.Name, OK: c.OK, Text: c.Text})
+			}
 			for _, c := range f.Columns {
 				out.Columns = append(out.Columns, notifier.Share{Name: c.Name, Count: c.Missing})
 			}

@@ -211,6 +211,7 @@ func TestMendedRowsNeedNotBeAcceptedForEverAndHintsAreFlags(t *testing.T) {
 func TestAPreflightWarnsOfTimesThatAreNotUnderstood(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		d := newDesktop(t, dsn)
+		d.environ = append(d.environ, "ALLCLEAR_RELAY=mailbox:")
 		id := last(d.ok("notice", "create", "--title", "x", "--template", "blank", "--body", keep(t, "b", "Hello"), "--audience", keep(t, "a.csv", "email,date,update note\nann@example.com,20.11.2026,x\nbob@example.com,2026-11-20T09:12,y\ncaro@example.com,,z\n")))
 		p := d.ok("notice", "preflight", id)
 		if !strings.Contains(p, `1 of the first 3 rows have a "date" that is not understood as a time, such as "20.11.2026"`) || strings.Count(p, "warning:") != 1 {

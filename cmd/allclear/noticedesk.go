@@ -205,9 +205,11 @@ func (p *Program) noticeDesk() (api.NoticeDesk, error) {
 	if err != nil {
 		return api.NoticeDesk{}, err
 	}
+	looks := &checkups{of: p.mail.checkup(p.o.lookupTXT), now: p.db.Now}
 	return api.NoticeDesk{
 		Audiences: audienceFiles{db: p.db, zone: zone, folder: folder}, Letters: p.set, Mailer: mailNow{p.mailer}, Above: above, MessageID: p.mail.messageID, Needs: needs, Speaks: p.set.Speaks,
-		Warnings: func(ctx context.Context) []string { return flightWarnings(ctx, p.db, p.mail, p.base) },
+		Warnings: func(ctx context.Context) []string { return flightWarnings(ctx, p.db, p.base) },
+		Checks:   looks.findings,
 	}, nil
 }
 
@@ -222,13 +224,10 @@ func (m *mailRoom) messageID(event string, reader int64) string {
 	return email.MessageID(m.from.Address, event, reader)
 }
 
-// flightWarnings tells what of the service as a whole is in a notice's way; m
-// is nil where the settings of mail are not known.
-func flightWarnings(ctx context.Context, db *store.Store, m *mailRoom, base string) []string {
+// flightWarnings tells what of the service as a whole is in a notice's way,
+// beside what is looked at by checks.
+func flightWarnings(ctx context.Context, db *store.Store, base string) []string {
 	var out []string
-	if m != nil && len(m.keys) == 0 {
-		out = append(out, "mail goes out unsigned (ALLCLEAR_DKIM is not set), and many providers take it for junk")
-	}
 	if strings.HasPrefix(base, "http://") && !onLoopback(base) {
 		out = append(out, "links begin with http://; set ALLCLEAR_BASE_URL to an https:// address")
 	}

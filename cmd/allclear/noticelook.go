@@ -151,6 +151,7 @@ type noticePreflightCmd struct {
 	JSON bool   `name:"json" help:"Print what GET /api/v1/notices/ID/preflight answers."`
 	Base
 	Linked
+	Mail
 	Approving
 }
 
@@ -164,7 +165,7 @@ func (c *noticePreflightCmd) Run(a *app) error {
 		if err != nil {
 			return noNotice(err, c.ID)
 		}
-		p, err := preflight(ctx, db, &c.Linked, n, above)
+		p, err := preflight(ctx, db, &c.Linked, n, above, func(ctx context.Context) []notifier.Finding { return a.checkMail(ctx, &c.Base, &c.Mail, c.Name) })
 		switch {
 		case err != nil:
 			return err
@@ -175,15 +176,14 @@ func (c *noticePreflightCmd) Run(a *app) error {
 	})
 }
 
-// preflight looks a notice over for somebody at the command line, who is not
-// told of relay and keys: those are serve's.
-func preflight(ctx context.Context, db *store.Store, s *Linked, n notifier.Notice, above int64) (api.Preflight, error) {
+// preflight looks a notice over for somebody at the command line.
+func preflight(ctx context.Context, db *store.Store, s *Linked, n notifier.Notice, above int64, checks func(context.Context) []notifier.Finding) (api.Preflight, error) {
 	set, err := s.noticeSet(db)
 	if err != nil {
 		return api.Preflight{}, err
 	}
 	return api.CheckFlight(ctx, db, n, api.NoticeDesk{
-		Letters: set, Above: above, Needs: needs, Speaks: set.Speaks, Warnings: func(ctx context.Context) []string { return flightWarnings(ctx, db, nil, "") },
+		Letters: set, Above: above, Needs: needs, Speaks: set.Speaks, Checks: checks, Warnings: func(ctx context.Context) []string { return flightWarnings(ctx, db, "") },
 	})
 }
 
@@ -216,8 +216,19 @@ func printPreflight(w io.Writer, n notifier.Notice, p api.Preflight) error {
 	if p.Missing > 0 {
 		fmt.Fprintf(&b, "%-12s%s (--accept-missing %d)\n", "get nothing", lackWords(p.Missing), p.Missing)
 	}
+	var bad []string
+	for _, c := range p.Checks {
+		if c.OK {
+			fmt.Fprintf(&b, "%-12sok: %s\n", c.Name, c.Text)
+		} else {
+			bad = append(bad, c.Name+": "+c.Text)
+		}
+	}
 	for _, x := range p.Warnings {
 		fmt.Fprintf(&b, "warning: %s\n", asFlags(x))
+	}
+	for _, x := range bad {
+		fmt.Fprintf(&b, "warning: %s\n", x)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

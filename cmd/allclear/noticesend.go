@@ -27,6 +27,7 @@ type noticeSendCmd struct {
 	Wait          bool          `help:"Return once everyone was tried, and tell the account; ends with 1 where somebody failed or bounced by then, beside those of --accept-missing."`
 	Base
 	Linked
+	Mail
 	Approving
 }
 
@@ -101,7 +102,7 @@ func (c *noticeSendCmd) order(n notifier.Notice, d notifier.Desk) (notifier.Noti
 // ask shows the preflight and lets a person decide. It returns how many
 // recipients they were told lack something.
 func (c *noticeSendCmd) ask(ctx context.Context, a *app, db *store.Store, n notifier.Notice, above int64) (missing int64, err error) {
-	p, err := preflight(ctx, db, &c.Linked, n, above)
+	p, err := preflight(ctx, db, &c.Linked, n, above, func(ctx context.Context) []notifier.Finding { return a.checkMail(ctx, &c.Base, &c.Mail, c.Name) })
 	if err != nil {
 		return 0, err
 	}

@@ -109,8 +109,8 @@ type Mailer interface {
 	MailNow(ctx context.Context, to string, l *notifier.Letter) (notifier.Receipt, error)
 }
 
-// NoticeDesk is what notices need beside the store. All but Above, Speaks
-// and Warnings are mandatory.
+// NoticeDesk is what notices need beside the store. All but Above, Speaks,
+// Warnings and Checks are mandatory.
 type NoticeDesk struct {
 	Audiences Audiences
 	Letters   Letters
@@ -126,4 +126,6 @@ type NoticeDesk struct {
 	// Warnings tells what of the service as a whole may be in a notice's way,
 	// in sentences; nil is nothing.
 	Warnings func(ctx context.Context) []string
+	// Checks looks at what mail is judged by, DNS and the relays; nil is nothing.
+	Checks func(ctx context.Context) []notifier.Finding
 }

@@ -27,6 +27,14 @@ type Preflight struct {
 	ApprovalsNeeded int         `json:"approvals_needed"`
 	Estimate        *Estimate   `json:"estimate"`
 	Warnings        []string    `json:"warnings"`
+	Checks          []Check     `json:"checks"` // where anybody is written to by mail
+}
+
+// Check is what was found of one thing that mail depends on.
+type Check struct {
+	Name string `json:"name"` // DKIM, SPF, DMARC, relay
+	OK   bool   `json:"ok"`
+	Text string `json:"text"` // where it is not ok, with the mend
 }
 
 // Share is a part of an audience.
@@ -52,7 +60,7 @@ type PreflightBook interface {
 func CheckFlight(ctx context.Context, book PreflightBook, n notifier.Notice, d NoticeDesk) (Preflight, error) {
 	p := Preflight{
 		Recipients: n.Recipients, Rows: n.Rows, Rejected: n.Rejected, WithoutAddress: n.WithoutAddress, CaseTwins: n.CaseTwins,
-		ApprovalsNeeded: n.Needs(d.Above), Columns: []ColumnGap{}, Warnings: []string{},
+		ApprovalsNeeded: n.Needs(d.Above), Columns: []ColumnGap{}, Warnings: []string{}, Checks: []Check{},
 	}
 	split, err := book.AudienceBreakdown(ctx, n.ID)
 	if err != nil {
@@ -100,7 +108,22 @@ func CheckFlight(ctx context.Context, book PreflightBook, n notifier.Notice, d N
 	if d.Warnings != nil {
 		p.Warnings = append(p.Warnings, d.Warnings(ctx)...)
 	}
+	if d.Checks != nil && (len(p.Channels) == 0 || p.by(notifier.Email) > 0) {
+		for _, f := range d.Checks(ctx) {
+			p.Checks = append(p.Checks, Check{f.About, f.OK, f.Text})
+		}
+	}
 	return p, nil
+}
+
+// by is how many are written to on a channel.
+func (p *Preflight) by(ch notifier.Channel) int64 {
+	for _, s := range p.Channels {
+		if s.Name == string(ch) {
+			return s.Recipients
+		}
+	}
+	return 0
 }
 
 // warn says in sentences what the figures show.

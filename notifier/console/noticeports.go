@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"allclear/notifier"
@@ -71,4 +72,10 @@ type Flight struct {
 	Missing  int64            // recipients who lack any cell that the mail needs: they are sent nothing
 	Takes    time.Duration    // until everyone was tried; 0 where there is no telling
 	Warnings []string
+	Checks   []notifier.Finding // of DNS and the relays
+}
+
+// Speaks reports whether anything was found that speaks against sending.
+func (f Flight) Speaks() bool {
+	return len(f.Warnings) > 0 || slices.ContainsFunc(f.Checks, func(c notifier.Finding) bool { return !c.OK })
 }
