@@ -60,7 +60,7 @@ func MonitorTitle(s string) string { return cut(strings.Join(strings.Fields(Clea
 // outage. What looks like a time and is none goes out as written.
 func MonitorBody(s string, d Desk) string {
 	s = cut(strings.TrimSpace(Clean(strings.ReplaceAll(s, "\r\n", "\n"))), maxTold)
-	if _, _, err := ResolveTimes(s, d.Now, d.Zone); err != nil {
+	if _, _, err := ResolveTimes(s, d.Now, d.Zone); err != nil || unwaited(s) != nil {
 		s = strings.ReplaceAll(s, "{{", "{ {")
 	}
 	return s

@@ -54,6 +54,15 @@ func (n *Notice) Figures(body string) (string, error) {
 	return out, bad
 }
 
+// unwaited refuses the figures of a notice in a text that waits for none: they
+// would go out as they are written.
+func unwaited(body string) error {
+	if tag := figure.FindString(body); tag != "" {
+		return Invalidf("body", "%s is told by an update only that waits for its notice: name that by after_notice (--after-notice)", tag)
+	}
+	return nil
+}
+
 // grouped is a figure as people write it: 1,500.
 func grouped(n int64) string {
 	s := strconv.FormatInt(n, 10)

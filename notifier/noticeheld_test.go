@@ -42,6 +42,20 @@ func TestFiguresOfANotice(t *testing.T) {
 	invalid(t, err, "body")
 }
 
+func TestTheFiguresOfANoticeAreToldByWhatWaitsForItOnly(t *testing.T) {
+	i := opened(t, Announcement{})
+	for name := range figures {
+		body := "All {{ notice." + name + " }} were told."
+		_, err := i.Say(Saying{Body: body}, desk())
+		if invalid(t, err, "body"); err == nil || !strings.Contains(err.Error(), "after_notice (--after-notice)") {
+			t.Errorf("%s: %v", body, err)
+		}
+		if told := MonitorBody(body, desk()); strings.Contains(told, "{{") { // a machine cannot mend it
+			t.Errorf("a monitor's text is %q", told)
+		}
+	}
+}
+
 func TestAnUpdateThatCouldNotBePublishedIsNotHeld(t *testing.T) {
 	i := opened(t, Announcement{})
 	for field, s := range map[string]Saying{

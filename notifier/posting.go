@@ -54,6 +54,9 @@ func (d Desk) text(body string) (string, []string, error) {
 	if err != nil {
 		return "", nil, err
 	}
+	if err := unwaited(text); err != nil {
+		return "", nil, err
+	}
 	return text, warnings, checkBody(text)
 }
 
