@@ -53,11 +53,7 @@ func (c *toldCmd) Run(a *app) error {
 			}
 			t.add(d.AcceptedAt.UTC().Format("2006-01-02 15:04Z"), d.State, became(d, db.Now()), string(about.kind), about.title)
 			if words := answered(d); words != "" && d.State != notifier.Sent {
-				where := fmt.Sprintf("delivery %s", d.ID)
-				if d.Relay != "" { // else none was asked
-					where = d.Relay + ", " + where
-				}
-				answers = append(answers, fmt.Sprintf("%s, %s: %s (%s)", stamp(d.AcceptedAt), d.State, words, where))
+				answers = append(answers, answer(d, words))
 			}
 			return nil
 		})
@@ -92,6 +88,19 @@ func (c *toldCmd) Run(a *app) error {
 		_, err = fmt.Fprintf(a.out, "\nwhat was answered to those that were not sent:\n  %s\n", strings.Join(answers, "\n  "))
 		return err
 	})
+}
+
+// answer is what was answered to a delivery, and when: at its last try, where it
+// was tried, and not when what it tells was accepted.
+func answer(d notifier.Delivery, words string) string {
+	at, where := d.TriedAt, fmt.Sprintf("delivery %s", d.ID)
+	if at.IsZero() {
+		at = d.AcceptedAt
+	}
+	if d.Relay != "" { // else none was asked
+		where = d.Relay + ", " + where
+	}
+	return fmt.Sprintf("%s, %s: %s (%s)", stamp(at), d.State, words, where)
 }
 
 // nothingSent says so, and who may be meant: what stands before the @ counts as

@@ -28,6 +28,18 @@ func TestWhatWaitsForQuietHoursOrAnotherDaysBudgetShowsUntilWhen(t *testing.T) {
 	}
 }
 
+func TestAnAnswerIsToldWithTheTimeOfTheTryItIsFor(t *testing.T) {
+	accepted := time.Date(2026, 11, 27, 23, 57, 57, 0, time.UTC)
+	d := notifier.Delivery{State: notifier.Held, AcceptedAt: accepted, TriedAt: accepted.Add(90 * time.Minute), Relay: "mx:25"}
+	if got := answer(d, "550 5.7.1"); !strings.HasPrefix(got, "2026-11-28 01:27:57Z, held: 550 5.7.1 (mx:25, delivery ") {
+		t.Errorf("tried later: %s", got)
+	}
+	d.TriedAt, d.Relay = time.Time{}, ""
+	if got := answer(d, "nothing to say"); !strings.HasPrefix(got, "2026-11-27 23:57:57Z, held: nothing to say (delivery ") {
+		t.Errorf("never tried: %s", got)
+	}
+}
+
 func TestTheQueueTellsThatADaysBudgetOfTextsIsUsedUp(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		d := newDesktop(t, dsn)
