@@ -101,6 +101,9 @@ func Load(ctx context.Context, k Keeper, in io.Reader, l Loading) (notifier.Noti
 		b.goesOn()
 	}
 	if err = b.fill(ctx, r, sum); err == nil {
+		err = r.nobody(b.first)
+	}
+	if err == nil {
 		sum.Write([]byte(b.how))
 		var n notifier.Notice
 		n, err = k.FinishAudience(ctx, b.upload, r.Point().WithoutAddress, [32]byte(sum.Sum(nil)))
@@ -134,6 +137,7 @@ type batch struct {
 	kept    bool  // something of the file is, and can be gone on with
 	behind  int64 // so many rows
 	headed  bool
+	first   *refused // of the rejects; nil is none
 
 	rows    []notifier.AudienceRow
 	rejects []notifier.Reject
@@ -176,6 +180,9 @@ func (b *batch) fill(ctx context.Context, r *Reader, sum hash.Hash) error {
 
 func (b *batch) add(row Row, r *Reader) {
 	if row.Reason != "" {
+		if b.first == nil {
+			b.first = &refused{row.Line, row.Reason}
+		}
 		bad := notifier.Reject{Line: row.Line, Reason: row.Reason, Text: row.Text}
 		if !b.headed {
 			bad.Header, bad.Encoding, b.headed = headLine(r.Point()), r.Point().Encoding, true
@@ -230,7 +237,7 @@ func (b *batch) flush(ctx context.Context, r *Reader, sum hash.Hash) error {
 // far is how far the file was read; "" is where nobody could go on: behind what
 // might be read otherwise where another file goes on otherwise.
 func (b *batch) far(r *Reader, sum hash.Hash) (far taken, text string, err error) {
-	far = taken{How: b.how, Head: b.head, Whole: prefix{r.Point().Offset, hex.EncodeToString(sum.Sum(nil))}, Point: r.Point()}
+	far = taken{How: b.how, Head: b.head, First: b.first, Whole: prefix{r.Point().Offset, hex.EncodeToString(sum.Sum(nil))}, Point: r.Point()}
 	if !r.Settled() {
 		return far, "", nil
 	}

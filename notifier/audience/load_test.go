@@ -84,7 +84,7 @@ func TestAFileIsLoadedRowByRowInBatches(t *testing.T) {
 
 func TestTheFirstRejectKeepsTheHeader(t *testing.T) {
 	var s shelf
-	if _, err := audience.Load(t.Context(), &s, strings.NewReader("E-Mail;\"a;b\"\nx;1\ny;2\n"), loading(t, "map=email:E-Mail")); err != nil {
+	if _, err := audience.Load(t.Context(), &s, strings.NewReader("E-Mail;\"a;b\"\nx;1\ny;2\nann@example.com;3\n"), loading(t, "map=email:E-Mail")); err != nil {
 		t.Fatal(err)
 	}
 	if len(s.rejects) != 2 || s.rejects[0].Header != "E-Mail;\"a;b\"\n" || s.rejects[0].Text != "x;1" || s.rejects[1].Header != "" || s.rejects[1].Text != "y;2" {
@@ -142,6 +142,24 @@ func TestWhatIsAtFaultOrBroughtNothingIsDroppedAlsoWhenNobodyWaitsAnyMore(t *tes
 	s = shelf{}
 	if _, err := audience.Load(t.Context(), &s, strings.NewReader("name\nAnn\n"), loading(t, "")); !errors.As(err, &invalid) || s.open {
 		t.Errorf("no column of addresses: %v", err)
+	}
+}
+
+func TestAFileByWhichNobodyCanBeToldIsRefusedWithItsFirstRow(t *testing.T) {
+	for name, c := range map[string]struct{ text, query, want string }{
+		"one giant line":     {"email,x\nann@example.com," + strings.Repeat("x", 2<<20) + "\n", "", "line 2: the row is longer than 1048576 bytes; nothing in it was read; the file's only row cannot be used, and nothing is changed"},
+		"another column":     {"Kunde,Mail\n7,ann@example.com\n8,bo@example.com\n,\n", "map=email:Kunde", `line 2: column 1 ("Kunde"): "7" is no address; none of the file's 2 rows can be used, and nothing is changed`},
+		"some name nobody":   {"email,x\n,1\nx,2\n", "", `line 3: column 1 ("email"): "x" is no address; none of the file's 2 rows can be used (1 rejected, 1 without an address), and nothing is changed`},
+		"all name nobody":    {"Fax,Mail\n,ann@example.com\n", "map=email:Fax", `audience: the file's only row cannot be used: the column "Fax" holds no address; write map=email: and the one that does; nothing is changed`},
+		"NDJSON":             {`{"email":""}` + "\n" + `{"x":1}` + "\n", "", `audience: none of the file's 2 rows can be used: there is no key email in any; write map=email: and the one that holds the address; nothing is changed`},
+		"more than one part": {"email\n" + strings.Repeat("x\n", 2500), "", `line 2: column 1 ("email"): "x" is no address; none of the file's 2500 rows can be used, and nothing is changed`},
+	} {
+		var s shelf
+		var invalid *notifier.Invalid
+		_, err := audience.Load(t.Context(), &s, strings.NewReader(c.text), loading(t, c.query))
+		if !errors.As(err, &invalid) || err.Error() != c.want || s.dropped != 1 || len(s.sums) != 0 {
+			t.Errorf("%s: %v, %d dropped\nwant %s", name, err, s.dropped, c.want)
+		}
 	}
 }
 

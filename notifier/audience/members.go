@@ -30,6 +30,13 @@ type Members struct {
 
 const mostRejects = 100
 
+func (m *Members) first() *refused {
+	if len(m.Rejects) == 0 {
+		return nil
+	}
+	return &refused{m.Rejects[0].Line, m.Rejects[0].Reason}
+}
+
 // LoadMembers reads who lives on a component: a file as Load reads it, of which
 // only the addresses count, or nothing but an address on each line. After an
 // error the list is what it was.
@@ -45,6 +52,9 @@ func LoadMembers(ctx context.Context, k MemberKeeper, in io.Reader, key string, 
 	}
 	var out Members
 	if err = out.fill(ctx, k, u, r, above, progress); err == nil {
+		err = r.nobody(out.first())
+	}
+	if err == nil {
 		out.WithoutAddress = r.Point().WithoutAddress
 		if out.Members, err = k.FinishMembers(ctx, u); err == nil {
 			return out, nil

@@ -60,6 +60,10 @@ func TestMembersAreReadFromAFileOrFromBareLines(t *testing.T) {
 			t.Errorf("%s: rejected line %d, want %d", name, got.Rejects[0].Line, line)
 		}
 	}
+	h := house{}
+	if _, err := audience.LoadMembers(t.Context(), &h, strings.NewReader("x\n@\n"), "imap7", options(t, "map=email:x", ""), nil); err == nil || !strings.HasPrefix(err.Error(), "line 2: ") || !strings.Contains(err.Error(), "nothing is changed") {
+		t.Errorf("a list of nobody: %v", err)
+	}
 }
 
 func TestAListOfMembersThatBreaksOffIsDropped(t *testing.T) {

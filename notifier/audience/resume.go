@@ -22,6 +22,8 @@ type taken struct {
 	Head  prefix `json:"head"`
 	Whole prefix `json:"whole"` // up to Point
 	Point Point  `json:"point"`
+	// First of the rejects.
+	First *refused `json:"first,omitempty"`
 }
 
 // prefix is what a file begins with.
@@ -76,6 +78,7 @@ func (b *batch) resume(ctx context.Context, in *again, sum hash.Hash) (Point, er
 		b.upload, err = b.keeper.ResumeAudience(ctx, same.left)
 		if err == nil {
 			b.head, b.kept, b.behind, b.headed = same.Head, true, same.rows(), same.Point.Rejected > 0
+			b.first = same.First
 			b.read = same.Point.Rows + same.Point.Rejected
 			return same.Point, nil
 		}
