@@ -60,7 +60,11 @@ func (b *backlogs) missed(rows []digestReader) ([][]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	told, err := b.told(rows, people)
+	h, err := b.homes(rows)
+	if err != nil {
+		return nil, err
+	}
+	told, err := b.told(rows, people, h)
 	if err != nil {
 		return nil, err
 	}
@@ -76,9 +80,10 @@ func (b *backlogs) missed(rows []digestReader) ([][]int64, error) {
 		from, to := b.place(r.Cursor+1), b.place(r.UpTo+1)
 		came := func(event int64) bool { return atOnce[int64(notifier.MakeDeliveryID(event, r.Row.Number))] }
 		out[i] = people[i].Missed(subscribers.Backlog{
-			Events: b.events[from:max(from, to)],
-			AtOnce: came,
-			Told:   func(incident string) bool { return told[r.Row.Number][incident] },
+			Events:  b.events[from:max(from, to)],
+			AtOnce:  came,
+			Told:    func(incident string) bool { return told[r.Row.Number][incident] },
+			Touches: h.touches(r.Row.Address),
 		})
 		if len(withdrawn) > 0 {
 			out[i] = b.unsay(out[i], r.Cursor, begun, withdrawn, came)
@@ -256,7 +261,7 @@ func (b *backlogs) begun(ended bool) (map[string]int64, error) {
 // told are the incidents of which readers were told by earlier digests: of those
 // that ended now, and that began before, and only of readers whose filter alone
 // would not tell them of the end.
-func (b *backlogs) told(rows []digestReader, people []subscribers.Subscriber) (map[int64]map[string]bool, error) {
+func (b *backlogs) told(rows []digestReader, people []subscribers.Subscriber, h homes) (map[int64]map[string]bool, error) {
 	begun, err := b.begun(true)
 	if err != nil {
 		return nil, err
@@ -264,8 +269,9 @@ func (b *backlogs) told(rows []digestReader, people []subscribers.Subscriber) (m
 	oldest := int64(0)
 	var asked []int64
 	for i, r := range rows {
+		touches := h.touches(r.Row.Address)
 		for _, e := range b.events {
-			if first := begun[e.IncidentID]; r.Row.Number > 0 && e.Number > r.Cursor && e.Type.Closing() && first <= r.Cursor && !people[i].Filter.Match(e) {
+			if first := begun[e.IncidentID]; r.Row.Number > 0 && e.Number > r.Cursor && e.Type.Closing() && first <= r.Cursor && !people[i].Filter.Match(e, touches) {
 				if asked = append(asked, r.Row.Number); oldest == 0 || first < oldest {
 					oldest = first
 				}

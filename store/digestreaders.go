@@ -44,7 +44,7 @@ func (m *digestMaker) scheduled(max int) ([]subscriberRow, error) {
 	// The cadence stands in the statement so that both planners see what the index
 	// is about. Only what decides about a digest is read, and not by reflection:
 	// with a million readers that alone was half of the work.
-	found, err := m.tx.Raw(`SELECT number, address, severity, kinds, chooses, timezone, language, incident, types, critical, all_quiet FROM subscribers
+	found, err := m.tx.Raw(`SELECT number, address, severity, kinds, chooses, timezone, language, incident, types, critical, all_quiet, mine FROM subscribers
 		WHERE state = 'active' AND cadence = '`+m.run.Cadence+`' AND cadence <> 'instant' AND cadence <> 'milestones'
 			AND timezone = ? AND hour = ? AND number > ?`+of+` ORDER BY number LIMIT ?`, append(args, max)...).Rows()
 	if err != nil {
@@ -54,7 +54,7 @@ func (m *digestMaker) scheduled(max int) ([]subscriberRow, error) {
 	rows := make([]subscriberRow, 0, max)
 	for found.Next() {
 		is := subscriberRow{Channel: string(notifier.Email), State: string(subscribers.Active), Cadence: m.run.Cadence}
-		if err := found.Scan(&is.Number, &is.Address, &is.Severity, &is.Kinds, &is.Chooses, &is.Timezone, &is.Language, &is.Incident, &is.Types, &is.Critical, &is.AllQuiet); err != nil {
+		if err := found.Scan(&is.Number, &is.Address, &is.Severity, &is.Kinds, &is.Chooses, &is.Timezone, &is.Language, &is.Incident, &is.Types, &is.Critical, &is.AllQuiet, &is.Mine); err != nil {
 			return nil, fmt.Errorf("read the next readers: %w", err)
 		}
 		rows = append(rows, is)

@@ -360,6 +360,11 @@ func (x *expansion) wants() (string, []any, error) {
 	if len(components) > 0 {
 		sql += ` AND (NOT s.chooses OR EXISTS (SELECT 1 FROM subscriber_components AS c WHERE c.subscriber = s.number AND c.component_key IN ?))`
 		args = append(args, components)
+		touched, who, err := x.touched(components)
+		if err != nil {
+			return "", nil, err
+		}
+		sql, args = sql+touched, append(args, who...)
 	}
 	return `(` + sql + `)`, args, nil
 }

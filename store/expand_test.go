@@ -42,9 +42,9 @@ func (b *box) addRaw(s subscribers.Subscriber) int64 {
 	}
 	b.exec(`UPDATE counters SET value = value + 1 WHERE name = 'subscriber'`)
 	n := b.number(`SELECT value FROM counters WHERE name = 'subscriber'`)
-	b.exec(`INSERT INTO subscribers (number, channel, address, state, severity, kinds, chooses, cadence, timezone, language, created_at, unsubscribed_at, incident, types, critical)
-		VALUES (%d, '%s', '%s', '%s', %d, %d, %t, '%s', '%s', '%s', 1, %d, '%s', %d, %t)`, n, s.Channel, s.Address, s.State, s.Filter.Severity, kinds,
-		len(s.Filter.Components) > 0, s.Cadence, s.Timezone, s.Language, left, s.Filter.Incident, types, s.Critical)
+	b.exec(`INSERT INTO subscribers (number, channel, address, state, severity, kinds, chooses, cadence, timezone, language, created_at, unsubscribed_at, incident, types, critical, mine)
+		VALUES (%d, '%s', '%s', '%s', %d, %d, %t, '%s', '%s', '%s', 1, %d, '%s', %d, %t, %t)`, n, s.Channel, s.Address, s.State, s.Filter.Severity, kinds,
+		len(s.Filter.Components) > 0, s.Cadence, s.Timezone, s.Language, left, s.Filter.Incident, types, s.Critical, s.Filter.Mine)
 	for _, c := range s.Filter.Components {
 		b.exec(`INSERT INTO subscriber_components (subscriber, component_key) VALUES (%d, '%s')`, n, c)
 	}
@@ -59,15 +59,15 @@ func (b *box) components() {
 
 // empty takes away everything but the components.
 func (b *box) empty() {
-	for _, table := range []string{"deliveries", "event_counts", "event_latency", "events", "incidents", "suppressions", "subscriber_components", "endpoints", "attempts", "replays", "subscribers", "pauses"} {
+	for _, table := range []string{"deliveries", "event_counts", "event_latency", "events", "incidents", "suppressions", "subscriber_components", "endpoints", "attempts", "replays", "subscribers", "pauses", "audiences", "recipients"} {
 		b.exec(`DELETE FROM %s`, table)
 	}
 }
 
 func drawSubscriber(t *rapid.T, i int) subscribers.Subscriber {
-	return subscribers.Subscriber{
+	s := subscribers.Subscriber{
 		Channel: rapid.SampledFrom([]notifier.Channel{notifier.Email, notifier.Email, notifier.Webhook, notifier.SMS}).Draw(t, "channel"),
-		Address: fmt.Sprintf("reader%d@example.com", i),
+		Address: fmt.Sprintf(rapid.SampledFrom([]string{"reader%d@example.com", "Reader%d@example.com"}).Draw(t, "written"), i),
 		State:   rapid.SampledFrom(append(slices.Repeat([]subscribers.State{subscribers.Active}, 6), subscribers.States...)).Draw(t, "state"),
 		Cadence: rapid.SampledFrom(subscribers.Cadences).Draw(t, "cadence"),
 		Filter: subscribers.Filter{
@@ -81,6 +81,8 @@ func drawSubscriber(t *rapid.T, i int) subscribers.Subscriber {
 		Timezone: rapid.SampledFrom([]string{"", "Europe/Oslo"}).Draw(t, "timezone"),
 		Language: rapid.SampledFrom([]string{"", "pt-BR"}).Draw(t, "language"),
 	}
+	s.Filter.Mine = s.Channel == notifier.Email && rapid.Bool().Draw(t, "mine")
+	return s
 }
 
 func drawEvent(t *rapid.T) notifier.Event {
@@ -100,7 +102,7 @@ func TestTheFilterInSQLIsTheFilter(t *testing.T) {
 		rapid.Check(t, func(r *rapid.T) {
 			b.empty()
 			b.incident("one")
-			e := drawEvent(r)
+			e, touches := drawEvent(r), b.drawMembers(r)
 			e.IncidentID = "one"
 			want := map[int64]subscribers.Subscriber{}
 			var everyone []int64
@@ -112,7 +114,7 @@ func TestTheFilterInSQLIsTheFilter(t *testing.T) {
 				if barred {
 					b.exec(`INSERT INTO suppressions (channel, address, reason, created_at) VALUES ('%s', '%s', 'manual', 1)`, s.Channel, s.Address)
 				}
-				if s.State == subscribers.Active && !barred && s.Filter.Match(e) && s.AtOnce(e) {
+				if s.State == subscribers.Active && !barred && s.Filter.Match(e, touches(s.Address)) && s.AtOnce(e) {
 					want[n] = s
 				}
 			}

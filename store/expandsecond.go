@@ -170,7 +170,7 @@ func (x *expansion) insertSeconds(to []redirect, wants string, wantArgs []any, m
 			coalesce(s.since, CAST(? AS bigint)), s.told, CASE WHEN s.flying + s.ahead > 0 THEN 'held' ELSE 'pending' END,
 			CASE WHEN s.flying > 0 THEN CAST(? AS bigint) WHEN s.ahead > 0 THEN CAST(? AS bigint) ELSE CAST(? AS bigint) END,
 			CASE WHEN s.flying > 0 THEN s.flying ELSE s.ahead END
-		FROM (SELECT f.number, f.cadence, f.critical, f.kinds, f.types, f.incident, f.severity, f.chooses, f.language, f.timezone,
+		FROM (SELECT f.number, f.cadence, f.critical, f.kinds, f.types, f.incident, f.severity, f.chooses, f.mine, f.language, f.timezone,
 				z.number AS door, z.channel AS to_channel, z.address AS to_address, ` + columns + `
 			FROM subscribers AS z JOIN subscribers AS f ON f.number = z.second_of` + join + ` WHERE ` + in + ` GROUP BY f.number, z.number) AS s
 		WHERE (` + wants + ` OR s.since IS NOT NULL OR s.flying > 0)` + x.unsaid() + `

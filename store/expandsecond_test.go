@@ -46,7 +46,7 @@ func TestWhoIsToldAtASecondAddressIsWhomTheRuleSays(t *testing.T) {
 			b.empty()
 			b.exec(`DELETE FROM outages`)
 			b.incident("one")
-			e := drawEvent(r)
+			e, touches := drawEvent(r), b.drawMembers(r)
 			e.IncidentID = "one"
 			down := rapid.IntRange(0, 3).Draw(r, "down") > 0
 			if down {
@@ -91,7 +91,7 @@ func TestWhoIsToldAtASecondAddressIsWhomTheRuleSays(t *testing.T) {
 				}
 				elsewhere := subscribers.ToSecond(&first, has, down && first.Channel == notifier.Email && subscribers.Domain(first.Address) == "own.example",
 					func(s *subscribers.Subscriber) bool { return barred[s] })
-				wants := first.State == subscribers.Active && !barred[&first] && first.Filter.Match(e) && first.AtOnce(e)
+				wants := first.State == subscribers.Active && !barred[&first] && first.Filter.Match(e, touches(first.Address)) && first.AtOnce(e)
 				want = append(want, reader{numbers[&first], wants && !elsewhere, first.Address})
 				if has != nil {
 					want = append(want, reader{numbers[&second], wants && elsewhere, second.Address})

@@ -246,5 +246,5 @@ func (r *recovery) incident(events []notifier.Event) error {
 
 // wants is whether an event would be made for the endpoint today.
 func (r *recovery) wants(e notifier.Event, told int64) bool {
-	return e.Type.Closing() && told > 0 || r.who.Filter.Match(e) && r.who.Cadence.Wants(e)
+	return e.Type.Closing() && told > 0 || r.who.Filter.Match(e, nil) && r.who.Cadence.Wants(e)
 }

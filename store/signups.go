@@ -53,6 +53,7 @@ type signUpChoices struct {
 	Weekday    subscribers.Weekday  `json:"weekday,omitempty"`
 	Critical   bool                 `json:"critical,omitempty"`
 	AllQuiet   bool                 `json:"all_quiet,omitempty"`
+	Mine       bool                 `json:"mine,omitempty"`
 	Shown      string               `json:"shown,omitempty"` // the language of the words agreed to
 	Trapped    bool                 `json:"trapped,omitempty"`
 }
@@ -99,7 +100,7 @@ func (s *Store) QueueSignUp(ctx context.Context, x subscribers.SignUp) error {
 func choicesOf(x subscribers.SignUp) (string, error) {
 	f := x.Filter
 	choices, err := json.Marshal(signUpChoices{
-		f.Components, f.Severity, f.Kinds, f.Incident, x.Cadence, x.Timezone, x.Language, f.Types, x.Format, x.Quiet, x.Hour, x.Weekday, x.Critical, x.AllQuiet, x.Consent.Language, x.Trapped,
+		f.Components, f.Severity, f.Kinds, f.Incident, x.Cadence, x.Timezone, x.Language, f.Types, x.Format, x.Quiet, x.Hour, x.Weekday, x.Critical, x.AllQuiet, f.Mine, x.Consent.Language, x.Trapped,
 	})
 	if err != nil {
 		return "", fmt.Errorf("write what was chosen: %w", err)
@@ -116,7 +117,7 @@ func (r *signUpRow) signUp() (subscribers.SignUp, error) {
 	x := subscribers.SignUp{
 		Subscriber: subscribers.Subscriber{
 			Channel: r.Channel, Address: r.Address, Contact: r.Contact, Format: c.Format, Quiet: c.Quiet, State: subscribers.Pending, Cadence: c.Cadence, Timezone: c.Timezone, Language: c.Language,
-			Filter:    subscribers.Filter{Components: c.Components, Severity: c.Severity, Kinds: c.Kinds, Incident: c.Incident, Types: c.Types},
+			Filter:    subscribers.Filter{Components: c.Components, Severity: c.Severity, Kinds: c.Kinds, Incident: c.Incident, Types: c.Types, Mine: c.Mine},
 			CreatedAt: instant(r.AskedAt), Hour: c.Hour, Weekday: c.Weekday, Critical: c.Critical, AllQuiet: c.AllQuiet,
 			SecondOf: subscribers.Number(r.SecondOf),
 		},

@@ -40,6 +40,7 @@ type subscriberRow struct {
 	Weekday        int // 1 is Monday, 7 is Sunday; 0: not chosen
 	Critical       bool
 	AllQuiet       bool
+	Mine           bool
 	SecondOf       int64
 }
 
@@ -69,7 +70,7 @@ func rowOfSubscriber(s subscribers.Subscriber) subscriberRow {
 		Shared: s.Group, Contact: s.Contact, PausedUntil: micros(s.PausedUntil),
 		LeftBy: string(s.Left.By), LeftFrom: string(s.Left.From), LeftReason: s.Left.Reason, WithFirst: s.Left.WithFirst, Incident: s.Filter.Incident,
 		Types: types, Format: string(s.Format), Quiet: string(s.Quiet),
-		Hour: s.Hour.Or(-1), Weekday: slices.Index(subscribers.Weekdays, s.Weekday) + 1, Critical: s.Critical, AllQuiet: s.AllQuiet,
+		Hour: s.Hour.Or(-1), Weekday: slices.Index(subscribers.Weekdays, s.Weekday) + 1, Critical: s.Critical, AllQuiet: s.AllQuiet, Mine: s.Filter.Mine,
 		SecondOf: int64(s.SecondOf),
 	}
 }
@@ -77,7 +78,7 @@ func rowOfSubscriber(s subscribers.Subscriber) subscriberRow {
 func (r subscriberRow) subscriber() subscribers.Subscriber {
 	s := subscribers.Subscriber{
 		Number: subscribers.Number(r.Number), Channel: notifier.Channel(r.Channel), Address: r.Address, State: subscribers.State(r.State),
-		Filter: subscribers.Filter{Severity: notifier.Severity(r.Severity), Incident: r.Incident}, Cadence: subscribers.Cadence(r.Cadence),
+		Filter: subscribers.Filter{Severity: notifier.Severity(r.Severity), Incident: r.Incident, Mine: r.Mine}, Cadence: subscribers.Cadence(r.Cadence),
 		Timezone: r.Timezone, Language: r.Language,
 		CreatedAt: instant(r.CreatedAt), ConfirmedAt: instant(r.ConfirmedAt), Unsubscribed: instant(r.UnsubscribedAt),
 		Group: r.Shared, Contact: r.Contact, PausedUntil: instant(r.PausedUntil),

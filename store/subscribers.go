@@ -251,14 +251,14 @@ func (s *Store) addSubscribers(tx *gorm.DB, all []subscribers.Subscriber) error 
 	rows := newBatch(len(all), "number bigint", "channel text", "address text", "state text", "severity bigint", "kinds bigint", "chooses boolean",
 		"cadence text", "timezone text", "language text", "created_at bigint", "confirmed_at bigint", "unsubscribed_at bigint",
 		"shared boolean", "contact text", "paused_until bigint", "left_by text", "left_from text", "left_reason text", "with_first boolean", "incident text",
-		"types bigint", "format text", "quiet text", "hour bigint", "weekday bigint", "critical boolean", "all_quiet boolean", "second_of bigint")
+		"types bigint", "format text", "quiet text", "hour bigint", "weekday bigint", "critical boolean", "all_quiet boolean", "mine boolean", "second_of bigint")
 	chosen := newBatch(0, "subscriber bigint", "component_key text")
 	for _, a := range all {
 		r := rowOfSubscriber(a)
 		rows.add(r.Number, &r.Channel, &r.Address, &r.State, int64(r.Severity), int64(r.Kinds), r.Chooses,
 			&r.Cadence, &r.Timezone, &r.Language, r.CreatedAt, r.ConfirmedAt, r.UnsubscribedAt,
 			r.Shared, &r.Contact, r.PausedUntil, &r.LeftBy, &r.LeftFrom, &r.LeftReason, r.WithFirst, &r.Incident,
-			int64(r.Types), &r.Format, &r.Quiet, int64(r.Hour), int64(r.Weekday), r.Critical, r.AllQuiet, r.SecondOf)
+			int64(r.Types), &r.Format, &r.Quiet, int64(r.Hour), int64(r.Weekday), r.Critical, r.AllQuiet, r.Mine, r.SecondOf)
 		for _, c := range choices(a) {
 			chosen.add(c.Subscriber, &c.ComponentKey)
 		}

@@ -45,6 +45,7 @@ func TestASubscriberComesBackAsItWasWritten(t *testing.T) {
 					Components: rapid.SampledFrom([][]string{nil, {"web"}, {"web", "imap7"}, {"imap7", "web", "imap7"}}).Draw(t, "components"),
 					Kinds:      rapid.SampledFrom([][]notifier.Kind{nil, {notifier.KindPost}, {notifier.KindIncident, notifier.KindMaintenance}, notifier.Kinds}).Draw(t, "kinds"),
 					Severity:   notifier.Severity(rapid.IntRange(0, 3).Draw(t, "severity")),
+					Mine:       rapid.Bool().Draw(t, "mine"),
 				},
 			}
 			made, err := b.AddSubscriber(b.ctx, s, nil)
@@ -66,7 +67,7 @@ func TestASubscriberComesBackAsItWasWritten(t *testing.T) {
 			}
 			for _, c := range []string{"web", "imap7", "other"} {
 				e := notifier.Event{Kind: notifier.KindPost, Components: []string{c}}
-				if got.Filter.Match(e) != s.Filter.Match(e) {
+				if got.Filter.Match(e, nil) != s.Filter.Match(e, nil) {
 					t.Fatalf("%+v and %+v let different things through", got.Filter, s.Filter)
 				}
 			}
@@ -282,7 +283,7 @@ func TestSubscribersArePagedByNumber(t *testing.T) {
 		none, _, err := b.Subscribers(b.ctx, subscribers.Query{Limit: 1, Channel: notifier.SMS})
 		b.must(err)
 		if len(active) != 12 || len(one) != 1 || one[0].Address != "r3@example.org" || len(none) != 0 {
-			t.Errorf("%d active, %+v, %+v", len(active), one, none)
+			t.Errorf("%d active, %+v, %+v", len(active), one, nil)
 		}
 		var invalid *notifier.Invalid
 		if _, _, err := b.Subscribers(b.ctx, subscribers.Query{Cursor: "MSB4", Limit: 1}); !errors.As(err, &invalid) {

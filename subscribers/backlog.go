@@ -15,6 +15,8 @@ type Backlog struct {
 	AtOnce func(event int64) bool
 	// Told reports whether an earlier digest told the reader of an incident.
 	Told func(incident string) bool
+	// Touches is what Filter.Match asks.
+	Touches func(component string) bool
 }
 
 // Missed are the events that a digest tells s of, in their order: those that
@@ -30,7 +32,7 @@ func (s *Subscriber) Missed(b Backlog) []int64 {
 			continue
 		}
 		switch {
-		case s.Filter.Match(e):
+		case s.Filter.Match(e, b.Touches):
 		case !e.Type.Closing():
 			continue
 		case heard[e.IncidentID] || b.Told(e.IncidentID):

@@ -19,7 +19,7 @@ const (
 )
 
 // csvColumns are the columns of this version, in the order an export writes them.
-var csvColumns = []string{"channel", "address", "components", "severity", "kinds", "cadence", "timezone", "language", "state", "group", "contact", "incident", "format", "types", "quiet", "hour", "weekday", "critical", "all_quiet", "second_channel", "second_address"}
+var csvColumns = []string{"channel", "address", "components", "severity", "kinds", "cadence", "timezone", "language", "state", "group", "contact", "incident", "format", "types", "quiet", "hour", "weekday", "critical", "all_quiet", "mine", "second_channel", "second_address"}
 
 // Row is one line of a file of subscribers.
 type Row struct {
@@ -284,6 +284,11 @@ func (c *CSVReader) subscriber(cells []string) (Subscriber, *notifier.Invalid) {
 		case "all_quiet":
 			var bad *notifier.Invalid
 			if s.AllQuiet, bad = truth(name, word); bad != nil {
+				return s, bad
+			}
+		case "mine":
+			var bad *notifier.Invalid
+			if s.Filter.Mine, bad = truth(name, word); bad != nil {
 				return s, bad
 			}
 		case "second_channel":

@@ -41,7 +41,7 @@ func (w *CSVWriter) Write(s Subscriber) error {
 		string(s.Channel), s.Address, strings.Join(s.Filter.Components, ";"), s.Filter.Severity.String(),
 		strings.Join(kinds, ";"), string(s.Cadence), s.Timezone, s.Language, string(s.State),
 		"", s.Contact, s.Filter.Incident, string(s.Format), strings.Join(types, ";"), string(s.Quiet),
-		s.Hour.String(), string(s.Weekday), "", "", string(s.Second.Channel), s.Second.Address,
+		s.Hour.String(), string(s.Weekday), "", "", "", string(s.Second.Channel), s.Second.Address,
 	}
 	if s.Group {
 		cells[9] = "true"
@@ -51,6 +51,9 @@ func (w *CSVWriter) Write(s Subscriber) error {
 	}
 	if s.AllQuiet {
 		cells[18] = "true"
+	}
+	if s.Filter.Mine {
+		cells[19] = "true"
 	}
 	for i, v := range cells {
 		cells[i] = notifier.SafeCell(v)

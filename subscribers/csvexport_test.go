@@ -43,7 +43,7 @@ func TestAnExportOfNobodyIsTheHeader(t *testing.T) {
 	if err := subscribers.WriteCSV(&out).Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if got := out.String(); got != "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet,hour,weekday,critical,all_quiet,second_channel,second_address\n" {
+	if got := out.String(); got != "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet,hour,weekday,critical,all_quiet,mine,second_channel,second_address\n" {
 		t.Errorf("wrote %q", got)
 	}
 	if rows := readAll(t, out.String()); len(rows) != 0 {
@@ -72,11 +72,12 @@ func TestWhatIsExportedIsImportedAsItWas(t *testing.T) {
 					Kinds:      rapid.SliceOfN(rapid.SampledFrom(notifier.Kinds), 0, 3).Draw(t, "kinds"),
 					Severity:   notifier.Severity(rapid.IntRange(0, 3).Draw(t, "severity")),
 					Incident:   rapid.SampledFrom([]string{"", "7kq2m9"}).Draw(t, "incident"),
+					Mine:       rapid.Bool().Draw(t, "mine"),
 				},
 			}
 			door := rapid.IntRange(0, 2).Draw(t, "door")
 			if door > 0 { // digests are mails
-				s.Hour, s.Weekday, s.Critical, s.AllQuiet = 0, "", false, false
+				s.Hour, s.Weekday, s.Critical, s.AllQuiet, s.Filter.Mine = 0, "", false, false, false
 				s.Cadence = rapid.SampledFrom(subscribers.Offered(notifier.SMS)).Draw(t, "without digests")
 			}
 			if rapid.Bool().Draw(t, "group") {

@@ -42,6 +42,8 @@ func (s *Subscriber) Overwrite(by Subscriber, columns []string) {
 			s.Critical = by.Critical
 		case "all_quiet":
 			s.AllQuiet = by.AllQuiet
+		case "mine":
+			s.Filter.Mine = by.Filter.Mine
 		case "group":
 			if by.Group || by.Channel == notifier.Webhook { // nobody is made the only reader of what many read
 				s.Group = by.Group

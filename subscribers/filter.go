@@ -17,14 +17,19 @@ type Filter struct {
 	// Types are the events an endpoint is called for; empty means all. What
 	// closes an incident it was told of comes anyway.
 	Types []notifier.EventType
+	// Mine: only what touches the reader. Of components on whose lists of members
+	// others are, they do not want to hear.
+	Mine bool
 }
 
 // maxIncident is the length of the longest id; ours have 16 characters.
 const maxIncident = 64
 
 // Match is the rule of who gets what. The store says the same in SQL (see
-// store/expand.go); a property test holds the two equal.
-func (f Filter) Match(e notifier.Event) bool {
+// store/expand.go); a property test holds the two equal. touches reports whether
+// what happens to a component touches the reader: they are on its list of members,
+// or it has none. nil: whatever it is.
+func (f Filter) Match(e notifier.Event, touches func(component string) bool) bool {
 	if e.Type == notifier.IncidentRetracted {
 		return false // who never heard of the mistake need not hear that it was one; who did hears it anyway (EventType.Closing)
 	}
@@ -40,10 +45,19 @@ func (f Filter) Match(e notifier.Event) bool {
 	if e.Kind == notifier.KindIncident && e.Severity < f.Severity {
 		return false
 	}
-	if len(f.Components) == 0 || len(e.Components) == 0 {
+	return f.Concerned(e.Components, touches)
+}
+
+// Concerned is the part of Match about what an announcement names: no component
+// is everything, and that concerns everybody. One that the reader did not choose
+// does not, though they live on it.
+func (f Filter) Concerned(components []string, touches func(component string) bool) bool {
+	if len(components) == 0 {
 		return true
 	}
-	return slices.ContainsFunc(f.Components, func(c string) bool { return slices.Contains(e.Components, c) })
+	return slices.ContainsFunc(components, func(c string) bool {
+		return (len(f.Components) == 0 || slices.Contains(f.Components, c)) && (!f.Mine || touches == nil || touches(c))
+	})
 }
 
 // Wants is the cadence's half of the rule: whether an event is sent at once.

@@ -40,7 +40,7 @@ func TestMatchIsWhoGetsWhat(t *testing.T) {
 		{"another one", Filter{Incident: "a"}, notifier.Event{Kind: notifier.KindIncident, IncidentID: "b"}, false},
 		{"all wishes at once", Filter{Components: []string{"imap"}, Severity: notifier.SeverityMinor, Kinds: []notifier.Kind{notifier.KindIncident}}, incident(notifier.SeverityMajor, "imap"), true},
 	} {
-		if got := c.f.Match(c.e); got != c.want {
+		if got := c.f.Match(c.e, nil); got != c.want {
 			t.Errorf("%s: %v", c.about, got)
 		}
 	}
@@ -70,29 +70,29 @@ func drawEvent(t *rapid.T) notifier.Event {
 func TestMatchHoldsItsLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f, e := drawFilter(t), drawEvent(t)
-		got := f.Match(e)
-		if !(Filter{}).Match(e) {
+		got := f.Match(e, nil)
+		if !(Filter{}).Match(e, nil) {
 			t.Fatal("the empty filter holds something back")
 		}
 		tidy := f
 		tidy.Components, tidy.Kinds = slices.Clone(f.Components), slices.Clone(f.Kinds)
-		if err := tidy.Validate(); err != nil || tidy.Match(e) != got {
+		if err := tidy.Validate(); err != nil || tidy.Match(e, nil) != got {
 			t.Fatalf("checking the filter changes what it lets through: %v", err)
 		}
 		slices.Reverse(tidy.Components)
-		if tidy.Match(e) != got {
+		if tidy.Match(e, nil) != got {
 			t.Fatal("the order of components matters")
 		}
 		if e.Kind == notifier.KindIncident && got && e.Severity < notifier.SeverityCritical {
 			worse := e
 			worse.Severity++
-			if !f.Match(worse) {
+			if !f.Match(worse, nil) {
 				t.Fatal("it got worse and they hear nothing")
 			}
 		}
 		wider := e
 		wider.Components = nil
-		if got && !f.Match(wider) {
+		if got && !f.Match(wider, nil) {
 			t.Fatal("it touches everything and they hear nothing")
 		}
 	})

@@ -208,7 +208,7 @@ func TestOverwritingLeavesWhatTheFileHasNoColumnForAsItWas(t *testing.T) {
 				t.Fatalf("%q: %+v, %v", file, got, err)
 			}
 		}
-		bring("address,severity,kinds,cadence,hour,weekday,critical,all_quiet,timezone,language,state\nann@example.com,major,incident,weekly,7,friday,true,true,Europe/Oslo,de,active\n", 0)
+		bring("address,severity,kinds,cadence,hour,weekday,critical,all_quiet,mine,timezone,language,state\nann@example.com,major,incident,weekly,7,friday,true,true,true,Europe/Oslo,de,active\n", 0)
 		read := func() subscribers.Subscriber {
 			t.Helper()
 			found, _, err := s.Subscribers(t.Context(), subscribers.Query{Limit: 10})

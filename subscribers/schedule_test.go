@@ -105,9 +105,9 @@ func TestADigestTellsEverythingOnceAndNothingElse(t *testing.T) {
 				r.Fatalf("%d came at once and is told again", e.Number)
 			case told && e.Type == notifier.IncidentRetracted && !known[e.IncidentID]:
 				r.Fatalf("%d takes back what nobody heard of", e.Number)
-			case told && !who.Filter.Match(e) && !e.Type.Closing():
+			case told && !who.Filter.Match(e, nil) && !e.Type.Closing():
 				r.Fatalf("%d is told to who does not want it", e.Number)
-			case !told && !atOnce[e.Number] && who.Filter.Match(e) && !mistake:
+			case !told && !atOnce[e.Number] && who.Filter.Match(e, nil) && !mistake:
 				r.Fatalf("%d is lost: %v", e.Number, got)
 			case !told && !atOnce[e.Number] && e.Type.Closing() && known[e.IncidentID]:
 				r.Fatalf("the end %d is lost", e.Number)

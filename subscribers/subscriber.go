@@ -177,6 +177,8 @@ func (s *Subscriber) validateDoor() (err error) {
 		return notifier.Invalidf("format", "%q is not one of standard, statuspage, slack, teams, discord", s.Format)
 	case s.Channel != notifier.Email && s.Group:
 		return notifier.Invalidf("group", "is only for email")
+	case s.Channel != notifier.Email && s.Filter.Mine:
+		return notifier.Invalidf("mine", "is only for email; who lives on a component is known by mail address")
 	case s.Channel != notifier.SMS && s.Quiet != "":
 		return notifier.Invalidf("quiet", "is only for sms")
 	}

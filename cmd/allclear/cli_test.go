@@ -76,9 +76,9 @@ func TestTheCommandLineTellsAStoryFromBeginningToEnd(t *testing.T) {
 				"s1  kari@example.com\nstate       active\ncadence     instant\ncomponents  imap7\nseverity    none and up\nkinds       all\n" +
 				"time zone   Europe/Oslo\nlanguage    the service's\nsince       2026-11-23 16:11:00Z\nconfirmed   2026-11-23 16:11:00Z\n"},
 			{"subscriber export", "" +
-				"channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet,hour,weekday,critical,all_quiet,second_channel,second_address\n" +
-				"email,kari@example.com,imap7,none,,instant,Europe/Oslo,,active,,,,,,,,,,,,\n" +
-				"email,ola@example.org,,none,,instant,,,pending,,,,,,,,,,,,\n"},
+				"channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet,hour,weekday,critical,all_quiet,mine,second_channel,second_address\n" +
+				"email,kari@example.com,imap7,none,,instant,Europe/Oslo,,active,,,,,,,,,,,,,\n" +
+				"email,ola@example.org,,none,,instant,,,pending,,,,,,,,,,,,,\n"},
 			{"incident open imap7_is_down --severity major -c imap7 -m Words.", "" +
 				"opened incident IDIDIDIDIDIDIDID: imap7 is down\n" +
 				"telling everyone who asked (event IDIDIDIDIDIDIDID); allclear incident show IDIDIDIDIDIDIDID follows it\n"},

@@ -43,6 +43,7 @@ type subscriberAddCmd struct {
 	Weekday   string   `placeholder:"DAY" help:"On what day its weekly digests come: monday (default), tuesday and so on."`
 	Critical  bool     `help:"With digests: what is critical comes at once all the same."`
 	AllQuiet  bool     `help:"With digests: one comes although there is nothing new."`
+	Mine      bool     `help:"Wants to hear only of what touches it: of components on whose lists of members it is, or that have none."`
 	Second    string   `placeholder:"ADDRESS" help:"Where it is told while mail to its own domain (ALLCLEAR_OWN_DOMAINS) is down: mail elsewhere, a telephone number or an endpoint; asked to confirm unless --active."`
 	JSON      bool     `name:"json" help:"Print one JSON object."`
 	Allow     string   `name:"webhook-allow" setting:"WEBHOOK_ALLOW" group:"settings" placeholder:"CIDR,..." help:"Private networks that webhooks may be posted to; for the warning of one that is in none."`
@@ -62,7 +63,7 @@ func (c *subscriberAddCmd) Run(a *app) error {
 	s := subscribers.Subscriber{
 		Hour: hour, Weekday: subscribers.Weekday(c.Weekday), Critical: c.Critical, AllQuiet: c.AllQuiet,
 		Channel: subscribers.ChannelOf(c.Address), Address: c.Address, Cadence: subscribers.Cadence(c.Cadence), Timezone: c.Zone, Language: c.Lang,
-		Filter: subscribers.Filter{Components: c.Component, Severity: severity}, Contact: c.Contact,
+		Filter: subscribers.Filter{Components: c.Component, Severity: severity, Mine: c.Mine}, Contact: c.Contact,
 		Format: notifier.Format(c.Format), Quiet: notifier.Quiet(c.Quiet),
 	}
 	s.Group = c.Contact != "" && s.Channel == notifier.Email

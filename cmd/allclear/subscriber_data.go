@@ -36,6 +36,7 @@ type subscriberShape struct {
 	Weekday        subscribers.Weekday  `json:"weekday"`
 	Critical       bool                 `json:"critical"`
 	AllQuiet       bool                 `json:"all_quiet"`
+	Mine           bool                 `json:"mine"`
 	Second         *secondShape         `json:"second"`
 	SecondNext     *secondShape         `json:"second_next"` // takes its place once it is confirmed
 	SecondOf       string               `json:"second_of"`   // whose second address this is
@@ -74,7 +75,7 @@ func subscriberJSON(s subscribers.Subscriber) subscriberShape {
 		append([]notifier.Kind{}, s.Filter.Kinds...), string(s.Cadence), s.Timezone, s.Language,
 		jsonTime(s.CreatedAt), jsonTime(s.ConfirmedAt), jsonTime(s.Unsubscribed), s.Group, s.Contact, jsonTime(s.PausedUntil), s.Left.Reason, s.Filter.Incident,
 		s.Format, append([]notifier.EventType{}, s.Filter.Types...), s.Quiet,
-		s.Hour, s.Weekday, s.Critical, s.AllQuiet, secondJSON(s.Second), secondJSON(s.SecondNext), firstOf(s),
+		s.Hour, s.Weekday, s.Critical, s.AllQuiet, s.Filter.Mine, secondJSON(s.Second), secondJSON(s.SecondNext), firstOf(s),
 	}
 }
 

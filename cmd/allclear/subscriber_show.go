@@ -81,7 +81,7 @@ func shown(s subscribers.Subscriber) []shownLine {
 		return v
 	}
 	lines := []shownLine{
-		{"state", string(s.State)}, {"cadence", string(s.Cadence)}, {"components", all(s.Filter.Components, "all")}, {"severity", s.Filter.Severity.String() + " and up"},
+		{"state", string(s.State)}, {"cadence", string(s.Cadence)}, {"components", all(s.Filter.Components, "all") + onlyMine(s)}, {"severity", s.Filter.Severity.String() + " and up"},
 		{"kinds", all(s.Filter.Kinds, "all")}, {"format", string(s.Format)},
 	}
 	if s.Channel == notifier.Webhook {
@@ -100,6 +100,14 @@ func shown(s subscribers.Subscriber) []shownLine {
 		shownLine{"quiet", string(s.Quiet)}, shownLine{"time zone", service(s.Timezone)}, shownLine{"language", service(s.Language)},
 		shownLine{"since", stamp(s.CreatedAt)}, shownLine{"confirmed", stamp(s.ConfirmedAt)}, shownLine{"left", until(s.Unsubscribed)},
 		shownLine{"because", s.Left.Reason}, shownLine{"contact", s.Contact}, shownLine{"only", s.Filter.Incident}, shownLine{"until", until(s.PausedUntil)})
+}
+
+// onlyMine says of the components that a subscriber chose which of them it means.
+func onlyMine(s subscribers.Subscriber) string {
+	if s.Filter.Mine {
+		return ", only what touches it"
+	}
+	return ""
 }
 
 // standing says why nothing is sent to somebody, beside their own wish.

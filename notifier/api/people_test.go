@@ -31,6 +31,25 @@ func TestANewSubscriberIsAskedToConfirm(t *testing.T) {
 	b.as(notifier.RoleSender, http.MethodGet, "/subscribers/"+got.text("id"), "").is(http.StatusOK)
 }
 
+func TestThatOnlyWhatTouchesThemIsWantedIsSetAndTakenBack(t *testing.T) {
+	b := newBench(t)
+	made := b.as(notifier.RoleSender, http.MethodPost, "/subscribers", `{"address":"ann@example.com","mine":true}`).is(http.StatusCreated)
+	path := "/subscribers/" + made.text("id")
+	for _, step := range []struct {
+		patch string
+		want  bool
+	}{{`{"severity":"major"}`, true}, {`{"mine":false}`, false}, {`{"mine":true}`, true}, {`{"mine":null}`, false}} {
+		if got := b.as(notifier.RoleSender, http.MethodPatch, path, step.patch).is(http.StatusOK).field("mine"); got != step.want {
+			t.Errorf("after %s: %v", step.patch, got)
+		}
+	}
+	if made.field("mine") != true {
+		t.Errorf("made %s", made.body)
+	}
+	b.as(notifier.RoleSender, http.MethodPost, "/subscribers", `{"address":"https://example.com/h","contact":"c@example.com","mine":true}`).problem(422, "mine", "only for email")
+	b.as(notifier.RoleSender, http.MethodPost, "/subscribers", `{"address":"+4740612345","mine":true}`).problem(422, "mine", "only for email")
+}
+
 func TestWhenDigestsComeIsSetAndTakenBack(t *testing.T) {
 	b := newBench(t)
 	made := b.as(notifier.RoleSender, http.MethodPost, "/subscribers", `{"address":"ann@example.com","cadence":"weekly","hour":0,"weekday":"sunday","critical":true,"all_quiet":true}`).is(http.StatusCreated)
@@ -245,9 +264,9 @@ func TestAnExportComesBackAsItWas(t *testing.T) {
 	b.component("web")
 	b.importing("", "address,components,state,timezone\nann@example.com,web,active,Europe/Oslo\n=1+2@example.com,,paused,\n").is(http.StatusOK)
 	got := b.as(notifier.RoleAdmin, http.MethodGet, "/subscribers/export.csv", "").is(http.StatusOK)
-	want := "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet,hour,weekday,critical,all_quiet,second_channel,second_address\n" +
-		"email,ann@example.com,web,none,,instant,Europe/Oslo,,active,,,,,,,,,,,,\n" +
-		"email,'=1+2@example.com,,none,,instant,,,paused,,,,,,,,,,,,\n"
+	want := "channel,address,components,severity,kinds,cadence,timezone,language,state,group,contact,incident,format,types,quiet,hour,weekday,critical,all_quiet,mine,second_channel,second_address\n" +
+		"email,ann@example.com,web,none,,instant,Europe/Oslo,,active,,,,,,,,,,,,,\n" +
+		"email,'=1+2@example.com,,none,,instant,,,paused,,,,,,,,,,,,,\n"
 	if string(got.body) != want {
 		t.Errorf("exported\n%s\nwant\n%s", got.body, want)
 	}

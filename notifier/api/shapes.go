@@ -247,6 +247,7 @@ type subscriberShape struct {
 	Weekday        *string              `json:"weekday"`
 	Critical       bool                 `json:"critical"`
 	AllQuiet       bool                 `json:"all_quiet"`
+	Mine           bool                 `json:"mine"`
 	Second         *secondShape         `json:"second"`
 	SecondNext     *secondShape         `json:"second_next"`
 	SecondOf       *string              `json:"second_of"`
@@ -261,7 +262,7 @@ func showSubscriber(s subscribers.Subscriber) subscriberShape {
 		s.Number.String(), s.Channel, s.Address, s.State, keys(s.Filter.Components), s.Filter.Severity, keys(s.Filter.Kinds),
 		s.Cadence, text(s.Timezone), text(s.Language), moment(s.CreatedAt), moment(s.ConfirmedAt), moment(s.Unsubscribed),
 		s.Group, text(s.Contact), moment(s.PausedUntil), text(s.Left.Reason), text(s.Filter.Incident),
-		format, keys(s.Filter.Types), text(string(s.Quiet)), s.Hour, text(string(s.Weekday)), s.Critical, s.AllQuiet,
+		format, keys(s.Filter.Types), text(string(s.Quiet)), s.Hour, text(string(s.Weekday)), s.Critical, s.AllQuiet, s.Filter.Mine,
 		showSecond(s.Second), showSecond(s.SecondNext), secondOf(s),
 	}
 }

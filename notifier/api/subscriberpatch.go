@@ -28,6 +28,7 @@ type subscriberPatch struct {
 	Weekday    *subscribers.Weekday  `json:"weekday"`
 	Critical   *bool                 `json:"critical"`
 	AllQuiet   *bool                 `json:"all_quiet"`
+	Mine       *bool                 `json:"mine"`
 	Again      bool                  `json:"again"` // it left once and has asked to come back
 	Second     *secondShape          `json:"second"`
 
@@ -56,6 +57,7 @@ var unset = map[string]func(*subscribers.Subscriber){
 	"weekday":    func(s *subscribers.Subscriber) { s.Weekday = "" },
 	"critical":   func(s *subscribers.Subscriber) { s.Critical = false },
 	"all_quiet":  func(s *subscribers.Subscriber) { s.AllQuiet = false },
+	"mine":       func(s *subscribers.Subscriber) { s.Filter.Mine = false },
 }
 
 // apply changes s; the second address is a row of its own and not among it.
@@ -113,5 +115,6 @@ func (p subscriberPatch) fill(s *subscribers.Subscriber) error {
 	keep(&s.Weekday, p.Weekday)
 	keep(&s.Critical, p.Critical)
 	keep(&s.AllQuiet, p.AllQuiet)
+	keep(&s.Filter.Mine, p.Mine)
 	return nil
 }

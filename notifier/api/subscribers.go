@@ -83,6 +83,7 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 		Weekday    subscribers.Weekday  `json:"weekday"`
 		Critical   bool                 `json:"critical"`
 		AllQuiet   bool                 `json:"all_quiet"`
+		Mine       bool                 `json:"mine"`
 		Again      bool                 `json:"again"` // with state active: it left once and has asked to come back
 		Second     *secondShape         `json:"second"`
 	}
@@ -96,7 +97,7 @@ func (c subscriberRoom) create(ctx context.Context, q *request) (reply, error) {
 	desk := c.desk()
 	s := subscribers.Subscriber{
 		Channel: in.Channel, Address: in.Address, State: in.State, Cadence: in.Cadence, Timezone: in.Timezone, Language: in.Language,
-		Filter:    subscribers.Filter{Components: in.Components, Severity: level, Kinds: in.Kinds, Types: in.Types},
+		Filter:    subscribers.Filter{Components: in.Components, Severity: level, Kinds: in.Kinds, Types: in.Types, Mine: in.Mine},
 		CreatedAt: desk.Now, Group: in.Group, Contact: in.Contact, Format: in.Format, Quiet: in.Quiet,
 		Weekday: in.Weekday, Critical: in.Critical, AllQuiet: in.AllQuiet,
 	}

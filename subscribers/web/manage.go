@@ -180,6 +180,7 @@ func (s *site) save(r *http.Request, who subscribers.Subscriber) (templates.Mana
 	if l := chosen.language; l != "" && l != who.Language && !s.pages.Speaks(l) {
 		wrong, chosen.language = append(wrong, "language"), who.Language
 	}
+	chosen.filter.Mine = who.Filter.Mine
 	only, all := who.Filter.Incident, r.PostForm.Get("follow") == "all"
 	if keep := only != "" && !all; keep { // what is chosen of everything does not count
 		chosen.filter = who.Filter

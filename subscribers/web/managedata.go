@@ -83,6 +83,7 @@ type keptSubscriber struct {
 	Weekday        string            `json:"weekday"`
 	Critical       bool              `json:"critical"`
 	AllQuiet       bool              `json:"all_quiet"`
+	Mine           bool              `json:"mine"`
 	// Of endpoints and phones; empty for mail.
 	Format string               `json:"format"`
 	Types  []notifier.EventType `json:"types"`
@@ -135,7 +136,7 @@ func export(s subscribers.Subscriber, proof []subscribers.Evidence, told []notif
 			s.Number.String(), s.Channel, s.Address, s.State, append([]string{}, s.Filter.Components...), s.Filter.Severity,
 			append([]notifier.Kind{}, s.Filter.Kinds...), string(s.Cadence), s.Timezone, s.Language, s.Group, s.Contact,
 			moment(s.CreatedAt), moment(s.ConfirmedAt), moment(s.PausedUntil), moment(s.Unsubscribed), s.Left.Reason, s.Filter.Incident,
-			s.Hour, string(s.Weekday), s.Critical, s.AllQuiet,
+			s.Hour, string(s.Weekday), s.Critical, s.AllQuiet, s.Filter.Mine,
 			string(s.Format), append([]notifier.EventType{}, s.Filter.Types...), string(s.Quiet), keepSecond(s.Second), keepSecond(s.SecondNext),
 		},
 		Consent: []keptConsent{}, Deliveries: []keptDelivery{},
