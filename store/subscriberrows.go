@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -177,6 +178,10 @@ func (s *Store) Subscribers(ctx context.Context, q subscribers.Query) ([]subscri
 		if q.Channel == "" { // the index begins with the channel
 			find = find.Where("channel IN ?", []notifier.Channel{notifier.Email, notifier.Webhook, notifier.SMS})
 		}
+	}
+	if q.Part != "" { // asked by people, one at a time: it may walk through all
+		literal := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(q.Part))
+		find = find.Where(`lower(address) LIKE ? ESCAPE '\'`, "%"+literal+"%")
 	}
 	if q.Cursor != "" {
 		after, text, err := openCursor(q.Cursor)

@@ -255,6 +255,7 @@ type Query struct {
 	Channel notifier.Channel // "" is every channel
 	State   State            // "" is every state
 	Address string           // exact, as ParseAddress returns it; "" is every address
+	Part    string           // of the address, in either case; "" is every address
 	Cursor  string           // as the previous page returned it; "" begins
 	Limit   int              // 1 to 1000
 }

@@ -120,6 +120,12 @@ func TestTheConsoleIsForEveryoneOnTheStaff(t *testing.T) {
 	w.do(chromedp.SetValue(chromedp.CSS("#severity"), "major"))
 	w.write("#title", "Mail is delayed")
 	w.write("#body", "Since 16:11 mail arrives *late*. Nothing is lost.")
+	w.do(chromedp.SendKeys(chromedp.CSS("#body"), " It comes."))
+	// A moment after the last key it is shown beside the form as readers would get it.
+	eventually(t, "the preview follows what is typed", func() bool {
+		return strings.Contains(ask(w.tab, chromedp.Evaluate[string](`((document.querySelector("iframe.frame").contentDocument || {}).body || {innerText: ""}).innerText`)), "Mail is delayed")
+	})
+	see("write-typed")
 	w.unfold()
 	w.write("#error_rate", "2.5")
 	w.send("button[value=preview]", http.StatusOK)
@@ -153,7 +159,7 @@ func TestTheConsoleIsForEveryoneOnTheStaff(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, page := range []string{
-		"incidents", "components", "subscribers", "subscribers/s1", "subscribers/" + hook, "endpoints", "suppressions", "deliveries", "queue", "staff", "tokens", "audit", "settings", "account", "nosuch",
+		"incidents", "components", "subscribers", "subscribers/s1", "subscribers/s1/edit", "subscribers/" + hook, "endpoints", "suppressions", "deliveries", "queue", "staff", "tokens", "audit", "settings", "account", "nosuch",
 	} {
 		status := int64(http.StatusOK)
 		if page == "nosuch" {
@@ -250,7 +256,7 @@ func (w *tour) notice(see func(string)) {
 	see("notice-edit")
 	w.at(here, http.StatusOK)
 	w.send(`form[action$="/send"] > button`, http.StatusOK)
-	w.shows("Restore of imap7").contains(t, "whoever wrote a notice")
+	w.shows("Restore of imap7").contains(t, "Whoever wrote a notice")
 	see("notice-awaiting")
 	w.signOut()
 	see("sign-in")

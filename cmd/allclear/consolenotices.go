@@ -16,8 +16,8 @@ import (
 // consoleNotices does on the console what the API does for programs.
 func (p *Program) consoleNotices(tools api.NoticeDesk, zone *time.Location) console.NoticeDesk {
 	desk := func() notifier.Desk { return notifier.Desk{Now: p.db.Now(), Zone: zone, NewID: newID} }
-	look := func(ctx context.Context, n notifier.Notice, which, address string) (console.Copy, error) {
-		r, err := api.Choosing{Which: which, Address: address}.Choose(ctx, p.db, n)
+	look := func(ctx context.Context, n notifier.Notice, at console.Looking) (console.Copy, error) {
+		r, err := api.Choosing{Which: at.Which, Address: at.Address, Language: at.Language, Timezone: at.Timezone}.Choose(ctx, p.db, n)
 		if err != nil {
 			return console.Copy{}, err
 		}
@@ -31,12 +31,12 @@ func (p *Program) consoleNotices(tools api.NoticeDesk, zone *time.Location) cons
 		Event: func(id string) notifier.Event { return api.NoticeEvent(id, desk()) },
 		Load:  tools.Audiences.LoadAudience,
 		Look:  look,
-		Test: func(ctx context.Context, n notifier.Notice, which, address, to string) (string, error) {
+		Test: func(ctx context.Context, n notifier.Notice, which, to string) (string, error) {
 			to, err := subscribers.ParseAddress(to)
 			if err != nil {
 				return "", err
 			}
-			c, err := look(ctx, n, which, address)
+			c, err := look(ctx, n, console.Looking{Which: which})
 			if err != nil {
 				return "", err
 			}

@@ -17,8 +17,9 @@ type auditPage struct {
 	Query   notifier.AuditQuery
 	From    string
 	Until   string
-	Next    string // address of the next page; "" at the end
-	File    string // address of all of it as CSV
+	Next    string            // address of the next page; "" at the end
+	File    string            // address of all of it as CSV
+	Names   map[string]string // of people, by what the audit knows them as
 }
 
 // auditQuery reads what is asked for from an address.
@@ -56,7 +57,11 @@ func (c *console) audit(q *request) (answer, error) {
 	if p.Entries, cursor, err = c.o.Store.AuditLog(q.Context(), want); err != nil {
 		return answer{}, err
 	}
-	p.Next = nextPage(q, cursor)
+	people, err := c.o.Store.StaffList(q.Context())
+	if err != nil {
+		return answer{}, err
+	}
+	p.Names, p.Next = notifier.StaffNames(people), nextPage(q, cursor)
 	v.Del("cursor")
 	p.File = Path + "/audit.csv?" + v.Encode()
 	return answer{page: "audit", title: "Audit", data: p}, nil

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"allclear/notifier"
@@ -28,6 +29,7 @@ func (e *notAllowed) Error() string { return fmt.Sprintf("needs the role %s", e.
 // trouble is a page that says why something did not work and what to do.
 type trouble struct {
 	Heading, Sentence, Advice string
+	Back                      link // to the list that the page belongs to
 }
 
 // fail shows an error. It is the only place where one becomes a status.
@@ -44,38 +46,45 @@ func (c *console) fail(w http.ResponseWriter, q *request, err error) {
 		c.toSignIn(w, q)
 		return
 	case errors.As(err, &role):
-		status, says = http.StatusForbidden, trouble{"Not for your role", fmt.Sprintf("This needs the role %s, and yours is %s.", role.needs, role.has), "An admin can give you another role."}
+		status, says = http.StatusForbidden, trouble{Heading: "Not for your role", Sentence: fmt.Sprintf("This needs the role %s, and yours is %s.", role.needs, role.has), Advice: "An admin can give you another role."}
 	case errors.Is(err, errMethod):
-		status, says = http.StatusMethodNotAllowed, trouble{"Not possible this way", "The page does not take what was sent.", "Go back and use the page's own buttons."}
+		status, says = http.StatusMethodNotAllowed, trouble{Heading: "Not possible this way", Sentence: "The page does not take what was sent.", Advice: "Go back and use the page's own buttons."}
 	case errors.Is(err, errForeign):
-		status, says = http.StatusForbidden, trouble{"Sent from another site", "The form did not come from a page of this console, so nothing was done.", "Open the page here and press its own button."}
+		status, says = http.StatusForbidden, trouble{Heading: "Sent from another site", Sentence: "The form did not come from a page of this console, so nothing was done.", Advice: "Open the page here and press its own button."}
 	case errors.Is(err, errStale):
-		status, says = http.StatusForbidden, trouble{"The page is of another session", "You signed in anew since this page was opened, so nothing was done.", "Go back, copy what you wrote, load the page again, and paste it."}
+		status, says = http.StatusForbidden, trouble{Heading: "The page is of another session", Sentence: "You signed in anew since this page was opened, so nothing was done.", Advice: "Go back, copy what you wrote, load the page again, and paste it."}
 	case errors.Is(err, errUnreadable):
-		status, says = http.StatusBadRequest, trouble{"Not understood", "What was sent is no form of this console.", "Go back and use the page's own buttons."}
+		status, says = http.StatusBadRequest, trouble{Heading: "Not understood", Sentence: "What was sent is no form of this console.", Advice: "Go back and use the page's own buttons."}
 	case errors.As(err, &large):
-		status, says = http.StatusRequestEntityTooLarge, trouble{"Too large", "What was sent is larger than a form may be, so nothing was done.", "Go back and send less."}
+		status, says = http.StatusRequestEntityTooLarge, trouble{Heading: "Too large", Sentence: "What was sent is larger than a form may be, so nothing was done.", Advice: "Go back and send less."}
 	case errors.As(err, &often):
 		w.Header().Set("Retry-After", strconv.Itoa(int(often.Wait/time.Second)+1))
-		status, says = http.StatusTooManyRequests, trouble{"Too often", "This was asked too often, so nothing was done.", "Try again in " + often.Wait.Round(time.Second).String() + "."}
+		status, says = http.StatusTooManyRequests, trouble{Heading: "Too often", Sentence: "This was asked too often, so nothing was done.", Advice: "Try again in " + often.Wait.Round(time.Second).String() + "."}
 	case errors.As(err, &inv):
-		status, says = http.StatusUnprocessableEntity, trouble{"Not done", inv.Error(), "Go back and mend it."}
+		status, says = http.StatusUnprocessableEntity, trouble{Heading: "Not done", Sentence: inv.Error(), Advice: "Go back and mend it."}
 	case errors.As(err, &refusal) && errors.Is(err, notifier.ErrNotFound):
-		status, says = http.StatusNotFound, trouble{"Not there", refusal.Message, ""}
+		status, says = http.StatusNotFound, trouble{Heading: "Not there", Sentence: refusal.Message, Advice: ""}
 	case errors.As(err, &refusal) && errors.Is(err, notifier.ErrConflict):
-		status, says = http.StatusConflict, trouble{"Not done", refusal.Message, "Look at how it stands now, and decide anew."}
+		status, says = http.StatusConflict, trouble{Heading: "Not done", Sentence: refusal.Message, Advice: "Look at how it stands now, and decide anew."}
+	case errors.As(err, &refusal) && errors.Is(err, notifier.ErrUnavailable):
+		status, says = http.StatusServiceUnavailable, trouble{Heading: "Not just now", Sentence: refusal.Message, Advice: "Try again once that answers."}
 	case errors.Is(err, notifier.ErrNotFound):
-		status, says = http.StatusNotFound, trouble{"Not there", "There is nothing at this address, or not any more.", ""}
+		status, says = http.StatusNotFound, trouble{Heading: "Not there", Sentence: "There is nothing at this address, or not any more.", Advice: ""}
 	case errors.Is(err, notifier.ErrUnavailable):
 		w.Header().Set("Retry-After", "5")
-		status, says = http.StatusServiceUnavailable, trouble{"Not just now", "The database does not answer, so nothing was done.", "Send the same again in a moment."}
+		status, says = http.StatusServiceUnavailable, trouble{Heading: "Not just now", Sentence: "The database does not answer, so nothing was done.", Advice: "Send the same again in a moment."}
 		c.o.Log.Warn("console", "part", "console", "error", err)
 	case q.Context().Err() != nil: // whoever asked has gone, or it took too long; no answer at all would be a 200
-		status, says = http.StatusServiceUnavailable, trouble{"It took too long", "Whether anything was done is not known.", "Look at how it stands now before you send it again."}
+		status, says = http.StatusServiceUnavailable, trouble{Heading: "It took too long", Sentence: "Whether anything was done is not known.", Advice: "Look at how it stands now before you send it again."}
 	default:
 		id := c.o.NewID()
 		c.o.Log.Error("console", "part", "console", "id", id, "method", q.Method, "route", q.Pattern, "error", err)
-		says = trouble{"Something broke here", "This is a fault of the program; nothing that you did.", "The log has it under id " + id + "."}
+		says = trouble{Heading: "Something broke here", Sentence: "This is a fault of the program; nothing that you did.", Advice: "The log has it under id " + id + "."}
+	}
+	for _, s := range sections() {
+		if s.path != "" && strings.HasPrefix(q.URL.Path, Path+s.path+"/") && q.session.Staff.Role.Can(s.role) {
+			says.Back = link{Path: Path + s.path, Text: s.text}
+		}
 	}
 	if shown := c.show(w, q, answer{status: status, page: "trouble", title: says.Heading, data: says}); shown != nil {
 		http.Error(w, says.Heading, status)
@@ -85,7 +94,7 @@ func (c *console) fail(w http.ResponseWriter, q *request, err error) {
 // toSignIn leads whoever is not signed in to the door, and back afterwards.
 func (c *console) toSignIn(w http.ResponseWriter, q *request) {
 	if q.Method != http.MethodGet && q.Method != http.MethodHead {
-		says := trouble{"You are not signed in", "Your session is over, so nothing was done.", "Sign in on another tab, then go back and copy what you wrote into a new page."}
+		says := trouble{Heading: "You are not signed in", Sentence: "Your session is over, so nothing was done.", Advice: "Sign in on another tab, then go back and copy what you wrote into a new page."}
 		if err := c.show(w, q, answer{status: http.StatusForbidden, page: "trouble", title: says.Heading, data: says}); err != nil {
 			http.Error(w, says.Heading, http.StatusForbidden)
 		}

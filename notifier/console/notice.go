@@ -6,6 +6,9 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"allclear/notifier"
 )
@@ -79,12 +82,12 @@ func (c *console) fillNotice(q *request, n notifier.Notice, p *noticePage) error
 	for _, s := range notifier.DeliveryStates {
 		p.Counts = append(p.Counts, stateCount{s, n.Counts[s]})
 	}
-	if !n.State.Final() && !p.Editable {
+	if n.State != notifier.NoticeDraft && !n.State.Final() {
 		p.Following = Path + "/notices/" + n.ID + "/live"
 	}
 	var refusal *notifier.Refusal
 	if err := n.MayApprove(q.session.Staff.Actor().Name); errors.As(err, &refusal) {
-		p.WhyNot = refusal.Message
+		p.WhyNot = sentence(refusal.Message)
 	} else {
 		p.MayAgree = q.session.Staff.Role.Can(notifier.RoleApprover)
 	}
@@ -129,4 +132,10 @@ func (c *console) fillChoices(q *request, p *noticePage) error {
 	}
 	p.Lived, err = c.o.Store.Components(q.Context())
 	return err
+}
+
+// sentence is a refusal's words as a sentence of their own.
+func sentence(words string) string {
+	r, size := utf8.DecodeRuneInString(words)
+	return string(unicode.ToUpper(r)) + strings.TrimSuffix(words[size:], ".") + "."
 }

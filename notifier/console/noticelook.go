@@ -8,11 +8,12 @@ import (
 
 // lookPage is what one recipient of a notice would get.
 type lookPage struct {
-	Of             notifier.Notice
-	Which, Address string
-	Whom           []string
-	Copy           Copy
-	Preview        preview
+	Of      notifier.Notice
+	At      Looking
+	Whom    []string
+	Tongues []string
+	Copy    Copy
+	Preview preview
 }
 
 func (c *console) lookAtNotice(q *request) (answer, error) {
@@ -21,11 +22,14 @@ func (c *console) lookAtNotice(q *request) (answer, error) {
 		return answer{}, err
 	}
 	v := q.URL.Query()
-	p := lookPage{Of: n, Which: v.Get("which"), Address: strings.TrimSpace(v.Get("address")), Whom: []string{"smallest", "median", "largest"}}
-	if p.Address != "" {
-		p.Which = ""
+	set, _ := c.o.Templates.Now()
+	p := lookPage{Of: n, Whom: []string{"smallest", "median", "largest"}, Tongues: set.Languages(), At: Looking{
+		Which: v.Get("which"), Address: strings.TrimSpace(v.Get("address")), Language: v.Get("language"), Timezone: strings.TrimSpace(v.Get("zone")),
+	}}
+	if p.At.Address != "" {
+		p.At.Which = ""
 	}
-	if p.Copy, err = c.o.Notices.Look(q.Context(), n, p.Which, p.Address); err != nil {
+	if p.Copy, err = c.o.Notices.Look(q.Context(), n, p.At); err != nil {
 		return answer{}, err
 	}
 	measured := notifier.MeasureText(p.Copy.SMS.Text)
@@ -42,7 +46,7 @@ func (c *console) testNotice(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	said, err := c.o.Notices.Test(q.Context(), n, q.form.Get("which"), "", q.form.Get("to"))
+	said, err := c.o.Notices.Test(q.Context(), n, q.form.Get("which"), q.form.Get("to"))
 	if wrong := wrongOf(err); wrong != nil {
 		return c.noticeWith(q, noticePage{Wrong: wrong})
 	}

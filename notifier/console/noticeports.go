@@ -43,11 +43,10 @@ type NoticeDesk struct {
 	// there after an error; a file at fault is a *notifier.Invalid. resumed is how
 	// many of its rows an earlier upload of it brought, before it broke off.
 	Load func(ctx context.Context, notice string, replace bool, in io.Reader, query, contentType string) (n notifier.Notice, resumed int64, err error)
-	// Look writes what one recipient would get: the one with this address, else
-	// the smallest, median or largest.
-	Look func(ctx context.Context, n notifier.Notice, which, address string) (Copy, error)
+	// Look writes what one recipient would get.
+	Look func(ctx context.Context, n notifier.Notice, at Looking) (Copy, error)
 	// Test sends such a copy to somebody else, at once; it answers what the relay said.
-	Test func(ctx context.Context, n notifier.Notice, which, address, to string) (string, error)
+	Test func(ctx context.Context, n notifier.Notice, which, to string) (string, error)
 	// Flight is what to look at before a notice goes out.
 	Flight func(ctx context.Context, n notifier.Notice) (Flight, error)
 	// Report and Rejects write what became of everybody, and the rows that could not be used.
@@ -57,6 +56,13 @@ type NoticeDesk struct {
 	Columns func(template string) (needed, optional []string)
 	// Above is the size of an audience that one person alone may write to.
 	Above int64
+}
+
+// Looking is whose copy is looked at: of the one with this address, else of the
+// one with the smallest, median or largest number of rows; and as whom.
+type Looking struct {
+	Which, Address     string
+	Language, Timezone string // "" is the recipient's own
 }
 
 // Copy is what one recipient would get.

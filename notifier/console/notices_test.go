@@ -33,13 +33,13 @@ type keeper interface {
 // notices are what the program gives the console for notices, as far as tests
 // need it: files are lines of an address and a subject.
 func (b *bench) notices(s keeper, set *templates.Set) console.NoticeDesk {
-	look := func(ctx context.Context, n notifier.Notice, which, _ string) (console.Copy, error) {
+	look := func(ctx context.Context, n notifier.Notice, at console.Looking) (console.Copy, error) {
 		r, err := s.Recipient(ctx, n.ID, 1)
 		if err != nil {
 			return console.Copy{}, err
 		}
 		mail, err := set.Notice(n, r)
-		return console.Copy{To: r, Mail: mail, SMS: &notifier.Letter{Text: which}}, err
+		return console.Copy{To: r, Mail: mail, SMS: &notifier.Letter{Text: strings.Join([]string{at.Which, at.Language, at.Timezone}, " ")}}, err
 	}
 	return console.NoticeDesk{
 		Draft: func(n notifier.Notice, by notifier.Actor) (notifier.Notice, []string, error) {
@@ -95,8 +95,11 @@ func (b *bench) notices(s keeper, set *templates.Set) console.NoticeDesk {
 			return n, resumed, err
 		},
 		Look: look,
-		Test: func(ctx context.Context, n notifier.Notice, which, address, to string) (string, error) {
-			c, err := look(ctx, n, which, address)
+		Test: func(ctx context.Context, n notifier.Notice, which, to string) (string, error) {
+			if to == "later@example.com" {
+				return "", notifier.Refuse(notifier.ErrUnavailable, "not sent: the relay rests")
+			}
+			c, err := look(ctx, n, console.Looking{Which: which})
 			if err != nil {
 				return "", err
 			}
@@ -163,6 +166,9 @@ func TestANoticeGoesFromDraftToBeingSentWithAnotherPersonsWord(t *testing.T) {
 		ann.get(here).is(http.StatusOK, "Send it to 3, leaving 1 row out", "the relay rests", "<li>DMARC: has none</li>", "<strong>SPF</strong>, in order: has one record", "1 min", "no subject", "It waits then until 1 other person agrees")
 		ann.get(here+"/preview?which=median").is(http.StatusOK, "To a@example.com", "Restored: Hello", "2 rows", "srcdoc=")
 		ann.send(here, here+"/test", "to", "me@example.com", "which", "smallest").is(http.StatusOK, "250 for me@example.com: Restored: Hello")
+		ann.get(here+"/preview?language=de&zone=Europe%2FOslo").is(http.StatusOK, " de Europe/Oslo", "<option selected>de")
+		ann.send(here, here+"/test", "to", "later@example.com").is(http.StatusServiceUnavailable, "the relay rests", `href="/console/notices"`)
+		ann.send(here, here+"/send", "expect", "3", "accept_rejects", "1", "accept_missing", "0", "halt_above", "no").is(http.StatusUnprocessableEntity, "no share of 100")
 		ann.get(here+"/rejects.csv").is(http.StatusOK, "rejects of "+id)
 		ann.send(here, here+"/send", "expect", "4", "accept_rejects", "1", "accept_missing", "0").is(http.StatusConflict, "4 recipients were expected")
 		ann.send(here, here+"/send", "expect", "3", "accept_rejects", "1", "accept_missing", "0", "per_second", "x").is(http.StatusUnprocessableEntity)

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -49,17 +50,27 @@ func (c *console) order(q *request) (notifier.NoticeOrder, error) {
 	if err != nil {
 		return o, err
 	}
+	if given := percent(q.form, "halt_above"); given != "" {
+		if o.HaltAbove, err = strconv.ParseFloat(given, 64); err != nil || !(o.HaltAbove > 0 && o.HaltAbove <= 100) {
+			return o, notifier.Invalidf("halt_above", "%q is no share of 100; write 5 or 2.5", notifier.Clip(given))
+		}
+	}
 	o.CanaryWait = time.Duration(min(minutes, 1<<20)) * time.Minute
-	given := strings.TrimSuffix(strings.TrimSpace(q.form.Get("canary_share")), "%")
+	given := percent(q.form, "canary_share")
 	switch {
 	case q.form.Get("canary") == "none":
 		o.Canary = -1
 	case given != "":
-		if o.Canary, err = strconv.ParseFloat(strings.TrimSpace(given), 64); err != nil || !(o.Canary > 0 && o.Canary <= 100) {
+		if o.Canary, err = strconv.ParseFloat(given, 64); err != nil || !(o.Canary > 0 && o.Canary <= 100) {
 			return o, notifier.Invalidf("canary_share", "%q is no share of 100; write 1 or 2.5", notifier.Clip(given))
 		}
 	}
 	return o, nil
+}
+
+// percent is a share that was typed, without its sign; "" is none.
+func percent(form url.Values, field string) string {
+	return strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(form.Get(field)), "%"))
 }
 
 // approveNotice is a second person's word. With a reason it is an admin's own,

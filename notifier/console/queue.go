@@ -57,9 +57,13 @@ func (c *console) heldDomains(q *request, limit int) ([]notifier.HeldDomain, err
 // domain has a field of its own, because it is typed.
 func scope(q *request) (notifier.PauseScope, string, error) {
 	what, key, _ := strings.Cut(q.form.Get("part"), " ")
-	s := notifier.PauseScope(what)
-	if s == notifier.PauseDomain && key == "" {
-		key = strings.ToLower(strings.TrimSpace(q.form.Get("domain")))
+	s, domain := notifier.PauseScope(what), strings.ToLower(strings.TrimSpace(q.form.Get("domain")))
+	switch {
+	case domain == "":
+	case s == "", s == notifier.PauseDomain && key == "":
+		s, key = notifier.PauseDomain, domain
+	default:
+		return "", "", notifier.Invalidf("domain", "is given, but what was chosen is %s; choose “a domain of recipients”, or leave the domain empty", strings.TrimSpace(what+" "+key))
 	}
 	if !slices.Contains([]notifier.PauseScope{notifier.PauseAll, notifier.PauseChannel, notifier.PauseLane, notifier.PauseRelay, notifier.PauseDomain}, s) {
 		return "", "", notifier.Invalidf("part", "choose which part of the queue is meant")

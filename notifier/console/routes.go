@@ -75,6 +75,8 @@ func (c *console) routes() []route {
 			{method: post, path: "/subscribers/import", role: notifier.RoleAdmin, do: c.importFile, upload: true},
 			{method: get, path: "/subscribers/{id}", role: notifier.RoleSender, do: c.subscriber},
 			{method: post, path: "/subscribers/{id}", role: notifier.RoleSender, do: c.changeSubscriber},
+			{method: get, path: "/subscribers/{id}/edit", role: notifier.RoleSender, do: c.chooseAsk},
+			{method: post, path: "/subscribers/{id}/edit", role: notifier.RoleSender, do: c.choose},
 			{method: get, path: "/subscribers/{id}/digest", role: notifier.RoleSender, do: c.digest},
 			{method: get, path: "/digests", role: notifier.RoleSender, do: c.digests},
 			{method: get, path: "/endpoints", role: notifier.RoleSender, do: c.endpoints},

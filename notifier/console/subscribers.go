@@ -32,13 +32,15 @@ func (c *console) subscribers(q *request) (answer, error) {
 		return answer{}, notifier.Invalidf("state", "%q is not the state of a subscription", notifier.Clip(string(want.State)))
 	}
 	if p.Address != "" {
-		channel, address, err := subscribers.ParseAny(p.Address)
-		if err != nil {
-			return answer{}, err
-		}
-		want.Address = address
-		if p.Barred, err = c.barred(q, channel, address); err != nil {
-			return answer{}, err
+		channel, address, unknown := subscribers.ParseAny(p.Address)
+		if unknown != nil {
+			want.Part = p.Address
+		} else {
+			want.Address = address
+			var err error
+			if p.Barred, err = c.barred(q, channel, address); err != nil {
+				return answer{}, err
+			}
 		}
 	}
 	found, cursor, err := c.o.Store.Subscribers(q.Context(), want)

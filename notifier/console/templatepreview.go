@@ -16,11 +16,12 @@ import (
 // framePage is a preview in its frame.
 type framePage struct {
 	preview
-	File  string
-	Line  int
-	Wrong string
-	Page  bool // a public page, which has no other forms
-	Only  bool // a mail that is nothing but a mail
+	File     string
+	Line     int
+	Wrong    string
+	Warnings []string
+	Page     bool // a public page, which has no other forms
+	Only     bool // a mail that is nothing but a mail
 }
 
 // templatePreview shows a file as it is in use.

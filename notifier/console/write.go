@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -69,7 +70,23 @@ func (c *console) writeAsk(q *request) (answer, error) {
 	return c.writeAgain(q, http.StatusOK, writePage{Form: form})
 }
 
+// asTyped is what stands in the form as readers would get it, in a frame beside
+// it: shown while it is typed, kept nowhere.
+func asTyped(p writePage) answer {
+	f := framePage{File: "what is typed", Warnings: p.Warnings}
+	for _, field := range slices.Sorted(maps.Keys(p.Wrong)) {
+		f.Wrong = strings.TrimPrefix(strings.ReplaceAll(field, "_", " ")+": "+p.Wrong[field], ": ")
+	}
+	if p.Preview != nil {
+		f.preview = *p.Preview
+	}
+	return answer{page: "frame", title: "Preview", data: f, framed: true, styles: f.styles}
+}
+
 func (c *console) writeAgain(q *request, status int, p writePage) (answer, error) {
+	if q.form.Get("do") == "look" {
+		return asTyped(p), nil
+	}
 	var err error
 	if p.Components, err = c.o.Store.Components(q.Context()); err != nil {
 		return answer{}, err
@@ -82,7 +99,7 @@ func (c *console) writeAgain(q *request, status int, p writePage) (answer, error
 		p.Once, _ = newSecret()
 	}
 	p.Action = q.URL.Path
-	said := answer{status: status, page: "write", title: "Write", data: p}
+	said := answer{status: status, page: "write", title: "Write", frames: true}
 	if p.Of == nil {
 		p.Samples = samples()
 	} else {

@@ -228,8 +228,8 @@ func TestASampleFillsTheFormIn(t *testing.T) {
 func TestASubscribersHistoryIsShownAndASuppressionIsLiftedByAnAdminOnly(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bench) {
 		w, sender := b.enter(b.hire("ann", notifier.RoleAdmin)), b.enter(b.hire("kari", notifier.RoleSender))
-		sender.get("/console/subscribers?address=nobody%40example.com").is(http.StatusOK, "Nobody with this address follows")
-		sender.get("/console/subscribers?address=x").is(http.StatusUnprocessableEntity)
+		sender.get("/console/subscribers?address=nobody%40example.com").is(http.StatusOK, "Nobody with such an address follows")
+		sender.get("/console/subscribers?address=x%25y").is(http.StatusOK, "Nobody with such an address follows")
 		w.send("/console/suppressions", "/console/suppressions", "address", "Bob@Example.com", "note", "asked by phone").leads("/console/suppressions?done=barred")
 		sender.get("/console/suppressions").is(http.StatusOK, "Bob@example.com", "asked by phone", "manual")
 		sender.get("/console/subscribers?address=Bob%40example.com").is(http.StatusOK, "is suppressed", "asked by phone")
@@ -253,12 +253,61 @@ func TestASubscriberAndTheirSecondAddressLeadToEachOther(t *testing.T) {
 	})
 }
 
+func TestStaffFindSomebodyByAPartOfTheirAddressAndChangeWhatTheyHear(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		w := b.enter(b.hire("kari", notifier.RoleSender))
+		b.component("imap7", "Reading mail")
+		for _, address := range []string{"Ann.Lee@example.com", "annlee@example.com"} {
+			_, err := b.store.AddSubscriber(t.Context(), subscribers.Subscriber{Channel: notifier.Email, Address: address, State: subscribers.Active, Cadence: subscribers.Instant}, nil)
+			b.must(err)
+		}
+		found := w.get("/console/subscribers?address=ann.l").is(http.StatusOK, "Ann.Lee@example.com")
+		if strings.Contains(found.body, "annlee@") {
+			t.Error("a dot stands for another letter")
+		}
+		w.get("/console/subscribers?address=n_lee").is(http.StatusOK, "Nobody with such an address follows")
+		const at = "/console/subscribers/s1/edit"
+		w.get("/console/subscribers/s1").is(http.StatusOK, `href="`+at+`"`)
+		w.get(at).is(http.StatusOK, `<option selected>instant`, `value="imap7"> <span`)
+		wrong := w.send(at, at, "severity", "major", "cadence", "weekly", "hour", "9", "weekday", "friday", "timezone", "Mars/Base").is(http.StatusUnprocessableEntity, "Mars/Base", "<option selected>weekly")
+		if !strings.Contains(wrong.body, `href="#timezone"`) {
+			t.Error("the field is not named")
+		}
+		w.send(at, at, "components", "imap7", "kinds", "incident", "severity", "major", "cadence", "weekly", "hour", "9", "weekday", "friday", "critical", "1", "all_quiet", "1", "timezone", "Europe/Oslo", "language", "de").leads("/console/subscribers/s1?done=changed")
+		w.get("/console/subscribers/s1").is(http.StatusOK, "weekly, friday, at 9 o'clock, critical ones at once, also “all quiet”", "imap7", "major", "de, Europe/Oslo")
+		w.get(at).is(http.StatusOK, `value="imap7" checked`, `value="incident" checked`, "<option selected>friday", "<option selected>9", `name="critical" value="1" checked`)
+		s, err := b.store.Subscriber(t.Context(), 1)
+		b.must(err)
+		if s.State != subscribers.Active || s.Hour.Or(0) != 9 || len(s.Filter.Kinds) != 1 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestWhatIsTypedIsShownInAFrameAndKeptNowhere(t *testing.T) {
+	b := newBench(t, storetest.Dialects()[0])
+	w := b.enter(b.hire("ann", notifier.RolePoster))
+	const at = "/console/incidents/new"
+	shown := w.send(at, at, "kind", "incident", "title", "Mail is slow", "severity", "minor", "body", "Since 16:11 mail is late.", "do", "look").is(http.StatusOK, "Subject:", "Mail is slow", "has no time zone", `<iframe sandbox title="The mail"`)
+	if policy := shown.header.Get("Content-Security-Policy"); !strings.Contains(policy, "frame-ancestors 'self'") || strings.Contains(shown.body, "<nav") {
+		t.Errorf("the frame's policy: %s", policy)
+	}
+	w.send(at, at, "kind", "incident", "title", "", "severity", "minor", "do", "look").is(http.StatusOK, `role="status"`, "title: ")
+	to := "/console/incidents/" + b.announce("Mail is late") + "/update"
+	w.send(to, to, "status", "identified", "severity", "minor", "body", "We know why.", "do", "look").is(http.StatusOK, "Subject:", "We know why.")
+	if all := b.incidents(); len(all) != 1 || len(all[0].Updates) != 1 {
+		t.Errorf("%+v", all)
+	}
+}
+
 func TestTheQueueIsPausedByPartAndGoesOn(t *testing.T) {
 	b := newBench(t, storetest.Dialects()[0])
 	w := b.enter(b.hire("ann", notifier.RoleAdmin))
 	pause := func(pairs ...string) page { return w.send("/console/queue", "/console/queue/pause", pairs...) }
 	pause("part", "domain", "domain", " Example.ORG ").leads("/console/queue?done=paused")
 	pause("part", "domain").is(http.StatusUnprocessableEntity)
+	pause("part", "").is(http.StatusUnprocessableEntity, "choose which part")
+	pause("part", "all", "domain", "example.net").is(http.StatusUnprocessableEntity, "choose “a domain of recipients”", `href="/console/queue"`)
 	pause("part", "planet earth").is(http.StatusUnprocessableEntity)
 	pause("part", "relay relay.example.com:587").leads("/console/queue?done=paused")
 	w.get("/console/queue").is(http.StatusOK, "domain example.org", "relay relay.example.com:587", "staff:ann", "421 later")

@@ -25,8 +25,8 @@
     live.before(says);
   });
 })();
-// Shows what is typed into a template as readers will get it, a moment after the
-// last key. The button does the same without.
+// Shows what is typed as readers will get it, a moment after the last key. A
+// button does the same without.
 (function () {
   'use strict';
   var form = document.querySelector('form[data-preview]'), button = document.getElementById('preview-button');
@@ -34,6 +34,7 @@
   var soon = 0;
   function later() {
     clearTimeout(soon);
+    document.querySelectorAll('[data-as-typed], [data-stale]').forEach(function (e) { e.hidden = false; });
     soon = setTimeout(function () { form.requestSubmit(button); }, 700);
   }
   form.addEventListener('input', later);
