@@ -14,8 +14,9 @@ type Field struct {
 	// Text is the cell as it stands in the file, in UTF-8, with LF for CRLF.
 	Text string `json:"text"`
 	// Value is a time.Time, a float64, or nil where Text is text. A time is
-	// RFC 3339, or 2006-01-02, 2006-01-02 15:04 or 2006-01-02 15:04:05 in the
-	// zone that the file was written in (a time that the clocks there left out
+	// 2006-01-02, alone or, behind a space or a T, with 15:04 or 15:04:05, a
+	// fraction, and an offset or UTC; without one it is in the zone that the file
+	// was written in (a time that the clocks there left out
 	// or showed twice is taken as time.Date takes it). A number stands in a
 	// column of which somebody said that it holds amounts: it is decimal, with a
 	// point, at most 15 digits, no exponent and no needless zero before it, or what

@@ -1,6 +1,7 @@
 package audience
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,18 +57,57 @@ func (h holds) typed(text string, zone *time.Location) any {
 	return nil
 }
 
-func typedTime(text string, zone *time.Location) any {
-	layout := time.RFC3339
-	switch len(text) {
-	case len(time.DateOnly):
-		layout = time.DateOnly
-	case len("2006-01-02 15:04"):
-		layout = "2006-01-02 15:04"
-		if text[len(time.DateOnly)] == 'T' {
-			layout = "2006-01-02T15:04"
+// The parts of a time: as many files have millions of them, none of their
+// layouts is put together more than once.
+var (
+	separators = []string{" ", "T"}
+	clocks     = []string{"15:04", "15:04:05"} // the second one takes a fraction, too
+	offsets    = []string{"", "-07", "-0700", "-07:00"}
+	layouts    = func() (out [2][2][4]string) {
+		for i, s := range separators {
+			for j, c := range clocks {
+				for k, o := range offsets {
+					out[i][j][k] = time.DateOnly + s + c + o
+				}
+			}
 		}
-	case len(time.DateTime):
-		layout = time.DateTime
+		return out
+	}()
+)
+
+// typedTime is a date alone, or a date and, behind a space or a T, a time of day
+// (seconds and their fraction may be there) with an offset, with UTC or with
+// neither: as programs and databases write them (ISO 8601, RFC 3339).
+func typedTime(text string, zone *time.Location) any {
+	const day, minute = len(time.DateOnly), len("2006-01-02 15:04")
+	layout := time.DateOnly
+	if len(text) > day {
+		if len(text) < minute {
+			return nil
+		}
+		s := slices.Index(separators, text[day:day+1])
+		if s < 0 {
+			return nil
+		}
+		clock, offset, word := 0, 0, len(text)
+		if len(text) > minute && text[minute] == ':' {
+			clock = 1
+		}
+		for _, utc := range []string{"UTC", "GMT", "Z"} {
+			if strings.HasSuffix(text, utc) {
+				text, zone = strings.TrimSuffix(text[:len(text)-len(utc)], " "), time.UTC
+			}
+		}
+		if at := strings.LastIndexAny(text, "+-"); at >= minute {
+			offset = slices.IndexFunc(offsets, func(o string) bool { return len(o) == len(text)-at })
+			if offset < 0 || len(text) != word {
+				return nil
+			}
+			if text[at-1] == ' ' {
+				text = text[:at-1] + text[at:]
+			}
+		}
+		layout = layouts[s][clock][offset]
 	}
 	if t, err := time.ParseInLocation(layout, text, zone); err == nil {
 		return t
