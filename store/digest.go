@@ -254,7 +254,8 @@ func (m *digestMaker) announce() error {
 		e, m.run.Cadence, m.run.Hour, m.run.Weekday, m.run.Timezone, m.run.Day, m.run.Missed).Error; err != nil {
 		return fmt.Errorf("write what digests are of: %w", err)
 	}
-	return m.set(`event_number = ?`, e)
+	// They show how things stand now, so they go up to here.
+	return m.set(`event_number = ?, up_to = ?`, e, max(e-1, m.run.UpTo))
 }
 
 // acceptDigest writes the event of digests, which the fan-out passes over.

@@ -20,6 +20,7 @@ type backlogs struct {
 	// handedOut leaves out what is not expanded: it comes at once, later.
 	handedOut bool
 	events    []notifier.Event // since the first of the readers' cursors
+	later     []notifier.Event // of the same incidents, what is beyond upTo: of no digest yet, but some may have had it at once
 }
 
 // missed is what a digest tells each of the readers of. It notes in rows up to
@@ -78,15 +79,15 @@ func (b *backlogs) missed(rows []digestReader) ([][]int64, error) {
 			continue
 		}
 		from, to := b.place(r.Cursor+1), b.place(r.UpTo+1)
-		came := func(event int64) bool { return atOnce[int64(notifier.MakeDeliveryID(event, r.Row.Number))] }
+		heard := b.heard(r.Row.Number, atOnce)
 		out[i] = people[i].Missed(subscribers.Backlog{
 			Events:  b.events[from:max(from, to)],
-			AtOnce:  came,
+			Heard:   func(incident string) int64 { return heard[incident] },
 			Told:    func(incident string) bool { return told[r.Row.Number][incident] },
 			Touches: h.touches(r.Row.Address),
 		})
 		if len(withdrawn) > 0 {
-			out[i] = b.unsay(out[i], r.Cursor, begun, withdrawn, came)
+			out[i] = b.unsay(out[i], r.Cursor, begun, withdrawn, heard)
 		}
 	}
 	return out, nil
@@ -193,25 +194,6 @@ func (b *backlogs) quiet(rows []digestReader) ([]bool, error) {
 		out[i] = r.Row.AllQuiet && r.Row.Number > 0
 	}
 	return out, nil
-}
-
-// atOnce are the keys of deliveries by which readers were told at once, or are
-// about to be. Somebody who gets digests can have one of what happened before
-// they began with them, of what is critical where they asked for that, and of the
-// end of what they were told of so.
-func (b *backlogs) atOnce(rows []digestReader, begun map[string]int64) (map[int64]bool, error) {
-	var keys []int64
-	for _, r := range rows {
-		if r.Row.Number == 0 {
-			continue
-		}
-		for _, e := range b.events {
-			if e.Number > r.Cursor && (r.Row.Critical && e.Kind == notifier.KindIncident || begun[e.IncidentID] <= r.Turned) {
-				keys = append(keys, int64(notifier.MakeDeliveryID(e.Number, r.Row.Number)))
-			}
-		}
-	}
-	return b.came(keys)
 }
 
 // came are those of the keys of deliveries that told somebody something, or are

@@ -9,12 +9,17 @@ import (
 	"allclear/notifier"
 )
 
-// Standing is the story of an event with what was said since without telling
-// anybody, until a time: a digest shows how things stood when it was made, whenever
-// it is sent, and such words have no event that the next one could tell (which
-// tells a quiet end that came later, digestended.go). What has an event is left to that.
+// Standing is the story of an event's incident as it stood at a time: that of the
+// newest event by then, whoever was told of it, with what was said since without
+// telling anybody. A digest shows how things stood when it was made, whenever it is
+// sent; what came later is the next one's, a quiet end too (digestended.go).
 func (s *Store) Standing(ctx context.Context, number int64, until time.Time) (notifier.Story, error) {
-	return s.story(ctx, number, func(i *notifier.Incident, e *notifier.Event) { stand(i, e, until) })
+	var newest int64
+	if err := s.conn(ctx).Raw(`SELECT coalesce(max(n.number), 0) FROM events AS e JOIN events AS n ON n.incident_id = e.incident_id AND n.number > e.number
+		AND n.accepted_at < ? AND n.type <> ? WHERE e.number = ?`, micros(until), string(notifier.MaintenanceReminder), number).Scan(&newest).Error; err != nil {
+		return notifier.Story{}, translate(fmt.Errorf("look for how event %d went on: %w", number, err))
+	}
+	return s.story(ctx, max(number, newest), func(i *notifier.Incident, e *notifier.Event) { stand(i, e, until) })
 }
 
 // stand takes the quiet updates behind an event into it, and a quiet end.
@@ -78,15 +83,9 @@ func (b *backlogs) withdrawn(begun map[string]int64) (map[string]bool, error) {
 
 // unsay takes from what a digest tells the incidents that were withdrawn before
 // the reader heard of them at all: by this digest they would hear of a mistake.
-func (b *backlogs) unsay(items []int64, cursor int64, begun map[string]int64, withdrawn map[string]bool, atOnce func(int64) bool) []int64 {
-	heard := map[string]bool{}
-	for _, e := range b.events {
-		if withdrawn[e.IncidentID] && (begun[e.IncidentID] <= cursor || atOnce(e.Number)) {
-			heard[e.IncidentID] = true
-		}
-	}
+func (b *backlogs) unsay(items []int64, cursor int64, begun map[string]int64, withdrawn map[string]bool, heard map[string]int64) []int64 {
 	return slices.DeleteFunc(items, func(n int64) bool {
 		id := b.events[b.place(n)].IncidentID
-		return withdrawn[id] && !heard[id]
+		return withdrawn[id] && begun[id] > cursor && heard[id] == 0
 	})
 }

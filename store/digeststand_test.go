@@ -81,14 +81,14 @@ func TestADigestShowsAnIncidentAsItStandsAndNotAsItsLastEventLeftIt(t *testing.T
 	})
 }
 
-func TestWhatHasAnEventOfItsOwnIsLeftToTheDigestThatTellsIt(t *testing.T) {
+func TestADigestShowsWhatWasSaidToOthersToo(t *testing.T) {
 	quietBox(t, 0, func(b *box, d *desk, p notifier.Posting, wants func(string)) {
 		b.say(d, p.Incident.ID, notifier.Saying{Body: "quiet", Quiet: true})
 		loud := b.say(d, p.Incident.ID, notifier.Saying{Status: notifier.Resolved, Body: "over"})
 		story, err := b.Standing(b.ctx, p.Event.Number, b.time().Add(time.Hour))
 		b.must(err)
-		if len(story.Incident.Updates) != 2 || story.Incident.Status.Final() {
-			b.t.Errorf("%+v", story.Incident)
+		if len(story.Incident.Updates) != 3 || story.Event.Type != notifier.IncidentResolved || len(story.Missed(p.Event.Number)) != 3 {
+			b.t.Errorf("%s, %+v", story.Event.Type, story.Incident)
 		}
 		b.withdraw(d, p.Incident.ID)
 		if story, err = b.Standing(b.ctx, loud, b.time().Add(time.Hour)); err != nil || story.Event.Type != notifier.IncidentRetracted {

@@ -11,8 +11,9 @@ import (
 // it already.
 type Backlog struct {
 	Events []notifier.Event // announcements, in their order
-	// AtOnce reports whether an event was sent to the reader at once, or is on its way.
-	AtOnce func(event int64) bool
+	// Heard is the last event of an incident that was sent to the reader at once, or
+	// is on its way: with it they know all that was before. 0: there is none.
+	Heard func(incident string) int64
 	// Told reports whether an earlier digest told the reader of an incident.
 	Told func(incident string) bool
 	// Touches is what Filter.Match asks.
@@ -20,22 +21,22 @@ type Backlog struct {
 }
 
 // Missed are the events that a digest tells s of, in their order: those that
-// the filter lets through and that did not come at once, and what ends an
-// incident that s was told of, whatever the filter says by now. Of what was
+// the filter lets through and that did not come at once, nor anything later of
+// their incident: who was told how it stands now is not told how it stood before.
+// And what ends an incident that s was told of, whatever the filter says by now. Of what was
 // withdrawn as a mistake before s heard of it, nothing is told.
 func (s *Subscriber) Missed(b Backlog) []int64 {
-	told, heard := map[string]bool{}, map[string]bool{} // by this digest; before it
+	told := map[string]bool{} // by this digest
 	var out []notifier.Event
 	for _, e := range b.Events {
-		if b.AtOnce(e.Number) {
-			heard[e.IncidentID] = true
-			continue
-		}
+		heard := b.Heard(e.IncidentID)
 		switch {
+		case e.Number <= heard:
+			continue
 		case s.Filter.Match(e, b.Touches):
 		case !e.Type.Closing():
 			continue
-		case heard[e.IncidentID] || b.Told(e.IncidentID):
+		case heard > 0 || b.Told(e.IncidentID):
 		case e.Type == notifier.IncidentRetracted: // nobody need hear that what they never heard of was wrong
 			out = slices.DeleteFunc(out, func(x notifier.Event) bool { return x.IncidentID == e.IncidentID })
 			delete(told, e.IncidentID)
