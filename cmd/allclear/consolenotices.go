@@ -60,7 +60,7 @@ func (p *Program) consoleNotices(tools api.NoticeDesk, zone *time.Location) cons
 				out.Columns = append(out.Columns, notifier.Share{Name: c.Name, Count: c.Missing})
 			}
 			if f.Estimate != nil {
-				out.Takes = time.Duration(f.Estimate.Seconds) * time.Second
+				out.Takes, out.Guessed = time.Duration(f.Estimate.Seconds)*time.Second, f.Estimate.From == "guess"
 			}
 			return out, nil
 		},

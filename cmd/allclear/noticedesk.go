@@ -209,7 +209,7 @@ func (p *Program) noticeDesk() (api.NoticeDesk, error) {
 	return api.NoticeDesk{
 		Audiences: audienceFiles{db: p.db, zone: zone, folder: folder}, Letters: p.set, Mailer: mailNow{p.mailer}, Above: above, MessageID: p.mail.messageID, Needs: needs, Speaks: p.set.Speaks,
 		Warnings: func(ctx context.Context) []string { return flightWarnings(ctx, p.db, p.base) },
-		Checks:   looks.findings,
+		Checks:   looks.findings, Open: p.db.DoorOpen,
 	}, nil
 }
 

@@ -183,7 +183,7 @@ func preflight(ctx context.Context, db *store.Store, s *Linked, n notifier.Notic
 		return api.Preflight{}, err
 	}
 	return api.CheckFlight(ctx, db, n, api.NoticeDesk{
-		Letters: set, Above: above, Needs: needs, Speaks: set.Speaks, Checks: checks, Warnings: func(ctx context.Context) []string { return flightWarnings(ctx, db, "") },
+		Letters: set, Above: above, Needs: needs, Speaks: set.Speaks, Checks: checks, Open: db.DoorOpen, Warnings: func(ctx context.Context) []string { return flightWarnings(ctx, db, "") },
 	})
 }
 
@@ -211,7 +211,7 @@ func printPreflight(w io.Writer, n notifier.Notice, p api.Preflight) error {
 	}
 	if p.Estimate != nil {
 		took := (time.Duration(p.Estimate.Seconds) * time.Second).String()
-		fmt.Fprintf(&b, "%-12sabout %s, at %g a second (%s)\n", "takes", took, p.Estimate.PerSecond, p.Estimate.From)
+		fmt.Fprintf(&b, "%-12sabout %s, at %g a second (%s)\n", "takes", took, p.Estimate.PerSecond, rateWords(p.Estimate.From))
 	}
 	if p.Missing > 0 {
 		fmt.Fprintf(&b, "%-12s%s (--accept-missing %d)\n", "get nothing", lackWords(p.Missing), p.Missing)
@@ -232,6 +232,17 @@ func printPreflight(w io.Writer, n notifier.Notice, p api.Preflight) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// rateWords says what an estimate rests on.
+func rateWords(from string) string {
+	switch from {
+	case "limit":
+		return "its own limit"
+	case "recent":
+		return "as the last large notice went out"
+	}
+	return "a guess: no large notice went out lately"
 }
 
 // lackWords says how many recipients are sent nothing.

@@ -6,6 +6,9 @@ import (
 	"slices"
 )
 
+// Pace is at what rate an event's messages went out.
+var Pace = pace
+
 // Routes lists "METHOD /path" of every route, for the tests.
 func Routes() []string {
 	var out []string

@@ -110,7 +110,7 @@ type Mailer interface {
 }
 
 // NoticeDesk is what notices need beside the store. All but Above, Speaks,
-// Warnings and Checks are mandatory.
+// Warnings, Checks and Open are mandatory.
 type NoticeDesk struct {
 	Audiences Audiences
 	Letters   Letters
@@ -128,4 +128,7 @@ type NoticeDesk struct {
 	Warnings func(ctx context.Context) []string
 	// Checks looks at what mail is judged by, DNS and the relays; nil is nothing.
 	Checks func(ctx context.Context) []notifier.Finding
+	// Open reports whether a channel has a way out, such as a gateway of text
+	// messages; nil is that each has.
+	Open func(ctx context.Context, ch notifier.Channel) (bool, error)
 }

@@ -105,6 +105,9 @@ func CheckFlight(ctx context.Context, book PreflightBook, n notifier.Notice, d N
 		return p, err
 	}
 	p.untimed(head)
+	if err := p.shut(ctx, d.Open); err != nil {
+		return p, err
+	}
 	if d.Warnings != nil {
 		p.Warnings = append(p.Warnings, d.Warnings(ctx)...)
 	}
@@ -114,6 +117,26 @@ func CheckFlight(ctx context.Context, book PreflightBook, n notifier.Notice, d N
 		}
 	}
 	return p, nil
+}
+
+// shut warns of channels on which nothing can leave.
+func (p *Preflight) shut(ctx context.Context, open func(context.Context, notifier.Channel) (bool, error)) error {
+	if n := p.by(notifier.Webhook); n > 0 {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("%d of the recipients are webhooks, to which no notice goes", n))
+	}
+	n := p.by(notifier.SMS)
+	if n == 0 || open == nil {
+		return nil
+	}
+	if ok, err := open(ctx, notifier.SMS); err != nil || ok {
+		return err
+	}
+	who := "1 recipient is"
+	if n > 1 {
+		who = fmt.Sprintf("%d recipients are", n)
+	}
+	p.Warnings = append(p.Warnings, who+" to be told by text message, and nothing reaches them: there is no gateway (ALLCLEAR_SMS)")
+	return nil
 }
 
 // by is how many are written to on a channel.

@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"allclear/notifier"
+	"allclear/notifier/api"
 )
 
 const threePeople = "email,subject\nann@example.com,a1\nbob@example.com,b1\nbob@example.com,b2\ncaro@example.com,c1\ncaro@example.com,c2\ncaro@example.com,c3\n"
@@ -110,5 +112,25 @@ func TestAPreflightTellsWhatToLookAt(t *testing.T) {
 		"1 recipient is suppressed and gets nothing", "it needs the approval of 1 other person", `1 recipient has no "subject" and can be sent nothing`, "the relay rests",
 	}; !slices.Equal(said, want) {
 		t.Errorf("warnings %q, want %q", said, want)
+	}
+}
+
+func TestARateIsBelievedOfEnoughMailsAndWithoutWhatTheCanaryWaitedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		sent          int64
+		p50, p99      time.Duration // since it was accepted
+		atLeast, most float64
+	}{
+		"three people":                        {3, time.Second, 2 * time.Second, 0, 0},
+		"less than 500":                       {499, 5 * time.Second, 10 * time.Second, 0, 0},
+		"5,000 in 4 s":                        {5000, 2 * time.Second, 4 * time.Second, 1200, 1250},
+		"5,000 in 40 s behind a canary":       {5000, 80 * time.Second, 100 * time.Second, 120, 125},
+		"4 s behind a canary halted for long": {5000, 395 * time.Second, 397 * time.Second, 0, 0},
+		"all at once":                         {5000, time.Second, time.Second, 0, 0},
+	} {
+		p := notifier.Progress{Event: notifier.Event{AcceptedAt: clock()}, Counts: map[notifier.DeliveryState]int64{notifier.Sent: c.sent - 1, notifier.Bounced: 1}, P50SentAt: clock().Add(c.p50), P99SentAt: clock().Add(c.p99)}
+		if got := api.Pace(p); got < c.atLeast || got > c.most {
+			t.Errorf("%s: %g a second", name, got)
+		}
 	}
 }

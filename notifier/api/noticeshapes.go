@@ -135,8 +135,9 @@ func showNotice(ctx context.Context, book NoticeBook, n notifier.Notice, above i
 // What an estimate rests on.
 const (
 	guessedRate = 50.0 // a second, where nothing was sent yet: a relay that is neither slow nor quick
-	enoughSent  = 100  // mails, to tell a rate from
+	enoughSent  = 500  // messages, to tell a rate from
 	fewNotices  = 10   // are looked at
+	minPace     = 100 * time.Millisecond
 )
 
 // estimate says how long a notice will take from now until everyone was tried;
@@ -171,6 +172,9 @@ func recentRate(ctx context.Context, book NoticeBook, n notifier.Notice) (float6
 		return 0, "", err
 	}
 	for _, x := range others {
+		if x.Order.PerSecond > 0 { // which was its own limit's rate
+			continue
+		}
 		if rate, err := rateOf(ctx, book, x); err != nil || rate > 0 {
 			return rate, "recent", err
 		}
@@ -185,8 +189,20 @@ func rateOf(ctx context.Context, book NoticeBook, n notifier.Notice) (float64, e
 		return 0, nil
 	}
 	p, err := book.Progress(ctx, n.EventID)
-	if took := p.LastSentAt.Sub(p.FirstSentAt); err == nil && took >= time.Second {
-		return float64(n.Tried) / took.Seconds(), nil
+	if err != nil {
+		return 0, err
 	}
-	return 0, err
+	return pace(p), nil
+}
+
+// pace is at what rate the second half of an event's messages was sent, which
+// leaves out what the canary waited for; 0 where that was too few of them, or too
+// quick beside how long ago they were accepted: the times are known to 2 % of that.
+func pace(p notifier.Progress) float64 {
+	sent := p.Counts[notifier.Sent] + p.Counts[notifier.Bounced]
+	took, since := p.P99SentAt.Sub(p.P50SentAt), p.P50SentAt.Sub(p.Event.AcceptedAt)
+	if sent < enoughSent || took < minPace || took < since/10 {
+		return 0
+	}
+	return 0.49 * float64(sent) / took.Seconds()
 }

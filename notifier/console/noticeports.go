@@ -77,6 +77,7 @@ type Flight struct {
 	Columns  []notifier.Share // how many recipients have nothing in it
 	Missing  int64            // recipients who lack any cell that the mail needs: they are sent nothing
 	Takes    time.Duration    // until everyone was tried; 0 where there is no telling
+	Guessed  bool             // how long it takes, because nothing large went out lately
 	Warnings []string
 	Checks   []notifier.Finding // of DNS and the relays
 }
