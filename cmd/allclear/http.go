@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -165,6 +166,7 @@ func (p *Program) mount(ctx context.Context) error {
 		staff := api.New(api.Options{
 			Store: accepting{p.db, p.metrics}, BaseURL: p.base, Now: p.db.Now, NewID: newID, Zone: zone, HoldDown: hold, Log: p.o.log,
 			Prober: prober{p.hooks, p.set, p.db.Now}, Notices: notices,
+			Client: func(r *http.Request) netip.Addr { return gate.Client(r, proxies) },
 		})
 		public := web.New(web.Options{
 			Posts: p.db, People: p.db, Account: p.db, Moves: p.db, Seconds: signingUp{p.db, p.signUps}, Lost: p.lost, Pages: p.set.Pages(), Style: p.set.Pages().Style(), Icon: p.set.Pages().Icon(), Links: p.links, Now: p.db.Now, Log: p.o.log,

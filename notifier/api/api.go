@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ import (
 // MaxBody is the size of the largest JSON body, in bytes.
 const MaxBody = 1 << 20
 
-// Options is what an API is made from. All but Zone, HoldDown and Log are mandatory.
+// Options is what an API is made from. All but Zone, HoldDown, Log and Client are mandatory.
 type Options struct {
 	Store   Store
 	BaseURL string           // of the public pages, without a slash at its end
@@ -32,6 +33,8 @@ type Options struct {
 	Log      *slog.Logger // nil is nowhere
 	Prober   Prober
 	Notices  NoticeDesk
+	// Client is the address that a request comes from; nil is not known.
+	Client func(*http.Request) netip.Addr
 }
 
 // New makes the handler of everything below /api/.
@@ -42,7 +45,7 @@ func New(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &api{gate: o.Store, owners: o.Store, newID: o.NewID, log: o.Log}
+	a := &api{gate: o.Store, owners: o.Store, newID: o.NewID, log: o.Log, client: o.Client}
 	return a.mux(routes(o))
 }
 
@@ -70,6 +73,7 @@ type api struct {
 	owners Owners
 	newID  func() string
 	log    *slog.Logger
+	client func(*http.Request) netip.Addr // nil: not known
 }
 
 // route is one method of one path. Of do and stream it has one.
@@ -151,7 +155,7 @@ func (a *api) path(methods map[string]route) http.Handler {
 			a.fail(w, r, err)
 			return
 		}
-		r = r.WithContext(notifier.WithActor(r.Context(), notifier.Actor{Name: "token:" + token.Name, Role: token.Role}))
+		r = r.WithContext(notifier.WithActor(r.Context(), notifier.Actor{Name: "token:" + token.Name, Role: token.Role, Network: a.from(r)}))
 		if route.stream != nil {
 			allowTime(w)
 			err = route.stream(w, r)

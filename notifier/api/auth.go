@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"allclear/notifier"
+	"allclear/subscribers"
 )
 
 // enter finds the token of a request and what it may do. Only the token's
@@ -34,6 +35,17 @@ func (a *api) enter(r *http.Request, to route) (notifier.Token, error) {
 		return notifier.Token{}, &forbidden{has: token.Role, needs: to.role}
 	}
 	return token, nil
+}
+
+// from is the network that a request comes from, for the audit.
+func (a *api) from(r *http.Request) string {
+	if a.client == nil {
+		return ""
+	}
+	if network := subscribers.Truncate(a.client(r)); network.IsValid() {
+		return network.String()
+	}
+	return ""
 }
 
 // needs is for what only part of a call needs: a role beyond the route's.
