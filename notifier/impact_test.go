@@ -1,6 +1,8 @@
 package notifier
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,6 +119,45 @@ func TestNoSequenceOfGoodFiguresMakesABadSum(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What an update leaves empty stays as it was said, until a correction says that
+// it was wrong; a delay that is told to be none is over.
+func TestTheFiguresOfAnUpdateAreThoseThatStandAfterIt(t *testing.T) {
+	d := holdDesk()
+	i := openedAt(t, Announcement{Title: "x", Impact: Impact{DelayMinMinutes: ptr(2.0), DelayMaxMinutes: ptr(5.0), AffectedShare: ptr(0.1)}}, d).Incident
+	i.Updates = []Update{{Status: Investigating, Impact: i.Impact}}
+	for _, said := range []Impact{{DelayMaxMinutes: ptr(10.0), ErrorRate: ptr(0.034)}, {}, {ErrorRate: ptr(0.2)}, {DelayMaxMinutes: ptr(0.0)}} {
+		p, err := i.Say(Saying{Body: "more", Impact: &said}, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Incident.Updates = append(i.Updates, *p.Update)
+		i = p.Incident
+	}
+	figures := func(i Impact) string {
+		var out []any
+		for _, f := range i.figures() {
+			out = append(out, show(f))
+		}
+		return strings.TrimSpace(fmt.Sprintln(out...))
+	}
+	is := func(about, got, want string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: %s, want %s", about, got, want)
+		}
+	}
+	for n, want := range []string{"2 5 unknown 0.1 unknown", "2 10 0.034 0.1 unknown", "2 10 0.034 0.1 unknown", "2 10 0.2 0.1 unknown", "0 10 0.2 0.1 unknown"} {
+		is(fmt.Sprintf("after %d updates", n+1), figures(i.ImpactThen(n+1)), want)
+	}
+	is("caught up", figures(i.Felt()), "unknown unknown 0.2 0.1 unknown")
+	before := i
+	before.Updates, before.Impact = i.Updates[:4], i.ImpactThen(4)
+	is("not yet", figures(before.Felt()), "2 10 0.2 0.1 unknown")
+	i.Impact = Impact{DelayMinMinutes: ptr(2.0), DelayMaxMinutes: ptr(3.0), ErrorRate: ptr(0.2)} // it was never ten, nor any share
+	is("corrected", figures(i.ImpactThen(2)), "2 3 0.034 unknown unknown")
+	is("corrected, now", figures(i.Felt()), "2 3 0.2 unknown unknown")
 }
 
 func show(f *float64) any {

@@ -171,11 +171,7 @@ func (i Incident) Say(s Saying, d Desk) (Posting, error) {
 	if err := impact.check(); err != nil { // before merging would hide it
 		return Posting{}, err
 	}
-	if i.Status.Final() {
-		i.Impact = i.worst(impact)
-	} else {
-		i.Impact = i.Impact.merge(impact)
-	}
+	i.add(impact, i.Status.Final())
 	if s.At.IsZero() {
 		s.At = d.Now
 	}

@@ -106,6 +106,7 @@ func asOf(i *notifier.Incident, e notifier.Event) {
 			break
 		}
 	}
+	i.Impact = i.ImpactThen(end)
 	later := i.Updates[end:]
 	i.Updates = slices.Clone(i.Updates[:end])
 	if i.State == notifier.Retracted && e.Type != notifier.IncidentRetracted {

@@ -10,13 +10,15 @@ import (
 )
 
 func TestAStoryTellsWhatWasKnownAtItsEvent(t *testing.T) {
+	share := 0.1
+	tenth := notifier.Impact{AffectedShare: &share}
 	eachDesk(t, func(t *testing.T, b *box, d *desk) {
-		p := b.opened(d, notifier.Announcement{Title: "Mail is slow", Severity: notifier.SeverityMinor, Components: []string{"imap7"}, Body: "one"})
+		p := b.opened(d, notifier.Announcement{Title: "Mail is slow", Severity: notifier.SeverityMinor, Components: []string{"imap7"}, Body: "one", Impact: tenth})
 		d.Advance(time.Minute)
 		b.said(d, p.Incident.ID, notifier.Saying{Body: "two", Quiet: true})
 		d.Advance(time.Minute)
 		critical := notifier.SeverityCritical
-		third := b.said(d, p.Incident.ID, notifier.Saying{Body: "three", Severity: &critical, Components: &[]string{"imap7", "web"}})
+		third := b.said(d, p.Incident.ID, notifier.Saying{Body: "three", Impact: &notifier.Impact{PerSecond: &share}, Severity: &critical, Components: &[]string{"imap7", "web"}})
 		d.Advance(time.Minute)
 		last := b.said(d, p.Incident.ID, notifier.Saying{Status: notifier.Resolved, Body: "four"})
 
@@ -29,11 +31,13 @@ func TestAStoryTellsWhatWasKnownAtItsEvent(t *testing.T) {
 			!first.Incident.ResolvedAt.IsZero() || len(first.Previous) != 0 || len(first.Components) != 1 || first.Components["imap7"] != "The imap7" {
 			t.Errorf("the first story: %+v", first)
 		}
+		same(t, "the first figures", first.Incident.Impact, tenth)
 		middle, err := b.Story(b.ctx, third.Event.Number)
 		b.must(err)
 		if len(middle.Incident.Updates) != 3 || middle.Incident.Severity != critical || len(middle.Components) != 2 || len(middle.Previous) != 1 {
 			t.Errorf("the middle story: %+v", middle)
 		}
+		same(t, "the figures by then", middle.Incident.Impact, notifier.Impact{AffectedShare: &share, PerSecond: &share})
 		if missed := middle.Missed(third.Event.Number); len(missed) != 2 {
 			t.Errorf("missed %+v", missed)
 		}

@@ -39,7 +39,10 @@ func impactOf(i notifier.Incident, times Times) []string {
 	if i.State == notifier.Retracted {
 		return nil
 	}
-	return times.impact(i.Impact, !i.Open(), feltFor(i, times))
+	if i.Open() {
+		return times.impact(i.Felt(), false, "")
+	}
+	return times.impact(i.Impact, true, feltFor(i, times))
 }
 
 // article shows an announcement at an instant, with links below the public path.

@@ -76,6 +76,9 @@ func (p datum) incident(r *reading, on notifier.EventType) notifier.Incident {
 	if r.err != nil {
 		return inc
 	}
+	if fields["impact"].v == nil {
+		inc.Impact = notifier.FeltAfter(inc.Updates)
+	}
 	last := inc.Updates[len(inc.Updates)-1]
 	inc.Status = notifier.Status(cmp.Or(fields["status"].status(r, inc.Kind), string(last.Status)))
 	if (on == notifier.IncidentResolved || on == notifier.MaintenanceCompleted) && !inc.Status.Final() && r.err == nil {

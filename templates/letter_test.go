@@ -240,6 +240,20 @@ func TestImpactIsSaidInSentences(t *testing.T) {
 	}
 }
 
+// A mail tells the figures as they stand, as the page does, whatever its own
+// update said of them.
+func TestAMailTellsTheFiguresThatAnUpdateLeftAsTheyWere(t *testing.T) {
+	s, tale := newSet(t), story("incident-updated")
+	share := 0.1
+	tale.Incident.Impact.AffectedShare = &share
+	tale.Incident.Updates[0].Impact.AffectedShare = &share
+	tale.Incident.Updates[2].Impact = notifier.Impact{}
+	l := told(t, s, tale, 7, 6)
+	contains(t, l.Text, "Mail is delayed by 5 to 10 minutes.", "10% of users are affected.")
+	contains(t, l.HTML, "Mail is delayed by 5 to 10 minutes.", "10% of users are affected.")
+	lacks(t, told(t, s, story("incident-opened"), 7, 6).Text, "delayed") // by a later update
+}
+
 func TestNoMailIsSoLargeThatProvidersCutIt(t *testing.T) {
 	s := newSet(t)
 	many := story("incident-resolved")

@@ -93,7 +93,7 @@ func (s *Set) mail(story notifier.Story, c circumstances, keep int, brief bool) 
 	inc, cat, p := story.Incident, c.times.cat, c.times
 	m := s.blankMail(c)
 	updates := missed(story, c.since)
-	newest := notifier.Update{Status: inc.Status, Severity: inc.Severity, Impact: inc.Impact, At: story.Event.AcceptedAt, StartsAt: inc.StartsAt, EndsAt: inc.EndsAt}
+	newest := notifier.Update{Status: inc.Status, Severity: inc.Severity, At: story.Event.AcceptedAt, StartsAt: inc.StartsAt, EndsAt: inc.EndsAt}
 	if n := len(updates); n > 0 {
 		newest = updates[n-1]
 	}
@@ -116,10 +116,13 @@ func (s *Set) mail(story notifier.Story, c circumstances, keep int, brief bool) 
 	}
 	own := len(listed) > 0 && listed[len(listed)-1].ID == newest.ID // the newest is on the list
 	s.mailTimes(&m, story, newest, several && own, p)
-	m.Impact = p.impact(newest.Impact, false, "")
+	m.Impact = p.impact(inc.Felt(), false, "")
 	if newest.Status.Final() {
 		m.Severity = ""
 		m.Impact = p.impact(inc.Impact, true, feltFor(inc, p)) // the worst there was, not the last
+	}
+	if story.Event.Type == notifier.IncidentRetracted {
+		m.Impact = nil
 	}
 	if story.Event.Type == notifier.IncidentResolved && c.told == 0 && !inc.OpenedAt.IsZero() && !inc.ResolvedAt.IsZero() {
 		m.Whole = cat.must("lasted.whole", "when", p.Span(inc.OpenedAt, inc.ResolvedAt, story.Event.AcceptedAt), "duration", m.Lasted)

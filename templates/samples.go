@@ -69,7 +69,7 @@ func sampleIncident(t notifier.EventType) notifier.Incident {
 		},
 	}
 	if t == notifier.IncidentCreated {
-		inc.Updates = inc.Updates[:1]
+		inc.Updates, inc.Impact = inc.Updates[:1], notifier.Impact{}
 		return inc
 	}
 	inc.Status = notifier.Identified
