@@ -98,9 +98,24 @@ func (o *Options) columnsOf(header []string) ([]column, *notifier.Invalid) {
 		return nil, bad
 	}
 	if !has {
-		return nil, noAddress(columns)
+		return nil, o.noAddress(header)
+	}
+	if bad := o.either(columns); bad != nil {
+		return nil, bad
 	}
 	return columns, o.know(columns)
+}
+
+// either refuses a file with a column email and a column address where nobody
+// said which of them names the recipient.
+func (o *Options) either(columns []column) *notifier.Invalid {
+	email := slices.IndexFunc(columns, func(c column) bool { return c.role == address })
+	other := slices.IndexFunc(columns, func(c column) bool { return c.role == data && strings.EqualFold(c.name, "address") })
+	if other < 0 || o.Map["email"] != "" {
+		return nil
+	}
+	return notifier.Invalidf("", "columns %d (%q) and %d (%q) may both name the recipient: %s, or %s and %s", email+1, notifier.Clip(columns[email].theirs),
+		other+1, notifier.Clip(columns[other].theirs), mapTo("email", columns[email].theirs), mapTo("email", columns[other].theirs), strings.TrimPrefix(mapTo("other_email", columns[email].theirs), "write "))
 }
 
 // know settles what the columns hold.
@@ -178,20 +193,25 @@ func twice(columns []column, mapped []bool) *notifier.Invalid {
 	return nil
 }
 
-// noAddress says which column is meant, or what the columns are.
-func noAddress(columns []column) *notifier.Invalid {
+// noAddress says which column is meant, or what the columns are; or that they
+// are not told apart, as another delimiter stands between them.
+func (o *Options) noAddress(header []string) *notifier.Invalid {
 	var names []string
-	for _, c := range columns {
-		if c.theirs != "" {
-			names = append(names, c.theirs)
+	for _, name := range header {
+		if tidy(name) != "" {
+			names = append(names, tidy(name))
 		}
 	}
-	if one := strings.Join(names, ""); len(columns) == 1 {
-		if d := guessDelimiter([]byte(one)); strings.IndexByte(one, d) >= 0 {
+	near := nearest(names)
+	for _, name := range header {
+		if len(header) > 1 && (o.Delimiter == 0 || near == "" || tidy(name) != near) {
+			continue
+		}
+		if d := guessDelimiter([]byte(name)); strings.IndexByte(name, d) >= 0 {
 			return notifier.Invalidf("", "there is no column email, but %q stands between names; write delimiter=%s", d, delimiterWord(d))
 		}
 	}
-	if near := nearest(names); near != "" {
+	if near != "" {
 		return notifier.Invalidf("", "there is no column email; the nearest is %q: %s", notifier.Clip(near), mapTo("email", near))
 	}
 	return notifier.Invalidf("", "there is no column email; the columns are %s: write map=email: and the one that holds the address", notifier.Clip(strings.Join(names, ", ")))

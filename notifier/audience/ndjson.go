@@ -30,8 +30,17 @@ func (r *Reader) object(row *Row) (kind, error) {
 		return rejected, nil
 	}
 	to := slices.IndexFunc(pairs, func(p pair) bool { return p.column.role == address })
-	if to < 0 {
-		to = slices.IndexFunc(pairs, func(p pair) bool { return strings.EqualFold(p.column.name, "address") })
+	other := slices.IndexFunc(pairs, func(p pair) bool { return strings.EqualFold(p.column.name, "address") })
+	switch {
+	case to < 0:
+		to = other
+	case other >= 0 && r.o.Map["email"] == "":
+		bad := notifier.Invalidf(place, "the keys %q and %q may both name the recipient: %s", pairs[to].column.theirs, pairs[other].column.theirs, mapTo("email", pairs[to].column.theirs))
+		if first {
+			return empty, bad
+		}
+		row.Reason = bad.Message
+		return rejected, nil
 	}
 	if to < 0 && first && r.o.Map["email"] == "" {
 		var names []string

@@ -47,7 +47,7 @@ func TestAColumnAddressIsTheAddressWhereThereIsNoEmail(t *testing.T) {
 	if len(rows) != 1 || rows[0].Address != "ann@example.com" || len(rows[0].Fields) != 1 {
 		t.Errorf("read %+v", rows)
 	}
-	rows = all(t, "email,address\nann@example.com,1 Main Street\n", "")
+	rows = all(t, "email,address\nann@example.com,1 Main Street\n", "map=email:email")
 	if len(rows) != 1 || rows[0].Address != "ann@example.com" || !slices.Equal(cells(rows[0]), []string{"1 Main Street"}) {
 		t.Errorf("read %+v", rows)
 	}
