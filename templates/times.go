@@ -28,7 +28,7 @@ func (p Times) Full(t time.Time) string {
 	case sameDay(u, own):
 		return p.both(text, p.plain(own, p.clock))
 	}
-	return p.both(text, p.dated(p.weekday(own, p.date(own, false)), own, abbreviation(own), p.clock))
+	return p.both(text, p.dated(p.weekday(own, p.date(own, false)), own, ZoneName(own), p.clock))
 }
 
 // Moment prints an instant beside another one: the date is left out where it is
@@ -87,7 +87,7 @@ func direction(text string) string {
 // the same clock, the date and the zone once: "24 Nov, 02:00 to 04:00 UTC".
 func (p Times) Span(from, to, ref time.Time) string {
 	a, b := from.In(p.zone), to.In(p.zone)
-	if !sameDay(from.UTC(), to.UTC()) || !sameDay(a, b) || abbreviation(a) != abbreviation(b) {
+	if !sameDay(from.UTC(), to.UTC()) || !sameDay(a, b) || ZoneName(a) != ZoneName(b) {
 		return p.cat.must("page.planned", "start", p.Moment(from, ref), "end", p.Moment(to, ref))
 	}
 	return p.moment(from, ref, func(t time.Time) string {
@@ -109,7 +109,7 @@ func (p Times) moment(t, ref time.Time, clock func(time.Time) string) string {
 	case sameDay(u, own):
 		return p.both(text, p.plain(own, clock))
 	}
-	return p.both(text, p.dated(p.date(own, own.Year() != ownr.Year()), own, abbreviation(own), clock))
+	return p.both(text, p.dated(p.date(own, own.Year() != ownr.Year()), own, ZoneName(own), clock))
 }
 
 // Duration prints how long something took, to the minute below a day and to the hour above.
@@ -149,7 +149,7 @@ func (p Times) clock(t time.Time) string {
 }
 
 func (p Times) plain(t time.Time, clock func(time.Time) string) string {
-	return p.cat.must("time.plain", "clock", clock(t), "zone", abbreviation(t))
+	return p.cat.must("time.plain", "clock", clock(t), "zone", ZoneName(t))
 }
 
 func (p Times) dated(date string, t time.Time, zone string, clock func(time.Time) string) string {
@@ -175,9 +175,9 @@ func (p Times) isUTC(own time.Time) bool {
 	return name == "UTC"
 }
 
-// abbreviation names t's zone; where the tz database knows only an offset, in
+// ZoneName names t's zone as every text of ours does; where the tz database knows only an offset, in
 // the form "UTC+5:45", which needs no explaining.
-func abbreviation(t time.Time) string {
+func ZoneName(t time.Time) string {
 	name, offset := t.Zone()
 	if name != "" && !strings.ContainsAny(name[:1], "+-") {
 		return name

@@ -181,8 +181,8 @@ func TestWhatIsPrintedCanBeReadBackInBothZones(t *testing.T) {
 			}
 			return
 		}
-		if m[4] != own.Format("15:04") || m[5] != abbreviation(own) || strings.ContainsAny(m[5][:1], "+-") {
-			t.Fatalf("%q: the reader's clock shows %s %s", got, own.Format("15:04"), abbreviation(own))
+		if m[4] != own.Format("15:04") || m[5] != ZoneName(own) || strings.ContainsAny(m[5][:1], "+-") {
+			t.Fatalf("%q: the reader's clock shows %s %s", got, own.Format("15:04"), ZoneName(own))
 		}
 		if wantDate := own.Format("2 Jan"); (m[3] != "") != (own.Format("2 Jan") != when.Format("2 Jan")) || m[3] != "" && m[3] != wantDate {
 			t.Fatalf("%q: the reader's day is %s", got, wantDate)

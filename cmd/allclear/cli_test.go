@@ -372,3 +372,12 @@ func TestAConfirmationIsNamedAsWhatItIs(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+func TestAnIncidentIsShownWithItsNumbers(t *testing.T) {
+	d := newDesktop(t, storetest.DSN(t, "sqlite"))
+	d.ok("incident", "open", "Mail is late", "--delay-min", "2", "--delay-max", "10", "--error-rate", "0.0004", "--quiet")
+	id := strings.Fields(strings.SplitN(d.ok("incident", "list"), "\n", 2)[1])[0]
+	if out := d.ok("incident", "show", id); !strings.Contains(out, "\nnumbers     delay-min 2 min, delay-max 10 min, error-rate 0.04 %\n") {
+		t.Errorf("%s", out)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"allclear/notifier/digest"
 	"allclear/store"
 	"allclear/subscribers"
+	"allclear/templates"
 )
 
 // hour reads when digests come to those who chose no hour.
@@ -279,7 +280,7 @@ func (c *digestCalendarCmd) Run(a *app) error {
 		}
 		t := newTable("at", "local time", "how often", ">readers", "time zone")
 		for _, run := range runs {
-			r := comingRun{run.At, run.At.In(run.Zone).Format("Mon 15:04 MST"), run.Cadence, run.Zone.String(), run.Schedule, run.Readers}
+			r := comingRun{run.At, localTime(run.At.In(run.Zone)), run.Cadence, run.Zone.String(), run.Schedule, run.Readers}
 			if c.JSON {
 				if err := json.NewEncoder(a.out).Encode(r); err != nil {
 					return err
@@ -298,3 +299,6 @@ func (c *digestCalendarCmd) Run(a *app) error {
 		return t.print(a.out)
 	})
 }
+
+// localTime is a time as its reader's calendar and clock have it.
+func localTime(t time.Time) string { return t.Format("Mon 2 Jan 15:04 ") + templates.ZoneName(t) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -143,6 +144,9 @@ func printIncident(w io.Writer, i notifier.Incident, progress map[int64]notifier
 		fmt.Fprintf(&b, ", %s", i.Severity)
 	}
 	fmt.Fprintf(&b, "\ncomponents  %s\nopened      %s\n", all(i.Components, "all"), stamp(i.OpenedAt))
+	if line := impactLine(i.Impact); line != "" {
+		fmt.Fprintf(&b, "numbers     %s\n", line)
+	}
 	if i.Kind == notifier.KindMaintenance {
 		fmt.Fprintf(&b, "planned     %s to %s\n", stamp(i.StartsAt), stamp(i.EndsAt))
 	}
@@ -234,4 +238,22 @@ func incidentJSON(i notifier.Incident) any {
 		i.ID, i.Title, i.Kind, i.Severity, i.Status, i.State, append([]string{}, i.Components...), i.Impact,
 		jsonTime(i.OpenedAt), jsonTime(i.ResolvedAt), jsonTime(i.StartsAt), jsonTime(i.EndsAt), updates,
 	}
+}
+
+// impactLine is what readers feel, under the names of the flags that say it.
+func impactLine(i notifier.Impact) string {
+	var parts []string
+	for _, f := range []struct {
+		name, unit string
+		value      *float64
+		times      float64
+	}{
+		{"delay-min", " min", i.DelayMinMinutes, 1}, {"delay-max", " min", i.DelayMaxMinutes, 1},
+		{"error-rate", " %", i.ErrorRate, 100}, {"affected-share", " %", i.AffectedShare, 100}, {"per-second", "", i.PerSecond, 1},
+	} {
+		if f.value != nil {
+			parts = append(parts, f.name+" "+strconv.FormatFloat(*f.value*f.times, 'g', 6, 64)+f.unit)
+		}
+	}
+	return strings.Join(parts, ", ")
 }

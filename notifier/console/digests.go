@@ -9,6 +9,7 @@ import (
 
 	"allclear/notifier"
 	"allclear/subscribers"
+	"allclear/templates"
 )
 
 // DigestDesk looks ahead at digests.
@@ -30,7 +31,10 @@ type ComingRun struct {
 }
 
 // Local is the date and the time that the readers' clocks show.
-func (r ComingRun) Local() string { return r.At.In(r.Zone).Format("Mon 2 Jan 2006, 15:04 MST") }
+func (r ComingRun) Local() string {
+	at := r.At.In(r.Zone)
+	return at.Format("Mon 2 Jan 2006, 15:04 ") + templates.ZoneName(at)
+}
 
 type digestsPage struct {
 	Runs []ComingRun

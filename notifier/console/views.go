@@ -197,11 +197,11 @@ func moment(t, now time.Time, zone *time.Location) template.HTML {
 	}
 	text := t.UTC().Format(shape) + " UTC"
 	if here := t.In(zone); here.Format("-0700") != "+0000" {
-		shape := "15:04 MST"
+		shape := "15:04"
 		if here.Day() != t.UTC().Day() {
 			shape = "2 Jan, " + shape
 		}
-		text += " (" + here.Format(shape) + ")"
+		text += " (" + here.Format(shape) + " " + templates.ZoneName(here) + ")"
 	}
 	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + template.HTMLEscapeString(text) + `</time>`) //nolint:gosec // escaped
 }
