@@ -96,6 +96,9 @@ func (c Checkup) relay(ctx context.Context, r Relay) notifier.Finding {
 	}
 	to := connector{dial: dial, tls: c.TLS, hello: hello, timeouts: Timeouts{Dial: CheckupLimit, Command: CheckupLimit, Dot: CheckupLimit}}
 	l, err := to.connect(ctx, &r)
+	if err != nil && ctx.Err() != nil { // whatever it was in the middle of
+		return warned("relay", "%s does not answer in time. Mail waits until it does; `allclear send-test ADDRESS` shows the whole conversation.", r.Name)
+	}
 	if err != nil {
 		return warned("relay", "%s", relayTrouble(r, err))
 	}

@@ -91,3 +91,27 @@ func TestACheckupAsksEveryRelayAsAMailWould(t *testing.T) {
 		t.Error("a mail was sent")
 	}
 }
+
+func TestACheckupDoesNotWaitForARelayThatSaysNothing(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	relays, err := ParseRelays("smtp://" + l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, late := context.WithCancel(t.Context())
+	go func() {
+		if conn, err := l.Accept(); err == nil {
+			defer conn.Close()
+			late()
+			_, _ = conn.Read(make([]byte, 1)) // until the other side leaves
+		}
+	}()
+	found := Checkup{From: "a.example", Relays: relays}.Run(ctx)
+	if f := found[len(found)-1]; f.OK || !strings.Contains(f.Text, relays[0].Name+" does not answer in time") {
+		t.Errorf("%+v", f)
+	}
+}
