@@ -106,8 +106,10 @@ func (c *Calendar) Next(s subscribers.Schedule, after time.Time) (subscribers.Ru
 			return subscribers.Run{}, fmt.Errorf("the schedule %q has no next time", text)
 		}
 		at := firstShown(wall, zone)
-		if s.Cadence == subscribers.Daily && at.Format(time.DateOnly) != wall.Format(time.DateOnly) {
-			continue // there was no such day
+		// A day that there was shows some time of it, if not this hour: where a gap goes
+		// over midnight, its digest comes on the next.
+		if day := wall.Truncate(24 * time.Hour); s.Cadence == subscribers.Daily && firstShown(day, zone).Format(time.DateOnly) != day.Format(time.DateOnly) {
+			continue
 		}
 		if at.After(after) {
 			return subscribers.Run{At: at.UTC(), Day: wall.Format(time.DateOnly)}, nil
