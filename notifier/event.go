@@ -242,7 +242,7 @@ func (s *Story) Missed(since int64) []Update {
 }
 
 // raise notes whether the event makes the incident worse than it was. The store
-// does so, too, with what the incident was when something was last said of it.
+// has the last word, by what readers of milestones were told of it last.
 func (e *Event) raise(was Severity) {
 	e.Raised = e.Raised || e.MayRaise() && e.Severity > was
 }

@@ -34,12 +34,14 @@ func (s *Store) accept(tx *gorm.DB, e *notifier.Event) error {
 			e.HeldUntil = instant(row.HeldUntil)
 		}
 	}
-	if e.MayRaise() && !e.Raised {
-		last, err := lastSaid(tx, e.IncidentID)
+	if e.MayRaise() {
+		last, err := lastMilestone(tx, e.IncidentID)
 		if err != nil {
 			return err
 		}
-		e.Raised = last >= 0 && e.Severity > notifier.Severity(last)
+		if last >= 0 {
+			e.Raised = e.Severity > notifier.Severity(last)
+		}
 	}
 	row.Raised = e.Raised
 	if row.Number, err = next(tx, "event", 1); err != nil {
@@ -52,13 +54,13 @@ func (s *Store) accept(tx *gorm.DB, e *notifier.Event) error {
 	return s.bump(tx, "work")
 }
 
-// lastSaid is how bad an incident was when readers were last told of it; -1: they
-// never were. It may have become worse since without a word, or what told it was
-// taken back.
-func lastSaid(tx *gorm.DB, incident string) (int, error) {
+// lastMilestone is how bad an incident was when readers of milestones were last told
+// of it; -1: they never were. It may have become better since, which they are not
+// told, or worse without a word, or what told it was taken back.
+func lastMilestone(tx *gorm.DB, incident string) (int, error) {
 	var last []int
-	if err := tx.Raw(`SELECT severity FROM events WHERE incident_id = ? AND (expanded_at = 0 OR held_until <= expanded_at) AND NOT withdrawn ORDER BY number DESC LIMIT 1`,
-		incident).Scan(&last).Error; err != nil {
+	if err := tx.Raw(`SELECT severity FROM events WHERE incident_id = ? AND (raised OR type NOT IN ?) AND (expanded_at = 0 OR held_until <= expanded_at) AND NOT withdrawn
+		ORDER BY number DESC LIMIT 1`, incident, []notifier.EventType{notifier.IncidentUpdated, notifier.IncidentCorrected}).Scan(&last).Error; err != nil {
 		return 0, fmt.Errorf("look how bad it was when it was last told of: %w", err)
 	}
 	if len(last) == 0 {

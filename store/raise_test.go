@@ -48,7 +48,9 @@ func TestReadersOfMilestonesHearThatItGotWorse(t *testing.T) {
 		b.goes(d, id, notifier.Saying{Body: "worse", Severity: &major}, 1, 2)
 		b.goes(d, id, notifier.Saying{Body: "still", Severity: &major}, 1)
 		b.goes(d, id, notifier.Saying{Body: "better", Severity: &minor}, 1)
-		b.goes(d, id, notifier.Saying{Body: "worse again", Severity: &critical}, 1, 2)
+		b.goes(d, id, notifier.Saying{Body: "as bad as they know it", Severity: &major}, 1)
+		b.goes(d, id, notifier.Saying{Body: "better again", Severity: &minor}, 1)
+		b.goes(d, id, notifier.Saying{Body: "worse than ever", Severity: &critical}, 1, 2)
 		b.goes(d, id, notifier.Saying{Body: "over", Status: notifier.Resolved}, 1, 2)
 	})
 }
