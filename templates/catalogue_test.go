@@ -225,7 +225,7 @@ func madeKeys() []string {
 	for _, c := range []string{"instant", "milestones", "daily", "weekly", "monthly"} {
 		out = append(out, "page.subscribe.cadence."+c)
 	}
-	fields := slices.DeleteFunc(shownFields(), func(f string) bool { return f == "all_quiet" }) // a box as the one before it
+	fields := slices.DeleteFunc(shownFields(), func(f string) bool { return f == "all_quiet" || f == "mine" }) // boxes as the critical one
 	for _, why := range append(fields, "incident", "twice", "refused", "later", "unknown", "other") {
 		out = append(out, "page.subscribe.wrong."+why)
 	}

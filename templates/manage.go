@@ -28,6 +28,8 @@ type ManagePage struct {
 	Parts    []notifier.Component
 	Some     bool     // only what is in Chosen, not all
 	Chosen   []string // keys of components
+	Mine     bool     // to hear only of what touches them can be chosen
+	OnlyMine bool     // and is
 	Kinds    []notifier.Kind
 	NoKind   bool // not one was chosen, which could not be saved; Kinds is empty then, which is else every one
 	Severity notifier.Severity

@@ -205,7 +205,7 @@ func samplePage(name string) any {
 	switch name {
 	case PageHome:
 		open.Components = []string{"imap7"}
-		return Home{Incidents: []notifier.Incident{open, sampleMaintenance(notifier.MaintenanceScheduled), past, samplePost()}, Components: parts, Followers: 3975, Subscribe: &SubscribeForm{Token: "t", Components: parts, Cadences: []string{"instant", "milestones", "daily", "weekly", "monthly"}}}
+		return Home{Incidents: []notifier.Incident{open, sampleMaintenance(notifier.MaintenanceScheduled), past, samplePost()}, Components: parts, Followers: 3975, Subscribe: &SubscribeForm{Token: "t", Components: parts, Mine: true, Cadences: []string{"instant", "milestones", "daily", "weekly", "monthly"}}}
 	case PageHistory:
 		return History{Month: sampleDay(), Incidents: []notifier.Incident{open, past}, Components: parts, Earlier: true}
 	case PageIncident:
@@ -213,7 +213,7 @@ func samplePage(name string) any {
 	case PageSubscribe:
 		return SubscribeForm{
 			Cadences: []string{"instant", "milestones", "daily", "weekly", "monthly"},
-			Token:    "t", Components: parts, Whole: true, Endpoints: true, Phones: true, Entered: url.Values{"address": {"ann.example.com"}, "components": {"imap7"}},
+			Token:    "t", Components: parts, Mine: true, Whole: true, Endpoints: true, Phones: true, Entered: url.Values{"address": {"ann.example.com"}, "components": {"imap7"}},
 			Wrong: []WrongField{{"address", "address"}, {"state", "refused"}},
 		}
 	case PageSubscribeStep:
@@ -223,7 +223,7 @@ func samplePage(name string) any {
 	case PageManage:
 		return ManagePage{
 			Path: "/manage/TOKEN", Leave: "/unsubscribe/TOKEN", Address: "ingrid@example.com", State: "paused", Until: sampleAt(18, 30).AddDate(0, 0, 12), Now: sampleAt(18, 30),
-			Parts: parts, Some: true, Chosen: []string{"imap7"}, Severity: notifier.SeverityMajor, Cadence: "instant", Cadences: []string{"instant", "milestones", "daily", "weekly", "monthly"},
+			Parts: parts, Some: true, Chosen: []string{"imap7"}, Mine: true, Severity: notifier.SeverityMajor, Cadence: "instant", Cadences: []string{"instant", "milestones", "daily", "weekly", "monthly"},
 			Timezone: "Europe/Oslo", Language: "nb", Movable: true, MovingTo: "ingrid@example.org",
 			SecondAsked: true, SecondDomain: "example.com", SecondPhones: true, SecondHooks: true, Second: "ingrid@elsewhere.example", SecondState: "pending", Wrong: []string{"timezone"},
 			Told: []notifier.Told{{Delivery: notifier.Delivery{State: notifier.Sent, AcceptedAt: sampleAt(17, 28), SentAt: sampleAt(17, 29)}, Type: notifier.IncidentUpdated, IncidentID: open.ID, Title: open.Title}},

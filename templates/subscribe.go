@@ -17,6 +17,7 @@ type SubscribeForm struct {
 	Token      string               // signed when it is shown
 	Only       *notifier.Incident   // follow this one and nothing else; nil is everything
 	Components []notifier.Component // to choose from
+	Mine       bool                 // to hear only of what touches them can be chosen
 	Cadences   []string             // those that can be had
 	Entered    url.Values           // what was entered, by field, where it is shown again
 	Wrong      []WrongField         // what of it is wrong
@@ -56,6 +57,7 @@ type subscribeBox struct {
 	Hours, Days               []choice      // of digests
 	Critical                  bool          // critical ones come at once all the same
 	AllQuiet                  bool          // one comes although there is nothing new
+	Mine, OnlyMine            bool          // to hear only of what touches them can be chosen, and is
 	Zones                     template.HTML // options
 	Wrong                     []wrongShown
 	Endpoints, Phones         string // where those are registered; "" where they cannot be
@@ -82,7 +84,7 @@ func (b subscribeBox) Why(field string) string {
 
 // shownFields are those that have a place in the form, to which a summary can lead.
 func shownFields() []string {
-	return []string{"address", "components", "severity", "kinds", "cadence", "hour", "weekday", "critical", "all_quiet", "timezone", "language"}
+	return []string{"address", "components", "severity", "kinds", "cadence", "hour", "weekday", "critical", "all_quiet", "mine", "timezone", "language"}
 }
 
 func (p *Pages) subscribeBox(cat *catalogue, form SubscribeForm) subscribeBox {
@@ -129,6 +131,7 @@ func (p *Pages) subscribeBox(cat *catalogue, form SubscribeForm) subscribeBox {
 		b.Cadences = append(b.Cadences, choose("cadence", c, cat.must("page.subscribe.cadence."+c)))
 	}
 	b.Hours, b.Days, b.Critical = cat.hours(in.Get("hour")), cat.days(in.Get("weekday")), in.Get("critical") == "true"
+	b.Mine, b.OnlyMine = form.Mine, in.Get("mine") == "true"
 	b.AllQuiet = in.Get("all_quiet") == "true"
 	for _, l := range p.set.languages.all {
 		tongue := choose("language", l.code, l.must("language.name"))

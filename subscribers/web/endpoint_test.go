@@ -34,7 +34,7 @@ func TestAnEndpointIsConfirmedByItsContactAndByItsOwnAnswer(t *testing.T) {
 	d.ask(http.MethodGet, "/endpoints", "").says(http.StatusOK, "Register an endpoint", "IMAP seven", "Guess from the URL", `value="incident.created"`, "/api/docs")
 	who := d.endpoint("https://example.com/hook", "ops@example.com", "components", "imap7", "types", "incident.created", "types", "incident.resolved", "severity", "major", "timezone", "Europe/Oslo")
 	if who.State != subscribers.Pending || who.Channel != notifier.Webhook || who.Contact != "ops@example.com" || who.Format != notifier.FormatStandard ||
-		fmt.Sprint(who.Filter) != "{[imap7] major []  [incident.created incident.resolved]}" || who.Timezone != "Europe/Oslo" {
+		fmt.Sprint(who.Filter) != "{[imap7] major []  [incident.created incident.resolved] false}" || who.Timezone != "Europe/Oslo" {
 		t.Fatalf("became %+v", who)
 	}
 	link := d.contactLink(who)

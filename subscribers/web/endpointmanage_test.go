@@ -18,7 +18,7 @@ func TestEverythingAboutAnEndpointIsChangedOnItsPage(t *testing.T) {
 	d.send(page, "do", "save", "components", "imap7", "types", "post.published", "severity", "critical", "format", "", "timezone", "Asia/Kathmandu", "language", "de").
 		says(http.StatusOK, `<html lang="de"`, "Ihre Auswahl ist gespeichert", `value="imap7" checked`, `value="post.published" checked`, `value="slack" selected`)
 	got := d.who(who.Number)
-	if fmt.Sprint(got.Filter) != "{[imap7] critical []  [post.published]}" || got.Format != notifier.FormatSlack || got.Timezone != "Asia/Kathmandu" || got.Language != "de" || got.Address != who.Address || got.Contact != who.Contact {
+	if fmt.Sprint(got.Filter) != "{[imap7] critical []  [post.published] false}" || got.Format != notifier.FormatSlack || got.Timezone != "Asia/Kathmandu" || got.Language != "de" || got.Address != who.Address || got.Contact != who.Contact {
 		t.Errorf("became %+v", got)
 	}
 	fields := []string{"do", "save", "severity", "none", "language", "en"}

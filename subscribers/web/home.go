@@ -16,7 +16,7 @@ import (
 const (
 	postsPerPage = 20
 	countFor     = 5 * time.Second // how long a follower count is good
-	offerFor     = time.Second     // and a list of components to choose from
+	offerFor     = time.Second     // and what there is to choose from
 )
 
 // home is what was posted, newest first, and how everything does.
@@ -45,7 +45,10 @@ func (s *site) overview(ctx context.Context, cursor string) (templates.Home, err
 	if err != nil {
 		return templates.Home{}, err
 	}
-	home.Incidents, home.Subscribe = posts, s.box(home.Components, nil)
+	home.Incidents = posts
+	if home.Subscribe, err = s.box(ctx, home.Components, nil); err != nil {
+		return templates.Home{}, err
+	}
 	if next != "" {
 		home.Older = "/?cursor=" + url.QueryEscape(next)
 	}

@@ -28,7 +28,9 @@ func (s *site) incident(r *http.Request) (answer, error) {
 		}
 		page := templates.IncidentPage{Incident: found, Components: parts}
 		if found.Open() && found.State == notifier.Published && found.Kind != notifier.KindPost {
-			page.Subscribe = s.box(parts, &found)
+			if page.Subscribe, err = s.box(ctx, parts, &found); err != nil {
+				return leaf{}, err
+			}
 		}
 		return s.paper(templates.PageIncident, lang, page, page.Subscribe)
 	})

@@ -180,7 +180,6 @@ func (s *site) save(r *http.Request, who subscribers.Subscriber) (templates.Mana
 	if l := chosen.language; l != "" && l != who.Language && !s.pages.Speaks(l) {
 		wrong, chosen.language = append(wrong, "language"), who.Language
 	}
-	chosen.filter.Mine = who.Filter.Mine
 	only, all := who.Filter.Incident, r.PostForm.Get("follow") == "all"
 	if keep := only != "" && !all; keep { // what is chosen of everything does not count
 		chosen.filter = who.Filter
@@ -270,6 +269,10 @@ func (s *site) manageShow(r *http.Request, who subscribers.Subscriber, page temp
 	page.Path, page.Address, page.Now = "/manage/"+r.PathValue("token"), who.Address, s.now()
 	page.State, page.Until, page.Group = string(who.State), who.PausedUntil, who.Group
 	page.Parts, page.Chosen, page.Some = parts, who.Filter.Components, page.Some || len(who.Filter.Components) > 0
+	if page.Mine, err = s.listed.get(ctx, s.now()); err != nil {
+		return answer{}, err
+	}
+	page.OnlyMine = who.Filter.Mine
 	page.Kinds, page.Severity = who.Filter.Kinds, who.Filter.Severity
 	page.Cadence, page.Cadences = string(who.Cadence), cadences(notifier.Email)
 	page.Hour, page.Weekday, page.Critical, page.AllQuiet = who.Hour.String(), string(who.Weekday), who.Critical, who.AllQuiet

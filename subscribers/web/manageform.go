@@ -68,6 +68,7 @@ func readChoices(form url.Values, parts []notifier.Component) (c choices, wrong 
 	if c.weekday = subscribers.Weekday(form.Get("weekday")); c.weekday != "" && !slices.Contains(subscribers.Weekdays, c.weekday) {
 		c.weekday, wrong = "", append(wrong, "weekday")
 	}
+	c.filter.Mine = form.Get("mine") == "true"
 	c.critical, c.allQuiet = form.Get("critical") == "true", form.Get("all_quiet") == "true"
 	c.timezone, c.language = strings.TrimSpace(form.Get("timezone")), strings.TrimSpace(form.Get("language"))
 	if probe := (subscribers.Subscriber{Address: "someone@example.com", Timezone: c.timezone}); probe.Validate() != nil {

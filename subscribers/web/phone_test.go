@@ -45,7 +45,7 @@ func TestAPhoneIsConfirmedByItsCode(t *testing.T) {
 	d.part("imap7", "IMAP seven")
 	d.ask(http.MethodGet, "/phone", "").says(http.StatusOK, "may charge for messages", "Reply STOP", "HELP", `autocomplete="tel"`, "IMAP seven")
 	who, form := d.phone("+4740000000", "components", "imap7", "severity", "major", "kinds", "incident", "cadence", "milestones", "quiet_from", "22:00", "quiet_until", "07:00", "timezone", "Europe/Oslo", "language", "de")
-	if who.State != subscribers.Pending || fmt.Sprint(who.Filter) != "{[imap7] major [incident]  []}" || who.Cadence != subscribers.Milestones || who.Quiet != "22:00-07:00" || who.Timezone != "Europe/Oslo" || who.Language != "de" {
+	if who.State != subscribers.Pending || fmt.Sprint(who.Filter) != "{[imap7] major [incident]  [] false}" || who.Cadence != subscribers.Milestones || who.Quiet != "22:00-07:00" || who.Timezone != "Europe/Oslo" || who.Language != "de" {
 		t.Fatalf("became %+v", who)
 	}
 	code := d.code(who)

@@ -22,6 +22,7 @@ type People interface {
 	Subscriber(ctx context.Context, n subscribers.Number) (subscribers.Subscriber, error)
 	ChangeSubscriber(ctx context.Context, n subscribers.Number, change func(*subscribers.Subscriber) error) (subscribers.Subscriber, error)
 	Followers(ctx context.Context) (int64, error)
+	HasMembers(ctx context.Context) (bool, error) // somebody is known to live on a component
 }
 
 // SignUps is where those wait who asked on the form, and how they confirm.

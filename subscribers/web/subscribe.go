@@ -30,7 +30,12 @@ func (s *site) subscribePage(r *http.Request, in url.Values, wrong []templates.W
 	if err != nil {
 		return answer{}, err
 	}
+	mine, err := s.listed.get(r.Context(), s.now())
+	if err != nil {
+		return answer{}, err
+	}
 	form := templates.SubscribeForm{
+		Mine:  mine,
 		Token: s.gate.Form(s.now()), Components: parts, Cadences: cadences(notifier.Email), Entered: entered(in), Wrong: wrong, Whole: true,
 		Endpoints: s.endpoints != nil, Phones: s.phones != nil,
 	}
@@ -46,11 +51,13 @@ func (s *site) subscribePage(r *http.Request, in url.Values, wrong []templates.W
 }
 
 // box is the form on another page, of everything or of one incident.
-func (s *site) box(parts []notifier.Component, only *notifier.Incident) *templates.SubscribeForm {
+func (s *site) box(ctx context.Context, parts []notifier.Component, only *notifier.Incident) (*templates.SubscribeForm, error) {
+	mine, err := s.listed.get(ctx, s.now())
 	return &templates.SubscribeForm{
+		Mine:  mine,
 		Token: s.gate.Form(s.now()), Components: parts, Cadences: cadences(notifier.Email), Only: only,
 		Endpoints: s.endpoints != nil, Phones: s.phones != nil,
-	}
+	}, err
 }
 
 // followable finds an incident that can be followed by itself. What is no id is

@@ -20,7 +20,7 @@ const (
 )
 
 // entryFields are those that a person fills in, by the names of the columns.
-var entryFields = []string{"address", "components", "severity", "kinds", "cadence", "hour", "weekday", "critical", "all_quiet", "timezone", "language", "incident"}
+var entryFields = []string{"address", "components", "severity", "kinds", "cadence", "hour", "weekday", "critical", "all_quiet", "mine", "timezone", "language", "incident"}
 
 // readEntry makes a subscriber of what was entered, and says what of it is
 // wrong; it looks at nothing but the form and the components there are.
@@ -44,7 +44,7 @@ func readEntry(in url.Values, known []notifier.Component, speaks func(lang strin
 	for _, k := range e.many("kinds") {
 		who.Filter.Kinds = append(who.Filter.Kinds, notifier.Kind(k))
 	}
-	who.Filter.Components = e.many("components")
+	who.Filter.Components, who.Filter.Mine = e.many("components"), e.ticked("mine")
 	if slices.ContainsFunc(who.Filter.Components, func(key string) bool {
 		return !slices.ContainsFunc(known, func(c notifier.Component) bool { return c.Key == key })
 	}) {
@@ -110,7 +110,7 @@ func (e *entry) refuse() {
 		case slices.Contains(known, name):
 		case slices.Contains([]string{"state", "group", "contact"}, name):
 			e.is(name, "refused")
-		case slices.Contains([]string{"hour", "weekday", "critical", "all_quiet", "format", "types"}, name):
+		case slices.Contains([]string{"hour", "weekday", "critical", "all_quiet", "mine", "format", "types"}, name):
 			if strings.Join(e.in[name], "") != "" {
 				e.is(name, "later")
 			}

@@ -75,8 +75,9 @@ func New(o Options) http.Handler {
 		followers: remembered[int64]{ask: o.People.Followers, good: countFor}, guard: http.NewCrossOriginProtection(),
 		copies: newCopies(o.Now, o.Changes), asked: newCopies(o.Now, o.Changes),
 		identity: o.Identity, signUps: o.SignUps, gate: o.Gate, proxies: o.Proxies, endpoints: o.Endpoints, phones: o.Phones,
-		offer: remembered[[]notifier.Component]{ask: o.Posts.Components, good: offerFor},
-		free:  meter{Budget: freeRate}, typed: meter{Budget: typedRate}, worked: meter{Budget: workedRate},
+		offer:  remembered[[]notifier.Component]{ask: o.Posts.Components, good: offerFor},
+		listed: remembered[bool]{ask: o.People.HasMembers, good: offerFor},
+		free:   meter{Budget: freeRate}, typed: meter{Budget: typedRate}, worked: meter{Budget: workedRate},
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/{$}", s.page(s.home, nil))
@@ -132,6 +133,7 @@ type site struct {
 	right               rightCodes
 	free, typed, worked meter
 	offer               remembered[[]notifier.Component]
+	listed              remembered[bool] // whether anybody is known to live on a component
 }
 
 // answer is a page to show, a copy of one, or the body of an asset.

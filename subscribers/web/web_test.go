@@ -77,6 +77,9 @@ type whole interface {
 	Deliveries(ctx context.Context, q notifier.DeliveryQuery) ([]notifier.Delivery, string, error)
 	Pulse(ctx context.Context) (notifier.Pulse, error)
 	Suppress(ctx context.Context, x subscribers.Suppression) error
+	BeginMembers(ctx context.Context, component string) (notifier.Upload, error)
+	AddMembers(ctx context.Context, u notifier.Upload, addresses []string) error
+	FinishMembers(ctx context.Context, u notifier.Upload) (int64, error)
 }
 
 // failing is a store that can be told to fail.
