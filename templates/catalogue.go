@@ -142,13 +142,9 @@ func (c *catalogue) value(v any) string {
 	case int, int64:
 		return c.numbers.Sprint(number.Decimal(v))
 	case float64:
-		return c.numbers.Sprint(number.Decimal(v, number.MaxFractionDigits(1)))
+		return c.numbers.Sprint(number.Decimal(v, digits(v)))
 	}
 	return fmt.Sprint(v)
-}
-
-func (c *catalogue) percent(share float64) string {
-	return c.numbers.Sprint(number.Percent(share, number.MaxFractionDigits(1)))
 }
 
 // list joins names: "a", "a and b", "a, b and c".

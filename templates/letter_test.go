@@ -232,6 +232,10 @@ func TestImpactIsSaidInSentences(t *testing.T) {
 		{notifier.Impact{AffectedShare: f(0.12), ErrorRate: f(0.005)}, true, "", "12% of users were affected. 0.5% of requests failed."},
 		{notifier.Impact{PerSecond: f(1200)}, false, "", "The rate is 1,200 a second."},
 		{notifier.Impact{DelayMinMinutes: f(0), DelayMaxMinutes: f(10)}, true, "1 h 5 min", "Mail was delayed by up to 10 minutes for 1 h 5 min."},
+		{notifier.Impact{DelayMinMinutes: f(0), DelayMaxMinutes: f(0), ErrorRate: f(0), AffectedShare: f(0), PerSecond: f(0)}, false, "", ""},
+		{notifier.Impact{DelayMaxMinutes: f(0)}, true, "1 h", ""},
+		{notifier.Impact{DelayMinMinutes: f(0)}, false, "", ""},
+		{notifier.Impact{DelayMaxMinutes: f(0.04), ErrorRate: f(0.0004), AffectedShare: f(0.0034)}, false, "", "Mail is delayed by up to 0.04 minutes. 0.34% of users are affected. 0.04% of requests fail."},
 		{notifier.Impact{ErrorRate: f(0.5)}, true, "1 h 5 min", "50% of requests failed."},
 	} {
 		if got := strings.Join(s.Times("en", "").impact(c.i, c.over, c.lasted), " "); got != c.want {

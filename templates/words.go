@@ -72,8 +72,12 @@ func (c *catalogue) parts(keys []string, names map[string]string) string {
 	return c.list(out)
 }
 
+// some reports whether a figure is known and more than nothing.
+func some(f *float64) bool { return f != nil && *f > 0 }
+
 // impact says in sentences what readers feel, or felt once it is over; lasted is
-// for how long mail was late, where that is known.
+// for how long mail was late, where that is known. Of a figure of zero it says
+// nothing.
 func (p Times) impact(i notifier.Impact, over bool, lasted string) []string {
 	tense := ".now"
 	if over {
@@ -85,13 +89,13 @@ func (p Times) impact(i notifier.Impact, over bool, lasted string) []string {
 	} else if by != "" {
 		out = append(out, p.cat.must("impact.delay"+tense, "by", by))
 	}
-	if i.AffectedShare != nil {
+	if some(i.AffectedShare) {
 		out = append(out, p.cat.must("impact.affected"+tense, "share", p.cat.percent(*i.AffectedShare)))
 	}
-	if i.ErrorRate != nil {
+	if some(i.ErrorRate) {
 		out = append(out, p.cat.must("impact.errors"+tense, "share", p.cat.percent(*i.ErrorRate)))
 	}
-	if i.PerSecond != nil {
+	if some(i.PerSecond) {
 		out = append(out, p.cat.must("impact.rate"+tense, "rate", p.cat.value(*i.PerSecond)))
 	}
 	return out
@@ -101,7 +105,7 @@ func (p Times) impact(i notifier.Impact, over bool, lasted string) []string {
 func (p Times) delay(i notifier.Impact) string {
 	low, high := i.DelayMinMinutes, i.DelayMaxMinutes
 	switch {
-	case low == nil && high == nil:
+	case !some(low) && !some(high):
 		return ""
 	case low == nil:
 		return p.cat.must("delay.most", "most", p.minutes(*high))

@@ -33,7 +33,7 @@ type impactFlags struct {
 	DelayMax      *float64 `placeholder:"MINUTES" help:"Most delay that was felt."`
 	ErrorRate     *float64 `placeholder:"SHARE" help:"Of requests that failed, 0 to 1."`
 	AffectedShare *float64 `placeholder:"SHARE" help:"Of users who felt it, 0 to 1."`
-	PerSecond     *float64 `placeholder:"N" help:"How many a second it was."`
+	PerSecond     *float64 `placeholder:"N" help:"How many a second; the text says of what."`
 }
 
 func (f impactFlags) impact() notifier.Impact {
