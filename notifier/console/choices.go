@@ -46,7 +46,7 @@ func (c *console) chooseAsk(q *request) (answer, error) {
 	for _, k := range s.Filter.Kinds {
 		form.Add("kinds", string(k))
 	}
-	for field, on := range map[string]bool{"critical": s.Critical, "all_quiet": s.AllQuiet} {
+	for field, on := range map[string]bool{"critical": s.Critical, "all_quiet": s.AllQuiet, "mine": s.Filter.Mine} {
 		if on {
 			form.Set(field, "1")
 		}
@@ -100,6 +100,7 @@ func takeChoices(s *subscribers.Subscriber, form url.Values) error {
 	}
 	s.Cadence = subscribers.Cadence(form.Get("cadence"))
 	if s.Channel == notifier.Email {
+		s.Filter.Mine = form.Get("mine") != ""
 		s.Weekday, s.Critical, s.AllQuiet, s.Hour = subscribers.Weekday(form.Get("weekday")), form.Get("critical") != "", form.Get("all_quiet") != "", 0
 		if h := form.Get("hour"); h != "" {
 			hour, err := strconv.Atoi(h)

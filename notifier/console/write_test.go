@@ -273,9 +273,9 @@ func TestStaffFindSomebodyByAPartOfTheirAddressAndChangeWhatTheyHear(t *testing.
 		if !strings.Contains(wrong.body, `href="#timezone"`) {
 			t.Error("the field is not named")
 		}
-		w.send(at, at, "components", "imap7", "kinds", "incident", "severity", "major", "cadence", "weekly", "hour", "9", "weekday", "friday", "critical", "1", "all_quiet", "1", "timezone", "Europe/Oslo", "language", "de").leads("/console/subscribers/s1?done=changed")
-		w.get("/console/subscribers/s1").is(http.StatusOK, "weekly, friday, at 9 o'clock, critical ones at once, also “all quiet”", "imap7", "major", "de, Europe/Oslo")
-		w.get(at).is(http.StatusOK, `value="imap7" checked`, `value="incident" checked`, "<option selected>friday", "<option selected>9", `name="critical" value="1" checked`)
+		w.send(at, at, "components", "imap7", "kinds", "incident", "severity", "major", "cadence", "weekly", "hour", "9", "weekday", "friday", "critical", "1", "all_quiet", "1", "mine", "1", "timezone", "Europe/Oslo", "language", "de").leads("/console/subscribers/s1?done=changed")
+		w.get("/console/subscribers/s1").is(http.StatusOK, "weekly, friday, at 9 o'clock, critical ones at once, also “all quiet”", "imap7, only what touches them", "major", "de, Europe/Oslo")
+		w.get(at).is(http.StatusOK, `value="imap7" checked`, `value="incident" checked`, "<option selected>friday", "<option selected>9", `name="critical" value="1" checked`, `name="mine" value="1" checked`)
 		s, err := b.store.Subscriber(t.Context(), 1)
 		b.must(err)
 		if s.State != subscribers.Active || s.Hour.Or(0) != 9 || len(s.Filter.Kinds) != 1 {
