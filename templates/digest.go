@@ -205,7 +205,7 @@ func (s *Set) digestMail(story notifier.Story, c circumstances, leave, manage st
 	}
 }
 
-// digestOf is a digest that shows the first of its incidents.
+// digestOf is a digest that shows so many of its incidents.
 func (s *Set) digestOf(story notifier.Story, parts []notifier.DigestPart, shown int, c circumstances) (Mail, error) {
 	cat, d := c.times.cat, story.Digest
 	m := s.blankMail(c)
@@ -224,10 +224,11 @@ func (s *Set) digestOf(story notifier.Story, parts []notifier.DigestPart, shown 
 		m.Digest.Missed = cat.must("digest.missed")
 	}
 	var counts [len(digestGroups)]int
-	for i, part := range parts {
+	room := digestRoom(parts, shown)
+	for _, part := range parts {
 		group := digestGroup(part)
 		counts[group]++
-		if i >= shown {
+		if counts[group] > room[group] {
 			continue
 		}
 		entry, err := s.digestEntry(part, c)
@@ -250,8 +251,11 @@ func (s *Set) digestOf(story notifier.Story, parts []notifier.DigestPart, shown 
 			said = append(said, cat.must("digest.count."+digestGroups[group], "n", n))
 		}
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(parts) == 0:
 		said = []string{cat.must("digest.count.none")}
+	case len(parts) == 1 && d.More == 0:
+		said = []string{parts[0].Story.Incident.Title, cat.must("digest.group." + digestGroups[digestGroup(parts[0])])}
 	}
 	m.Subject = oneLine(cat.must("subject.digest", "title", m.Title, "state", strings.Join(said, " · ")))
 	var titles []string
@@ -265,6 +269,27 @@ func (s *Set) digestOf(story notifier.Story, parts []notifier.DigestPart, shown 
 		m.Preview = clip(m.Digest.Lead, 140)
 	}
 	return m, nil
+}
+
+// digestRoom is how many of each group a digest shows that shows so many in all:
+// the first groups first, but of each that there is a sixth, so that much that is
+// open leaves room for the maintenance ahead.
+func digestRoom(parts []notifier.DigestPart, shown int) (room [len(digestGroups)]int) {
+	var counts [len(digestGroups)]int
+	for _, part := range parts {
+		counts[digestGroup(part)]++
+	}
+	least := shown / 6
+	for group, n := range counts {
+		room[group] = min(n, least)
+		shown -= room[group]
+	}
+	for group, n := range counts {
+		more := min(n-room[group], shown)
+		room[group] += more
+		shown -= more
+	}
+	return room
 }
 
 // digestEntry is one incident as a digest shows it: how it stands, and what was

@@ -107,6 +107,32 @@ func TestALongDigestIsCutAndSaysHowMuchIsLeft(t *testing.T) {
 	}
 }
 
+func TestMuchThatIsOpenLeavesRoomForMaintenanceAheadAndNews(t *testing.T) {
+	story := sampleDigest(notifier.Event{Number: 7}, "weekly")
+	for i := range 39 {
+		part := story.Digest.Parts[0]
+		part.Story.Incident.ID, part.Story.Incident.Title = fmt.Sprintf("many%d", i), fmt.Sprintf("Outage %d", i)
+		story.Digest.Parts = append(story.Digest.Parts, part)
+	}
+	l := digestLetter(t, newSet(t), story, "en", "UTC")
+	for _, want := range []string{"imap7 does not answer", "Mail delayed", "new disk shelf", "What we learned", "Not shown here: 1"} {
+		if !strings.Contains(l.Text, want) {
+			t.Errorf("no %q in\n%s", want, l.Text)
+		}
+	}
+	if !strings.Contains(l.Subject, "still open: 40") {
+		t.Errorf("%q", l.Subject)
+	}
+}
+
+func TestADigestOfOneIncidentIsNamedAfterIt(t *testing.T) {
+	story := sampleDigest(notifier.Event{Number: 7}, "daily")
+	story.Digest.Parts = story.Digest.Parts[:1]
+	if l := digestLetter(t, newSet(t), story, "en", "UTC"); l.Subject != "Your daily digest: "+story.Digest.Parts[0].Story.Incident.Title+" · Still open" {
+		t.Errorf("%q", l.Subject)
+	}
+}
+
 func TestWhatWasSaidAtLengthIsCutShort(t *testing.T) {
 	story := sampleDigest(notifier.Event{Number: 7}, "daily")
 	story.Digest.Parts = story.Digest.Parts[:1]

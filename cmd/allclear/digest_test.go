@@ -51,7 +51,7 @@ func TestADigestComesThroughTheWholeServiceOnItsSchedule(t *testing.T) {
 				t.Fatalf("%s got %d mails", reader, len(mails))
 			}
 			m := mails[0]
-			if m.subject != "Your daily digest: over: 1" || m.references != "" || m.inReplyTo != "" || m.leave == "" {
+			if m.subject != "Your daily digest: imap7 is down · Over" || m.references != "" || m.inReplyTo != "" || m.leave == "" {
 				t.Errorf("%s got %q (references %q, to leave %q)", reader, m.subject, m.references, m.leave)
 			}
 			for _, want := range []string{"imap7 is down", "All of it is back.", "CET)", "/manage/"} {
@@ -128,7 +128,7 @@ func TestDigestsAreLookedAtAndMadeByHand(t *testing.T) {
 		run("subscriber", "erase", "dan@example.com", "--yes")
 		run("incident", "open", "imap7 is down", "--severity", "critical", "-m", "A shelf failed.")
 		// The fan-out is serve's: as nobody runs it, it is still to come.
-		if out := run("digest", "preview", "--subscriber", "ann@example.com"); !strings.HasPrefix(out, "Subject: Your daily digest: still open: 1\n") || !strings.Contains(out, "A shelf failed.") {
+		if out := run("digest", "preview", "--subscriber", "ann@example.com"); !strings.HasPrefix(out, "Subject: Your daily digest: imap7 is down · Still open\n") || !strings.Contains(out, "A shelf failed.") {
 			t.Errorf("%q", out)
 		}
 		if _, out, errs := runOnce(t, append(environ, "ALLCLEAR_LISTEN=:9090"), "digest", "preview", "--subscriber", "ann@example.com"); !strings.Contains(out, "http://127.0.0.1:9090/incidents/") || errs != "" {
