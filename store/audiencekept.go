@@ -69,7 +69,11 @@ func (s *Store) KeptUploads(ctx context.Context, notice string) ([]notifier.Kept
 	}
 	var out []notifier.KeptUpload
 	for _, a := range found {
-		out = append(out, notifier.KeptUpload{Rows: a.Lines + a.Rejected, Replaces: a.Base == 0, At: instant(a.TouchedAt)})
+		rows := a.Lines + a.Rejected
+		if a.Gathering == 0 { // else some of what is aside counts among the lines already
+			rows += a.aside()
+		}
+		out = append(out, notifier.KeptUpload{Rows: rows, Replaces: a.Base == 0, At: instant(a.TouchedAt)})
 	}
 	return out, nil
 }

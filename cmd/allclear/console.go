@@ -32,8 +32,8 @@ func (p *Program) console(ctx context.Context, proxies []netip.Prefix, zone *tim
 		return nil, err
 	}
 	h, err := console.New(console.Options{
-		Folder: folder,
-		Store:  careful{accepting{p.db, p.metrics}, notices}, Letters: p.set, Notices: p.consoleNotices(notices, zone), Digests: p.digestDesk(), Templates: p.words.desk(p.o.settings.Templates), Name: p.o.settings.Name, BaseURL: p.base, Key: derive(p.secret, "console"),
+		Folder: folder, Spare: spare,
+		Store: careful{accepting{p.db, p.metrics}, notices}, Letters: p.set, Notices: p.consoleNotices(notices, zone), Digests: p.digestDesk(), Templates: p.words.desk(p.o.settings.Templates), Name: p.o.settings.Name, BaseURL: p.base, Key: derive(p.secret, "console"),
 		Now: p.db.Now, NewID: newID, Zone: zone, HoldDown: hold, Log: p.o.log, Style: pages.Style(), Script: pages.Script(), Policy: pages.Policy(),
 		Client: func(r *http.Request) netip.Addr { return gate.Client(r, proxies) },
 		Relays: p.relayNews, Settings: shownSettings(&p.o.settings), Phones: p.phones != nil, Alert: p.o.settings.Alert != "",

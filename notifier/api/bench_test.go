@@ -57,6 +57,14 @@ type whole interface {
 type failing struct {
 	whole
 	broken error
+	unheld error // of who asks what is held down
+}
+
+func (f *failing) Holds(ctx context.Context) ([]notifier.Hold, error) {
+	if f.unheld != nil {
+		return nil, f.unheld
+	}
+	return f.whole.Holds(ctx)
 }
 
 func (f *failing) Components(ctx context.Context) ([]notifier.Component, error) {

@@ -70,3 +70,12 @@ func TestAnEventThatIsHeldDownSaysUntilWhenAndIsSentNowWhereThatIsAskedFor(t *te
 		t.Errorf("what was taken back: %s", event.body)
 	}
 }
+
+func TestWhatIsCommittedIsNotAnsweredWithAnErrorOfALaterQuestion(t *testing.T) {
+	b := newBench(t)
+	p := b.held("x")
+	b.store.unheld = notifier.ErrUnavailable
+	here := "/incidents/" + p.Incident.ID + "/updates"
+	update := b.as(notifier.RolePoster, http.MethodPost, here, `{"body":"more","notify":false}`).is(http.StatusCreated)
+	b.as(notifier.RolePoster, http.MethodPatch, here+"/"+update.text("id"), `{"body":"more of it"}`).is(http.StatusOK)
+}

@@ -182,9 +182,8 @@ func (c incidentRoom) say(ctx context.Context, q *request) (reply, error) {
 	if p.Held != nil {
 		answer.AfterNotice = &afterNoticeShape{p.Held.After.ID, p.Held.After.When}
 	}
-	until, err := c.holds(ctx)
-	answer.HeldUntil = until[answer.IncidentID]
-	return reply{http.StatusCreated, answer}, err
+	answer.HeldUntil = c.heldNow(ctx, answer.IncidentID)
+	return reply{http.StatusCreated, answer}, nil
 }
 
 // correct changes what was written, and tells of it only where that is asked
@@ -272,8 +271,7 @@ func (c incidentRoom) correctUpdate(ctx context.Context, q *request) (reply, err
 	if err != nil {
 		return reply{}, err
 	}
-	until, err := c.holds(ctx)
-	return reply{http.StatusOK, updateAnswer{updateShape: showUpdate(u, eventID(told)), HeldUntil: until[u.IncidentID], Warnings: keys(warnings)}}, err
+	return reply{http.StatusOK, updateAnswer{updateShape: showUpdate(u, eventID(told)), HeldUntil: c.heldNow(ctx, u.IncidentID), Warnings: keys(warnings)}}, nil
 }
 
 func (c incidentRoom) publish(ctx context.Context, q *request) (reply, error) {
@@ -345,9 +343,19 @@ func (c incidentRoom) posted(ctx context.Context, status int, p notifier.Posting
 	if status == http.StatusCreated { // nothing was said of it before
 		return reply{status, shown}, nil
 	}
+	shown.HeldUntil = c.heldNow(ctx, i.ID)
+	return reply{status, shown}, nil
+}
+
+// heldNow is until when an incident holds back what was just said of it; nil also
+// where that cannot be read. What is committed is never answered with an error:
+// it would be said, and mailed, once more.
+func (c incidentRoom) heldNow(ctx context.Context, incident string) *string {
 	until, err := c.holds(ctx)
-	shown.HeldUntil = until[i.ID]
-	return reply{status, shown}, err
+	if err != nil {
+		return nil
+	}
+	return until[incident]
 }
 
 // holds is until when incidents hold back what was said of them.

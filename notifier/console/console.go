@@ -40,6 +40,8 @@ type Options struct {
 	// Folder keeps a file of subscribers until it is known to be the one that was
 	// looked at; "" is the system's.
 	Folder string
+	// Spare is how many bytes may be kept there; nil is as many as fit.
+	Spare func(folder string) int64
 	// Client is the address that a request comes from; the zero one where it is not known.
 	Client func(*http.Request) netip.Addr
 	// Relays is how each relay does, as this process sees it; nil: there are none.

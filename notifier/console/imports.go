@@ -49,6 +49,10 @@ func (c *console) importFile(q *request) (answer, error) {
 	var file io.Reader = io.TeeReader(body, sum)
 	if q.form.Get("do") == "import" {
 		kept, err := c.keepFile(file)
+		if wrong := wrongOf(err); wrong != nil {
+			p.Wrong = "This file was not brought in: " + wrong["file"] + "."
+			return importSays(http.StatusUnprocessableEntity, p), nil
+		}
 		if err != nil && body.err == nil {
 			return answer{}, err
 		}
@@ -102,6 +106,30 @@ func importSeen(sum hash.Hash) string {
 	return base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:16])
 }
 
+// keptEach is how much of a file is kept between two looks at the room left, and
+// mostKept how much in all, in bytes.
+const (
+	keptEach = 16 << 20
+	mostKept = 2 << 30
+)
+
+// fillFile copies as long as there is room: the database stands on the same disk,
+// as a rule, and must not be kept from accepting by a file.
+func (c *console) fillFile(to io.Writer, from io.Reader) error {
+	for size := int64(0); ; {
+		if size+keptEach > mostKept || c.o.Spare != nil && c.o.Spare(c.o.Folder) < keptEach {
+			return notifier.Invalidf("file", "there is no room to keep it while it is read (2 GiB at most, and 1 GiB of the disk stays free); bring it in by allclear subscriber import")
+		}
+		n, err := io.CopyN(to, from, keptEach)
+		if size += n; err == io.EOF { //nolint:errorlint // as CopyN has it
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
 // keepFile reads a file to its end into one that has no name.
 func (c *console) keepFile(from io.Reader) (*os.File, error) {
 	f, err := os.CreateTemp(c.o.Folder, "import-*")
@@ -109,7 +137,8 @@ func (c *console) keepFile(from io.Reader) (*os.File, error) {
 		return nil, fmt.Errorf("keep a file of subscribers: %w", err)
 	}
 	_ = os.Remove(f.Name())
-	if _, err = io.Copy(f, from); err == nil {
+	err = c.fillFile(f, from)
+	if err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"allclear/notifier"
+	"allclear/notifier/console"
 	"allclear/store/storetest"
 	"allclear/subscribers"
 )
@@ -95,4 +96,17 @@ func TestAFileThatDiffersAnywhereFromTheOneThatWasLookedAtIsNotBroughtIn(t *test
 		t.Fatalf("%d came in", len(all))
 	}
 	w.bring(all.String(), "do", "import", "seen", seen).is(http.StatusOK, "Brought in: 3,000 added")
+}
+
+func TestAFileForWhichThereIsNoRoomIsRefusedAndTheDiskStaysFree(t *testing.T) {
+	b := newBench(t, storetest.Dialects()[0], func(o *console.Options) {
+		o.Spare = func(string) int64 { return 1 << 20 }
+	})
+	w := b.enter(b.hire("ann", notifier.RoleAdmin))
+	const file = "address,state\nann@example.com,active\n"
+	seen := looked.FindStringSubmatch(w.bring(file).is(http.StatusOK).body)[1]
+	w.bring(file, "do", "import", "seen", seen).is(http.StatusUnprocessableEntity, "no room to keep it", "allclear subscriber import")
+	if all := b.subscribers(subscribers.Query{}); len(all) != 0 {
+		t.Fatalf("%d came in", len(all))
+	}
 }

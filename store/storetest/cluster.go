@@ -107,13 +107,28 @@ func runShell(script string, args ...string) (dir string, who *syscall.Credentia
 // some 570 files, and to make one costs ten times as much on a disk. Its name is
 // short, as a socket's path has about 100 bytes.
 func home() string {
-	const memory, room = "/dev/shm", 2 << 30
+	const memory, room, spare = "/dev/shm", 2 << 30, 6 << 20 // bytes; and kB, of what is left of the machine's
 	var is syscall.Statfs_t
 	info, err := os.Stat(memory)
-	if err != nil || info.Mode()&(os.ModeSticky|0o777) != os.ModeSticky|0o777 || syscall.Statfs(memory, &is) != nil || is.Bavail*uint64(is.Bsize) < room {
+	if err != nil || info.Mode()&(os.ModeSticky|0o777) != os.ModeSticky|0o777 || syscall.Statfs(memory, &is) != nil || is.Bavail*uint64(is.Bsize) < room || memorySpare() < spare {
 		return "/tmp"
 	}
 	return memory
+}
+
+// memorySpare is how much memory the machine can give, in kB; 0 where it does not
+// say: room in a file system in memory is a limit, and no promise.
+func memorySpare() (kB int64) {
+	info, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(info)) {
+		if n, _ := fmt.Sscanf(line, "MemAvailable: %d kB", &kB); n == 1 {
+			return kB
+		}
+	}
+	return 0
 }
 
 // findPostgres finds the newest installed server's programs.
