@@ -99,52 +99,14 @@ func (s *Set) CheckNotice(n notifier.Notice, columns []string) []error {
 	if columns == nil {
 		return out
 	}
-	known := map[string]bool{}
-	for _, c := range columns {
-		known[columnKey(c)] = true
-	}
-	for field, text := range map[string]string{"body": n.Body, "subject": n.Subject} {
-		for _, c := range chunksOf(text) {
-			key := columnKey(c.column)
-			if c.kind != chunkColumn || known[key] || whoKey(key) {
-				continue
-			}
-			out = append(out, notifier.Invalidf(field, "line %d: nobody's row has %s%s", lineOf(text, c.source), c.source, meant(c.column, columns, "{{", "}}")))
-		}
-	}
-	v, _ := noticeNamed(n.Template)
-	for _, need := range v.needed {
-		if !known[need] {
-			hint := meant(need, columns, "map="+need+":", "")
-			out = append(out, notifier.Invalidf("audience", "%s needs the column %q, which the file has not%s", v.name, need, hint))
-		}
-	}
-	slices.SortStableFunc(out, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return out
-}
-
-// meant says what was probably meant by a column's name, or which there are.
-func meant(name string, columns []string, before, behind string) string {
-	if len(columns) == 0 {
-		return "; the audience has no columns beside addresses"
-	}
-	if n := nearest(name, columns); n != "" {
-		return "; did you mean " + before + tame(n, labelSize) + behind + "?"
-	}
-	var all []string
-	for _, c := range columns[:min(len(columns), 12)] {
-		all = append(all, tame(c, labelSize))
-	}
-	if len(columns) > len(all) {
-		all = append(all, "…")
-	}
-	return "; there are " + strings.Join(all, ", ")
+	return append(out, NoticeLacks(n, columns)...)
 }
 
 // lackingError says what a recipient's data lacks. Error names the recipient by
 // its place, as it may stand in a log.
 type lackingError struct {
 	place   int64
+	address string
 	account string
 	field   string // column
 	row     int    // from 1; 0: the first one, which the text asks
@@ -155,12 +117,14 @@ func (e *lackingError) Error() string {
 	return fmt.Sprintf("recipient %d has %s", e.place, e.what())
 }
 
-// tell names the recipient by account too, for the person who sends the notice.
+// tell names the recipient by address and account too, for the person who sends
+// the notice and finds them in the file by these.
 func (e *lackingError) tell() string {
-	if e.account == "" {
-		return e.Error()
+	who := []string{tame(e.address, labelSize)}
+	if e.account != "" {
+		who = append(who, "account "+tame(e.account, labelSize))
 	}
-	return fmt.Sprintf("recipient %d (account %s) has %s", e.place, tame(e.account, labelSize), e.what())
+	return fmt.Sprintf("recipient %d (%s) has %s", e.place, strings.Join(who, ", "), e.what())
 }
 
 func (e *lackingError) what() string {

@@ -132,7 +132,7 @@ func (n *notice) more(left int, file string, held, all int) string {
 // data finds what the text holds in a recipient's rows.
 func (n *notice) data(rows *sheet, r notifier.Recipient) (*own, error) {
 	lacks := func(row int, field string, empty bool) error {
-		return &lackingError{place: r.Place, account: r.Account, field: field, row: row, empty: empty}
+		return &lackingError{place: r.Place, address: r.Address, account: r.Account, field: field, row: row, empty: empty}
 	}
 	for i := range rows.rows {
 		for column, c := range rows.columns[:len(n.needed)] {

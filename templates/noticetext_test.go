@@ -61,7 +61,7 @@ func TestColumnsAreFoundWhateverTheirCaseAndSpaces(t *testing.T) {
 	contains(t, l.Text, "Of INBOX, 5 MB: a@example.com, ann.")
 	lacks(t, l.HTML, "<table class=\"rows\"") // the text has said it all
 	r.Account = ""
-	if _, err := newSet(t).Notice(n, r); err == nil || err.Error() != `audience: recipient 1 has no "account"` {
+	if _, err := newSet(t).Notice(n, r); err == nil || err.Error() != `audience: recipient 1 (a@example.com) has no "account"` {
 		t.Error(err)
 	}
 }
@@ -191,6 +191,21 @@ func TestACheckSaysWhichColumnNobodyHasAndWhichWasMeant(t *testing.T) {
 	}
 }
 
+func TestAColumnThatIsCalledSoInAnotherLanguageIsSuggested(t *testing.T) {
+	for need, columns := range map[string]map[string][]string{
+		"subject": {"Betreff": {"Datum", "Betreff"}, "OBJET": {"id", "OBJET"}, "Asunto": {"Asunto", "Fecha"}, "件名": {"件名"}, "Mail-Betreff": {"Mail-Betreff"}, "": {"Kunde", "x"}},
+		"date":    {"Datum": {"update_count", "Datum"}, "Fecha": {"Fecha"}, "date_lost": {"date_lost", "size"}},
+		"folder":  {"Ordner": {"Ordner"}, "Dossier": {"Dossier", "Objet"}, "Carpeta": {"Carpeta"}, "フォルダー": {"フォルダー"}, "المجلد": {"المجلد"}, "Folder_Name": {"Folder_Name"}},
+		"sender":  {"Absender": {"Absender"}, "From": {"To", "From"}},
+	} {
+		for want, among := range columns {
+			if got := theirs(need, among); got != want {
+				t.Errorf("%s of %q: %q, want %q", need, among, got, want)
+			}
+		}
+	}
+}
+
 func TestAnErrorNamesTheRecipientAndTheField(t *testing.T) {
 	s := newSet(t)
 	n, r := sampleNotice(notifier.RestoreCompleted)
@@ -200,9 +215,9 @@ func TestAnErrorNamesTheRecipientAndTheField(t *testing.T) {
 		return c
 	}
 	for want, who := range map[string]notifier.Recipient{
-		`audience: recipient 17 (account ingrid) has no "date" in row 2`:         with(func(f []notifier.Field) []notifier.Field { return append(f[:1], f[2:]...) }),
-		`audience: recipient 17 (account ingrid) has an empty "folder" in row 2`: with(func(f []notifier.Field) []notifier.Field { f[2].Text = " \t"; return f }),
-		`audience: recipient 17 (account ingrid) has no "subject" in row 1`:      {Place: 17, Account: "ingrid", Address: "a@example.com"},
+		`audience: recipient 17 (ingrid@example.com, account ingrid) has no "date" in row 2`:         with(func(f []notifier.Field) []notifier.Field { return append(f[:1], f[2:]...) }),
+		`audience: recipient 17 (ingrid@example.com, account ingrid) has an empty "folder" in row 2`: with(func(f []notifier.Field) []notifier.Field { f[2].Text = " \t"; return f }),
+		`audience: recipient 17 (a@example.com, account ingrid) has no "subject" in row 1`:           {Place: 17, Account: "ingrid", Address: "a@example.com"},
 	} {
 		if l, err := s.Notice(n, who); err == nil || err.Error() != want || l != nil {
 			t.Errorf("%v, want %s", err, want)
@@ -210,7 +225,7 @@ func TestAnErrorNamesTheRecipientAndTheField(t *testing.T) {
 	}
 	n.Body = "In {{server}}."
 	_, err := s.Notice(n, r)
-	if err == nil || err.Error() != `audience: recipient 17 (account ingrid) has no "server"` {
+	if err == nil || err.Error() != `audience: recipient 17 (ingrid@example.com, account ingrid) has no "server"` {
 		t.Error(err)
 	}
 	// A mail without a subject was restored as any other.

@@ -79,8 +79,9 @@ func TestANoticeIsDraftedWithItsAudienceAtTheCommandLine(t *testing.T) {
 			t.Errorf("rejects %q", back)
 		}
 		mended := keep(t, "mended.csv", "E-Mail;Betreff;Datum\ncaro@example.com;Vier;\n")
-		if out := d.ok("notice", "audience", id, mended, "--append", "--map", "email:E-Mail", "--map", "subject:Betreff"); !strings.HasPrefix(out, "3 recipients, 4 rows") {
-			t.Errorf("appended: %q", out)
+		out, errs = d.tells("notice", "audience", id, mended, "--append", "--map", "email:E-Mail", "--map", "subject:Betreff")
+		if !strings.HasPrefix(out, "3 recipients, 4 rows") || !strings.HasPrefix(errs, `warning: audience: restore-completed needs the column "date", which the file has not; did you mean --map date:Datum?`) {
+			t.Errorf("appended: %q and %q", out, errs)
 		}
 		if shown := shape(d.ok("notice", "list")); shown != ""+
 			"ID                CREATED            STATE  RECIPIENTS  TRIED  TITLE\n"+
@@ -193,8 +194,8 @@ func TestAPreviewIsWhatTheRecipientWouldGet(t *testing.T) {
 			t.Errorf("preflight\n%s", p)
 		}
 		d.refused("is not among its recipients", "notice", "preview", id, "--address", "caro@example.com")
-		bare := last(d.ok("notice", "create", "--title", "Restore", "--template", "restore-completed", "--audience", keep(t, "b.csv", "email,subject\nann@example.com,x\n")))
-		d.refused("recipient 1", "notice", "preview", bare)
+		bare, _ := d.tells("notice", "create", "--title", "Restore", "--template", "restore-completed", "--audience", keep(t, "b.csv", "email,subject\nann@example.com,x\n"))
+		d.refused(`recipient 1 (ann@example.com) has no "date"`, "notice", "preview", last(bare))
 	})
 }
 

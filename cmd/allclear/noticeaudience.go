@@ -14,6 +14,7 @@ import (
 
 	"allclear/notifier"
 	"allclear/store"
+	"allclear/templates"
 )
 
 // audienceFlags say how another team's file is to be read.
@@ -136,7 +137,23 @@ func (a *app) loadAudience(ctx context.Context, db *store.Store, id, file string
 	if err != nil {
 		return kept, flagged(interrupted(ctx, err))
 	}
-	return false, a.printAudience(ctx, db, n, before.Rejected)
+	return false, errors.Join(a.printAudience(ctx, db, n, before.Rejected), a.warnOfLacks(ctx, db, n))
+}
+
+// warnOfLacks tells which columns a notice asks for that its file has not.
+func (a *app) warnOfLacks(ctx context.Context, db *store.Store, n notifier.Notice) error {
+	columns, err := db.AudienceColumns(ctx, n.ID)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, c := range columns {
+		names = append(names, c.Name)
+	}
+	for _, lack := range templates.NoticeLacks(n, names) {
+		warn(a.err, []string{asFlags(lack.Error())})
+	}
+	return nil
 }
 
 // reading opens a file (- is standard input) for do, and shows how far it is read.

@@ -38,6 +38,13 @@ func (c noticeRoom) takeAudience(w http.ResponseWriter, r *http.Request, replace
 	if err != nil {
 		return err
 	}
+	columns, err := c.store.AudienceColumns(ctx, n.ID)
+	if err != nil {
+		return err
+	}
+	for _, lack := range c.tools.Letters.CheckNotice(n, columnNames(columns)) { // now, and not only by preflight
+		said.Warnings = append(said.Warnings, lack.Error())
+	}
 	said.ResumedRows = &resumed
 	answer, err := encode(reply{http.StatusAccepted, said})
 	if err != nil {

@@ -252,6 +252,11 @@ func TestAnAudienceIsReplacedOrJoined(t *testing.T) {
 		if other.field("recipients") != 1.0 || other.field("rejected") != 0.0 {
 			t.Errorf("replaced: %s", other.body)
 		}
+		bounced := b.notice(strings.Replace(restored, notifier.RestoreCompleted, notifier.MailBounced, 1), "email,sender,date\nann@example.com,x,2026-11-20\n")
+		lacking := b.audience(http.MethodPut, bounced, "email,sender\nann@example.com,x\n").is(http.StatusAccepted)
+		if w, _ := lacking.field("warnings").([]any); len(w) != 1 || w[0] != "audience: needs the column date" {
+			t.Errorf("a file without what the notice needs: %s", lacking.body)
+		}
 		b.as(notifier.RoleSender, http.MethodPut, "/notices/"+id+"/audience?wrong=1", "email\n", "Content-Type", "text/csv").problem(422, "wrong", "")
 		b.audience(http.MethodPut, "nosuch", "email\nann@example.com\n").problem(404, "", "")
 		b.as(notifier.RoleSender, http.MethodPut, "/notices/"+id+"/audience", "email\n", "Content-Type", "text/csv", "Content-Encoding", "gzip").problem(415, "", "unpacked")

@@ -114,6 +114,9 @@ func (c *console) fillNotice(q *request, n notifier.Notice, p *noticePage) error
 		if err != nil {
 			return err
 		}
+		for i, w := range f.Warnings {
+			f.Warnings[i] = asEntered(w)
+		}
 		p.Flight = &f
 	}
 	return nil

@@ -85,11 +85,15 @@ func fileWrong(err error) map[string]string {
 			field = f.name
 		}
 	}
-	says := inURL.ReplaceAllString(example.ReplaceAllString(inv.Message, "such as "), "")
-	says = parameter.ReplaceAllStringFunc(says, func(p string) string {
+	return map[string]string{field: asEntered(inv.Message)}
+}
+
+// asEntered says in the words of the form what the API's parameters would be.
+func asEntered(text string) string {
+	text = inURL.ReplaceAllString(example.ReplaceAllString(text, "such as "), "")
+	return parameter.ReplaceAllStringFunc(text, func(p string) string {
 		return `at "` + labelOf(strings.TrimSuffix(p, "=")) + `": `
 	})
-	return map[string]string{field: says}
 }
 
 func labelOf(parameter string) string {
