@@ -215,6 +215,8 @@ func (x *expansion) secondKeys(event int64, to []redirect) keys {
 }
 
 // lockSeconds keeps what waits for second addresses of an earlier event as it is.
+// What waits for the firsts, or is in flight to them, lockEarlier does: a slice is
+// of firsts, whichever numbers their seconds have.
 func (x *expansion) lockSeconds(event int64, to []redirect) error {
 	if x.store.dialect != postgres {
 		return nil

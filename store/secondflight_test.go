@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -94,4 +95,64 @@ func TestNewerNewsTakesThePlaceOfWhatWaitsForWhatIsInFlight(t *testing.T) {
 		}
 		b.sound()
 	})
+}
+
+// atFirst has what is in flight to a first address settled while the update is
+// made that goes to the second one: one transaction does what first says and waits
+// at the end for the other one to wait for it.
+func atFirst(t *testing.T, became notifier.DeliveryState, settles bool) (b *box, first, second, begun, update int64) {
+	t.Helper()
+	b = newBox(t, "postgres")
+	first, second = b.pair("ann")
+	begun = b.happens("one", notifier.Event{Type: notifier.IncidentCreated})
+	b.expand(10)
+	b.pass(1)
+	flying := b.claim("w", 10)
+	b.down()
+	update = b.happens("one", notifier.Event{})
+	expand := func(ctx context.Context) error {
+		_, err := b.ExpandSlice(ctx, 10)
+		return err
+	}
+	settle := func(ctx context.Context) error {
+		x := notifier.Settlement{ID: flying[0].ID, State: became, At: b.time(), Tried: true, Worker: "w"}
+		if became == notifier.Pending {
+			x.DueAt = b.time().Add(time.Minute)
+		}
+		return b.Settle(ctx, []notifier.Settlement{x})
+	}
+	before, after := expand, settle
+	if settles {
+		before, after = settle, expand
+	}
+	other := make(chan error, 1)
+	b.must(b.Atomic(b.ctx, func(ctx context.Context) error {
+		if err := before(ctx); err != nil {
+			return err
+		}
+		go func() { other <- after(b.ctx) }()
+		b.awaitTwin(ctx)
+		return nil
+	}))
+	b.must(<-other)
+	return b, first, second, begun, update
+}
+
+func TestWhatIsInFlightToTheFirstAddressIsToldOnceWhicheverTransactionIsFirst(t *testing.T) {
+	for _, settles := range []bool{true, false} {
+		for _, became := range []notifier.DeliveryState{notifier.Sent, notifier.Pending} {
+			t.Run(fmt.Sprintf("%s, settled first %t", became, settles), func(t *testing.T) {
+				b, first, second, begun, update := atFirst(t, became, settles)
+				since, was := update, notifier.Sent
+				if became == notifier.Pending {
+					since, was = begun, notifier.Superseded
+				}
+				if got := b.row(update, second); got.State != notifier.Pending || got.Since != since || got.Behind != 0 || got.DueAt > b.time().UnixMicro() {
+					t.Errorf("at the second address: %+v", got)
+				}
+				b.states(first, map[int64]notifier.DeliveryState{begun: was, update: ""})
+				b.sound()
+			})
+		}
+	}
 }
