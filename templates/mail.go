@@ -23,7 +23,7 @@ type Mail struct {
 	Title    string
 	State    string // in a word: Identified
 	Tone     string // its colour: ok, minor, major, critical, plan, soft
-	Severity string // in a word; "" for none
+	Severity string // in a word, and what it was raised from; "" for none
 	Parts    string // names of the components; "" for all of the service
 
 	Began  string // incidents: when it began
@@ -97,7 +97,7 @@ func (s *Set) mail(story notifier.Story, c circumstances, keep int, brief bool) 
 	if n := len(updates); n > 0 {
 		newest = updates[n-1]
 	}
-	m.Title, m.State, m.Severity = inc.Title, cat.status(newest.Status), cat.severity(newest.Severity)
+	m.Title, m.State, m.Severity = inc.Title, cat.status(newest.Status), cat.raised(story, newest.Severity, c.told)
 	m.Tone = tone(inc.Kind, newest.Status, newest.Severity)
 	word := m.State // in the subject
 	if reopened(story, updates, c.told) {

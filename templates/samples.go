@@ -45,7 +45,7 @@ func tellStory(e notifier.Event, inc notifier.Incident, names map[string]string)
 		u.IncidentID, u.CreatedAt = inc.ID, u.At
 		u.Event = e.Number - int64(len(inc.Updates)-1-i)
 		if u.Event != e.Number {
-			s.Previous = append(s.Previous, notifier.Event{Number: u.Event, ID: fmt.Sprintf("ev%dsample", u.Event), IncidentID: inc.ID})
+			s.Previous = append(s.Previous, notifier.Event{Number: u.Event, ID: fmt.Sprintf("ev%dsample", u.Event), IncidentID: inc.ID, Severity: u.Severity})
 		} else {
 			s.Event.UpdateID, s.Event.AcceptedAt = u.ID, u.At
 		}
