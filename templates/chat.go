@@ -101,6 +101,9 @@ func (s *Set) chat(story notifier.Story, c circumstances) (chat, int, error) {
 	if m.Reopened != "" {
 		out.Leads = append(out.Leads, m.Reopened)
 	}
+	if m.Moved != "" {
+		out.Leads = append(out.Leads, m.Moved)
+	}
 	switch e := story.Event.Type; {
 	case e == notifier.IncidentCorrected:
 		out.Leads = append(out.Leads, t("corrected.lead"))

@@ -37,6 +37,8 @@ type Mail struct {
 
 	Reopened string // a sentence where the reader was told that it was over, and it is not; else ""
 
+	Moved string // a sentence where a maintenance begins at another time than the reader was told; else ""
+
 	Impact  []string // sentences
 	Updates []MailUpdate
 	Several string // how many updates since when, in words; "" for one
@@ -102,6 +104,10 @@ func (s *Set) mail(story notifier.Story, c circumstances, keep int, brief bool) 
 	word := m.State // in the subject
 	if reopened(story, updates, c.told) {
 		word, m.Reopened = cat.must("state.reopened"), cat.must("reopened.lead")
+		m.State = word + " · " + m.State
+	}
+	if from := movedFrom(story, newest, c.told); !from.IsZero() {
+		word, m.Moved = cat.must("state.moved"), cat.must("moved.lead", "time", p.Full(from))
 		m.State = word + " · " + m.State
 	}
 	m.Parts = cat.parts(inc.Components, story.Components)
@@ -310,6 +316,9 @@ func (s *Set) preview(m Mail) string {
 	}
 	if m.Reopened != "" {
 		words = append(words, m.Reopened)
+	}
+	if m.Moved != "" {
+		words = append(words, m.Moved)
 	}
 	words = append(words, m.Impact...)
 	for _, u := range m.Updates {
