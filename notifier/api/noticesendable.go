@@ -135,8 +135,11 @@ func gapsOf(ctx context.Context, figures NoticeFigures, n notifier.Notice, colum
 			out.columns, need.Account = append(out.columns, ColumnGap{Name: "account", Missing: missing}), true
 		}
 	}
+	nobody := slices.ContainsFunc(out.columns, func(g ColumnGap) bool { return g.Missing >= n.Recipients })
 	switch {
 	case len(out.columns) == 0:
+	case nobody: // no need to look at each
+		out.people = n.Recipients
 	case len(out.columns) == 1 && (need.Rows == nil || need.First == nil):
 		out.people = out.columns[0].Missing
 	default:
