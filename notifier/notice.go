@@ -161,7 +161,7 @@ type Notice struct {
 	// size may ask for more.
 	Approvals int
 	Approved  []Approval // of what it is now
-	// Texts names the templates that it would be written by now, where loaded;
+	// Texts names the NoticeTexts that it would be written by now, where loaded;
 	// "" where no service said so yet.
 	Texts string
 
@@ -235,10 +235,11 @@ func (n *Notice) Enough(needs int) bool {
 }
 
 // Standing are the approvals of a notice that is written by the texts there are
-// now: whoever agreed has not seen what was edited since.
+// now: whoever agreed has not seen what was edited since, or came with an update
+// of the program before it began.
 func (n *Notice) Standing() (out []Approval) {
 	for _, a := range n.Approved {
-		if a.Texts == "" || n.Texts == "" || a.Texts == n.Texts {
+		if sameTexts(a.Texts, n.Texts, n.State.Begun()) {
 			out = append(out, a)
 		}
 	}

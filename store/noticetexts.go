@@ -2,9 +2,8 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
+	"strings"
 	"sync"
 
 	"gorm.io/gorm"
@@ -22,8 +21,9 @@ type noticeTexts struct {
 
 // SetNoticeTexts tells which texts notices are written by where none is edited:
 // those embedded, and over them the service's folder. Whoever sends does so when
-// it starts; what was agreed to by others is void then.
-func (s *Store) SetNoticeTexts(ctx context.Context, name string) error {
+// it starts, and never else; what was agreed to by others is void then.
+func (s *Store) SetNoticeTexts(ctx context.Context, texts notifier.NoticeTexts) error {
+	name := texts.String()
 	read := func(db *gorm.DB) (was string, err error) {
 		err = db.Raw(`SELECT coalesce((SELECT name FROM notice_texts), '')`).Scan(&was).Error
 		return was, err
@@ -42,7 +42,7 @@ func (s *Store) SetNoticeTexts(ctx context.Context, name string) error {
 			ON CONFLICT (one) DO UPDATE SET name = excluded.name, set_at = excluded.set_at`, name, micros(s.Now())).Error; err != nil || was == "" {
 			return wrapped("write what notices are written by", err)
 		}
-		return s.audit(ctx, tx, "notice.texts", name, "before it "+was)
+		return s.audit(ctx, tx, "notice.texts", notifier.HashTemplate(name), "other: "+strings.Join(texts.Over(notifier.ReadNoticeTexts(was)), " "))
 	})
 }
 
@@ -81,14 +81,16 @@ func (s *Store) textsNow(db *gorm.DB) (string, error) {
 	if err := db.Session(&gorm.Session{NewDB: true}).Raw(`SELECT name, body FROM templates ORDER BY name`).Scan(&edits).Error; err != nil {
 		return "", fmt.Errorf("read the edited templates: %w", err)
 	}
-	h := sha256.New()
-	fmt.Fprintf(h, "%q", now.Name)
+	texts := notifier.ReadNoticeTexts(now.Name)
 	for _, e := range edits {
-		if notifier.WritesNotices(e.Name) {
-			fmt.Fprintf(h, " %q %q", e.Name, e.Body)
+		if !notifier.WritesNotices(e.Name) {
+			continue
+		}
+		if edit := notifier.MakeNoticeText(e.Name, e.Body); edit.Hash != texts[e.Name].Hash {
+			texts[e.Name] = notifier.NoticeText{Hash: edit.Hash, Chosen: true}
 		}
 	}
-	t.of, t.name = of, hex.EncodeToString(h.Sum(nil)[:8])
+	t.of, t.name = of, texts.String()
 	return t.name, nil
 }
 

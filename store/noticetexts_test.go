@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -22,10 +23,44 @@ func (b *box) edit(name, text string) {
 	b.must(b.SaveTemplate(b.ctx, notifier.TemplateEdit{Name: name, Text: text}, was))
 }
 
+// other is the embedded texts of which one file is another.
+func other(file, text string, chosen bool) notifier.NoticeTexts {
+	out := maps.Clone(embedded)
+	out[file] = notifier.NoticeText{Hash: notifier.MakeNoticeText(file, text).Hash, Chosen: chosen}
+	return out
+}
+
+const japanese = `{"notice.greeting": "様", "page.manage": "管理"}`
+
+var embedded = notifier.NoticeTexts{
+	"lang/ja.json": notifier.MakeNoticeText("lang/ja.json", japanese), "mail/layout.html": notifier.MakeNoticeText("mail/layout.html", "layout"), "mail/notice.html": notifier.MakeNoticeText("mail/notice.html", "notice"),
+}
+
+func TestANoticeOnItsWayHaltsByWhatWasChosenOfItsTextsOnly(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.must(b.SetNoticeTexts(b.ctx, embedded))
+		b.ready("n", 11)
+		_, err := b.OrderNotice(b.by("staff:ann", notifier.RoleSender), "n", notifier.NoticeOrder{Expect: 11}, 10, notifier.Event{ID: "n"})
+		b.must(err)
+		_, err = b.ApproveNotice(b.ctx, "n", notifier.Actor{Name: "staff:bob", Role: notifier.RoleApprover}, "", "", 10)
+		b.must(err)
+		b.tend()
+		b.edit("lang/ja.json", `{"notice.greeting": "様",   "page.manage": "設定"}`)
+		b.tend()
+		b.in("n", notifier.NoticeSending)
+		b.must(b.SetNoticeTexts(b.ctx, other("mail/notice.html", "of the next release", false)))
+		b.tend()
+		b.in("n", notifier.NoticeSending)
+		b.must(b.SetNoticeTexts(b.ctx, other("mail/notice.html", "of the folder", true)))
+		b.tend()
+		b.in("n", notifier.NoticeHalted)
+	})
+}
+
 func TestAnApprovalIsOfTheTextsThatANoticeIsWrittenBy(t *testing.T) {
 	bob, cat := notifier.Actor{Name: "staff:bob", Role: notifier.RoleApprover}, notifier.Actor{Name: "staff:cat", Role: notifier.RoleApprover}
 	eachBox(t, func(t *testing.T, b *box) {
-		b.must(b.SetNoticeTexts(b.ctx, "embedded"))
+		b.must(b.SetNoticeTexts(b.ctx, embedded))
 		b.ready("n", 11)
 		two := 2
 		_, err := b.ChangeNotice(b.by("staff:ann", notifier.RoleSender), "n", notifier.NoticeChange{Approvals: &two})
@@ -43,7 +78,8 @@ func TestAnApprovalIsOfTheTextsThatANoticeIsWrittenBy(t *testing.T) {
 				b.must(b.DropTemplate(b.ctx, "lang/en.json", notifier.HashTemplate("x")))
 				b.edit("mail/partials/rows.html", "x")
 			},
-			"a folder that holds other text": func() { b.must(b.SetNoticeTexts(b.ctx, b.Now().String())) },
+			"a folder that holds other text": func() { b.must(b.SetNoticeTexts(b.ctx, other("mail/notice.html", b.Now().String(), true))) },
+			"an update of the program":       func() { b.must(b.SetNoticeTexts(b.ctx, other("mail/notice.html", b.Now().String(), false))) },
 		} {
 			b.pass(time.Second)
 			waits := b.in("n", notifier.NoticeAwaiting)
@@ -69,7 +105,7 @@ func TestAnApprovalIsOfTheTextsThatANoticeIsWrittenBy(t *testing.T) {
 
 func TestWhatWasApprovedDoesNotGoOutByOtherTexts(t *testing.T) {
 	eachBox(t, func(t *testing.T, b *box) {
-		b.must(b.SetNoticeTexts(b.ctx, "embedded"))
+		b.must(b.SetNoticeTexts(b.ctx, embedded))
 		at := b.Now().Add(time.Hour)
 		for _, id := range []string{"later", "now", "small"} {
 			b.ready(id, 11)

@@ -160,25 +160,27 @@ func (f *files) read(name string) (string, error) {
 	return string(b), nil
 }
 
-// noticeTexts names the files that notices are written by, but for edits.
-func (f *files) noticeTexts() (string, error) {
-	plain, h := *f, sha256.New()
-	plain.edits = nil
-	for _, name := range f.list {
+// NoticeTexts are the texts that notices are written by where none is edited.
+func (s *Set) NoticeTexts() (notifier.NoticeTexts, error) {
+	out := notifier.NoticeTexts{}
+	for _, name := range s.files.list {
 		if !notifier.WritesNotices(name) {
 			continue
 		}
-		text, err := plain.read(name)
+		came, err := s.Embedded(name)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
-		fmt.Fprintf(h, "%q %q\n", name, text)
+		used, err := s.Under(name)
+		if err != nil {
+			return nil, err
+		}
+		text := notifier.MakeNoticeText(name, used)
+		text.Chosen = text != notifier.MakeNoticeText(name, came)
+		out[name] = text
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8]), nil
+	return out, nil
 }
-
-// NoticeTexts names the files that notices are written by where none is edited.
-func (s *Set) NoticeTexts() (string, error) { return s.files.noticeTexts() }
 
 // Origin says whose text a file is.
 type Origin string

@@ -61,6 +61,15 @@ func newWording(ctx context.Context, db *store.Store, o templates.Options, log *
 	if err != nil {
 		return nil, err
 	}
+	// Only here: edits go by the database, and a process that runs has the texts
+	// that it started with, whatever another one was started with since.
+	texts, err := set.NoticeTexts()
+	if err == nil {
+		err = db.SetNoticeTexts(ctx, texts)
+	}
+	if err != nil { // a database that takes no writes stops no start
+		log.Warn("tell what notices are written by", "part", "templates", "error", err)
+	}
 	w.live = templates.NewLive(set)
 	return w, nil
 }
@@ -89,13 +98,6 @@ func (w *wording) read(ctx context.Context) (*templates.Set, error) {
 	}
 	for _, p := range problems {
 		w.log.Error("an edited template cannot be used; what is below it is", "part", "templates", "problem", p.String())
-	}
-	texts, err := set.NoticeTexts()
-	if err == nil {
-		err = w.db.SetNoticeTexts(ctx, texts)
-	}
-	if err != nil { // a database that takes no writes stops no start
-		w.log.Warn("tell what notices are written by", "part", "templates", "error", err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
