@@ -21,16 +21,34 @@ func shut(channel string) string {
 // starts; a channel of which nobody said anything has one.
 func (s *Store) SetDoor(ctx context.Context, channel notifier.Channel, open bool) (before bool, err error) {
 	// A look first: usually nothing is new, and nothing is written then.
-	if before, err = s.DoorOpen(ctx, channel); err != nil || before == open {
+	before, said, err := s.door(ctx, channel)
+	if err != nil || said && before == open {
 		return before, err
 	}
+	_, err = s.writeDoor(ctx, channel, before, open, `DO UPDATE SET open = excluded.open`)
+	return before, err
+}
+
+// InitDoor is SetDoor where nobody said anything of the channel yet, and reports
+// whether that was so: what a service said, a command does not change.
+func (s *Store) InitDoor(ctx context.Context, channel notifier.Channel, open bool) (unsaid bool, err error) {
+	if _, said, err := s.door(ctx, channel); err != nil || said {
+		return false, err
+	}
+	return s.writeDoor(ctx, channel, true, open, `DO NOTHING`)
+}
+
+func (s *Store) writeDoor(ctx context.Context, channel notifier.Channel, before, open bool, conflict string) (wrote bool, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx *gorm.DB) error {
 		if err := s.lockFanout(tx, false); err != nil { // which sees the door as it was, or as it is, for a whole slice
 			return err
 		}
-		if err := tx.Exec(`INSERT INTO doors (channel, open) VALUES (?, ?) ON CONFLICT (channel) DO UPDATE SET open = excluded.open`,
-			string(channel), open).Error; err != nil {
-			return fmt.Errorf("write whether a channel has a way out: %w", err)
+		done := tx.Exec(`INSERT INTO doors (channel, open) VALUES (?, ?) ON CONFLICT (channel) `+conflict, string(channel), open)
+		if done.Error != nil {
+			return fmt.Errorf("write whether a channel has a way out: %w", done.Error)
+		}
+		if wrote = done.RowsAffected > 0; !wrote || before == open {
+			return nil
 		}
 		detail := "open"
 		if !open {
@@ -38,15 +56,22 @@ func (s *Store) SetDoor(ctx context.Context, channel notifier.Channel, open bool
 		}
 		return s.audit(ctx, tx, "door.set", string(channel), detail)
 	})
-	return before, err
+	return wrote, err
+}
+
+// door reports whether a channel has a way out, and whether anybody said so.
+func (s *Store) door(ctx context.Context, channel notifier.Channel) (open, said bool, err error) {
+	var rows []bool
+	if err := s.conn(ctx).Raw(`SELECT open FROM doors WHERE channel = ?`, string(channel)).Scan(&rows).Error; err != nil {
+		return false, false, translate(fmt.Errorf("look whether a channel has a way out: %w", err))
+	}
+	return len(rows) == 0 || rows[0], len(rows) > 0, nil
 }
 
 // DoorOpen reports whether a channel has a way out.
 func (s *Store) DoorOpen(ctx context.Context, channel notifier.Channel) (open bool, err error) {
-	if err := s.conn(ctx).Raw(`SELECT NOT EXISTS (SELECT 1 FROM doors WHERE channel = ? AND NOT open)`, string(channel)).Scan(&open).Error; err != nil {
-		return false, translate(fmt.Errorf("look whether a channel has a way out: %w", err))
-	}
-	return open, nil
+	open, _, err = s.door(ctx, channel)
+	return open, err
 }
 
 // leavable reports, as a *notifier.Invalid for second, that nothing can be sent to

@@ -21,26 +21,39 @@ func (s *Owning) domains() ([]subscribers.OwnDomain, error) {
 }
 
 // keptIn keeps the own domains, and whether there is a gateway of text messages,
-// where no service did yet, so that a command on a new database knows which second
-// addresses are taken. undo takes them back.
-func (s *Seconding) keptIn(ctx context.Context, db *store.Store) (undo func() error, err error) {
-	nothing := func() error { return nil }
+// where no service said anything of either yet, so that a command on a new database
+// knows which second addresses are taken.
+func (s *Seconding) keptIn(ctx context.Context, db *store.Store) error {
 	own, err := s.domains()
 	if err != nil || len(own) == 0 {
-		return nothing, err
+		return err
 	}
-	if there, err := db.OwnDomains(ctx); err != nil || len(there) > 0 {
-		return nothing, err
-	}
-	undo = func() error {
-		late := context.WithoutCancel(ctx)
-		_, err := db.SetDoor(late, notifier.SMS, true)
-		return errors.Join(err, db.SetOwnDomains(late, nil))
-	}
-	if _, err := db.SetDoor(ctx, notifier.SMS, s.SMS != ""); err != nil {
-		return undo, err
-	}
-	return undo, db.SetOwnDomains(ctx, own)
+	return db.Atomic(ctx, func(ctx context.Context) error {
+		if there, err := db.OwnDomains(ctx); err != nil || len(there) > 0 {
+			return err
+		}
+		if unsaid, err := db.InitDoor(ctx, notifier.SMS, s.SMS != ""); err != nil || !unsaid {
+			return err
+		}
+		return db.SetOwnDomains(ctx, own)
+	})
+}
+
+// tried is a store in whose every transaction, all of which a dry run takes back,
+// the settings of a command are kept first.
+type tried struct {
+	*store.Store
+	settings *Seconding
+}
+
+// Atomic keeps the settings, and then is the store's.
+func (t tried) Atomic(ctx context.Context, do func(ctx context.Context) error) error {
+	return t.Store.Atomic(ctx, func(ctx context.Context) error {
+		if err := t.settings.keptIn(ctx, t.Store); err != nil {
+			return err
+		}
+		return do(ctx)
+	})
 }
 
 // openOwn keeps the own domains in the database, where every process and command

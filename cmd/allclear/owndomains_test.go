@@ -128,3 +128,37 @@ func TestACommandOnANewDatabaseTakesTheOwnDomainsFromItsOwnEnvironment(t *testin
 		}
 	})
 }
+
+func TestACommandDoesNotChangeWhatAServiceSaidOfTheGatewayAndTheOwnDomains(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		d := newDesktop(t, dsn)
+		db := storetest.At(t, dsn)(storetest.Clock(time.Now))
+		kept := func() (open bool, own []subscribers.OwnDomain) {
+			t.Helper()
+			open, err := db.DoorOpen(t.Context(), notifier.SMS)
+			own, ownErr := db.OwnDomains(t.Context())
+			if err := errors.Join(err, ownErr); err != nil {
+				t.Fatal(err)
+			}
+			return open, own
+		}
+		plain := d.environ
+		d.environ = append(slices.Clone(plain), "ALLCLEAR_OWN_DOMAINS=own.example=imap7")
+		file := keep(t, "s.csv", "address,state\nann@own.example,active\n")
+		d.ok("subscriber", "import", "--dry-run", file)
+		if open, own := kept(); !open || len(own) > 0 {
+			t.Errorf("a dry run where nobody said anything kept: open %t, %v", open, own)
+		}
+		for _, said := range []bool{true, false} { // the service has a gateway, then none, and no own domains
+			if _, err := db.SetDoor(t.Context(), notifier.SMS, said); err != nil {
+				t.Fatal(err)
+			}
+			for _, how := range [][]string{{"--dry-run", file}, {file}} {
+				d.ok(append([]string{"subscriber", "import"}, how...)...)
+				if open, own := kept(); open != said || len(own) > 0 {
+					t.Errorf("%q where the service said %t: open %t, %v", how, said, open, own)
+				}
+			}
+		}
+	})
+}

@@ -86,7 +86,7 @@ func (c *subscriberAddCmd) Run(a *app) error {
 	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
 		if c.Second != "" {
-			if _, err := c.keptIn(ctx, db); err != nil {
+			if err := c.keptIn(ctx, db); err != nil {
 				return err
 			}
 		}

@@ -41,20 +41,19 @@ func (c *subscriberImportCmd) Run(a *app) error {
 		in = f
 	}
 	return a.with(&c.Base, func(ctx context.Context, db *store.Store) error {
-		undo, err := c.keptIn(ctx, db)
-		if err != nil {
+		var to subscribers.Importer = db
+		if c.DryRun {
+			to = tried{db, &c.Seconding}
+		} else if err := c.keptIn(ctx, db); err != nil {
 			return err
 		}
 		m := a.meter("bytes read", size)
 		counted := &countingReader{r: in}
-		report, err := subscribers.Import(ctx, db, counted, subscribers.ImportOptions{
+		report, err := subscribers.Import(ctx, to, counted, subscribers.ImportOptions{
 			Overwrite: c.Overwrite, DryRun: c.DryRun, Active: c.Active, Confirm: confirmation(db),
 			Progress: func(int) { m.set(counted.n) },
 		})
 		m.close()
-		if c.DryRun {
-			err = errors.Join(err, undo())
-		}
 		if c.JSON {
 			if printErr := printJSON(a.out, report); printErr != nil {
 				return printErr
