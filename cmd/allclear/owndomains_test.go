@@ -162,3 +162,15 @@ func TestACommandDoesNotChangeWhatAServiceSaidOfTheGatewayAndTheOwnDomains(t *te
 		}
 	})
 }
+
+func TestAServiceStartsWhereItCannotWriteWhetherThereIsAGateway(t *testing.T) {
+	dsn := storetest.DSN(t, "sqlite")
+	_ = storetest.At(t, dsn)(storetest.Clock(time.Now)).Close() // makes the schema
+	if _, err := storetest.SQL(t, dsn).ExecContext(t.Context(), `CREATE TRIGGER shut BEFORE INSERT ON doors BEGIN SELECT RAISE(ABORT, 'takes no writes'); END`); err != nil {
+		t.Fatal(err)
+	}
+	s := boot(t, programOptions{settings: settingsFor(t, dsn, "mailbox:")})
+	if !strings.Contains(s.log.String(), "tell whether there is a gateway of text messages") {
+		t.Error("no warning")
+	}
+}
