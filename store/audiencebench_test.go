@@ -26,8 +26,8 @@ func BenchmarkAudience(b *testing.B) {
 	for _, dialect := range storetest.Dialects() {
 		for _, order := range []string{"sorted", "mixed"} {
 			b.Run(dialect+"/"+order, func(b *testing.B) {
-				x, cost, took := newBox(b, dialect), (*meter)(nil), int64(0)
-				cost = x.meter()
+				x, took := newBox(b, dialect), int64(0)
+				cost := x.meter()
 				for n := 0; b.Loop(); n++ {
 					id := fmt.Sprint("n", n)
 					x.draft(id)

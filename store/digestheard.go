@@ -16,7 +16,7 @@ func (b *backlogs) atOnce(rows []digestReader, begun map[string]int64) (map[int6
 		return slices.ContainsFunc(b.events, func(e notifier.Event) bool { return mayHaveCome(r, e, begun) })
 	}
 	if !slices.ContainsFunc(rows, maySome) {
-		return nil, nil
+		return map[int64]bool{}, nil
 	}
 	if err := b.findLater(begun); err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ func TestATelephoneIsNoSecondAddressWhereThereIsNoGateway(t *testing.T) {
 			}
 		}
 		asked := phone
-		s, err := b.SetSecond(b.ctx, first, asked, nil)
+		_, err := b.SetSecond(b.ctx, first, asked, nil)
 		b.must(err)
 		before, err := b.SetDoor(b.ctx, notifier.SMS, false)
 		if b.must(err); !before {
@@ -45,7 +45,7 @@ func TestATelephoneIsNoSecondAddressWhereThereIsNoGateway(t *testing.T) {
 		if b.must(err); before {
 			t.Error("it had a way out")
 		}
-		if s, err = b.SetSecond(b.ctx, first, active, nil); err != nil || s.Second.State != subscribers.Active || s.Second.Unused != "" {
+		if s, err := b.SetSecond(b.ctx, first, active, nil); err != nil || s.Second.State != subscribers.Active || s.Second.Unused != "" {
 			t.Errorf("%+v, %v", s.Second, err)
 		}
 	})

@@ -38,7 +38,7 @@ func NoticeLacks(n notifier.Notice, columns []string) []error {
 
 // headings are words by which people head, in their own languages, what a
 // template needs.
-var headings = map[string][]string{ //nolint:misspell // as people head columns
+var headings = map[string][]string{
 	"subject": {"betreff", "objet", "sujet", "asunto", "oggetto", "assunto", "onderwerp", "emne", "ämne", "件名", "الموضوع", "title", "titel"},
 	"date":    {"datum", "fecha", "data", "dato", "日付", "日時", "التاريخ", "uhrzeit", "zeit", "zeitpunkt", "heure", "hora", "time", "sent", "received", "timestamp"},
 	"folder":  {"ordner", "verzeichnis", "dossier", "carpeta", "cartella", "pasta", "mappe", "mapp", "フォルダー", "フォルダ", "المجلد", "mailbox", "directory"},

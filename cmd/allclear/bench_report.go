@@ -147,7 +147,7 @@ func (r *ratioReport) print(w io.Writer) error {
 		most = max(most, l.disturbed())
 	}
 	if most > .1 && !r.unseen {
-		fmt.Fprintf(w, "\nOthers had up to %.0f %% of this machine meanwhile: measure again when it is quiet.\n", 100*most)
+		fmt.Fprintf(w, "\nOthers had up to %.0f %% of this machine meanwhile:\nmeasure again when it is quiet.\n", 100*most)
 	}
 	return nil
 }

@@ -311,14 +311,6 @@ func (c incidentRoom) retract(ctx context.Context, q *request) (reply, error) {
 	return c.posted(ctx, http.StatusOK, p)
 }
 
-// release sends what waits for the incident's all-clear now.
-func (c incidentRoom) release(ctx context.Context, q *request) (reply, error) {
-	if _, err := q.decode(&struct{}{}, true); err != nil {
-		return reply{}, err
-	}
-	return reply{status: http.StatusNoContent}, c.waiting.ReleaseHold(ctx, q.PathValue("id"))
-}
-
 // posted shows an incident as it was just written. Its event_id is of the
 // event that this request caused; earlier updates show none here.
 func (c incidentRoom) posted(ctx context.Context, status int, p notifier.Posting) (reply, error) {
@@ -345,27 +337,6 @@ func (c incidentRoom) posted(ctx context.Context, status int, p notifier.Posting
 	}
 	shown.HeldUntil = c.heldNow(ctx, i.ID)
 	return reply{status, shown}, nil
-}
-
-// heldNow is until when an incident holds back what was just said of it; nil also
-// where that cannot be read. What is committed is never answered with an error:
-// it would be said, and mailed, once more.
-func (c incidentRoom) heldNow(ctx context.Context, incident string) *string {
-	until, err := c.holds(ctx)
-	if err != nil {
-		return nil
-	}
-	return until[incident]
-}
-
-// holds is until when incidents hold back what was said of them.
-func (c incidentRoom) holds(ctx context.Context) (map[string]*string, error) {
-	found, err := c.waiting.Holds(ctx)
-	out := map[string]*string{}
-	for _, h := range found {
-		out[h.IncidentID] = moment(h.Until)
-	}
-	return out, err
 }
 
 func eventID(p notifier.Posting) string {

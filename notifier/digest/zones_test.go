@@ -41,11 +41,11 @@ func TestEveryDateOfEveryZoneHasExactlyOneDigest(t *testing.T) {
 			if at.IsZero() || !at.Before(until) {
 				break
 			}
-			if key := at.Add(-time.Second).Format(time.RFC3339) + at.Format(time.RFC3339); changes[key] {
+			key := at.Add(-time.Second).Format(time.RFC3339) + at.Format(time.RFC3339)
+			if changes[key] {
 				continue
-			} else {
-				changes[key] = true
 			}
+			changes[key] = true
 			for h := range 3 {
 				near := (at.Add(-time.Second).Hour() + h) % 24
 				run := subscribers.Run{At: at.AddDate(0, 0, -3)}
