@@ -129,8 +129,7 @@ type NoticeOrder struct {
 	// However long it is, they wait until the whole canary was tried.
 	CanaryWait time.Duration
 	Override   string // an admin's reason to send without a second person; else ""
-	// Needed is how many approvals it needed when it was told to go; 0 once
-	// somebody let it go on by other texts than those that were agreed to.
+	// Needed is how many approvals it needed when it was told to go.
 	Needed int `json:",omitempty"`
 	// Version is the Mark of the notice when it was judged whether it can be
 	// written; "" does not say. It is not kept.
@@ -212,7 +211,7 @@ func (n *Notice) MayApprove(by string) error {
 	switch {
 	case same(n.CreatedBy) || same(n.OrderedBy) || slices.ContainsFunc(n.ChangedBy, same):
 		return Refuse(ErrConflict, "whoever wrote a notice, its audience or the order to send it cannot approve it; another person must")
-	case slices.ContainsFunc(n.Approved, func(a Approval) bool { return same(a.By) }):
+	case slices.ContainsFunc(n.Standing(), func(a Approval) bool { return same(a.By) }):
 		return Refuse(ErrConflict, "it is approved by %s already", by)
 	}
 	return nil
@@ -244,6 +243,16 @@ func (n *Notice) Standing() (out []Approval) {
 		}
 	}
 	return out
+}
+
+// Reworded reports whether it is on its way by other texts than others agreed
+// to: it goes on once enough of them agree to these.
+func (n *Notice) Reworded() bool {
+	switch n.State {
+	case NoticeCanary, NoticeSending, NoticePaused, NoticeHalted:
+		return !n.Enough(n.Order.Needed)
+	}
+	return false
 }
 
 // NoticeChange is what staff change of a draft. Nil keeps.

@@ -66,7 +66,8 @@ func (c *course) override(by notifier.Actor, reason string, s *Store) error {
 
 // ApproveNotice notes that another person agrees to what the notice is now, or
 // with a reason that an admin does without one. What was ordered and needs no
-// more approvals starts. version is the Mark of what they looked at: a notice
+// more approvals starts; what is on its way by other texts than others agreed to
+// may be resumed then. version is the Mark of what they looked at: a notice
 // that is another one by now is refused; "" does not say.
 func (s *Store) ApproveNotice(ctx context.Context, id string, by notifier.Actor, reason, version string, above int64) (notifier.Notice, error) {
 	action := "notice.approve"
@@ -74,7 +75,9 @@ func (s *Store) ApproveNotice(ctx context.Context, id string, by notifier.Actor,
 		action = "notice.override"
 	}
 	return s.reviseNotice(notifier.WithActor(ctx, by), id, action, func(_ context.Context, tx *gorm.DB, c *course) (string, error) {
-		if err := c.mayChange(); err != nil {
+		if c.Reworded() {
+			c.Approved = c.Standing() // of other texts is for the audit to keep
+		} else if err := c.mayChange(); err != nil {
 			return "", err
 		}
 		if err := c.StillIs(version); err != nil {

@@ -58,13 +58,21 @@ func (s *Store) turnNotice(ctx context.Context, id, action string, turn func(*go
 }
 
 // ResumeNotice goes on where a notice stood: who has been sent theirs is not
-// sent it again, and nobody is left out. Where it halted by itself, somebody
-// has looked: it goes on with everybody else, by the texts there are, and does
-// not halt again.
+// sent it again, and nobody is left out. Where it halted because its canary
+// failed, somebody has looked: it goes on with everybody else, and does not halt
+// for that again. By other texts than others agreed to it does not go on.
 func (s *Store) ResumeNotice(ctx context.Context, id string) error {
 	return s.turnNotice(ctx, id, "notice.resume", func(tx *gorm.DB, c *course) (bool, error) {
-		switch c.State {
-		case notifier.NoticePaused:
+		if err := s.word(tx, c); err != nil {
+			return false, err
+		}
+		switch {
+		case c.Reworded():
+			return false, notifier.Refuse(notifier.ErrConflict, "%s", reworded)
+		case c.State == notifier.NoticeHalted && c.Halted != reworded:
+			c.State, c.Halted, c.watchedUntil = notifier.NoticeSending, "", 0
+		case c.State == notifier.NoticePaused || c.State == notifier.NoticeHalted:
+			c.Halted = ""
 			var released int64
 			if err := tx.Raw(`SELECT released FROM events WHERE number = ?`, c.Event).Scan(&released).Error; err != nil {
 				return false, fmt.Errorf("see how far the notice came: %w", err)
@@ -73,8 +81,6 @@ func (s *Store) ResumeNotice(ctx context.Context, id string) error {
 			if c.canary > 0 && notifier.PlaceOfReader(released) <= c.canary {
 				c.State = notifier.NoticeCanary
 			}
-		case notifier.NoticeHalted:
-			c.State, c.Halted, c.watchedUntil, c.Order.Needed = notifier.NoticeSending, "", 0, 0
 		default:
 			return false, notifier.Refuse(notifier.ErrConflict, "only a notice that was paused or halted can be resumed; this one is %s", c.State)
 		}

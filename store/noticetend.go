@@ -119,8 +119,8 @@ func (c *course) step(x *standing) (nextStep, error) {
 		}
 		return out, nil
 	}
-	if why := c.reworded(); why != "" {
-		out.state, out.halted = notifier.NoticeHalted, why
+	if c.Reworded() {
+		out.state, out.halted = notifier.NoticeHalted, reworded
 		return out, nil
 	}
 	if c.canary > 0 && (c.State == notifier.NoticeCanary || micros(x.now) < c.watchedUntil) {

@@ -48,14 +48,18 @@ func (s *Store) SetNoticeTexts(ctx context.Context, texts notifier.NoticeTexts) 
 
 // word tells a notice by which texts it would be written now. Of one that has
 // not begun, what others agreed to by other texts falls.
-func (s *Store) word(db *gorm.DB, c *course) (err error) {
-	if c.Texts, err = s.textsNow(db); err != nil {
-		return err
+func (s *Store) word(db *gorm.DB, c *course) error {
+	texts, err := s.textsNow(db)
+	if err == nil {
+		c.wordedBy(texts)
 	}
-	if !c.State.Begun() {
+	return err
+}
+
+func (c *course) wordedBy(texts string) {
+	if c.Texts = texts; !c.State.Begun() {
 		c.Approved = c.Standing()
 	}
-	return nil
 }
 
 // textsNow names the texts that notices are written by: what the services said,
@@ -94,11 +98,6 @@ func (s *Store) textsNow(db *gorm.DB) (string, error) {
 	return t.name, nil
 }
 
-// reworded says why a notice that is going out halts: its texts are not those
-// that others agreed to.
-func (c *course) reworded() string {
-	if c.Order.Needed == 0 || c.Texts == "" || c.Enough(c.Order.Needed) {
-		return ""
-	}
-	return "the templates that it is written by were changed since it was approved; preview it, then resume or cancel it"
-}
+// reworded is why a notice that is going out halts: its texts are not those that
+// others agreed to.
+const reworded = "the templates that it is written by were changed since it was approved; preview it, have it approved anew, then resume it; or cancel it"

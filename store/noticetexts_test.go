@@ -92,6 +92,11 @@ func TestAnApprovalIsOfTheTextsThatANoticeIsWrittenBy(t *testing.T) {
 			if n := b.in("n", notifier.NoticeAwaiting); n.Approved != nil || n.Mark() == seen {
 				t.Errorf("%s: it is approved by %v", what, n.Approved)
 			}
+			listed, _, err := b.Notices(b.ctx, "", 10)
+			b.must(err)
+			if n := b.in("n", notifier.NoticeAwaiting); len(listed) != 1 || listed[0].Approved != nil || listed[0].Texts != n.Texts {
+				t.Errorf("%s: the list has %+v", what, listed)
+			}
 			if err := approve(cat, seen); !errors.Is(err, notifier.ErrConflict) {
 				t.Errorf("%s: %v", what, err)
 			}
@@ -130,17 +135,35 @@ func TestWhatWasApprovedDoesNotGoOutByOtherTexts(t *testing.T) {
 		if n := b.in("now", notifier.NoticeHalted); len(n.Approved) != 1 || n.Halted == "" {
 			t.Errorf("%+v", n)
 		}
+		if err := b.ResumeNotice(b.ctx, "now"); !errors.Is(err, notifier.ErrConflict) {
+			t.Errorf("one person lets it go on by texts that nobody agreed to: %v", err)
+		}
+		_, err := b.ApproveNotice(b.ctx, "now", notifier.Actor{Name: "staff:ann", Role: notifier.RoleApprover}, "", "", 10)
+		if !errors.Is(err, notifier.ErrConflict) {
+			t.Errorf("whoever ordered it approves it: %v", err)
+		}
+		_, err = b.ApproveNotice(b.ctx, "now", notifier.Actor{Name: "staff:bob", Role: notifier.RoleApprover}, "", "", 10)
+		b.must(err)
+		b.in("now", notifier.NoticeHalted)
+		b.must(b.ResumeNotice(b.ctx, "now"))
+		b.tend()
+		b.in("now", notifier.NoticeSending)
+		b.edit("mail/notice.html", "y") // it is watched as before
+		b.tend()
+		b.in("now", notifier.NoticeHalted)
+		_, err = b.ApproveNotice(b.ctx, "now", notifier.Actor{Name: "local:ann", Role: notifier.RoleAdmin}, "nobody else is awake", "", 10)
+		b.must(err)
 		b.must(b.ResumeNotice(b.ctx, "now"))
 		b.tend()
 		b.in("now", notifier.NoticeSending)
 		b.in("later", notifier.NoticeAwaiting)
-		_, err := b.ApproveNotice(b.ctx, "later", notifier.Actor{Name: "staff:bob", Role: notifier.RoleApprover}, "", "", 10)
+		_, err = b.ApproveNotice(b.ctx, "later", notifier.Actor{Name: "staff:bob", Role: notifier.RoleApprover}, "", "", 10)
 		b.must(err)
 		b.in("later", notifier.NoticeScheduled)
 		b.pass(2 * time.Hour)
 		b.tend()
 		b.in("later", notifier.NoticeSending)
-		if n := b.number(`SELECT count(*) FROM audit WHERE action = 'notice.await' AND subject = 'later' OR action = 'notice.halt' AND subject = 'now'`); n != 2 {
+		if n := b.number(`SELECT count(*) FROM audit WHERE action = 'notice.await' AND subject = 'later' OR action = 'notice.halt' AND subject = 'now'`); n != 3 {
 			t.Errorf("%d audits", n)
 		}
 	})

@@ -25,6 +25,7 @@ type noticePage struct {
 	Flight    *Flight // before it is sent, where it has an audience
 	Needed    int     // approvals
 	MayAgree  bool    // whoever looks may approve it
+	Asks      bool    // it waits for somebody who approves it
 	WhyNot    string  // why not
 	Editable  bool
 	Earlier   []notifier.Notice // that went out: who got one may be left out
@@ -77,6 +78,7 @@ func (c *console) noticeWith(q *request, p noticePage) (answer, error) {
 func (c *console) fillNotice(q *request, n notifier.Notice, p *noticePage) error {
 	p.Notice, p.Needed, p.Zone = n, n.Needs(c.o.Notices.Above), c.o.Zone.String()
 	p.Editable = n.State == notifier.NoticeDraft || n.State == notifier.NoticeAwaiting
+	p.Asks = n.State == notifier.NoticeAwaiting || n.Reworded()
 	p.Running = n.State.Begun() && !n.State.Final()
 	p.Share = shareOf(n.Counts, n.Recipients)
 	for _, s := range notifier.DeliveryStates {
