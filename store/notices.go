@@ -90,15 +90,17 @@ func (s *Store) Notices(ctx context.Context, after string, limit int) ([]notifie
 		rows = rows[:limit]
 		next = cursor(rows[limit-1].CreatedAt, rows[limit-1].ID)
 	}
+	texts, err := s.textsNow(db)
+	if err != nil {
+		return nil, "", translate(err)
+	}
 	out := make([]notifier.Notice, len(rows))
 	for i, r := range rows {
 		c, err := r.course()
-		if err == nil {
-			err = s.word(db, &c)
-		}
 		if err != nil {
-			return nil, "", translate(err)
+			return nil, "", err
 		}
+		c.wordedBy(texts)
 		out[i] = c.Notice
 	}
 	return out, next, translate(s.countNotices(db, out))

@@ -178,7 +178,7 @@ func (l *lookout) reworded(ctx context.Context, now time.Time) ([]notifier.Troub
 			Text:  "What goes out from now on is written by it. Where notices are written by it, too, what was approved before is to be approved again, and what was approved and goes out halts. `allclear templates diff` shows what is not embedded.",
 		})
 	}
-	found, _, err = l.db.AuditLog(ctx, notifier.AuditQuery{Action: "notice.await", From: now.Add(-foundAgo), Limit: 1000})
+	found, err = l.lately(ctx, "notice.await", now)
 	for _, e := range found {
 		out = append(out, notifier.Trouble{
 			Key: "await:" + e.ID, About: "notice:" + e.Subject, Since: e.At, Once: true, URL: l.page("notices/" + e.Subject),
