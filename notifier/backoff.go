@@ -75,6 +75,9 @@ const holdPause = 15 * time.Minute
 // lastChance is the end of an event's life in which a try is the last one.
 const lastChance = time.Minute
 
+// Unwritten begins the reply of a delivery that nobody was asked to take.
+const Unwritten = "could not be written: "
+
 // Decide settles one try of d at the time at: err is what the sender returned
 // (nil when it was taken), expires the end of the event's life, dice a random
 // number in [0,1). It is the only place where a delivery's fate is decided.
@@ -106,7 +109,7 @@ func Decide(d Delivery, err error, receipt Receipt, at, expires time.Time, dice 
 	if s.Receipt.Reply == "" {
 		s.Receipt.Reply = Clip(se.Error())
 		if se.Stage == "render" && se.Err != nil { // people read it, and nobody was asked
-			s.Receipt.Reply = Clip("could not be written: " + se.Err.Error())
+			s.Receipt.Reply = Clip(Unwritten + se.Err.Error())
 		}
 	}
 	s.Tried, s.Gone = se.Stage != "render", se.Gone

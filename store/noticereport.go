@@ -38,6 +38,22 @@ func (s *Store) NoticeReport(ctx context.Context, notice string, after int64, li
 	return out, nil
 }
 
+// NeverWritten is how many of a notice's mails were given up before anybody was
+// asked to take them, because their recipients lack what they need.
+func (s *Store) NeverWritten(ctx context.Context, notice string) (never int64, err error) {
+	db := s.conn(ctx)
+	c, err := takeNotice(db, notice)
+	if err != nil || c.Event == 0 {
+		return 0, translate(err)
+	}
+	before := int64(notifier.MakeDeliveryID(c.Event, notifier.RecipientReader(0)))
+	if err := db.Raw(`SELECT count(*) FROM deliveries WHERE `+inKeys+` AND state || '' = 'failed' AND remote = '' AND reply LIKE ?`,
+		before, before+c.Recipients, notifier.Unwritten+"recipient % has %").Scan(&never).Error; err != nil {
+		return 0, translate(fmt.Errorf("count what was never written: %w", err))
+	}
+	return never, nil
+}
+
 func (s *Store) report(db *gorm.DB, c *course, f audienceRow, after int64, limit int, out []notifier.Reported) ([]notifier.Reported, error) {
 	base := int64(math.MaxInt64) - f.First - f.Recipients - 1 // where no delivery is
 	if c.Event > 0 {

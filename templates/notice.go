@@ -103,7 +103,7 @@ func (s *Set) CheckNotice(n notifier.Notice, columns []string) []error {
 }
 
 // lackingError says what a recipient's data lacks. Error names the recipient by
-// its place, as it may stand in a log.
+// its place, as it may stand in a log; what was never written is counted by it.
 type lackingError struct {
 	place   int64
 	address string

@@ -160,13 +160,22 @@ func (a *app) follow(ctx context.Context, db *store.Store, n notifier.Notice) er
 	case notifier.NoticePaused, notifier.NoticeCancelled:
 		return notifier.Refuse(notifier.ErrConflict, "it was %s before everyone was tried", n.State)
 	}
-	return unreached(n)
+	var never int64
+	if n.Order.AcceptMissing > 0 {
+		var err error
+		if never, err = db.NeverWritten(ctx, n.ID); err != nil {
+			return err
+		}
+	}
+	return unreached(n, never)
 }
 
 // unreached is an error where recipients failed beside those who were accepted
-// to be sent nothing. Who is tried again, or may not be written to, did not fail.
-func unreached(n notifier.Notice) error {
-	failed := n.Counts[notifier.Failed] + n.Counts[notifier.Bounced] + n.Counts[notifier.Expired] - n.Order.AcceptMissing
+// to be sent nothing and for whom so many mails were never written: others who
+// were accepted may be suppressed or erased, and did not fail. Nor did who is
+// tried again.
+func unreached(n notifier.Notice, never int64) error {
+	failed := n.Counts[notifier.Failed] + n.Counts[notifier.Bounced] + n.Counts[notifier.Expired] - never
 	if failed <= 0 {
 		return nil
 	}

@@ -169,6 +169,12 @@ func TestSendingAtTheCommandLineWaitsAndTellsTheAccount(t *testing.T) {
 		if told := d.ok("told", "bob@example.com"); !strings.Contains(told, `no "name" (delivery `) && !strings.Contains(told, `empty "name" (delivery `) {
 			t.Errorf("told\n%s", told)
 		}
+		d.ok("suppression", "add", "caro@example.com")
+		mixed := last(d.ok("notice", "create", "--title", "Account", "--template", "blank", "--body", keep(t, "m", "Dear {{name}}"), "--audience", keep(t, "m.csv", "email,name\nbob@example.com,\ncaro@example.com,\nbad@example.com,Bad\n")))
+		code, out, errs = runOnce(t, d.environ, "notice", "send", mixed, "--yes", "--accept-missing", "2", "--wait")
+		if code != exitFailed || !strings.Contains(errs, "1 recipient failed or bounced, beside those who lack") {
+			t.Errorf("a failure hides behind who was accepted and is suppressed: exit %d, printed %q, %q", code, out, errs)
+		}
 		again := last(d.ok("notice", "create", "--title", "Correction", "--template", "account-affected", "--audience",
 			keep(t, "e.csv", "email,name\nann@example.com,Ann\nbad@example.com,Bob\ncaro@example.com,Caro\n"), "--exclude-notice", id))
 		if got := d.status(again); got["recipients"] != 2.0 {
