@@ -26,7 +26,8 @@ const (
 	NoticeSending NoticeState = "sending"
 	// NoticePaused: staff stopped it; resume goes on where it stood.
 	NoticePaused NoticeState = "paused"
-	// NoticeHalted: it stopped by itself, because too much of the canary failed.
+	// NoticeHalted: it stopped by itself, because too much of the canary failed or
+	// it would be written by other texts than others agreed to.
 	NoticeHalted NoticeState = "halted"
 	// NoticeSettling: everyone was tried once; some are tried again.
 	NoticeSettling NoticeState = "settling"

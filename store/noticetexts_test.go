@@ -168,3 +168,32 @@ func TestWhatWasApprovedDoesNotGoOutByOtherTexts(t *testing.T) {
 		}
 	})
 }
+
+func TestACanaryThatGoesOnByOtherTextsIsACanaryStill(t *testing.T) {
+	eachBox(t, func(t *testing.T, b *box) {
+		b.must(b.SetNoticeTexts(b.ctx, embedded))
+		b.ready("n", 11)
+		_, err := b.OrderNotice(b.by("staff:ann", notifier.RoleSender), "n", notifier.NoticeOrder{Expect: 11, Canary: 50}, 10, notifier.Event{ID: "n"})
+		b.must(err)
+		approve := func() {
+			_, err := b.ApproveNotice(b.ctx, "n", notifier.Actor{Name: "staff:bob", Role: notifier.RoleApprover}, "", "", 10)
+			b.must(err)
+		}
+		approve()
+		for what, stop := range map[string]func(){
+			"paused": func() { b.must(b.PauseNotice(b.ctx, "n")); b.edit("mail/notice.html", "paused") },
+			"halted": func() { b.edit("mail/notice.html", "halted"); b.tend() },
+		} {
+			b.in("n", notifier.NoticeCanary)
+			stop()
+			if err := b.ResumeNotice(b.ctx, "n"); !errors.Is(err, notifier.ErrConflict) {
+				t.Errorf("%s: %v", what, err)
+			}
+			approve()
+			b.must(b.ResumeNotice(b.ctx, "n"))
+		}
+		if n := b.in("n", notifier.NoticeCanary); n.Halted != "" || n.Order.Needed != 1 {
+			t.Errorf("%+v", n)
+		}
+	})
+}
