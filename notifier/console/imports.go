@@ -46,7 +46,7 @@ func (c *console) importFile(q *request) (answer, error) {
 	p := importPage{File: q.file.FileName(), Overwrite: q.form.Get("overwrite") != ""}
 	body := &remember{in: q.file}
 	sum := c.importSum(q, p.Overwrite)
-	file := io.Reader(io.TeeReader(body, sum))
+	file := io.TeeReader(body, sum)
 	if q.form.Get("do") == "import" {
 		kept, err := c.keepFile(file)
 		if wrong := wrongOf(err); wrong != nil {
