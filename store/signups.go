@@ -138,6 +138,12 @@ func (r *signUpRow) signUp() (subscribers.SignUp, error) {
 // let it, and sends nothing to who is subscribed already, suppressed, or was
 // asked within the day. Of several processes one does so at a time.
 func (s *Store) AnswerSignUps(ctx context.Context, limits subscribers.Limits, confirm func(subscribers.Subscriber) notifier.Event, max int) (subscribers.Answered, error) {
+	return s.AnswerSeenSignUps(ctx, nil, limits, confirm, max)
+}
+
+// AnswerSeenSignUps is AnswerSignUps that leaves whoever would be asked by mail,
+// and is not among those that DueSignUps listed, to a later step. A nil seen is all.
+func (s *Store) AnswerSeenSignUps(ctx context.Context, seen []string, limits subscribers.Limits, confirm func(subscribers.Subscriber) notifier.Event, max int) (subscribers.Answered, error) {
 	// A look first: where even an empty transaction would keep others from writing.
 	at, err := s.nextSignUp(ctx)
 	if err != nil || at.IsZero() || at.After(s.Now()) {
@@ -145,7 +151,7 @@ func (s *Store) AnswerSignUps(ctx context.Context, limits subscribers.Limits, co
 	}
 	var d *registrar
 	err = s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		d = &registrar{store: s, tx: tx, limits: limits, confirm: confirm, now: s.Now(), done: subscribers.Answered{Fates: map[subscribers.Fate]int{}}}
+		d = &registrar{store: s, tx: tx, seen: seen, limits: limits, confirm: confirm, now: s.Now(), done: subscribers.Answered{Fates: map[subscribers.Fate]int{}}}
 		mine := true
 		if s.dialect == postgres {
 			if err := tx.Raw(`SELECT pg_try_advisory_xact_lock(?)`, int64(signUpLock)).Scan(&mine).Error; err != nil {
@@ -185,6 +191,7 @@ type registrar struct {
 	tx      *gorm.DB
 	limits  subscribers.Limits
 	confirm func(subscribers.Subscriber) notifier.Event
+	seen    []string // who may be asked by mail; nil: all
 	now     time.Time
 	done    subscribers.Answered
 }
@@ -201,9 +208,12 @@ func (d *registrar) run(ctx context.Context, max int) error {
 			break
 		}
 		var rows []signUpRow
-		if err := d.tx.Raw(`SELECT * FROM signups WHERE solved = ? AND (channel = 'sms') = ? AND due_at <= ? ORDER BY due_at, id LIMIT ?`,
-			of.solved, of.sms, micros(d.now), left).
-			Scan(&rows).Error; err != nil {
+		seen, args := ``, []any{of.solved, of.sms, micros(d.now)}
+		if d.seen != nil && !of.sms {
+			seen, args = ` AND id IN ?`, append(args, append([]string{""}, d.seen...))
+		}
+		if err := d.tx.Raw(`SELECT * FROM signups WHERE solved = ? AND (channel = 'sms') = ? AND due_at <= ?`+seen+` ORDER BY due_at, id LIMIT ?`,
+			append(args, left)...).Scan(&rows).Error; err != nil {
 			return fmt.Errorf("take the next: %w", err)
 		}
 		for i := range rows {

@@ -11,8 +11,8 @@ import (
 
 // DueSignUps lists at most max of the sign-ups that AnswerSignUps would take
 // next and that would be asked by mail, so that what DNS says of their domains
-// can be learnt outside of its transaction. One whose form was trapped is left
-// out: nothing is asked for it, of anybody.
+// can be learnt outside of its transaction. One whose form was trapped has no
+// domain: nothing is asked for it, of anybody.
 func (s *Store) DueSignUps(ctx context.Context, max int) ([]subscribers.Waiting, error) {
 	var out []subscribers.Waiting
 	for _, solved := range []bool{true, false} {
@@ -26,7 +26,8 @@ func (s *Store) DueSignUps(ctx context.Context, max int) ([]subscribers.Waiting,
 			switch to := rows[i].Contact; {
 			case err != nil:
 				return nil, err
-			case x.Trapped:
+			case x.Trapped: // is asked by no mail
+				out = append(out, subscribers.Waiting{ID: rows[i].ID})
 			case to == "":
 				out = append(out, subscribers.Waiting{ID: rows[i].ID, Domain: subscribers.Domain(rows[i].Address)})
 			default:

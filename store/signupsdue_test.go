@@ -21,8 +21,11 @@ func TestThoseAreListedWhoWouldBeAskedByMailNextAndDroppedOnce(t *testing.T) {
 		due, err := b.DueSignUps(b.ctx, 10)
 		b.must(err)
 		var domains []string
+		var seen []string
 		for _, w := range due {
-			domains = append(domains, w.Domain)
+			if seen = append(seen, w.ID); w.Domain != "" { // of the trapped one
+				domains = append(domains, w.Domain)
+			}
 		}
 		if len(domains) != 3 || domains[0] != "two.example" {
 			t.Fatalf("due are %v", domains)
@@ -35,8 +38,15 @@ func TestThoseAreListedWhoWouldBeAskedByMailNextAndDroppedOnce(t *testing.T) {
 				t.Errorf("dropped %d, %v; want %d", n, err, want)
 			}
 		}
-		if did := b.answer(subscribers.SignUpLimits()); did.Fates[subscribers.SignUpAsked] != 3 {
+		// Whoever asks behind the look is for the next step.
+		b.asks(signUp("late@five.example"))
+		b.pass(time.Second)
+		did, err := b.AnswerSeenSignUps(b.ctx, seen, subscribers.SignUpLimits(), b.asking, 10)
+		if b.must(err); did.Fates[subscribers.SignUpAsked] != 3 {
 			t.Errorf("of those who stayed: %+v", did)
+		}
+		if did := b.answer(subscribers.SignUpLimits()); did.Fates[subscribers.SignUpAsked] != 1 {
+			t.Errorf("of who came late: %+v", did)
 		}
 	})
 }

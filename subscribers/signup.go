@@ -76,7 +76,8 @@ const (
 	SignUpNoMail  Fate = "no_mail" // its domain says that it takes no mail (RFC 7505); nothing is sent
 )
 
-// Waiting is one sign-up whose turn has come, and the domain that the question would go to.
+// Waiting is one sign-up whose turn has come, and the domain that the question
+// would go to; "" where nobody will be asked.
 type Waiting struct {
 	ID     string
 	Domain string

@@ -40,7 +40,7 @@ func (n *noMail) among(ctx context.Context, waiting []subscribers.Waiting) (ids 
 	none := map[string]*bool{}
 	var asking sync.WaitGroup
 	for _, w := range waiting {
-		if none[w.Domain] != nil {
+		if w.Domain == "" || none[w.Domain] != nil {
 			continue
 		}
 		answer := new(bool)
@@ -49,7 +49,7 @@ func (n *noMail) among(ctx context.Context, waiting []subscribers.Waiting) (ids 
 	}
 	asking.Wait()
 	for _, w := range waiting {
-		if *none[w.Domain] {
+		if w.Domain != "" && *none[w.Domain] {
 			ids = append(ids, w.ID)
 		}
 	}

@@ -32,7 +32,7 @@ type signUps struct {
 	due    func(ctx context.Context, max int) ([]subscribers.Waiting, error)
 	drop   func(ctx context.Context, ids []string) (int, error)
 	noMail func(ctx context.Context, waiting []subscribers.Waiting) (ids []string)
-	answer func(ctx context.Context, limits subscribers.Limits, confirm func(subscribers.Subscriber) notifier.Event, max int) (subscribers.Answered, error)
+	answer func(ctx context.Context, seen []string, limits subscribers.Limits, confirm func(subscribers.Subscriber) notifier.Event, max int) (subscribers.Answered, error)
 	forget func(ctx context.Context, before time.Time, max int) (int, error)
 	// forgetMoves is for those whom a move was to go to and who never agreed.
 	forgetMoves func(ctx context.Context, before time.Time, max int) (int, error)
@@ -89,10 +89,11 @@ func (s *signUps) run(ctx context.Context) {
 func (s *signUps) step(ctx context.Context) (time.Duration, error) {
 	call, done := context.WithTimeout(ctx, signUpLimit)
 	defer done()
-	if err := s.passOver(call); err != nil {
+	seen, err := s.passOver(call)
+	if err != nil {
 		return signUpPoll, err
 	}
-	did, err := s.answer(call, subscribers.SignUpLimits(), func(who subscribers.Subscriber) notifier.Event {
+	did, err := s.answer(call, seen, subscribers.SignUpLimits(), func(who subscribers.Subscriber) notifier.Event {
 		return who.ConfirmEvent(desk(s.now(), nil))
 	}, signUpStep)
 	if err != nil {
@@ -117,24 +118,29 @@ func (s *signUps) step(ctx context.Context) (time.Duration, error) {
 	return signUpPoll, nil
 }
 
-// passOver drops those next ones whom no mail could reach.
-func (s *signUps) passOver(ctx context.Context) error {
+// passOver drops those next ones whom no mail could reach, and returns whom it
+// looked at: who asks meanwhile is for the next step. nil where nobody is looked at.
+func (s *signUps) passOver(ctx context.Context) (seen []string, err error) {
 	if s.noMail == nil {
-		return nil
+		return nil, nil
 	}
 	next, err := s.due(ctx, signUpStep)
-	if err != nil || len(next) == 0 {
-		return err
+	if err != nil {
+		return nil, err
+	}
+	seen = make([]string, len(next))
+	for i, w := range next {
+		seen[i] = w.ID
 	}
 	ids := s.noMail(ctx, next)
 	if len(ids) == 0 {
-		return nil
+		return seen, nil
 	}
 	n, err := s.drop(ctx, ids)
 	if n > 0 {
 		s.count(subscribers.SignUpNoMail, n)
 	}
-	return err
+	return seen, err
 }
 
 // sweep forgets who never confirmed, nor agreed to be moved to, ends what was

@@ -38,7 +38,7 @@ type steps struct {
 
 func (s *steps) room() *signUps {
 	return newSignUps(signUps{
-		answer: func(context.Context, subscribers.Limits, func(subscribers.Subscriber) notifier.Event, int) (subscribers.Answered, error) {
+		answer: func(context.Context, []string, subscribers.Limits, func(subscribers.Subscriber) notifier.Event, int) (subscribers.Answered, error) {
 			if s.err != nil || len(s.did) == 0 {
 				return subscribers.Answered{}, s.err
 			}

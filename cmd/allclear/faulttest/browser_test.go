@@ -201,7 +201,7 @@ func (b *theBrowser) send(r *restore) {
 	w, here := b.writer, "/console/notices/"+r.notice
 	w.open(here)
 	w.press(`form[action$="/send"] > button`, http.StatusOK)
-	w.shows("whoever wrote a notice")
+	w.shows("Whoever wrote a notice")
 	b.other.open(here)
 	b.other.press(`form[action$="/approve"] button`, http.StatusOK)
 	// From here on nobody loads the page again: it is told.
