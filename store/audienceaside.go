@@ -276,34 +276,14 @@ func (s *Store) forgetAside(ctx context.Context, address string) (n int, err err
 	}
 	for _, file := range files {
 		for after, more := int64(0), true; more; {
-			var found []struct {
-				Place int64
-				Text  string
-			}
-			if err := s.conn(ctx).Raw(`SELECT place, text FROM rows_aside WHERE audience = ? AND place > ? ORDER BY place LIMIT ?`, file, after, sweepStep).Scan(&found).Error; err != nil {
-				return n, fmt.Errorf("look through rows that were put aside: %w", translate(err))
-			}
-			more = len(found) == sweepStep
 			var theirs []int64
-			for _, f := range found {
-				after = f.Place
-				r, err := readAside(f.Text)
-				if err != nil {
-					return n, err
-				}
-				if of := r.Address; of == address || r.Channel == notifier.Email && fold(of) == fold(address) {
-					theirs = append(theirs, f.Place)
-				}
+			if theirs, after, more, err = s.asideOf(ctx, file, after, address); err != nil {
+				return n, fmt.Errorf("look through rows that were put aside: %w", translate(err))
 			}
 			if len(theirs) == 0 {
 				continue
 			}
-			if err := s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
-				over, err := s.overwrite(ctx, tx)
-				if err != nil {
-					return err
-				}
-				defer over()
+			if err := s.overwriting(ctx, func(tx *gorm.DB) error {
 				in, arg := s.among(`place`, theirs)
 				return tx.Exec(`DELETE FROM rows_aside WHERE audience = ? AND `+in, file, arg).Error
 			}); err != nil {
@@ -313,4 +293,27 @@ func (s *Store) forgetAside(ctx context.Context, address string) (n int, err err
 		}
 	}
 	return n, nil
+}
+
+// asideOf are the places of an address's rows among the next that were put aside,
+// how far it looked, and whether there is more.
+func (s *Store) asideOf(ctx context.Context, file, after int64, address string) (theirs []int64, last int64, more bool, err error) {
+	var found []struct {
+		Place int64
+		Text  string
+	}
+	if err := s.conn(ctx).Raw(`SELECT place, text FROM rows_aside WHERE audience = ? AND place > ? ORDER BY place LIMIT ?`, file, after, sweepStep).Scan(&found).Error; err != nil {
+		return nil, after, false, err
+	}
+	for _, f := range found {
+		after = f.Place
+		r, err := readAside(f.Text)
+		if err != nil {
+			return nil, after, false, err
+		}
+		if of := r.Address; of == address || r.Channel == notifier.Email && fold(of) == fold(address) {
+			theirs = append(theirs, f.Place)
+		}
+	}
+	return theirs, after, len(found) == sweepStep, nil
 }

@@ -256,6 +256,18 @@ func (s *Store) overwrite(ctx context.Context, tx *gorm.DB) (over func(), err er
 	return func() { tx.WithContext(context.WithoutCancel(ctx)).Exec(`PRAGMA secure_delete = 0`) }, nil
 }
 
+// overwriting is work in whose transaction SQLite overwrites what is taken out.
+func (s *Store) overwriting(ctx context.Context, do func(tx *gorm.DB) error) error {
+	return s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		over, err := s.overwrite(ctx, tx)
+		if err != nil {
+			return err
+		}
+		defer over()
+		return do(tx)
+	})
+}
+
 // forgetDeliveries takes everything personal from a reader's deliveries.
 func (s *Store) forgetDeliveries(tx *gorm.DB, reader int64) error {
 	var ids []int64

@@ -77,12 +77,7 @@ func (s *Store) forgetRejects(ctx context.Context, address string) (n int, err e
 			if len(named) == 0 {
 				continue
 			}
-			if err := s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
-				over, err := s.overwrite(ctx, tx)
-				if err != nil {
-					return err
-				}
-				defer over()
+			if err := s.overwriting(ctx, func(tx *gorm.DB) error {
 				in, arg := s.among(`place`, named)
 				return tx.Exec(`UPDATE rejects SET reason = ?, text = '' WHERE audience = ? AND `+in, forgetReason, file, arg).Error
 			}); err != nil {

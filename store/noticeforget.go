@@ -53,15 +53,10 @@ func (s *Store) forgetAudience(ctx context.Context, before time.Time, max int) (
 		if err != nil || id == "" {
 			return 0, translate(err)
 		}
-		err = s.work(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		err = s.overwriting(ctx, func(tx *gorm.DB) error {
 			if id, err = find(tx, s.skipLocked()); err != nil || id == "" {
 				return err
 			}
-			over, err := s.overwrite(ctx, tx)
-			if err != nil {
-				return err
-			}
-			defer over()
 			// With the first step it is marked: from then on nothing of it may be tried
 			// again, or somebody would be mailed the part of their rows that is left.
 			if err := tx.Exec(`UPDATE notices SET forgetting_at = ? WHERE id = ? AND forgetting_at = 0`, micros(s.Now()), id).Error; err != nil {

@@ -29,7 +29,7 @@ func (b *box) namesSecond(first subscribers.Number, channel notifier.Channel, ad
 
 func (b *box) answers() {
 	b.t.Helper()
-	_, err := b.AnswerSignUps(b.ctx, subscribers.SignUpLimits(), func(s subscribers.Subscriber) notifier.Event {
+	_, err := b.AnswerSignUps(b.ctx, nil, subscribers.SignUpLimits(), func(s subscribers.Subscriber) notifier.Event {
 		return s.ConfirmEvent(notifier.Desk{Now: b.time(), NewID: func() string { return "ask" + s.Number.String() }})
 	}, 10)
 	b.must(err)

@@ -136,14 +136,10 @@ func (r *signUpRow) signUp() (subscribers.SignUp, error) {
 // AnswerSignUps goes through at most max waiting sign-ups, those first who did
 // the work, in one short transaction. It asks those to confirm whom the limits
 // let it, and sends nothing to who is subscribed already, suppressed, or was
-// asked within the day. Of several processes one does so at a time.
-func (s *Store) AnswerSignUps(ctx context.Context, limits subscribers.Limits, confirm func(subscribers.Subscriber) notifier.Event, max int) (subscribers.Answered, error) {
-	return s.AnswerSeenSignUps(ctx, nil, limits, confirm, max)
-}
-
-// AnswerSeenSignUps is AnswerSignUps that leaves whoever would be asked by mail,
-// and is not among those that DueSignUps listed, to a later step. A nil seen is all.
-func (s *Store) AnswerSeenSignUps(ctx context.Context, seen []string, limits subscribers.Limits, confirm func(subscribers.Subscriber) notifier.Event, max int) (subscribers.Answered, error) {
+// asked within the day. Whoever would be asked by mail and is not among seen, as
+// DueSignUps listed them, is left to a later step; a nil seen is everybody. Of
+// several processes one does so at a time.
+func (s *Store) AnswerSignUps(ctx context.Context, seen []string, limits subscribers.Limits, confirm func(subscribers.Subscriber) notifier.Event, max int) (subscribers.Answered, error) {
 	// A look first: where even an empty transaction would keep others from writing.
 	at, err := s.nextSignUp(ctx)
 	if err != nil || at.IsZero() || at.After(s.Now()) {

@@ -32,7 +32,7 @@ func (b *box) answer(limits subscribers.Limits) subscribers.Answered {
 	b.t.Helper()
 	all := subscribers.Answered{Fates: map[subscribers.Fate]int{}}
 	for {
-		did, err := b.AnswerSignUps(b.ctx, limits, b.asking, 3)
+		did, err := b.AnswerSignUps(b.ctx, nil, limits, b.asking, 3)
 		b.must(err)
 		for f, n := range did.Fates {
 			all.Fates[f] += n
@@ -165,7 +165,7 @@ func TestTheQueueIsBoundedAndAPlaceIsKeptForWhoDidTheWork(t *testing.T) {
 			t.Errorf("the queue takes %v", err)
 		}
 		b.asks(signUp("ann@example.com", solved))
-		did, err := b.AnswerSignUps(b.ctx, subscribers.SignUpLimits(), b.asking, 10)
+		did, err := b.AnswerSignUps(b.ctx, nil, subscribers.SignUpLimits(), b.asking, 10)
 		b.must(err)
 		if did.Fates[subscribers.SignUpAsked] != 1 || did.Fates[subscribers.SignUpExpired] != 9 || !did.More {
 			t.Errorf("who did the work was not first, or what is a day old still counts: %+v", did)

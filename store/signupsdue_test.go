@@ -41,7 +41,7 @@ func TestThoseAreListedWhoWouldBeAskedByMailNextAndDroppedOnce(t *testing.T) {
 		// Whoever asks behind the look is for the next step.
 		b.asks(signUp("late@five.example"))
 		b.pass(time.Second)
-		did, err := b.AnswerSeenSignUps(b.ctx, seen, subscribers.SignUpLimits(), b.asking, 10)
+		did, err := b.AnswerSignUps(b.ctx, seen, subscribers.SignUpLimits(), b.asking, 10)
 		if b.must(err); did.Fates[subscribers.SignUpAsked] != 3 {
 			t.Errorf("of those who stayed: %+v", did)
 		}

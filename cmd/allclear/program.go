@@ -268,7 +268,7 @@ func (p *Program) deliver(ctx context.Context) error {
 	mx := &noMail{lookup: p.o.lookupMX, now: p.db.Now}
 	p.signUps = newSignUps(signUps{
 		due: p.db.DueSignUps, drop: p.db.DropSignUps, noMail: mx.among,
-		answer: p.db.AnswerSeenSignUps, forget: p.db.ForgetUnconfirmed, forgetMoves: p.db.ForgetMoves, endFollowed: p.db.EndFollowed, now: p.db.Now, log: log, asked: func() { p.watch.nudge() }, count: p.metrics.signUps,
+		answer: p.db.AnswerSignUps, forget: p.db.ForgetUnconfirmed, forgetMoves: p.db.ForgetMoves, endFollowed: p.db.EndFollowed, now: p.db.Now, log: log, asked: func() { p.watch.nudge() }, count: p.metrics.signUps,
 	})
 	p.watch = newWatch(watch{pulse: p.db.Pulse, tell: p.pulsed, now: p.db.Now, log: log})
 	return p.openAlarms()

@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -74,8 +73,8 @@ func (c *console) writeAsk(q *request) (answer, error) {
 // it: shown while it is typed, kept nowhere.
 func asTyped(p writePage) answer {
 	f := framePage{File: "what is typed", Warnings: p.Warnings}
-	for _, field := range slices.Sorted(maps.Keys(p.Wrong)) {
-		f.Wrong = strings.TrimPrefix(strings.ReplaceAll(field, "_", " ")+": "+p.Wrong[field], ": ")
+	for field, why := range p.Wrong { // one, as an error names one
+		f.Wrong = strings.TrimPrefix(strings.ReplaceAll(field, "_", " ")+": "+why, ": ")
 	}
 	if p.Preview != nil {
 		f.preview = *p.Preview

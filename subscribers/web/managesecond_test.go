@@ -25,7 +25,7 @@ func ownHouse(t *testing.T) *house {
 // answerSignUps asks those who wait.
 func (h *house) answerSignUps() {
 	h.t.Helper()
-	if _, err := h.store.whole.AnswerSignUps(h.t.Context(), subscribers.SignUpLimits(), func(s subscribers.Subscriber) notifier.Event {
+	if _, err := h.store.whole.AnswerSignUps(h.t.Context(), nil, subscribers.SignUpLimits(), func(s subscribers.Subscriber) notifier.Event {
 		return s.ConfirmEvent(notifier.Desk{Now: h.clock(), NewID: func() string { return "ask" + s.Number.String() }})
 	}, 10); err != nil {
 		h.t.Fatal(err)

@@ -30,7 +30,7 @@ func (h *house) signUp(fields url.Values, more ...string) shown {
 // answer goes through the queue as serve does.
 func (h *house) answer() subscribers.Answered {
 	h.t.Helper()
-	did, err := h.store.AnswerSignUps(h.t.Context(), subscribers.SignUpLimits(), func(s subscribers.Subscriber) notifier.Event {
+	did, err := h.store.AnswerSignUps(h.t.Context(), nil, subscribers.SignUpLimits(), func(s subscribers.Subscriber) notifier.Event {
 		return s.ConfirmEvent(h.desk())
 	}, 1000)
 	if err != nil {

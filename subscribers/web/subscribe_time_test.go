@@ -38,7 +38,7 @@ func TestKnownAndUnknownAddressesTakeTheSameTime(t *testing.T) {
 	go func() {
 		fates := map[subscribers.Fate]int{}
 		for range wake { // one step at a time, as the service's own worker does, beside the next request
-			did, err := h.store.AnswerSignUps(context.Background(), subscribers.SignUpLimits(), func(s subscribers.Subscriber) notifier.Event { return s.ConfirmEvent(h.desk()) }, 5)
+			did, err := h.store.AnswerSignUps(context.Background(), nil, subscribers.SignUpLimits(), func(s subscribers.Subscriber) notifier.Event { return s.ConfirmEvent(h.desk()) }, 5)
 			if err != nil {
 				t.Errorf("answer sign-ups: %v", err)
 			}

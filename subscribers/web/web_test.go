@@ -65,7 +65,7 @@ type whole interface {
 	web.Account
 	web.Moves
 	web.SignUps
-	AnswerSignUps(ctx context.Context, limits subscribers.Limits, confirm func(subscribers.Subscriber) notifier.Event, max int) (subscribers.Answered, error)
+	AnswerSignUps(ctx context.Context, seen []string, limits subscribers.Limits, confirm func(subscribers.Subscriber) notifier.Event, max int) (subscribers.Answered, error)
 	Subscribers(ctx context.Context, q subscribers.Query) ([]subscribers.Subscriber, string, error)
 	templates.Stories
 	OpenIncident(ctx context.Context, p notifier.Posting) (notifier.Posting, error)
